@@ -1,0 +1,384 @@
+/*
+ * The part of OpenSIPS's module ABI that auth_web uses.
+ *
+ * Written from the facts of the ABI (sizes and offsets, see tests/abi/), so that the module is
+ * compiled with no OpenSIPS on the machine and one binary serves every release from 3.4 to 4.0.
+ * Where releases differ both layouts are declared, with the first release that has it as a
+ * suffix; where the core fills a struct for us, the largest layout is declared.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef AUTH_WEB_OPENSIPS_ABI_H
+#define AUTH_WEB_OPENSIPS_ABI_H
+
+#include <time.h>
+
+/* ---- strings ------------------------------------------------------------------------------ */
+
+typedef struct osips_str {
+	char *s;
+	int len;
+} osips_str;
+
+struct sip_msg; /* never looked into: its layout changes between releases */
+
+/* ---- log ---------------------------------------------------------------------------------- */
+
+enum {
+	OSIPS_L_ALERT = -3,
+	OSIPS_L_CRIT = -2,
+	OSIPS_L_ERR = -1,
+	OSIPS_L_WARN = 1,
+	OSIPS_L_NOTICE = 2,
+	OSIPS_L_INFO = 3,
+	OSIPS_L_DBG = 4
+};
+
+extern int *log_level;
+extern int log_facility;
+extern char *log_prefix;
+extern int dp_my_pid(void);
+extern void dprint(int level, int facility, const char *module, const char *func,
+	char *stderr_fmt, char *syslog_fmt, char *format, ...);
+
+/* ---- module interface ------------------------------------------------------------------------ */
+
+enum {
+	OSIPS_STR_PARAM = 1 << 0,
+	OSIPS_INT_PARAM = 1 << 1
+};
+#define OSIPS_USE_FUNC_PARAM (1U << 31)
+
+enum {
+	OSIPS_CMD_PARAM_INT = 1 << 0,
+	OSIPS_CMD_PARAM_STR = 1 << 1,
+	OSIPS_CMD_PARAM_VAR = 1 << 2,
+	OSIPS_CMD_PARAM_OPT = 1 << 4
+};
+
+/* REQUEST, FAILURE, ONREPLY, BRANCH, ERROR, LOCAL, STARTUP, TIMER and EVENT route */
+#define OSIPS_ALL_ROUTES 0x1ff
+
+#define OSIPS_MAX_CMD_PARAMS 8
+#define OSIPS_MAX_MOD_DEPS 10
+
+enum osips_module_type {
+	OSIPS_MOD_TYPE_NULL,
+	OSIPS_MOD_TYPE_DEFAULT,
+	OSIPS_MOD_TYPE_SQLDB,
+	OSIPS_MOD_TYPE_CACHEDB
+};
+
+enum { OSIPS_DEP_SILENT = 1 << 0 };
+
+typedef int (*osips_fixup)(void **param);
+
+struct osips_cmd_param {
+	int flags;
+	osips_fixup fixup;
+	osips_fixup free_fixup;
+};
+
+typedef int (*osips_cmd_function)(struct sip_msg *, void *, void *, void *, void *, void *, void *,
+	void *, void *);
+typedef int (*osips_acmd_function)(struct sip_msg *, void *ctx, void *, void *, void *, void *,
+	void *, void *, void *, void *);
+
+struct osips_cmd_export {
+	const char *name;
+	osips_cmd_function function;
+	struct osips_cmd_param params[OSIPS_MAX_CMD_PARAMS + 1];
+	int flags;
+};
+
+struct osips_acmd_export {
+	const char *name;
+	osips_acmd_function function;
+	struct osips_cmd_param params[OSIPS_MAX_CMD_PARAMS + 1];
+};
+
+struct osips_param_export {
+	const char *name;
+	unsigned int type;
+	void *param_pointer;
+};
+
+struct osips_module_dep {
+	enum osips_module_type mod_type;
+	char *mod_name;
+	unsigned int type;
+};
+
+struct osips_modparam_dep {
+	char *script_param;
+	struct osips_module_dep *(*get_deps_f)(const struct osips_param_export *param);
+};
+
+struct osips_dep_export {
+	struct osips_module_dep md[OSIPS_MAX_MOD_DEPS];
+	struct osips_modparam_dep mpd[1];
+};
+
+enum { OSIPS_STAT_NO_RESET = 1 << 0, OSIPS_STAT_IS_FUNC = 1 << 3 };
+
+typedef unsigned long (*osips_stat_function)(void *context);
+
+/* With STAT_IS_FUNC, stat_pointer is the function. */
+struct osips_stat_export {
+	char *name;
+	unsigned short flags;
+	void *stat_pointer;
+};
+
+struct osips_scm_version {
+	const char *type;
+	const char *rev;
+};
+
+/* The core reads `no` after mod_init: 0 for no process. */
+struct osips_proc_export {
+	const char *name;
+	int (*pre_fork_function)(void);
+	int (*post_fork_function)(void);
+	void (*function)(int no);
+	unsigned int no;
+	unsigned int flags;
+};
+
+struct osips_module_exports {
+	const char *name;
+	enum osips_module_type type;
+	struct {
+		const char *version;
+		const char *compile_flags;
+		struct osips_scm_version scm;
+	} ver_info;
+	unsigned int dlflags;
+	int (*load_f)(void);
+	const struct osips_dep_export *deps;
+	const struct osips_cmd_export *cmds;
+	const struct osips_acmd_export *acmds;
+	const struct osips_param_export *params;
+	const struct osips_stat_export *stats;
+	const void *mi_cmds; /* struct osips_mi_export_34 or _40, by release */
+	const void *items;
+	const void *trans;
+	const void *procs;
+	int (*preinit_f)(void);
+	int (*init_f)(void);
+	int (*response_f)(struct sip_msg *);
+	void (*destroy_f)(void);
+	int (*init_child_f)(int rank);
+	int (*reload_ack_f)(void);
+};
+
+/* The core's built-in UDP transport: its ver_info holds the stamps that the core compares with. */
+extern struct osips_module_exports proto_udp_exports __attribute__((weak));
+
+/* ---- pseudo-variables --------------------------------------------------------------------- */
+
+enum {
+	OSIPS_PV_VAL_NULL = 1,
+	OSIPS_PV_VAL_EMPTY = 2,
+	OSIPS_PV_VAL_STR = 4,
+	OSIPS_PV_VAL_INT = 8,
+	OSIPS_PV_TYPE_INT = 16
+};
+
+typedef struct osips_pv_value {
+	osips_str rs;
+	int ri;
+	int flags;
+} osips_pv_value;
+
+/* Up to 3.6.6 104 bytes, since 3.6.7 112. Only the first three members are ever looked at; the
+ * rest is room for what the core writes. */
+typedef struct osips_pv_spec {
+	int type;
+	void *getf;
+	void *setf;
+	char room[88];
+} osips_pv_spec;
+
+extern char *pv_parse_spec(const osips_str *in, osips_pv_spec *sp);
+extern int pv_get_spec_value(struct sip_msg *msg, osips_pv_spec *sp, osips_pv_value *value);
+extern int pv_set_value(struct sip_msg *msg, osips_pv_spec *sp, int op, osips_pv_value *value);
+
+/* ---- AVPs ----------------------------------------------------------------------------------- */
+
+typedef union osips_int_str {
+	int n;
+	osips_str s;
+} osips_int_str;
+
+enum { OSIPS_AVP_VAL_STR = 1 << 1 };
+
+extern int parse_avp_spec(const osips_str *name, int *avp_name);
+extern int add_avp(unsigned short flags, int id, osips_int_str val);
+
+/* ---- async ----------------------------------------------------------------------------------- */
+
+enum {
+	OSIPS_ASYNC_SYNC = -7,
+	OSIPS_ASYNC_NO_FD = -6,
+	OSIPS_ASYNC_CONTINUE = -5,
+	OSIPS_ASYNC_CHANGE_FD = -4,
+	OSIPS_ASYNC_DONE_CLOSE_FD = -3,
+	OSIPS_ASYNC_DONE = -1
+};
+
+/* The core's own, handed to us to be filled. A limit in seconds follows, but not in 3.4.0 to 3.4.2,
+ * so it is not declared. */
+struct osips_async_ctx_34 {
+	void *resume_f;
+	void *resume_param;
+	void *timeout_f;
+};
+
+struct osips_async_ctx_35 {
+	void *resume_f;
+	void *resume_param;
+	void *timeout_f;
+	unsigned int timeout_s; /* the script's own, 0 for none */
+};
+
+struct osips_async_ctx_40 {
+	void *resume_f;
+	char *resume_f_name;
+	void *resume_param;
+	void *timeout_f;
+	unsigned int timeout_s;
+};
+
+enum { OSIPS_REQUEST_ROUTE = 1 };
+
+extern int async_status;
+extern int route_type __attribute__((weak));
+extern int auto_scaling_enabled __attribute__((weak));
+/* What async() calls, and what resumes it: set by the module tm. */
+extern int (*async_script_start_f)(void) __attribute__((weak));
+extern int (*async_script_resume_f)(int fd, void *ctx, int was_timeout) __attribute__((weak));
+/* Watches a descriptor for as long as f leaves ASYNC_CONTINUE in async_status. */
+extern int register_async_fd(int fd, int (*f)(int fd, void *param), void *param)
+	__attribute__((weak));
+
+/* ---- management interface ---------------------------------------------------------------------- */
+
+#define OSIPS_MAX_MI_RECIPES 48
+
+typedef void *(*osips_mi_cmd)(const void *params, void *async_hdl);
+
+struct osips_mi_recipe_34 {
+	osips_mi_cmd cmd;
+	char *params[10];
+};
+
+struct osips_mi_export_34 {
+	char *name;
+	char *help;
+	unsigned int flags;
+	int (*init_f)(void);
+	struct osips_mi_recipe_34 recipes[OSIPS_MAX_MI_RECIPES];
+};
+
+struct osips_mi_recipe_40 {
+	osips_mi_cmd cmd;
+	char *params[20];
+};
+
+struct osips_mi_export_40 {
+	char *name;
+	char *help;
+	unsigned int flags;
+	int (*init_f)(void);
+	struct osips_mi_recipe_40 recipes[OSIPS_MAX_MI_RECIPES];
+	char *aliases[4];
+};
+
+extern void *init_mi_result_string(const char *value, int value_len);
+extern void *init_mi_error_extra(int code, const char *msg, int msg_len, const char *details,
+	int details_len);
+
+/* ---- SQL databases ------------------------------------------------------------------------------ */
+
+enum osips_db_type {
+	OSIPS_DB_INT,
+	OSIPS_DB_BIGINT,
+	OSIPS_DB_DOUBLE,
+	OSIPS_DB_STRING,
+	OSIPS_DB_STR,
+	OSIPS_DB_DATETIME,
+	OSIPS_DB_BLOB,
+	OSIPS_DB_BITMAP
+};
+
+typedef struct osips_db_val {
+	enum osips_db_type type;
+	int nul;
+	int free;
+	union {
+		int int_val;
+		long long bigint_val;
+		double double_val;
+		time_t time_val;
+		const char *string_val;
+		osips_str str_val;
+		osips_str blob_val;
+		unsigned int bitmap_val;
+	} val;
+} osips_db_val;
+
+typedef struct osips_db_row {
+	osips_db_val *values;
+	int n;
+} osips_db_row;
+
+typedef struct osips_db_res {
+	struct {
+		osips_str **names;
+		enum osips_db_type *types;
+		int n;
+	} col;
+	osips_db_row *rows;
+	int n;
+	int res_rows;
+	int last_row;
+} osips_db_res;
+
+/* 3.4: 136 bytes, since 3.5: 144. */
+typedef struct osips_db_func {
+	unsigned int cap;
+	int (*use_table)(void *con, const osips_str *table);
+	void *(*init)(const osips_str *url);
+	void (*close)(void *con);
+	int (*query)(const void *con, osips_str *const *keys, const char *const *ops,
+		const osips_db_val *values, osips_str *const *columns, int n_keys, int n_columns,
+		osips_str *order, osips_db_res **result);
+	void *fetch_result;
+	void *raw_query;
+	int (*free_result)(void *con, osips_db_res *result);
+	void *rest[10];
+} osips_db_func;
+
+extern int db_bind_mod(const osips_str *url, osips_db_func *dbf);
+extern char *db_version_table __attribute__((weak));
+
+/* ---- CacheDB ------------------------------------------------------------------------------------ */
+
+/* 3.4 and 3.5: 184 bytes, since 3.6: 192 (iter_keys comes after what is used here). */
+typedef struct osips_cachedb_funcs {
+	void *(*init)(osips_str *url);
+	void (*destroy)(void *con);
+	void *get; /* hands out memory of the core's allocator: not used */
+	int (*get_counter)(void *con, osips_str *attr, int *val);
+	int (*set)(void *con, osips_str *attr, osips_str *val, int expires);
+	int (*remove)(void *con, osips_str *attr);
+	void *remove_chunk;
+	int (*add)(void *con, osips_str *attr, int val, int expires, int *new_val);
+	int (*sub)(void *con, osips_str *attr, int val, int expires, int *new_val);
+	void *rest[15];
+} osips_cachedb_funcs;
+
+extern int cachedb_bind_mod(osips_str *url, osips_cachedb_funcs *funcs);
+
+#endif

@@ -1,0 +1,153 @@
+/*
+ * The module's exports, and the constructor that fits them to the hosting core.
+ *
+ * OpenSIPS compares a module's version, compile flags and SCM stamp with its own, as strings. They
+ * are taken here from the core itself: its built-in UDP transport is a module too, and carries them.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#define _GNU_SOURCE
+#include "shim.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+
+#define OWN_STAMP "auth_web for OpenSIPS 3.4, 3.5, 3.6 and 4.0"
+
+/* Defined in src/lib.rs: the linker exports only Rust's own symbols from the library. */
+extern struct osips_module_exports exports;
+
+/* Released series that the ABI was checked against (tests/abi/). */
+static const int known_releases[] = { 304, 305, 306, 400 };
+
+static int core_release;
+static const char *module_name = "auth_web";
+
+static const struct osips_dep_export dependencies = {
+	/* Not needed, but where there: initialised before us and destroyed after us. */
+	{
+		{ OSIPS_MOD_TYPE_SQLDB, NULL, OSIPS_DEP_SILENT },
+		{ OSIPS_MOD_TYPE_CACHEDB, NULL, OSIPS_DEP_SILENT },
+		{ OSIPS_MOD_TYPE_NULL, NULL, 0 },
+	},
+	{ { NULL, NULL } },
+};
+
+static void run_loader(int no)
+{
+	(void)no;
+	aw_rs_loader();
+}
+
+static struct osips_proc_export processes[] = {
+	{ "auth_web loader", NULL, NULL, run_loader, 0, 0 },
+	{ NULL, NULL, NULL, NULL, 0, 0 },
+};
+
+void aw_want_loader(void)
+{
+	processes[0].no = 1;
+}
+
+int aw_core_release(void)
+{
+	return core_release;
+}
+
+const char *aw_module_name(void)
+{
+	return module_name;
+}
+
+int aw_layout_40(void)
+{
+	return core_release >= 400;
+}
+
+/* "opensips 3.6.8 (x86_64/linux)": major * 100 + minor, 0 where that can't be read out of it. */
+static int release_of(const char *version)
+{
+	int major, minor;
+	const char *p = version ? strchr(version, ' ') : NULL;
+
+	if (!p || sscanf(p, " %d.%d", &major, &minor) != 2 || major < 0 || minor < 0 || minor > 99)
+		return 0;
+	return major * 100 + minor;
+}
+
+static int is_known(int release)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof known_releases / sizeof *known_releases; i++)
+		if (known_releases[i] == release)
+			return 1;
+	return 0;
+}
+
+/* A copy or a symbolic link named auth_jwt.so serves scripts that were written for auth_jwt. */
+static void take_name_from_file(void)
+{
+	Dl_info info;
+	const char *base;
+
+	if (!dladdr((void *)&take_name_from_file, &info) || !info.dli_fname)
+		return;
+	base = strrchr(info.dli_fname, '/');
+	base = base ? base + 1 : info.dli_fname;
+	if (strcmp(base, "auth_jwt.so") == 0)
+		module_name = "auth_jwt";
+}
+
+static int set_up(void)
+{
+	return aw_rs_mod_init();
+}
+
+static void tear_down(void)
+{
+	aw_rs_destroy();
+}
+
+static int set_up_child(int rank)
+{
+	return aw_rs_child_init(rank);
+}
+
+__attribute__((constructor)) static void fit_to_core(void)
+{
+	const char *version = NULL;
+
+	take_name_from_file();
+	exports.name = module_name;
+	exports.type = OSIPS_MOD_TYPE_DEFAULT;
+	exports.ver_info.version = OWN_STAMP;
+	exports.ver_info.compile_flags = OWN_STAMP;
+	exports.ver_info.scm.type = OWN_STAMP;
+	exports.ver_info.scm.rev = OWN_STAMP;
+
+	if (&proto_udp_exports)
+		version = proto_udp_exports.ver_info.version;
+	core_release = release_of(version);
+	if (!is_known(core_release)) {
+		fprintf(stderr, "%s: this is built for OpenSIPS 3.4, 3.5, 3.6 and 4.0; the program that "
+			"loads it is \"%s\", so it will be refused\n", module_name,
+			version ? version : "of an unknown version");
+		core_release = 0;
+		return;
+	}
+
+	memcpy(&exports.ver_info, &proto_udp_exports.ver_info, sizeof exports.ver_info);
+	exports.deps = &dependencies;
+	exports.cmds = aw_commands;
+	exports.acmds = aw_async_commands;
+	exports.params = aw_parameters;
+	exports.stats = aw_statistics;
+	exports.mi_cmds = aw_layout_40() ? (const void *)aw_mi_commands_40
+		: (const void *)aw_mi_commands_34;
+	exports.procs = processes;
+	exports.init_f = set_up;
+	exports.destroy_f = tear_down;
+	exports.init_child_f = set_up_child;
+}
