@@ -1,0 +1,428 @@
+//! `http_authorize`: a webhook decides.
+
+use super::{Started, Wait, Wake};
+use crate::config::database::{Database, Driver};
+use crate::config::http::Http;
+use crate::digest::{Credentials, Digest, Freshness, NonceUses, Use};
+use crate::http::{
+    Answer, Ban, Bans, Endpoint, EndpointError, EndpointRow, EndpointStore, GrantValue, Outcome,
+    Request, Target, Verdict,
+};
+use crate::log;
+use crate::module::Module;
+use crate::opensips::pvar::{Message, Value, Variable};
+use crate::opensips::stats::{self, Statistic};
+use crate::pool::Ticket;
+use crate::process;
+use crate::sip;
+use crate::store::StoreError;
+use std::{
+    ffi::CStr,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
+
+mod choice;
+
+pub use choice::binding;
+
+/// Name of the function in log lines.
+const FUNCTION: &CStr = c"http_authorize";
+
+/// Return codes, see the manual.
+mod code {
+    pub const ADMITTED: i32 = 1;
+    pub const DENIED: i32 = -1;
+    pub const BANNED: i32 = -2;
+    pub const BAD_NONCE: i32 = -3;
+    pub const NO_CREDENTIALS: i32 = -4;
+    pub const ENDPOINT_FAILED: i32 = -5;
+    pub const MALFORMED: i32 = -6;
+}
+
+/// Where `http_authorize` leaves what it found.
+#[derive(Clone, Copy, Debug)]
+pub struct Outputs {
+    /// The whole answer.
+    pub grant: Option<Variable>,
+    /// The granted seconds.
+    pub expires: Option<Variable>,
+    /// The message of the answer.
+    pub message: Option<Variable>,
+}
+
+/// `http_authorize(url, out_grant [, out_expires [, out_msg]])`. It need not be done on
+/// return.
+pub fn authorize(
+    module: &'static Module,
+    message: Message,
+    url: &[u8],
+    outputs: Outputs,
+    wait: Wait,
+) -> Started {
+    let call = Call {
+        module,
+        http: &module.config.http,
+        message,
+        outputs,
+    };
+    let (target, request) = match call.prepare(url) {
+        Ok(prepared) => prepared,
+        Err(code) => return Started::Done(code),
+    };
+    let requested = request.expires;
+    super::on_thread(
+        message,
+        wait,
+        |wake| call.begin(target, request, wake),
+        |cause| Err(EndpointError::given_up(cause)),
+        move |message, outcome| Started::Done(Call { message, ..call }.finish(requested, outcome)),
+    )
+}
+
+#[derive(Clone, Copy)]
+struct Call {
+    module: &'static Module,
+    http: &'static Http,
+    message: Message,
+    outputs: Outputs,
+}
+
+impl Call {
+    /// Everything that is decided without asking anybody; the return code where that is all.
+    fn prepare(&self, url: &[u8]) -> Result<(Target, Request), i32> {
+        let variables = &self.module.request;
+        let source = variables.source(self.message);
+        self.check_ban(&source)?;
+        let method = variables.method(self.message);
+        let domain = variables.domain(self.message, &method);
+        let headers = variables.headers(self.message);
+        let credentials = self.credentials(&headers, &source, &domain)?;
+        let target = self.target(url, &credentials, &domain)?;
+        let request = Request {
+            method,
+            expires: sip::requested_expires(&headers),
+            credentials,
+            source_address: source,
+            source_port: variables.source_port(self.message),
+            headers: self.http.headers.then_some(headers),
+        };
+        Ok((target, request))
+    }
+
+    fn check_ban(&self, source: &str) -> Result<(), i32> {
+        let banned = process::with_counters(self.module, |counters| {
+            Bans::new(counters).is_banned(source)
+        });
+        match banned {
+            None | Some(Ok(false)) => Ok(()),
+            Some(Ok(true)) => {
+                stats::count(Statistic::HttpBanned);
+                log!(
+                    Info,
+                    FUNCTION,
+                    "refused ({}) {source}: it is banned",
+                    code::BANNED
+                );
+                Err(code::BANNED)
+            }
+            Some(Err(error)) => Err(self.failed(&error.to_string())),
+        }
+    }
+
+    fn credentials(
+        &self,
+        headers: &[(Vec<u8>, Vec<u8>)],
+        source: &str,
+        domain: &str,
+    ) -> Result<Credentials, i32> {
+        let values = sip::values(headers, "Authorization", "").chain(sip::values(
+            headers,
+            "Proxy-Authorization",
+            "",
+        ));
+        let now = SystemTime::now();
+        let nonces = &self.module.nonces;
+        let freshness = |digest: &Digest| {
+            nonces.check(&digest.nonce, &choice::binding(&digest.realm, domain), now)
+        };
+        let credentials = match choice::choose(values, domain, freshness) {
+            Ok(Some(credentials)) => credentials,
+            Ok(None) => {
+                log!(Debug, FUNCTION, "no credentials from {source}");
+                return Err(code::NO_CREDENTIALS);
+            }
+            Err(error) => {
+                let code = code::MALFORMED;
+                log!(
+                    Notice,
+                    FUNCTION,
+                    "refused ({code}) {source}: credentials: {error}"
+                );
+                return Err(code);
+            }
+        };
+        let Credentials::Digest(digest) = &credentials else {
+            return Ok(credentials);
+        };
+        if !self.http.nonce_check {
+            return Ok(credentials);
+        }
+        let remaining = match freshness(digest) {
+            Freshness::Fresh(remaining) => remaining,
+            Freshness::Stale => return Err(self.bad_nonce(source, "its nonce is stale")),
+            Freshness::NotOurs => {
+                let cause = "its nonce is none of ours for this realm and domain";
+                return Err(self.bad_nonce(source, cause));
+            }
+        };
+        let used = process::with_counters(self.module, |counters| {
+            NonceUses::new(counters).record(digest, remaining)
+        });
+        match used {
+            None | Some(Ok(Use::First)) => Ok(credentials),
+            Some(Ok(Use::Replay)) => {
+                Err(self.bad_nonce(source, "this count of its nonce was used before"))
+            }
+            Some(Err(error)) => Err(self.failed(&error.to_string())),
+        }
+    }
+
+    fn bad_nonce(&self, source: &str, cause: &str) -> i32 {
+        let code = code::BAD_NONCE;
+        stats::count(Statistic::HttpBadNonces);
+        log!(Info, FUNCTION, "refused ({code}) {source}: {cause}");
+        code
+    }
+
+    /// The endpoint: of the call, else of the realm, else of the parameter.
+    fn target(&self, url: &[u8], credentials: &Credentials, domain: &str) -> Result<Target, i32> {
+        if !url.is_empty() {
+            let parsed = std::str::from_utf8(url)
+                .map_err(|_| "the URL is not UTF-8".to_owned())
+                .and_then(|url| {
+                    process::with(|process| process.endpoint(url, &self.http.defaults))
+                });
+            return parsed
+                .map(Target::Endpoint)
+                .map_err(|error| self.failed(&error));
+        }
+        let realm = match credentials.realm() {
+            Some(realm) => String::from_utf8_lossy(realm).to_ascii_lowercase(),
+            None => domain.to_owned(),
+        };
+        let fallback = self.http.endpoint.clone();
+        let known = |endpoint: Option<Arc<Endpoint>>| match endpoint {
+            Some(endpoint) => Ok(Target::Endpoint(endpoint)),
+            None => Err(self.no_endpoint()),
+        };
+        let table = process::with(|process| process.endpoints.clone());
+        let (Some(database), Some(table)) = (self.module.endpoints_database(), table) else {
+            return known(fallback);
+        };
+        if let Some(found) = table.cached(&realm, Instant::now()) {
+            return known(found.endpoint.or(fallback));
+        }
+        if let Driver::Native(native) = &database.driver {
+            let deadline = Instant::now() + database.timeout.min(self.http.client.timeout);
+            let tables = self.http.tables.clone();
+            let store = NativeEndpoints {
+                native: native.clone(),
+                tables,
+                deadline,
+            };
+            let asked = realm.clone();
+            let find = Box::new(move || {
+                let found = table.lookup(&store, &asked, Instant::now())?;
+                Ok(found.endpoint.or(fallback))
+            });
+            return Ok(Target::Realm { realm, find });
+        }
+        let store = CoreEndpoints {
+            module: self.module,
+            database,
+            http: self.http,
+        };
+        match table.lookup(&store, &realm, Instant::now()) {
+            Ok(found) => {
+                if let Some(outdated) = found.outdated {
+                    log!(
+                        Warning,
+                        FUNCTION,
+                        "realm {realm:?}: {outdated}; the cache serves"
+                    );
+                }
+                known(found.endpoint.or(fallback))
+            }
+            Err(error) => Err(self.failed(&format!("realm {realm:?}: {error}"))),
+        }
+    }
+
+    fn no_endpoint(&self) -> i32 {
+        let code = code::DENIED;
+        let source = self.module.request.source(self.message);
+        stats::count(Statistic::HttpDenied);
+        log!(
+            Notice,
+            FUNCTION,
+            "refused ({code}) {source}: its realm has no endpoint"
+        );
+        code
+    }
+
+    fn failed(&self, cause: &str) -> i32 {
+        stats::count(Statistic::HttpFailures);
+        log!(Error, FUNCTION, "{cause}");
+        code::ENDPOINT_FAILED
+    }
+
+    /// Starts to ask, on a thread; how it ended where nothing was started.
+    fn begin(
+        &self,
+        target: Target,
+        request: Request,
+        wake: Wake,
+    ) -> Result<Ticket<Outcome>, Outcome> {
+        let webhooks = process::with(|process| {
+            // For an endpoint that challenges. It is asked all the same where they can't be had.
+            if let Err(error) = process.credentials(self.module) {
+                log!(Debug, FUNCTION, "no credentials of the table: {error}");
+            }
+            process.webhooks(self.http)
+        })
+        .map_err(|error| Err(EndpointError::given_up(&error.to_string())))?;
+        webhooks
+            .ask(target, request, SystemTime::now(), wake)
+            .map_err(|error| {
+                if error.is_overload() {
+                    stats::count(Statistic::HttpOverloads);
+                }
+                Err(error)
+            })
+    }
+
+    /// What remains once a thread came back.
+    fn finish(&self, requested: Option<u32>, outcome: Outcome) -> i32 {
+        let answer = match outcome {
+            Ok(answer) => answer,
+            Err(error) if error.is_unknown_realm() => return self.no_endpoint(),
+            Err(error) => return self.failed(&error.to_string()),
+        };
+        if let Some(remark) = &answer.remark {
+            log!(Warning, FUNCTION, "the endpoint answered: {remark}");
+        }
+        let expires = match answer.verdict {
+            Verdict::Admitted { expires } => expires.or(requested),
+            Verdict::Denied { .. } => None,
+        };
+        let expires = expires.and_then(|seconds| i32::try_from(seconds).ok());
+        let set = self.set(
+            self.outputs.grant,
+            Value::Text(answer.grant.json().as_bytes()),
+        ) && self.set(
+            self.outputs.expires,
+            expires.map_or(Value::Null, Value::Int),
+        ) && self.set(
+            self.outputs.message,
+            answer
+                .message
+                .as_ref()
+                .map_or(Value::Null, |m| Value::Text(m.as_bytes())),
+        );
+        if let Verdict::Denied { ban } = answer.verdict {
+            return self.denied(&answer, ban);
+        }
+        // The first of a list ends up in front, as with load_credentials.
+        let set = set
+            && self
+                .module
+                .grant_avps
+                .iter()
+                .zip(&self.http.grant)
+                .rev()
+                .all(|(avp, wanted)| match answer.grant.member(&wanted.source) {
+                    None => true,
+                    Some(GrantValue::Integer(number)) => avp.push(Value::Int(number)),
+                    Some(GrantValue::Text(text)) => avp.push(Value::Text(text.as_bytes())),
+                });
+        if !set {
+            log!(Error, FUNCTION, "an output could not be set: not admitted");
+            return code::ENDPOINT_FAILED;
+        }
+        stats::count(Statistic::HttpAdmitted);
+        code::ADMITTED
+    }
+
+    fn denied(&self, answer: &Answer, ban: Option<Ban>) -> i32 {
+        let source = self.module.request.source(self.message);
+        stats::count(Statistic::HttpDenied);
+        log!(
+            Notice,
+            FUNCTION,
+            "refused ({}) {source}: denied by the endpoint: {:?}",
+            code::DENIED,
+            answer.message.as_deref().unwrap_or("")
+        );
+        if let Some(ban) = ban {
+            self.ban(&source, ban);
+        }
+        code::DENIED
+    }
+
+    fn ban(&self, source: &str, ban: Ban) {
+        let length = match ban {
+            Ban::Seconds(seconds) => format!("for {seconds} s"),
+            Ban::Forever => "for ever".to_owned(),
+        };
+        let banned =
+            process::with_counters(self.module, |counters| Bans::new(counters).ban(source, ban));
+        match banned {
+            Some(Ok(())) => log!(Notice, FUNCTION, "{source} is banned {length}"),
+            Some(Err(error)) => log!(Error, FUNCTION, "{source} is not banned {length}: {error}"),
+            None => log!(
+                Warning,
+                FUNCTION,
+                "{source} should be banned {length}, and is not: cachedb_url is not set"
+            ),
+        }
+    }
+
+    fn set(&self, variable: Option<Variable>, value: Value<'_>) -> bool {
+        variable.is_none_or(|variable| self.message.set(variable, value))
+    }
+}
+
+/// The table of endpoints by the native driver, in a thread.
+struct NativeEndpoints {
+    native: crate::store::mysql::MySql,
+    tables: crate::store::endpoints::EndpointTables,
+    deadline: Instant,
+}
+
+impl EndpointStore for NativeEndpoints {
+    type Error = StoreError;
+
+    fn fetch(&self, realm: &str) -> Result<Option<EndpointRow>, StoreError> {
+        self.tables
+            .fetch(&mut self.native.source(self.deadline), realm)
+    }
+}
+
+/// The table of endpoints by the core's driver, in the process's own thread.
+struct CoreEndpoints {
+    module: &'static Module,
+    database: &'static Database,
+    http: &'static Http,
+}
+
+impl EndpointStore for CoreEndpoints {
+    type Error = StoreError;
+
+    fn fetch(&self, realm: &str) -> Result<Option<EndpointRow>, StoreError> {
+        process::with(|process| {
+            process.by_core(self.module, self.database, |source| {
+                self.http.tables.fetch(source, realm)
+            })
+        })
+    }
+}

@@ -1,0 +1,405 @@
+//! `jwt_authorize`: a token checked against the keys of its profile, or of an identity provider.
+//!
+//! The way of a token, each step only where the one before did not settle it: verified before
+//! ([`Call::by_verified`]); its profile at hand ([`Call::by_cache`]); the database
+//! ([`Call::ask`]); the keys of a URL ([`Call::with_keys`]); the judgement ([`Call::judge`]).
+
+mod keys;
+mod outputs;
+mod script;
+
+pub use outputs::Outputs;
+pub use script::script_authorize;
+
+use super::{Started, Wait, now, on_thread};
+use crate::config::database::{Database, Driver};
+use crate::jwt::authorize::{self, Outcome};
+use crate::jwt::holder;
+use crate::jwt::token::{self, Token};
+use crate::log;
+use crate::module::Module;
+use crate::opensips::pvar::Message;
+use crate::opensips::shared;
+use crate::opensips::stats::{self, Statistic};
+use crate::process::{self, Answer};
+use crate::store::StoreError;
+use crate::store::cache::{Lookup, Ready};
+use crate::store::profiles::MAX_TAG;
+use std::{ffi::CStr, sync::Arc, time::Instant};
+
+/// Context of tokens that `jwt_authorize` verified; those of `jwt_script_authorize` have the
+/// number of their key, which starts at 1.
+const BY_PROFILE: u64 = 0;
+
+/// `jwt_authorize(token, out_decoded, out_username [, out_reason])`. It need not be done on return.
+pub fn authorize(
+    module: &'static Module,
+    message: Message,
+    token: &[u8],
+    outputs: Outputs,
+    wait: Wait,
+) -> Started {
+    let call = Call {
+        module,
+        message,
+        outputs,
+        function: c"jwt_authorize",
+        wait,
+    };
+    if let Some(code) = call.by_verified(token) {
+        return Started::Done(code);
+    }
+    let tokens = &module.config.tokens;
+    let token = match Token::parse(token, &tokens.limits) {
+        Ok(token) => token,
+        Err(error) => return Started::Done(call.refuse(None, &error.into())),
+    };
+    let tag = token
+        .claim(&tokens.tag_claim)
+        .and_then(|tag| tag.as_str())
+        .map(str::to_owned);
+    match (tag, &module.config.database, &module.provider) {
+        (Some(tag), Some(database), _) => call.by_tag(token, tag, database),
+        (None, _, Some(provider)) | (_, None, Some(provider)) => {
+            let subject = Subject {
+                tag: None,
+                ready: provider.clone(),
+            };
+            call.with_keys(token, subject)
+        }
+        (None, _, None) => Started::Done(call.refuse_tagless(&token)),
+        (Some(_), None, None) => {
+            log!(
+                Error,
+                call.function,
+                "needs the parameter \"db_url\" or \"jwks_url\""
+            );
+            Started::Done(call.refuse(Some(&token), &Outcome::StoreFailed))
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Call {
+    module: &'static Module,
+    message: Message,
+    outputs: Outputs,
+    function: &'static CStr,
+    wait: Wait,
+}
+
+/// Whose token it is.
+#[derive(Clone)]
+struct Subject {
+    /// The tag of the profile; `None` for a token of the identity provider.
+    tag: Option<Arc<str>>,
+    /// The profile and its keys.
+    ready: Arc<Ready>,
+}
+
+/// What is known of a tag without asking.
+enum AtHand {
+    /// The profile, out of the snapshot of all of them.
+    Preloaded(Arc<Ready>),
+    /// The profile, as it was fetched not long ago.
+    Fresh(Arc<Ready>),
+    /// There is no such profile, or was none a moment ago.
+    Absent,
+    /// The database has to be asked.
+    Ask(Fallback),
+}
+
+/// What serves where the database fails.
+enum Fallback {
+    Nothing,
+    /// A profile that got old (`cache_grace`).
+    Stale(Arc<Ready>),
+    /// A profile that is fresh, whose secrets do not verify the token.
+    Refused(Outcome),
+}
+
+/// A token whose profile the database is asked for.
+struct Question {
+    token: Token,
+    tag: String,
+    database: &'static Database,
+    fallback: Fallback,
+    /// That of the caches when the question was asked: a reload in between makes the answer old.
+    generation: u64,
+}
+
+impl Call {
+    /// A token that was verified before: no signature, not even parsing. Its time counts, and the
+    /// keys that verified it have to be those that count now.
+    fn by_verified(&self, token: &[u8]) -> Option<i32> {
+        process::with(|process| {
+            let token = token::bare_token(token).ok()?;
+            let keys = process.sources.generation();
+            let reload_due = process.is_reload_due();
+            let verified = process.tokens.get(token, BY_PROFILE, keys, now())?;
+            let subject = verified.subject.as_ref()?;
+            if let Some(tag) = &subject.0 {
+                let current = process.profiles.as_mut()?.fresh(self.module, tag)?;
+                if !Arc::ptr_eq(&current, &subject.1) {
+                    return None;
+                }
+                self.count_stale();
+            }
+            let ready = subject.1.clone();
+            if ready.has_references() {
+                // Looks whether files changed, which changes the generation.
+                for key in &ready.keys {
+                    key.keys(&process.sources, Instant::now()).ok()?;
+                }
+                if process.sources.generation() != keys || reload_due {
+                    return None;
+                }
+            }
+            let code = self.admit(verified, &ready);
+            process.refresh_keys(&ready.keys);
+            Some(code)
+        })
+    }
+
+    fn by_tag(self, token: Token, tag: String, database: &'static Database) -> Started {
+        if tag.len() > MAX_TAG {
+            return Started::Done(self.refuse(Some(&token), &Outcome::NoProfile));
+        }
+        let subject = |ready| Subject {
+            tag: Some(tag.as_str().into()),
+            ready,
+        };
+        match self.by_cache(&tag) {
+            AtHand::Preloaded(ready) => self.with_keys(token, subject(ready)),
+            AtHand::Fresh(ready) => {
+                let subject = subject(ready);
+                self.with_keys_then(token, subject, move |call, token, subject| {
+                    call.conclude_or_ask(token, &subject, tag, database)
+                })
+            }
+            AtHand::Absent => Started::Done(self.refuse(Some(&token), &Outcome::NoProfile)),
+            AtHand::Ask(fallback) => self.ask(Question {
+                token,
+                tag,
+                database,
+                fallback,
+                generation: generation(),
+            }),
+        }
+    }
+
+    /// Hands the outcome to the script, unless no cached secret verifies the token and one may have
+    /// been added since.
+    fn conclude_or_ask(
+        self,
+        token: Token,
+        subject: &Subject,
+        tag: String,
+        database: &'static Database,
+    ) -> Started {
+        let outcome = self.judge(&token, &subject.ready);
+        let ask = matches!(outcome, Outcome::NotVerified { .. } | Outcome::StoreFailed)
+            && process::with(|process| {
+                let profiles = process.profiles.as_mut();
+                profiles.is_some_and(|p| p.cache.may_ask(&tag, Instant::now()))
+            });
+        if !ask {
+            return Started::Done(self.conclude_with(&token, subject, &outcome));
+        }
+        self.ask(Question {
+            token,
+            tag,
+            database,
+            fallback: Fallback::Refused(outcome),
+            generation: generation(),
+        })
+    }
+
+    /// Counts a token that is judged by a snapshot of profiles of which no newer one can be had.
+    fn count_stale(&self) {
+        let preload = self
+            .module
+            .config
+            .database
+            .as_ref()
+            .is_some_and(|d| d.preload);
+        if preload && shared::get(shared::SNAPSHOT_FAILING) != 0 {
+            stats::count(Statistic::JwtServedStale);
+        }
+    }
+
+    /// What is known of a tag.
+    fn by_cache(&self, tag: &str) -> AtHand {
+        let preloaded =
+            process::with(|process| process.profiles.as_mut()?.preloaded(self.module, tag));
+        if let Some(preloaded) = preloaded {
+            self.count_stale();
+            return preloaded.map_or(AtHand::Absent, AtHand::Preloaded);
+        }
+        let lookup = process::with(|process| match &mut process.profiles {
+            Some(profiles) => profiles.cache.lookup(tag, Instant::now(), generation()),
+            None => Lookup::Ask(None),
+        });
+        match lookup {
+            Lookup::Absent => AtHand::Absent,
+            Lookup::Ask(Some(stale)) => AtHand::Ask(Fallback::Stale(stale)),
+            Lookup::Ask(None) => AtHand::Ask(Fallback::Nothing),
+            Lookup::Fresh(ready) => AtHand::Fresh(ready),
+        }
+    }
+
+    /// Asks the database: natively on a thread, else by the core's driver, here and now.
+    fn ask(self, question: Question) -> Started {
+        stats::count(Statistic::JwtStoreQueries);
+        let database = question.database;
+        let Driver::Native(native) = &database.driver else {
+            let answer = process::with(|process| {
+                process.profile_by_core(self.module, database, &question.tag)
+            });
+            return self.answered(question, answer);
+        };
+        let tag = question.tag.clone();
+        on_thread(
+            self.message,
+            self.wait,
+            |wake| {
+                process::with(|process| process.begin(database, native, &tag, wake)).map_err(Err)
+            },
+            |cause| Err(StoreError::Busy(cause.to_owned())),
+            move |message, answer| {
+                process::with(|process| process.note(&answer));
+                Call { message, ..self }.answered(question, answer)
+            },
+        )
+    }
+
+    /// What remains once the database has answered.
+    fn answered(self, question: Question, answer: Answer) -> Started {
+        let profile = match answer {
+            Ok(profile) => profile,
+            Err(error) => {
+                stats::count(Statistic::JwtStoreFailures);
+                return self.fall_back(question, &error);
+            }
+        };
+        let Question {
+            token,
+            tag,
+            generation,
+            ..
+        } = question;
+        let ready = process::with(|process| match &mut process.profiles {
+            Some(profiles) => profiles
+                .cache
+                .store(&tag, profile, Instant::now(), generation),
+            None => profile.map(|profile| Arc::new(Ready::new(profile))),
+        });
+        match ready {
+            Some(ready) => self.with_keys(
+                token,
+                Subject {
+                    tag: Some(tag.into()),
+                    ready,
+                },
+            ),
+            None => Started::Done(self.refuse(Some(&token), &Outcome::NoProfile)),
+        }
+    }
+
+    fn fall_back(self, question: Question, error: &StoreError) -> Started {
+        let Question {
+            token,
+            tag,
+            fallback,
+            database,
+            ..
+        } = question;
+        let shown = &database.shown;
+        match fallback {
+            Fallback::Nothing => {
+                let outcome = Outcome::StoreFailed;
+                let code = self.count_refusal(outcome.code(), &outcome);
+                log!(
+                    Error,
+                    self.function,
+                    "refused ({code}) token {}: {shown}: {error}",
+                    token.fingerprint()
+                );
+                Started::Done(code)
+            }
+            Fallback::Stale(ready) => {
+                stats::count(Statistic::JwtServedStale);
+                log!(
+                    Warning,
+                    self.function,
+                    "{shown}: {error}; the cache serves (cache_grace)"
+                );
+                self.with_keys(
+                    token,
+                    Subject {
+                        tag: Some(tag.into()),
+                        ready,
+                    },
+                )
+            }
+            Fallback::Refused(outcome) => {
+                log!(Warning, self.function, "{shown}: {error}; the cache serves");
+                Started::Done(self.refuse(Some(&token), &outcome))
+            }
+        }
+    }
+
+    fn judge(&self, token: &Token, ready: &Ready) -> Outcome {
+        let sources = process::with(|process| process.sources.clone());
+        let time = Instant::now();
+        let keys: Vec<_> = ready
+            .keys
+            .iter()
+            .map(|holder| holder.keys(&sources, time))
+            .collect();
+        let candidates: Vec<_> = ready
+            .profile
+            .secrets
+            .iter()
+            .zip(&keys)
+            .map(|(secret, keys)| holder::candidate(keys, secret.start, secret.end))
+            .collect();
+        let outcome =
+            authorize::authorize(token, &candidates, &self.module.config.tokens.rules, now());
+        if outcome.is_authorized() {
+            return outcome;
+        }
+        let mut outage = false;
+        for error in keys.iter().filter_map(|keys| keys.as_ref().err()) {
+            outage |= error.is_outage();
+            log!(
+                Warning,
+                self.function,
+                "a secret of the token's profile: {error}"
+            );
+        }
+        match outcome {
+            // It may be a good one: a provider that is down is not the caller's fault.
+            Outcome::NotVerified { .. } if outage => Outcome::StoreFailed,
+            other => other,
+        }
+    }
+
+    /// Hands the outcome to the script.
+    fn conclude(&self, token: &Token, subject: &Subject) -> i32 {
+        let outcome = self.judge(token, &subject.ready);
+        self.conclude_with(token, subject, &outcome)
+    }
+
+    fn conclude_with(&self, token: &Token, subject: &Subject, outcome: &Outcome) -> i32 {
+        let Outcome::Authorized { candidate } = outcome else {
+            return self.refuse(Some(token), outcome);
+        };
+        self.admit_first(token, subject, *candidate)
+    }
+}
+
+/// The generation of caches, which `jwt_reload` raises.
+fn generation() -> u64 {
+    shared::get(shared::GENERATION)
+}

@@ -1,0 +1,79 @@
+//! Keys that are at a URL, and have to be fetched before a token can be judged.
+
+use super::{Call, Subject};
+use crate::calls::{Started, on_thread};
+use crate::jwt::holder::KeyHolder;
+use crate::jwt::token::Token;
+use crate::log;
+use crate::opensips::stats::{self, Statistic};
+use crate::process;
+use std::time::Instant;
+
+impl Call {
+    /// Judges a token, once the keys of its subject are fetched where that has to be.
+    pub(super) fn with_keys(self, token: Token, subject: Subject) -> Started {
+        self.with_keys_then(token, subject, |call, token, subject| {
+            Started::Done(call.conclude(&token, &subject))
+        })
+    }
+
+    /// Does something with a token, once the keys of its subject are fetched where that has to be.
+    pub(super) fn with_keys_then(
+        self,
+        token: Token,
+        subject: Subject,
+        then: impl FnOnce(Call, Token, Subject) -> Started + 'static,
+    ) -> Started {
+        if !subject.ready.has_references() {
+            return then(self, token, subject);
+        }
+        let urls = self.urls(&token, &subject.ready.keys);
+        if urls.is_empty() {
+            return then(self, token, subject);
+        }
+        self.fetch(urls, move |call| then(call, token, subject))
+    }
+
+    /// The URLs that have to be fetched before this token is judged. Those that are merely old are
+    /// fetched in the background.
+    pub(super) fn urls<'a>(
+        &self,
+        token: &Token,
+        keys: impl IntoIterator<Item = &'a KeyHolder>,
+    ) -> Vec<String> {
+        process::with(|process| {
+            process.reload_keys_if_due();
+            let now = Instant::now();
+            let mut urls = Vec::new();
+            for holder in keys {
+                if let Some(url) = holder.must_fetch(&process.sources, token, now) {
+                    urls.push(url.to_owned());
+                } else if let Some(url) = holder.should_refresh(&process.sources, now) {
+                    process.fetch_behind(vec![url.to_owned()]);
+                }
+            }
+            urls
+        })
+    }
+
+    /// Fetches URLs on a thread, and then does the rest.
+    pub(super) fn fetch(
+        self,
+        urls: Vec<String>,
+        then: impl FnOnce(Call) -> Started + 'static,
+    ) -> Started {
+        on_thread(
+            self.message,
+            self.wait,
+            |wake| process::with(|process| process.fetch(urls, wake)),
+            |cause| vec![cause.to_owned()],
+            move |message, errors| {
+                for error in errors {
+                    stats::count(Statistic::JwksFailures);
+                    log!(Warning, self.function, "{error}");
+                }
+                then(Call { message, ..self })
+            },
+        )
+    }
+}

@@ -1,0 +1,245 @@
+//! What a script gets: the outputs of a token that may in, and the return code and the log line of
+//! one that may not.
+
+use super::{BY_PROFILE, Call, Subject};
+use crate::jwt::algorithm;
+use crate::jwt::authorize::Outcome;
+use crate::jwt::claims::Validity;
+use crate::jwt::key::KeySet;
+use crate::jwt::path::ClaimValue;
+use crate::jwt::token::Token;
+use crate::log;
+use crate::opensips::pvar::{Value, Variable};
+use crate::opensips::stats::{self, Statistic};
+use crate::process::{self, Verified};
+use crate::store::Cell;
+use crate::store::cache::Ready;
+use std::{fmt::Display, hash::Hash, time::Instant};
+
+/// `out_reason` of a token that may in.
+const AUTHORIZED: &str = "authorized";
+
+/// Return code where the core refuses to set an output: not admitted.
+pub(super) const OUTPUT_FAILED: i32 = -1;
+
+/// Return code where a claim that is needed is missing.
+const CLAIM_MISSING: i32 = -5;
+
+/// Where `jwt_authorize` leaves what it found.
+#[derive(Clone, Copy, Debug)]
+pub struct Outputs {
+    /// The decoded token.
+    pub decoded: Option<Variable>,
+    /// The SIP username of the profile.
+    pub username: Option<Variable>,
+    /// Why, in words.
+    pub reason: Option<Variable>,
+}
+
+impl Call {
+    /// Admits a token that secret number `candidate` of its subject verified, and remembers it.
+    pub(super) fn admit_first(&self, token: &Token, subject: &Subject, candidate: usize) -> i32 {
+        let Subject { tag, ready, .. } = subject;
+        let sources = process::with(|process| process.sources.clone());
+        // Before the keys are looked at again: what changes in between is verified again.
+        let generation = sources.generation();
+        let keys = ready
+            .keys
+            .get(candidate)
+            .map(|keys| keys.keys(&sources, Instant::now()));
+        if let Some(Ok(keys)) = &keys {
+            let name = || match tag {
+                Some(tag) => format!("secret {} of tag {tag:?}", candidate + 1),
+                None => "a key of jwks_url".to_owned(),
+            };
+            let material = ready.profile.secrets.get(candidate).map(|s| &*s.material);
+            if let Err(code) = self.check_weak(token, keys, (tag, material), name) {
+                return code;
+            }
+        }
+        let username = match tag {
+            Some(_) => None,
+            None => match self.username(token) {
+                Some(username) => Some(username),
+                None => {
+                    let claim = &self.module.config.tokens.username_claim;
+                    return self.refused(
+                        Some(token),
+                        CLAIM_MISSING,
+                        &format_args!("claim \"{claim}\" is missing or no string"),
+                    );
+                }
+            },
+        };
+        let verified = Verified {
+            decoded: token.decoded(),
+            claims: self.claims(token),
+            username,
+            subject: Some((tag.clone(), ready.clone())),
+        };
+        let code = self.admit(&verified, ready);
+        log!(
+            Debug,
+            self.function,
+            "admitted token {}",
+            token.fingerprint()
+        );
+        let rules = &self.module.config.tokens.rules;
+        if let (Some(secret), Ok(validity)) = (
+            ready.profile.secrets.get(candidate),
+            Validity::of(token, rules),
+        ) {
+            let validity = validity.in_window(secret.start, secret.end);
+            let text = token.as_str().as_bytes();
+            process::with(|process| {
+                process
+                    .tokens
+                    .insert(text, BY_PROFILE, generation, validity, verified);
+            });
+        }
+        code
+    }
+
+    fn username(&self, token: &Token) -> Option<String> {
+        let claim = self
+            .module
+            .config
+            .tokens
+            .username_claim
+            .find(token.claims())?;
+        claim
+            .as_str()
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+    }
+
+    /// Sets the outputs of a token that may in.
+    pub(super) fn admit(&self, verified: &Verified, ready: &Ready) -> i32 {
+        let profile = &ready.profile;
+        let username = match &verified.username {
+            Some(username) => username.as_bytes(),
+            None => &profile.username,
+        };
+        let columns = self.module.credential_avps.iter().zip(&profile.columns);
+        let set = self.set(self.outputs.username, Value::Text(username))
+            // The first of a list ends up in front, as with auth_jwt.
+            && columns.rev().all(|(avp, cell)| match cell {
+                Cell::Null => true,
+                Cell::Text(text) => text.is_empty() || avp.push(Value::Text(text)),
+                Cell::Int(number) => match i32::try_from(*number) {
+                    Ok(number) => avp.push(Value::Int(number)),
+                    Err(_) => avp.push(Value::Text(number.to_string().as_bytes())),
+                },
+            });
+        self.admit_token(verified, set)
+    }
+
+    /// Sets the outputs that come of the token alone. `set` is whether others could be set.
+    pub(super) fn admit_token(&self, verified: &Verified, set: bool) -> i32 {
+        let claims = self.module.claim_avps.iter().zip(&verified.claims);
+        let set =
+            set && self.set(
+                self.outputs.decoded,
+                Value::Text(verified.decoded.as_bytes()),
+            ) && self.set(self.outputs.reason, Value::Text(AUTHORIZED.as_bytes()))
+                && claims.rev().all(|(avp, claim)| match claim {
+                    None => true,
+                    Some(ClaimValue::Integer(number)) => avp.push(Value::Int(*number)),
+                    Some(ClaimValue::Text(text)) => avp.push(Value::Text(text.as_bytes())),
+                });
+        if !set {
+            log!(
+                Error,
+                self.function,
+                "an output could not be set: not admitted"
+            );
+            return OUTPUT_FAILED;
+        }
+        stats::count(Statistic::JwtAccepted);
+        1
+    }
+
+    /// The values of `load_claims`.
+    pub(super) fn claims(&self, token: &Token) -> Vec<Option<ClaimValue>> {
+        let wanted = &self.module.config.tokens.claims;
+        wanted
+            .iter()
+            .map(|(_, path)| path.find(token.claims()).and_then(ClaimValue::of))
+            .collect()
+    }
+
+    /// An HMAC secret that is shorter than its hash (RFC 7518 section 3.2) is warned of once, and
+    /// refused with `weak_keys` 0. `secret` tells it from others, `name` is for the log.
+    pub(super) fn check_weak(
+        &self,
+        token: &Token,
+        keys: &KeySet,
+        secret: impl Hash,
+        name: impl Fn() -> String,
+    ) -> Result<(), i32> {
+        let Some(algorithm) = token
+            .algorithm()
+            .filter(|algorithm| keys.weak_for(*algorithm))
+        else {
+            return Ok(());
+        };
+        let hash = algorithm::name(algorithm);
+        if !self.module.config.tokens.weak_keys {
+            let name = name();
+            return Err(self.refused(
+                Some(token),
+                -1,
+                &format_args!("{name} is shorter than the hash of {hash} (weak_keys)"),
+            ));
+        }
+        if process::with(|process| process.told.is_new(secret)) {
+            log!(
+                Warning,
+                self.function,
+                "{} is shorter than the hash of {hash}: it can be guessed (RFC 7518 section 3.2)",
+                name()
+            );
+        }
+        Ok(())
+    }
+
+    pub(super) fn refuse_tagless(&self, token: &Token) -> i32 {
+        let tag_claim = &self.module.config.tokens.tag_claim;
+        self.refused(
+            Some(token),
+            CLAIM_MISSING,
+            &format_args!("claim {tag_claim:?} is missing or no string"),
+        )
+    }
+
+    pub(super) fn refuse(&self, token: Option<&Token>, outcome: &Outcome) -> i32 {
+        self.refused(token, outcome.code(), outcome)
+    }
+
+    /// The reason is put into words only where the script or the log wants them.
+    pub(super) fn refused(&self, token: Option<&Token>, code: i32, reason: &dyn Display) -> i32 {
+        self.count_refusal(code, reason);
+        log!(
+            Notice,
+            self.function,
+            "refused ({code}) token {} from {}: {reason}",
+            token.map_or_else(|| "?".to_owned(), Token::fingerprint),
+            self.module.request.source(self.message),
+        );
+        code
+    }
+
+    /// A refusal whose log line is somebody else's.
+    pub(super) fn count_refusal(&self, code: i32, reason: &dyn Display) -> i32 {
+        stats::count(Statistic::JwtRejected);
+        if self.outputs.reason.is_some() {
+            let reason = reason.to_string();
+            self.set(self.outputs.reason, Value::Text(reason.as_bytes()));
+        }
+        code
+    }
+
+    pub(super) fn set(&self, variable: Option<Variable>, value: Value<'_>) -> bool {
+        variable.is_none_or(|variable| self.message.set(variable, value))
+    }
+}

@@ -1,0 +1,129 @@
+//! `jwt_script_authorize`: a token checked with a key that the script gives.
+
+use super::outputs::OUTPUT_FAILED;
+use super::{Call, Outputs};
+use crate::calls::{Started, Wait, now};
+use crate::jwt::authorize::{self, Outcome};
+use crate::jwt::claims::Validity;
+use crate::jwt::holder;
+use crate::jwt::key_cache::ParsedKey;
+use crate::jwt::token::{self, Token};
+use crate::log;
+use crate::module::Module;
+use crate::opensips::pvar::{Message, Value, Variable};
+use crate::process::{self, Verified};
+use std::{sync::Arc, time::Instant};
+
+/// `jwt_script_authorize(token, key, out_decoded [, out_reason])`: 1; -1 not valid with this key,
+/// and decoded is set; -2 not a token, and nothing is set.
+pub fn script_authorize(
+    module: &'static Module,
+    message: Message,
+    token: &[u8],
+    key: &[u8],
+    decoded: Option<Variable>,
+    reason: Option<Variable>,
+) -> i32 {
+    let outputs = Outputs {
+        decoded,
+        username: None,
+        reason,
+    };
+    let function = c"jwt_script_authorize";
+    let call = Call {
+        module,
+        message,
+        outputs,
+        function,
+        wait: Wait::Never,
+    };
+    let key = process::with(|process| process.keys.get(key));
+    if let Some(code) = call.known(token, &key) {
+        return code;
+    }
+    let token = match Token::parse(token, &module.config.tokens.limits) {
+        Ok(token) => token,
+        Err(error) => return call.refuse(None, &error.into()),
+    };
+    if key.keys.is_reference() {
+        let urls = call.urls(&token, [&key.keys]);
+        if !urls.is_empty() {
+            let judge = move |call: Call| Started::Done(call.by_key(token, &key));
+            return match call.fetch(urls, judge) {
+                Started::Done(code) => code,
+                Started::Waiting { .. } => OUTPUT_FAILED,
+            };
+        }
+    }
+    call.by_key(token, &key)
+}
+
+impl Call {
+    /// A token that was verified with this key before.
+    fn known(&self, token: &[u8], key: &ParsedKey) -> Option<i32> {
+        process::with(|process| {
+            let token = token::bare_token(token).ok()?;
+            let keys = process.sources.generation();
+            let reload_due = process.is_reload_due();
+            let verified = process.tokens.get(token, key.id, keys, now())?;
+            if key.keys.is_reference() {
+                key.keys.keys(&process.sources, Instant::now()).ok()?;
+                if process.sources.generation() != keys || reload_due {
+                    return None;
+                }
+            }
+            let code = self.admit_token(verified, true);
+            process.refresh_keys([&key.keys]);
+            Some(code)
+        })
+    }
+
+    fn by_key(&self, token: Token, key: &Arc<ParsedKey>) -> i32 {
+        let tokens = &self.module.config.tokens;
+        let sources = process::with(|process| process.sources.clone());
+        let generation = sources.generation();
+        let keys = key.keys.keys(&sources, Instant::now());
+        let candidate = holder::candidate(&keys, i64::MIN, i64::MAX);
+        let outcome = authorize::script_authorize(&token, candidate.keys, &tokens.rules, now());
+        let text = token.decoded_without_key();
+        if !outcome.is_authorized() {
+            self.set(self.outputs.decoded, Value::Text(text.as_bytes()));
+            let code = outcome.script_code();
+            return match &keys {
+                Err(error) if matches!(outcome, Outcome::UnusableKey(_)) => {
+                    self.refused(Some(&token), code, &format_args!("the key: {error}"))
+                }
+                _ => self.refused(Some(&token), code, &outcome),
+            };
+        }
+        if let Ok(keys) = &keys {
+            let name = || "the key of the script".to_owned();
+            if let Err(code) = self.check_weak(&token, keys, key.id, name) {
+                self.set(self.outputs.decoded, Value::Text(text.as_bytes()));
+                return code;
+            }
+        }
+        let verified = Verified {
+            decoded: text,
+            claims: self.claims(&token),
+            username: None,
+            subject: None,
+        };
+        let code = self.admit_token(&verified, true);
+        log!(
+            Debug,
+            self.function,
+            "admitted token {}",
+            token.fingerprint()
+        );
+        if let Ok(validity) = Validity::of(&token, &tokens.rules) {
+            let text = token.into_bytes();
+            process::with(|process| {
+                process
+                    .tokens
+                    .insert(text, key.id, generation, validity, verified);
+            });
+        }
+        code
+    }
+}

@@ -1,0 +1,39 @@
+//! The module's configuration: modparams are collected ([`raw`]) and, in `mod_init`, turned once
+//! into one validated, immutable [`Config`].
+
+pub mod credentials;
+pub mod database;
+pub mod http;
+pub mod outbound;
+pub mod raw;
+pub mod tokens;
+
+pub use raw::{ConfigError, Raw};
+
+/// Everything that modparams set.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The database of profiles, `None` without `db_url`.
+    pub database: Option<database::Database>,
+    /// What tokens have to be.
+    pub tokens: tokens::Tokens,
+    /// The webhooks.
+    pub http: http::Http,
+    /// The credentials for the way out.
+    pub outbound: outbound::Outbound,
+}
+
+impl Config {
+    /// Validates what the script set.
+    ///
+    /// # Errors
+    /// The first parameter that is wrong, with its value and what is allowed.
+    pub fn new(raw: &Raw) -> Result<Self, ConfigError> {
+        Ok(Config {
+            database: database::Database::new(raw)?,
+            tokens: tokens::Tokens::new(raw)?,
+            http: http::Http::new(raw)?,
+            outbound: outbound::Outbound::new(raw)?,
+        })
+    }
+}

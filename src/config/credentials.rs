@@ -1,0 +1,79 @@
+//! The syntax of `load_credentials`: `credential (';' credential)*`, where a credential is
+//! `$avp(name)=column`, or `column` for an AVP of the same name.
+
+/// One value to hand to the script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credential {
+    /// Name of the AVP, as it stands in `$avp(name)`.
+    pub avp: String,
+    /// Where the value comes from.
+    pub source: String,
+}
+
+/// What is allowed, for messages.
+pub const SYNTAX: &str =
+    "a list of column names, each by itself or as $avp(name)=column, separated by ;";
+
+/// Takes a list apart. `None` where it departs from the syntax.
+pub fn parse(list: &str) -> Option<Vec<Credential>> {
+    let list = list.trim();
+    let list = list.strip_suffix(';').unwrap_or(list);
+    if list.is_empty() {
+        return Some(Vec::new());
+    }
+    list.split(';').map(parse_one).collect()
+}
+
+fn parse_one(text: &str) -> Option<Credential> {
+    let Some((avp, source)) = text.split_once('=') else {
+        let name = Some(text.trim()).filter(|t| !t.is_empty())?;
+        return Some(Credential {
+            avp: name.to_owned(),
+            source: name.to_owned(),
+        });
+    };
+    let avp = avp.trim().strip_prefix("$avp(")?.strip_suffix(')')?.trim();
+    let source = source.trim();
+    let plain = !avp.is_empty() && !avp.contains(['$', '(', ')']) && !source.is_empty();
+    plain.then(|| Credential {
+        avp: avp.to_owned(),
+        source: source.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(list: &str) -> Option<Vec<(String, String)>> {
+        parse(list).map(|l| l.into_iter().map(|c| (c.avp, c.source)).collect())
+    }
+
+    #[test]
+    fn both_forms_and_blanks() {
+        assert_eq!(
+            pairs(" $avp(extra) = col ; plain;$avp(s:old)=c2; "),
+            Some(vec![
+                ("extra".into(), "col".into()),
+                ("plain".into(), "plain".into()),
+                ("s:old".into(), "c2".into())
+            ])
+        );
+        assert_eq!(pairs(""), Some(vec![]));
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for bad in [
+            "$avp(a)=",
+            "$var(a)=c",
+            "$avp()=c",
+            "avp(a)=c",
+            "a;;b",
+            "$avp($var(x))=c",
+            "=c",
+        ] {
+            assert_eq!(pairs(bad), None, "{bad}");
+        }
+    }
+}

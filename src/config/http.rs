@@ -1,0 +1,296 @@
+//! Parameters of the webhooks.
+
+use super::credentials::{self, Credential};
+use super::raw::{ConfigError, Raw};
+use crate::http::{
+    Basic, Client, ClientConfig, Endpoint, EndpointDefaults, Method, SIGNATURE_HEADER,
+    SignatureKey, Trust,
+};
+use crate::store::{endpoints::EndpointTables, url};
+use std::{sync::Arc, time::Duration};
+use zeroize::Zeroizing;
+
+/// Milliseconds that a webhook may take as a whole, where `http_timeout` is unset.
+const DEFAULT_TIMEOUT_MS: i64 = 5000;
+
+/// Milliseconds that it may take to connect, TLS included, where `http_connect_timeout` is unset.
+const DEFAULT_CONNECT_TIMEOUT_MS: i64 = 1000;
+
+/// What the parameters of the webhooks say.
+#[derive(Clone, Debug)]
+pub struct Http {
+    /// The endpoint where neither the call nor the table names one (`http_url`).
+    pub endpoint: Option<Arc<Endpoint>>,
+    /// What an endpoint has where its row says nothing.
+    pub defaults: EndpointDefaults,
+    /// Names of the table of endpoints and its columns.
+    pub tables: EndpointTables,
+    /// Whether the script names the table itself, so that it has to be there.
+    pub tables_named: bool,
+    /// How endpoints are asked: `http_timeout`, `http_connect_timeout`, `http_tls_ca`,
+    /// `http_tls_verify`, `http_user_agent`, `http_signature_header`, `http_breaker_failures`,
+    /// `http_breaker_time`, `blacklist_time`.
+    pub client: ClientConfig,
+    /// Calls under way in one process at the most (`http_max_inflight`).
+    pub max_inflight: usize,
+    /// Whether all SIP headers go along (`http_headers`).
+    pub headers: bool,
+    /// The CacheDB of bans and nonce counts (`cachedb_url`).
+    pub cachedb_url: Option<Zeroizing<String>>,
+    /// The key of nonces (`nonce_secret`); random at each start where it is unset.
+    pub nonce_secret: Option<Zeroizing<String>>,
+    /// How long a nonce is fresh (`nonce_expire`).
+    pub nonce_expire: Duration,
+    /// Whether http_authorize accepts our own, fresh, unused nonces only (`nonce_check`).
+    pub nonce_check: bool,
+    /// Members of the answer for AVPs (`load_grant`).
+    pub grant: Vec<Credential>,
+}
+
+impl Http {
+    /// Reads the parameters.
+    ///
+    /// # Errors
+    /// The first that is wrong.
+    pub fn new(raw: &Raw) -> Result<Self, ConfigError> {
+        let milliseconds = |name, default, least| {
+            let value = raw.int(name, default, least..=60_000, "milliseconds")?;
+            Ok::<_, ConfigError>(Duration::from_millis(value.unsigned_abs()))
+        };
+        let seconds = |name, default| {
+            let value = raw.int(name, default, 1..=31_536_000, "seconds")?;
+            Ok::<_, ConfigError>(u32::try_from(value).unwrap_or(u32::MAX))
+        };
+        let timeout = milliseconds("http_timeout", DEFAULT_TIMEOUT_MS, 10)?;
+        let connect_timeout =
+            milliseconds("http_connect_timeout", DEFAULT_CONNECT_TIMEOUT_MS, 10)?.min(timeout);
+        let max_inflight = raw.int("http_max_inflight", 256, 1..=4096, "calls")?;
+        let max_inflight = usize::try_from(max_inflight).unwrap_or(256);
+        let failures = raw.int(
+            "http_breaker_failures",
+            10,
+            0..=1_000_000,
+            "failures, 0 = never",
+        )?;
+        let client = ClientConfig {
+            timeout,
+            connect_timeout,
+            trust: trust(raw)?,
+            user_agent: user_agent(raw)?,
+            signature_header: header_name(raw)?,
+            max_idle: max_inflight,
+            breaker_failures: u32::try_from(failures).unwrap_or(u32::MAX),
+            breaker_time: Duration::from_secs(seconds("http_breaker_time", 10)?.into()),
+            blacklist_time: seconds("blacklist_time", 3600)?,
+            ..ClientConfig::default()
+        };
+        Client::new(client.clone()).map_err(|error| ConfigError::Other {
+            name: "http_tls_ca".into(),
+            cause: error.to_string(),
+        })?;
+        let defaults = defaults(raw)?;
+        Ok(Http {
+            endpoint: endpoint(raw, &defaults)?,
+            defaults,
+            tables: tables(raw)?,
+            tables_named: raw.has("endpoints_table"),
+            client,
+            max_inflight,
+            headers: raw.flag("http_headers", false)?,
+            cachedb_url: cachedb_url(raw)?,
+            nonce_secret: nonce_secret(raw)?,
+            nonce_expire: Duration::from_secs(seconds("nonce_expire", 30)?.into()),
+            nonce_check: raw.flag("nonce_check", true)?,
+            grant: grant(raw)?,
+        })
+    }
+}
+
+fn defaults(raw: &Raw) -> Result<EndpointDefaults, ConfigError> {
+    let method = match raw.text("http_method")? {
+        None => Method::Post,
+        Some(name) => name
+            .parse()
+            .map_err(|_| raw.error("http_method", "\"POST\" or \"GET\""))?,
+    };
+    let username = raw.text("http_username")?;
+    let password = raw.text("http_password")?;
+    let basic = match (username, password) {
+        (None, None) => None,
+        (None, Some(_)) => {
+            return Err(ConfigError::Other {
+                name: "http_password".into(),
+                cause: "is set without http_username".into(),
+            });
+        }
+        (Some(username), password) => Some(Basic {
+            username: username.to_owned(),
+            password: Zeroizing::new(password.unwrap_or("").to_owned()),
+        }),
+    };
+    let signature = raw
+        .text("http_signature_secret")?
+        .map(|secret| SignatureKey::new(secret.as_bytes()));
+    Ok(EndpointDefaults {
+        method,
+        basic,
+        signature,
+    })
+}
+
+fn endpoint(raw: &Raw, defaults: &EndpointDefaults) -> Result<Option<Arc<Endpoint>>, ConfigError> {
+    raw.text("http_url")?
+        .map(|urls| Endpoint::parse(urls, defaults))
+        .transpose()
+        .map(|endpoint| endpoint.map(Arc::new))
+        .map_err(|error| ConfigError::Secret {
+            name: "http_url".into(),
+            cause: error.to_string(),
+        })
+}
+
+fn tables(raw: &Raw) -> Result<EndpointTables, ConfigError> {
+    let column = |name, default| raw.identifier(name, default, false);
+    Ok(EndpointTables {
+        table: raw.identifier("endpoints_table", "http_endpoints", true)?,
+        realm: column("endpoint_realm_column", "realm")?,
+        url: column("endpoint_url_column", "url")?,
+        method: column("endpoint_method_column", "method")?,
+        username: column("endpoint_username_column", "username")?,
+        password: column("endpoint_password_column", "password")?,
+        signature_secret: column("endpoint_secret_column", "signature_secret")?,
+    })
+}
+
+fn trust(raw: &Raw) -> Result<Trust, ConfigError> {
+    let verify = raw.flag("http_tls_verify", true)?;
+    match raw.text("http_tls_ca")? {
+        _ if !verify => Ok(Trust::Anybody),
+        None => Ok(Trust::System),
+        Some(path) => match std::fs::read(path) {
+            Ok(pem) => Ok(Trust::Pem(pem)),
+            Err(error) => Err(raw.error("http_tls_ca", format!("a PEM file ({error})"))),
+        },
+    }
+}
+
+fn user_agent(raw: &Raw) -> Result<String, ConfigError> {
+    const NAME: &str = "http_user_agent";
+    let agent = raw
+        .text(NAME)?
+        .unwrap_or(concat!("auth_web/", env!("CARGO_PKG_VERSION")));
+    match agent.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) && agent.len() <= 256 {
+        true => Ok(agent.to_owned()),
+        false => Err(raw.error(NAME, "1 to 256 printable ASCII characters")),
+    }
+}
+
+fn header_name(raw: &Raw) -> Result<String, ConfigError> {
+    const NAME: &str = "http_signature_header";
+    let name = raw.text(NAME)?.unwrap_or(SIGNATURE_HEADER);
+    let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    match name.bytes().all(is_token) && name.len() <= 64 {
+        true => Ok(name.to_owned()),
+        false => Err(raw.error(NAME, "the name of a header, at most 64 characters")),
+    }
+}
+
+fn cachedb_url(raw: &Raw) -> Result<Option<Zeroizing<String>>, ConfigError> {
+    const NAME: &str = "cachedb_url";
+    let Some(text) = raw.text(NAME)? else {
+        return Ok(None);
+    };
+    // The engine may have a group in its scheme: local:bans://
+    match text.split_once("://").and_then(|(scheme, _)| {
+        let engine = scheme.split(':').next().unwrap_or("");
+        url::scheme(&format!("{engine}://"))
+    }) {
+        Some(_) => Ok(Some(Zeroizing::new(text.to_owned()))),
+        None => Err(ConfigError::Secret {
+            name: NAME.into(),
+            cause: "is no URL of a CacheDB, allowed is e.g. local:// or redis://host:6379/".into(),
+        }),
+    }
+}
+
+fn nonce_secret(raw: &Raw) -> Result<Option<Zeroizing<String>>, ConfigError> {
+    const NAME: &str = "nonce_secret";
+    match raw.text(NAME)? {
+        None => Ok(None),
+        Some(secret) if secret.len() >= 16 => Ok(Some(Zeroizing::new(secret.to_owned()))),
+        Some(_) => Err(ConfigError::Secret {
+            name: NAME.into(),
+            cause: "is shorter than 16 characters".into(),
+        }),
+    }
+}
+
+fn grant(raw: &Raw) -> Result<Vec<Credential>, ConfigError> {
+    const NAME: &str = "load_grant";
+    let list = raw.text(NAME)?.unwrap_or("");
+    credentials::parse(list).ok_or_else(|| {
+        let allowed =
+            "a list of members of the answer, each by itself or as $avp(name)=member, separated by ;";
+        raw.error(NAME, allowed)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::raw::RawValue;
+    use super::*;
+
+    fn http(values: &[(&str, &str)]) -> Result<Http, ConfigError> {
+        let mut raw = Raw::default();
+        for (name, value) in values {
+            raw.push(name, RawValue::Text((*value).to_owned()));
+        }
+        Http::new(&raw)
+    }
+
+    #[test]
+    fn defaults_are_safe() {
+        let http = http(&[]).unwrap();
+        assert!(http.endpoint.is_none() && http.cachedb_url.is_none());
+        assert!(http.nonce_check && !http.headers);
+        assert_eq!(http.client.trust, Trust::System);
+        assert_eq!(http.nonce_expire, Duration::from_secs(30));
+        assert_eq!(http.max_inflight, 256);
+        assert_eq!(http.tables.table, "http_endpoints");
+        assert_eq!(http.client.signature_header, "Jambonz-Signature");
+    }
+
+    #[test]
+    fn connecting_never_takes_longer_than_the_whole() {
+        let http = http(&[("http_timeout", "500"), ("http_connect_timeout", "2000")]).unwrap();
+        assert_eq!(http.client.connect_timeout, Duration::from_millis(500));
+    }
+
+    #[test]
+    fn mistakes_name_the_parameter_and_no_secret() {
+        for (name, value) in [
+            ("http_url", "ftp://u:hunter2@x/"),
+            ("http_method", "PUT"),
+            ("http_timeout", "0"),
+            ("http_tls_ca", "/nonexistent"),
+            ("http_tls_ca", "/dev/null"),
+            ("http_user_agent", "a\r\nb"),
+            ("http_signature_header", "a b"),
+            ("http_max_inflight", "0"),
+            ("cachedb_url", "hunter2"),
+            ("nonce_secret", "hunter2"),
+            ("nonce_expire", "0"),
+            ("load_grant", "$var(x)=y"),
+            ("endpoints_table", "a;b"),
+            ("blacklist_time", "-1"),
+        ] {
+            let message = http(&[(name, value)]).unwrap_err().to_string();
+            assert!(
+                message.contains(name) && !message.contains("hunter2"),
+                "{message}"
+            );
+        }
+        assert!(http(&[("http_password", "hunter2")]).is_err());
+        assert!(http(&[("cachedb_url", "local:bans://")]).is_ok());
+    }
+}

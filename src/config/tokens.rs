@@ -1,0 +1,239 @@
+//! Parameters that say what a token has to be.
+
+use super::credentials;
+use super::raw::{ConfigError, Raw};
+use crate::jwt::algorithm::AlgorithmSet;
+use crate::jwt::path::ClaimPath;
+use crate::jwt::rules::{RequiredClaim, Rules};
+use crate::jwt::source::{KeyReference, SourceConfig};
+use crate::jwt::token::Limits;
+use std::time::Duration;
+
+/// What tokens have to be.
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    /// Claim that names the profile (`tag_claim`).
+    pub tag_claim: String,
+    /// Bounds of what is looked at.
+    pub limits: Limits,
+    /// What is checked once a signature is good.
+    pub rules: Rules,
+    /// Whether HMAC secrets that are shorter than their hash may serve (`weak_keys`).
+    pub weak_keys: bool,
+    /// The JWK Set of an identity provider (`jwks_url`).
+    pub jwks_url: Option<String>,
+    /// The claim that is the username of its tokens (`username_claim`).
+    pub username_claim: ClaimPath,
+    /// How long JWK Sets are kept (`jwks_min_ttl`, `jwks_max_ttl`, `jwks_min_refresh`).
+    pub sources: SourceConfig,
+    /// Verified tokens that one process remembers at the most (`token_cache_size`).
+    pub cache_size: usize,
+    /// AVPs and the claims that go into them (`load_claims`).
+    pub claims: Vec<(String, ClaimPath)>,
+}
+
+impl Tokens {
+    /// Reads the parameters.
+    ///
+    /// # Errors
+    /// The first that is wrong.
+    pub fn new(raw: &Raw) -> Result<Self, ConfigError> {
+        let algorithms = match raw.text("algorithms")? {
+            None if raw.has("algorithms") => AlgorithmSet::parse(""),
+            None => Ok(AlgorithmSet::ALL),
+            Some(list) => AlgorithmSet::parse(list),
+        };
+        let algorithms = algorithms.map_err(|error| {
+            let all = AlgorithmSet::ALL;
+            raw.error(
+                "algorithms",
+                format!("a list of {all}, separated by commas or blanks ({error})"),
+            )
+        })?;
+        let leeway = raw.int("leeway", 0, 0..=86_400, "seconds")?;
+        let max_token_size = raw.int("max_token_size", 8192, 256..=65_535, "bytes")?;
+        Ok(Tokens {
+            tag_claim: raw.text("tag_claim")?.unwrap_or("tag").to_owned(),
+            limits: Limits {
+                max_token_size: usize::try_from(max_token_size).unwrap_or(8192),
+            },
+            rules: Rules {
+                algorithms,
+                leeway: leeway.unsigned_abs(),
+                issuers: values(raw, "issuer")?,
+                audiences: values(raw, "audience")?,
+                require_exp: raw.flag("require_exp", false)?,
+                required_claims: required_claims(raw)?,
+                max_age: match raw.int("max_age", 0, 0..=315_360_000, "seconds, 0 = any")? {
+                    0 => None,
+                    age => Some(age.unsigned_abs()),
+                },
+                token_type: raw.text("token_type")?.map(str::to_owned),
+                required_scope: values(raw, "required_scope")?,
+            },
+            cache_size: usize::try_from(raw.int(
+                "token_cache_size",
+                4096,
+                0..=1_000_000,
+                "tokens, 0 = off",
+            )?)
+            .unwrap_or(0),
+            weak_keys: raw.flag("weak_keys", true)?,
+            claims: claims(raw)?,
+            jwks_url: jwks_url(raw)?,
+            username_claim: ClaimPath::parse(raw.text("username_claim")?.unwrap_or("sub"))
+                .map_err(|error| other("username_claim", error.to_string()))?,
+            sources: sources(raw)?,
+        })
+    }
+}
+
+fn jwks_url(raw: &Raw) -> Result<Option<String>, ConfigError> {
+    const NAME: &str = "jwks_url";
+    let Some(text) = raw.text(NAME)? else {
+        return Ok(None);
+    };
+    let secret = |cause| ConfigError::Secret {
+        name: NAME.into(),
+        cause,
+    };
+    match KeyReference::of(text.as_bytes()) {
+        Some(Ok(KeyReference::Url(_))) => Ok(Some(text.to_owned())),
+        Some(Err(error)) => Err(secret(error.to_string())),
+        _ => Err(secret(
+            "is no URL, allowed is https://host[:port]/path".into(),
+        )),
+    }
+}
+
+fn sources(raw: &Raw) -> Result<SourceConfig, ConfigError> {
+    let defaults = SourceConfig::default();
+    let seconds = |name, default: Duration| {
+        let default = i64::try_from(default.as_secs()).unwrap_or(i64::MAX);
+        raw.int(name, default, 1..=31_536_000, "seconds")
+            .map(|seconds| Duration::from_secs(seconds.unsigned_abs()))
+    };
+    let min_ttl = seconds("jwks_min_ttl", defaults.min_ttl)?;
+    let max_ttl = seconds("jwks_max_ttl", defaults.max_ttl)?;
+    if min_ttl > max_ttl {
+        return Err(other("jwks_min_ttl", "is more than jwks_max_ttl".into()));
+    }
+    let min_refresh = seconds("jwks_min_refresh", defaults.min_refresh)?;
+    Ok(SourceConfig {
+        min_ttl,
+        max_ttl,
+        min_refresh,
+        ..defaults
+    })
+}
+
+/// Claims that a token must have: `name` or `name=value`, separated by `;`, or by setting the
+/// parameter more than once.
+fn required_claims(raw: &Raw) -> Result<Vec<RequiredClaim>, ConfigError> {
+    const NAME: &str = "required_claims";
+    let texts = raw.texts(NAME)?;
+    let list: Vec<_> = texts
+        .iter()
+        .flat_map(|t| t.split(';'))
+        .map(str::trim)
+        .filter(|t| !t.is_empty())
+        .collect();
+    if list.is_empty() && !texts.is_empty() {
+        return Err(raw.error(NAME, "a list of name or name=value, separated by ;"));
+    }
+    list.into_iter()
+        .map(|text| RequiredClaim::parse(text).map_err(|e| other(NAME, e.to_string())))
+        .collect()
+}
+
+fn claims(raw: &Raw) -> Result<Vec<(String, ClaimPath)>, ConfigError> {
+    const NAME: &str = "load_claims";
+    let list = raw.text(NAME)?.unwrap_or("");
+    let allowed = "a list of claims, each by itself or as $avp(name)=claim, separated by ;";
+    credentials::parse(list)
+        .ok_or_else(|| raw.error(NAME, allowed))?
+        .into_iter()
+        .map(|c| match ClaimPath::parse(&c.source) {
+            Ok(path) => Ok((c.avp, path)),
+            Err(error) => Err(other(NAME, error.to_string())),
+        })
+        .collect()
+}
+
+fn other(name: &str, cause: String) -> ConfigError {
+    ConfigError::Other {
+        name: name.to_owned(),
+        cause,
+    }
+}
+
+/// The values of a parameter that takes one or several: separated by commas or blanks, or by
+/// setting it more than once.
+fn values(raw: &Raw, name: &str) -> Result<Vec<String>, ConfigError> {
+    let texts = raw.texts(name)?;
+    let list: Vec<String> = texts
+        .iter()
+        .flat_map(|text| text.split(|c: char| c == ',' || c.is_whitespace()))
+        .filter(|value| !value.is_empty())
+        .map(str::to_owned)
+        .collect();
+    // Set to nothing, it would mean that nothing is checked where something was meant.
+    if list.is_empty() && !texts.is_empty() {
+        return Err(raw.error(name, "one value, or several separated by commas or blanks"));
+    }
+    Ok(list)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::raw::RawValue;
+    use super::*;
+
+    fn tokens(values: &[(&str, &str)]) -> Result<Tokens, ConfigError> {
+        let mut raw = Raw::default();
+        for (name, value) in values {
+            raw.push(name, RawValue::Text((*value).to_owned()));
+        }
+        Tokens::new(&raw)
+    }
+
+    #[test]
+    fn defaults() {
+        let tokens = tokens(&[]).unwrap();
+        assert_eq!(tokens.tag_claim, "tag");
+        assert_eq!(tokens.limits.max_token_size, 8192);
+        assert_eq!(tokens.rules.algorithms, AlgorithmSet::ALL);
+        assert_eq!(tokens.rules.leeway, 0);
+        assert!(tokens.rules.issuers.is_empty() && tokens.rules.audiences.is_empty());
+        assert!(!tokens.rules.require_exp);
+    }
+
+    #[test]
+    fn one_value_or_several() {
+        let tokens = tokens(&[
+            ("issuer", "https://a, https://b"),
+            ("issuer", "c"),
+            ("audience", "x y"),
+        ]);
+        let rules = tokens.unwrap().rules;
+        assert_eq!(rules.issuers, ["https://a", "https://b", "c"]);
+        assert_eq!(rules.audiences, ["x", "y"]);
+    }
+
+    #[test]
+    fn mistakes_name_parameter_value_and_what_is_allowed() {
+        for (name, value, allowed) in [
+            ("algorithms", "ES256,none", "HS256, HS384"),
+            ("algorithms", "ES256 rs384", "HS256, HS384"),
+            ("algorithms", "", "HS256, HS384"),
+            ("leeway", "-1", "from 0 to 86400"),
+            ("max_token_size", "100000", "from 256 to 65535"),
+            ("require_exp", "yes", "0 or 1"),
+            ("issuer", " ", "one value"),
+        ] {
+            let message = tokens(&[(name, value)]).unwrap_err().to_string();
+            let parts = [name, &format!("{value:?}"), allowed];
+            assert!(parts.iter().all(|part| message.contains(part)), "{message}");
+        }
+    }
+}

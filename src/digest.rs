@@ -1,0 +1,24 @@
+//! The credentials of a SIP request and the challenges that ask for them.
+//!
+//! - [`Credentials`]: the grammar of Authorization and Proxy-Authorization (RFC 3261 section 25.1,
+//!   RFC 7616 section 3.4, RFC 8760) and of the scheme Bearer (RFC 6750 section 2.1, RFC 8898).
+//! - [`Nonces`]: nonces that are known again without being remembered, and the challenges that
+//!   carry them (RFC 7616 section 3.3).
+//! - [`NonceUses`]: a nonce count is accepted once (RFC 7616 section 3.4.3).
+//!
+//! Nothing here knows a password: whether a response is right is for the endpoint to say.
+
+mod algorithm;
+mod challenge;
+mod credentials;
+mod lexer;
+mod nonce;
+mod replay;
+
+pub(crate) use lexer::Lexer;
+
+pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use challenge::{ChallengeError, challenge};
+pub use credentials::{Bearer, Credentials, CredentialsError, Digest, MAX_HEADER_LENGTH};
+pub use nonce::{Freshness, NonceError, Nonces};
+pub use replay::{NonceUses, Use};

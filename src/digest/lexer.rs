@@ -1,0 +1,111 @@
+//! The pieces that header values are made of: tokens, quoted strings, white space
+//! (RFC 3261 section 25.1).
+
+/// Reads a header value from the front.
+pub(crate) struct Lexer<'a> {
+    rest: &'a [u8],
+}
+
+/// A value is neither a quoted string nor one or more visible characters.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct BadValue;
+
+impl<'a> Lexer<'a> {
+    pub(crate) fn new(value: &'a [u8]) -> Self {
+        Lexer { rest: value }
+    }
+
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// What has not been read.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Skips white space, folded lines included; returns whether there was any.
+    pub(crate) fn white_space(&mut self) -> bool {
+        let before = self.rest.len();
+        self.rest = self.rest.trim_ascii_start();
+        self.rest.len() < before
+    }
+
+    /// Skips `byte` and the white space around it.
+    pub(crate) fn separator(&mut self, byte: u8) -> bool {
+        self.white_space();
+        match self.rest.split_first() {
+            Some((first, rest)) if *first == byte => {
+                self.rest = rest;
+                self.white_space();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// A token; empty when there is none.
+    pub(crate) fn token(&mut self) -> &'a [u8] {
+        self.while_(is_token_byte)
+    }
+
+    /// The value of a parameter, without quotes and escapes.
+    ///
+    /// The grammar says for each parameter whether it is quoted. Devices get that wrong in both
+    /// directions, and the meaning is clear without it, so both forms are taken for all of them,
+    /// as OpenSIPS does. An unquoted value ends at white space, a comma or a quote.
+    pub(crate) fn value(&mut self) -> Result<Vec<u8>, BadValue> {
+        if self.rest.first() == Some(&b'"') {
+            return self.quoted_string();
+        }
+        let value = self.while_(|byte| byte > b' ' && byte != 0x7f && !b"\",".contains(&byte));
+        if value.is_empty() {
+            Err(BadValue)
+        } else {
+            Ok(value.to_vec())
+        }
+    }
+
+    fn quoted_string(&mut self) -> Result<Vec<u8>, BadValue> {
+        let mut value = Vec::new();
+        let mut bytes = self.rest.iter().copied().enumerate().skip(1);
+        while let Some((at, byte)) = bytes.next() {
+            match byte {
+                b'"' => {
+                    self.rest = self.rest.get(at + 1..).unwrap_or_default();
+                    return Ok(value);
+                }
+                // quoted-pair: any ASCII character but CR and LF.
+                b'\\' => match bytes.next() {
+                    Some((_, escaped)) if escaped.is_ascii() && !is_forbidden(escaped) => {
+                        value.push(escaped);
+                    }
+                    _ => return Err(BadValue),
+                },
+                _ if is_forbidden(byte) => return Err(BadValue),
+                _ => value.push(byte),
+            }
+        }
+        Err(BadValue)
+    }
+
+    fn while_(&mut self, wanted: impl Fn(u8) -> bool) -> &'a [u8] {
+        let end = self
+            .rest
+            .iter()
+            .position(|byte| !wanted(*byte))
+            .unwrap_or(self.rest.len());
+        let (value, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        value
+    }
+}
+
+/// Control characters have no place in credentials, and would be dangerous in a log.
+fn is_forbidden(byte: u8) -> bool {
+    byte.is_ascii_control() && byte != b'\t'
+}
+
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte)
+}

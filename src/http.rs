@@ -1,0 +1,42 @@
+//! Webhooks: an HTTP endpoint decides whether a SIP request is let in.
+//!
+//! What a request says of itself ([`Request`]) goes to an [`Endpoint`] as JSON or as a query, in
+//! the members that jambonz publishes; its [`Answer`] admits or denies. Everything else that
+//! happens on the way is an [`EndpointError`], and never admits.
+//!
+//! [`Webhooks::ask`] is the entry: it never blocks, and its ticket is complete at the latest when
+//! the time-out is over, whatever the network, the name server or the endpoint do.
+
+mod answer;
+mod ban;
+mod breaker;
+mod challenge;
+mod client;
+mod endpoint;
+mod error;
+mod fetch;
+mod freshness;
+mod request;
+mod resolver;
+mod signature;
+mod table;
+#[cfg(test)]
+mod testing;
+mod tls;
+mod transport;
+mod url;
+mod webhooks;
+
+pub use answer::{Answer, AnswerError, Ban, Grant, GrantValue, MAX_ANSWER, Remark, Verdict};
+pub use ban::Bans;
+pub use breaker::BreakerConfig;
+pub use client::{BasicFor, Client, ClientConfig, ClientError};
+pub use endpoint::{Basic, Endpoint, EndpointConfigError, EndpointDefaults, EndpointRow, Method};
+pub use error::{Cause, EndpointError};
+pub use fetch::HttpFetch;
+pub use request::{Payload, Request};
+pub use signature::{SIGNATURE_HEADER, SignatureKey};
+pub use table::{EndpointStore, EndpointTable, Found};
+pub use tls::{Trust, TrustError};
+pub use url::{EndpointUrl, UrlError};
+pub use webhooks::{FindEndpoint, Outcome, Target, Webhooks};

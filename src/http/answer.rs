@@ -1,0 +1,348 @@
+//! What an endpoint answers.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// Longest answer that is read, in bytes.
+pub const MAX_ANSWER: usize = 64 * 1024;
+
+/// Longest expiry that fits the script's integers.
+const MAX_EXPIRES: u32 = i32::MAX.unsigned_abs();
+
+/// An answer that was understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// In or not.
+    pub verdict: Verdict,
+    /// `msg`, or `message`: for people. Control characters are replaced with blanks, because
+    /// scripts put it into reason phrases.
+    pub message: Option<String>,
+    /// All of it.
+    pub grant: Grant,
+    /// Something that an operator should read in the log.
+    pub remark: Option<Remark>,
+}
+
+/// The decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// `status` is ok.
+    Admitted {
+        /// Granted seconds: never more than requested; what was requested where the answer says
+        /// nothing; none where neither says anything.
+        expires: Option<u32>,
+    },
+    /// `status` is anything else.
+    Denied {
+        /// For how long the source shall be refused unasked.
+        ban: Option<Ban>,
+    },
+}
+
+/// How long a source is banned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ban {
+    /// So many seconds, at least 1.
+    Seconds(u32),
+    /// Until somebody lifts it.
+    Forever,
+}
+
+/// Not an error, but not what it should be either.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remark {
+    /// More seconds were granted than requested.
+    ExpiresCut {
+        /// What the answer said.
+        granted: String,
+        /// What it was cut to.
+        to: u32,
+    },
+    /// `blacklist` of a denial is not a number of seconds; nobody was banned.
+    BlacklistIgnored,
+}
+
+impl fmt::Display for Remark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Remark::ExpiresCut { granted, to } => {
+                write!(
+                    f,
+                    "expires {granted} is more than was requested, it was cut to {to}"
+                )
+            }
+            Remark::BlacklistIgnored => {
+                f.write_str("blacklist is neither seconds nor -1, true or false, nobody was banned")
+            }
+        }
+    }
+}
+
+/// Why an answer is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AnswerError {
+    /// Not JSON; the parser's position.
+    #[error("the answer is not a JSON object (line {line}, column {column})")]
+    NotAnObject {
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1.
+        column: usize,
+    },
+    /// Bytes that are no text.
+    #[error("the answer is not UTF-8")]
+    NotUtf8,
+    /// No `status`, or null.
+    #[error("the answer has no status")]
+    NoStatus,
+    /// A member that decides something is there twice.
+    #[error("the answer has {0} more than once")]
+    Duplicate(&'static str),
+    /// `expires` of an admission.
+    #[error("the answer's expires must be a whole number of seconds above 0")]
+    Expires,
+}
+
+/// The whole answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    json: String,
+    members: Vec<(String, String)>,
+}
+
+/// A member of an answer, for an AVP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GrantValue {
+    /// A number that fits the script's integers.
+    Integer(i32),
+    /// A string; for anything else that is not null (other numbers, true and false, arrays,
+    /// objects), its compact JSON.
+    Text(String),
+}
+
+impl Grant {
+    /// The answer without white space, its members in their order.
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+
+    /// The member of that name; `None` when it is not there or null. Of several, the last.
+    pub fn member(&self, name: &str) -> Option<GrantValue> {
+        let (_, json) = self
+            .members
+            .iter()
+            .rev()
+            .find(|(member, _)| member == name)?;
+        if json == "null" {
+            return None;
+        }
+        if let Ok(number) = json.parse() {
+            return Some(GrantValue::Integer(number));
+        }
+        Some(GrantValue::Text(text(json).unwrap_or_else(|| json.clone())))
+    }
+
+    /// A member that decides something, if it is there and not null: it may be there once.
+    fn single(&self, name: &'static str) -> Result<Option<&str>, AnswerError> {
+        let mut found = self.members.iter().filter(|(member, _)| member == name);
+        match (found.next(), found.next()) {
+            (_, Some(_)) => Err(AnswerError::Duplicate(name)),
+            (first, None) => Ok(first
+                .map(|(_, json)| json.as_str())
+                .filter(|json| *json != "null")),
+        }
+    }
+}
+
+impl Answer {
+    /// Reads the body of an answer with status 200.
+    ///
+    /// `requested` is the expiry that the request asked for, in seconds; `blacklist_time` is what
+    /// `blacklist: true` means.
+    ///
+    /// # Errors
+    ///
+    /// [`AnswerError`]; nothing may be admitted then.
+    pub fn parse(
+        body: &[u8],
+        requested: Option<u32>,
+        blacklist_time: u32,
+    ) -> Result<Answer, AnswerError> {
+        let body = str::from_utf8(body).map_err(|_| AnswerError::NotUtf8)?;
+        let object: Object<'_> =
+            serde_json::from_str(body).map_err(|error| AnswerError::NotAnObject {
+                line: error.line(),
+                column: error.column(),
+            })?;
+        let grant = Grant {
+            json: compact(body),
+            members: object
+                .0
+                .into_iter()
+                .map(|(name, raw)| (name, compact(raw.get())))
+                .collect(),
+        };
+        let status = grant.single("status")?.ok_or(AnswerError::NoStatus)?;
+        let message = match grant.single("msg")? {
+            Some(message) => Some(message),
+            None => grant.single("message")?,
+        };
+        let message = message.map(|json| {
+            let message = text(json).unwrap_or_else(|| json.to_owned());
+            message.replace(char::is_control, " ")
+        });
+        let admitted = text(status).is_some_and(|status| status.eq_ignore_ascii_case("ok"));
+        let (verdict, remark) = if admitted {
+            let (expires, remark) = granted(grant.single("expires")?, requested)?;
+            (Verdict::Admitted { expires }, remark)
+        } else {
+            // The published example has this misspelling.
+            let blacklist = match grant.single("blacklist")? {
+                Some(blacklist) => Some(blacklist),
+                None => grant.single("blaclist")?,
+            };
+            match blacklist.map_or(Ok(None), |json| ban(json, blacklist_time)) {
+                Ok(ban) => (Verdict::Denied { ban }, None),
+                Err(remark) => (Verdict::Denied { ban: None }, Some(remark)),
+            }
+        };
+        Ok(Answer {
+            verdict,
+            message,
+            grant,
+            remark,
+        })
+    }
+}
+
+/// The seconds that an admission grants.
+fn granted(
+    json: Option<&str>,
+    requested: Option<u32>,
+) -> Result<(Option<u32>, Option<Remark>), AnswerError> {
+    let Some(json) = json else {
+        return Ok((requested, None));
+    };
+    let seconds = whole_number(json).ok_or(AnswerError::Expires)?;
+    let limit = requested.unwrap_or(MAX_EXPIRES);
+    match seconds {
+        // Who wants to unregister gets that confirmed.
+        0 if requested == Some(0) => Ok((Some(0), None)),
+        ..=0 => Err(AnswerError::Expires),
+        _ => match u32::try_from(seconds) {
+            Ok(seconds) if seconds <= limit => Ok((Some(seconds), None)),
+            _ => {
+                let remark = Remark::ExpiresCut {
+                    granted: seconds.to_string(),
+                    to: limit,
+                };
+                Ok((Some(limit), Some(remark)))
+            }
+        },
+    }
+}
+
+/// The ban that a denial asks for.
+fn ban(json: &str, blacklist_time: u32) -> Result<Option<Ban>, Remark> {
+    match text(json).as_deref().unwrap_or(json) {
+        "false" => Ok(None),
+        "true" => Ok((blacklist_time > 0).then_some(Ban::Seconds(blacklist_time))),
+        _ => match whole_number(json).ok_or(Remark::BlacklistIgnored)? {
+            -1 => Ok(Some(Ban::Forever)),
+            0 => Ok(None),
+            ..0 => Err(Remark::BlacklistIgnored),
+            // Sixty-eight years and more.
+            seconds => Ok(Some(
+                i32::try_from(seconds)
+                    .map_or(Ban::Forever, |seconds| Ban::Seconds(seconds.unsigned_abs())),
+            )),
+        },
+    }
+}
+
+/// A whole number, as JSON number (3600, 3600.0, 3.6e3) or as decimal digits in a string. What is
+/// too large for the type is the largest.
+fn whole_number(json: &str) -> Option<i128> {
+    let string = text(json);
+    let digits = string.as_deref().map_or(json, str::trim);
+    let unsigned = digits.strip_prefix('-').unwrap_or(digits);
+    if !unsigned.is_empty() && unsigned.bytes().all(|byte| byte.is_ascii_digit()) {
+        let largest = if unsigned.len() < digits.len() {
+            i128::MIN
+        } else {
+            i128::MAX
+        };
+        return Some(digits.parse().unwrap_or(largest));
+    }
+    if string.is_some() {
+        return None;
+    }
+    let number: f64 = json.parse().ok()?;
+    #[allow(clippy::cast_possible_truncation)] // it is whole, and `as` saturates
+    (number.is_finite() && number.fract() == 0.0).then_some(number as i128)
+}
+
+/// The content of a JSON string; `None` for any other value.
+fn text(json: &str) -> Option<String> {
+    if json.starts_with('"') {
+        serde_json::from_str(json).ok()
+    } else {
+        None
+    }
+}
+
+/// Valid JSON without the white space between its tokens.
+fn compact(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    let (mut quoted, mut escaped) = (false, false);
+    for character in json.chars() {
+        if quoted {
+            quoted = escaped || character != '"';
+            escaped = !escaped && character == '\\';
+        } else if character.is_ascii_whitespace() {
+            continue;
+        } else {
+            quoted = character == '"';
+        }
+        out.push(character);
+    }
+    out
+}
+
+/// The members of an object, undigested, in their order.
+struct Object<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Object<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = Object<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<'de>, A::Error> {
+                let mut members = Vec::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    let value: &'de RawValue = map.next_value()?;
+                    if value.get().starts_with('"') {
+                        // The raw value's syntax was checked, its escapes (surrogates) were not.
+                        serde_json::from_str::<String>(value.get()).map_err(de::Error::custom)?;
+                    }
+                    members.push((name, value));
+                }
+                Ok(Object(members))
+            }
+        }
+
+        deserializer.deserialize_map(Members)
+    }
+}
+
+#[cfg(test)]
+mod tests;

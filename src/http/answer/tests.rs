@@ -1,0 +1,284 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn parse(body: &str) -> Result<Answer, AnswerError> {
+    Answer::parse(body.as_bytes(), Some(3600), 600)
+}
+
+fn verdict(body: &str) -> Verdict {
+    parse(body)
+        .unwrap_or_else(|error| panic!("{body}: {error}"))
+        .verdict
+}
+
+fn admitted(expires: u32) -> Verdict {
+    Verdict::Admitted {
+        expires: Some(expires),
+    }
+}
+
+fn denied(ban: Option<Ban>) -> Verdict {
+    Verdict::Denied { ban }
+}
+
+#[test]
+fn ok_in_any_case_admits_and_nothing_else_does() {
+    for ok in ["ok", "OK", "Ok", "\\u006fk"] {
+        assert_eq!(verdict(&format!(r#"{{"status":"{ok}"}}"#)), admitted(3600));
+    }
+    for other in [
+        r#""fail""#,
+        r#""""#,
+        r#"" ok""#,
+        r#""okay""#,
+        "true",
+        "1",
+        "{}",
+        r#"["ok"]"#,
+    ] {
+        assert_eq!(
+            verdict(&format!(r#"{{"status":{other}}}"#)),
+            denied(None),
+            "{other}"
+        );
+    }
+}
+
+#[test]
+fn what_is_no_answer_never_admits() {
+    for bad in [
+        "",
+        "ok",
+        "\"ok\"",
+        "[]",
+        "null",
+        "<html>",
+        "{",
+        r#"{"status":"ok""#,
+        r#"{"status":"ok"} x"#,
+        r#"{"status":"ok"}{"status":"ok"}"#,
+        r#"{"status":"ok",}"#,
+        r#"{status:"ok"}"#,
+        r#"{'status':'ok'}"#,
+        r#"{"status":"ok","x":"\ud800"}"#,
+        "{\"status\":\"o\nk\"}",
+        "\u{feff}{\"status\":\"ok\"}",
+        r#"[{"status":"ok"}]"#,
+    ] {
+        assert!(
+            matches!(parse(bad), Err(AnswerError::NotAnObject { .. })),
+            "{bad}"
+        );
+    }
+    for bad in [
+        "{}",
+        r#"{"Status":"ok"}"#,
+        r#"{"status":null}"#,
+        r#"{"x":{"status":"ok"}}"#,
+    ] {
+        assert_eq!(parse(bad), Err(AnswerError::NoStatus), "{bad}");
+    }
+    let twice = r#"{"status":"fail","status":"ok"}"#;
+    assert_eq!(parse(twice), Err(AnswerError::Duplicate("status")));
+    let bytes = Answer::parse(b"{\"status\":\"ok\",\"x\":\"\xff\"}", None, 0);
+    assert_eq!(bytes, Err(AnswerError::NotUtf8));
+}
+
+#[test]
+fn expires_is_at_most_what_was_requested() {
+    for (given, granted) in [
+        ("1800", 1800),
+        ("3600", 3600),
+        ("\"1800\"", 1800),
+        ("\" 60 \"", 60),
+        ("1.8e3", 1800),
+        ("60.0", 60),
+        ("null", 3600),
+        ("1", 1),
+    ] {
+        let answer = parse(&format!(r#"{{"status":"ok","expires":{given}}}"#)).expect(given);
+        assert_eq!(
+            (answer.verdict, answer.remark),
+            (admitted(granted), None),
+            "{given}"
+        );
+    }
+    for given in [
+        "3601",
+        "\"86400\"",
+        "99999999999999999999999999999999999999999999",
+        "1e300",
+    ] {
+        let answer = parse(&format!(r#"{{"status":"ok","expires":{given}}}"#)).expect(given);
+        assert_eq!(answer.verdict, admitted(3600), "{given}");
+        let remark = answer.remark.expect("it is logged").to_string();
+        assert!(remark.ends_with("it was cut to 3600"), "{remark}");
+    }
+}
+
+#[test]
+fn an_expires_that_makes_no_sense_never_admits() {
+    for given in [
+        "0", "-1", "-3600", "\"0\"", "\"-5\"", "\"\"", "\"soon\"", "\"1h\"", "\"1.5\"", "1.5",
+        "0.0", "true", "false", "{}", "[]", "[3600]", "-1e300", "\"+5\"", "\"0x10\"",
+    ] {
+        let answer = parse(&format!(r#"{{"status":"ok","expires":{given}}}"#));
+        assert_eq!(answer, Err(AnswerError::Expires), "{given}");
+        // A denial stays one.
+        assert_eq!(
+            verdict(&format!(r#"{{"status":"no","expires":{given}}}"#)),
+            denied(None)
+        );
+    }
+    let twice = r#"{"status":"ok","expires":60,"expires":60}"#;
+    assert_eq!(parse(twice), Err(AnswerError::Duplicate("expires")));
+}
+
+#[test]
+fn without_a_requested_expiry_the_given_one_counts() {
+    let expires = |body: &str, requested| {
+        Answer::parse(body.as_bytes(), requested, 0).map(|answer| answer.verdict)
+    };
+    let granted = |expires| Ok(Verdict::Admitted { expires });
+    assert_eq!(expires(r#"{"status":"ok"}"#, None), granted(None));
+    assert_eq!(
+        expires(r#"{"status":"ok","expires":90}"#, None),
+        granted(Some(90))
+    );
+    assert_eq!(
+        expires(r#"{"status":"ok","expires":4294967296}"#, None),
+        granted(Some(i32::MAX.unsigned_abs()))
+    );
+    // Unregistering: whatever the endpoint says, nothing stays registered.
+    assert_eq!(expires(r#"{"status":"ok"}"#, Some(0)), granted(Some(0)));
+    assert_eq!(
+        expires(r#"{"status":"ok","expires":0}"#, Some(0)),
+        granted(Some(0))
+    );
+    assert_eq!(
+        expires(r#"{"status":"ok","expires":3600}"#, Some(0)),
+        granted(Some(0))
+    );
+}
+
+#[test]
+fn a_denial_may_ban() {
+    for (given, ban) in [
+        ("3600", Some(Ban::Seconds(3600))),
+        ("\"3600\"", Some(Ban::Seconds(3600))),
+        ("-1", Some(Ban::Forever)),
+        ("\"-1\"", Some(Ban::Forever)),
+        ("9999999999", Some(Ban::Forever)),
+        ("0", None),
+        ("false", None),
+        ("null", None),
+        ("true", Some(Ban::Seconds(600))),
+    ] {
+        for name in ["blacklist", "blaclist"] {
+            let answer = parse(&format!(r#"{{"status":"fail","{name}":{given}}}"#)).expect(given);
+            assert_eq!(
+                (answer.verdict, answer.remark),
+                (denied(ban), None),
+                "{name} {given}"
+            );
+        }
+    }
+    for given in ["-2", "1.5", "\"long\"", "{}", "[1]"] {
+        let answer = parse(&format!(r#"{{"status":"fail","blacklist":{given}}}"#)).expect(given);
+        assert_eq!(answer.verdict, denied(None), "{given}");
+        assert_eq!(answer.remark, Some(Remark::BlacklistIgnored), "{given}");
+    }
+    let both = verdict(r#"{"status":"fail","blaclist":1,"blacklist":2}"#);
+    assert_eq!(both, denied(Some(Ban::Seconds(2))));
+    assert_eq!(verdict(r#"{"status":"ok","blacklist":-1}"#), admitted(3600));
+}
+
+#[test]
+fn the_message_has_two_names_and_no_line_breaks() {
+    let message = |body: &str| parse(body).expect(body).message;
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        message(r#"{"status":"x","msg":"unknown user"}"#),
+        some("unknown user")
+    );
+    assert_eq!(message(r#"{"status":"x","message":"gone"}"#), some("gone"));
+    assert_eq!(
+        message(r#"{"status":"x","message":"b","msg":"a"}"#),
+        some("a")
+    );
+    assert_eq!(
+        message(r#"{"status":"x","message":"b","msg":null}"#),
+        some("b")
+    );
+    assert_eq!(message(r#"{"status":"x","msg":12}"#), some("12"));
+    assert_eq!(
+        message(r#"{"status":"x","msg":"a\r\nVia: b\u0000"}"#),
+        some("a  Via: b ")
+    );
+    assert_eq!(message(r#"{"status":"x"}"#), None);
+}
+
+#[test]
+fn the_grant_is_the_answer_without_white_space() {
+    let body = "{ \"status\" : \"ok\",\r\n \"z\" : [ 1, 2 ],\t\"a b\": \" c\\\" d\\\\\" , \
+                \"n\": 1.50 }\n";
+    let grant = parse(body).expect("good JSON").grant;
+    assert_eq!(
+        grant.json(),
+        r#"{"status":"ok","z":[1,2],"a b":" c\" d\\","n":1.50}"#
+    );
+}
+
+#[test]
+fn members_become_integers_texts_or_json() {
+    let grant = parse(
+        r#"{"status":"ok","call_hook":"https://x/\u00e9","limit":12,"minus":-3,"big":2147483648,
+            "half":0.5,"yes":true,"hook":{"url": "u", "m": null},"list":[1, "a b"],"none":null,
+            "empty":"","two":1,"two":2,"number":"12"}"#,
+    )
+    .expect("good JSON")
+    .grant;
+    let text = |text: &str| Some(GrantValue::Text(text.to_owned()));
+    assert_eq!(grant.member("status"), text("ok"));
+    assert_eq!(grant.member("call_hook"), text("https://x/é"));
+    assert_eq!(grant.member("limit"), Some(GrantValue::Integer(12)));
+    assert_eq!(grant.member("minus"), Some(GrantValue::Integer(-3)));
+    assert_eq!(grant.member("big"), text("2147483648"));
+    assert_eq!(grant.member("half"), text("0.5"));
+    assert_eq!(grant.member("yes"), text("true"));
+    assert_eq!(grant.member("hook"), text(r#"{"url":"u","m":null}"#));
+    assert_eq!(grant.member("list"), text(r#"[1,"a b"]"#));
+    assert_eq!(grant.member("none"), None);
+    assert_eq!(grant.member("missing"), None);
+    assert_eq!(grant.member("empty"), text(""));
+    assert_eq!(grant.member("two"), Some(GrantValue::Integer(2)));
+    assert_eq!(grant.member("number"), text("12"));
+}
+
+#[test]
+fn depth_is_no_danger() {
+    let deep = format!(
+        r#"{{"status":"ok","x":{}{}}}"#,
+        "[".repeat(20_000),
+        "]".repeat(20_000)
+    );
+    assert_eq!(verdict(&deep), admitted(3600));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_understood_or_refused(body: Vec<u8>) {
+        _ = Answer::parse(&body, Some(60), 60);
+    }
+
+    #[test]
+    fn compacting_changes_no_meaning(members in prop::collection::hash_map(
+        "[a-z \\\\\"{},:]{0,8}", "\\PC{0,20}", 0..6,
+    )) {
+        let value = serde_json::json!({ "status": "ok", "members": members });
+        let pretty = serde_json::to_string_pretty(&value).expect("serializable");
+        let grant = parse(&pretty).expect("good JSON").grant;
+        prop_assert_eq!(grant.json(), serde_json::to_string(&value).expect("serializable"));
+    }
+}

@@ -1,0 +1,83 @@
+//! Sources that an endpoint wants to hear nothing of for a while.
+
+use super::Ban;
+use crate::counters::Counters;
+
+/// The bans, by source address, in the CacheDB: one process's ban is everybody's.
+#[derive(Debug, Clone, Copy)]
+pub struct Bans<C> {
+    counters: C,
+}
+
+impl<C: Counters> Bans<C> {
+    /// The bans that are kept in `counters`.
+    pub fn new(counters: C) -> Self {
+        Bans { counters }
+    }
+
+    /// Bans `address`; an earlier ban is replaced.
+    ///
+    /// # Errors
+    ///
+    /// Those of the counters.
+    pub fn ban(&self, address: &str, ban: Ban) -> Result<(), C::Error> {
+        let ttl = match ban {
+            // 0 would mean for ever.
+            Ban::Seconds(seconds) => seconds.max(1),
+            Ban::Forever => 0,
+        };
+        self.counters.set(&key(address), 1, ttl)
+    }
+
+    /// Is `address` banned now?
+    ///
+    /// # Errors
+    ///
+    /// Those of the counters.
+    pub fn is_banned(&self, address: &str) -> Result<bool, C::Error> {
+        Ok(self
+            .counters
+            .get_counter(&key(address))?
+            .is_some_and(|banned| banned > 0))
+    }
+
+    /// Lifts a ban.
+    ///
+    /// # Errors
+    ///
+    /// Those of the counters.
+    pub fn lift(&self, address: &str) -> Result<(), C::Error> {
+        self.counters.remove(&key(address))
+    }
+}
+
+fn key(address: &str) -> String {
+    format!("auth_web_ban_{address}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::counters::tests::Memory;
+
+    #[test]
+    fn a_ban_ends_by_itself_or_by_hand() {
+        let memory = Memory::default();
+        let bans = Bans::new(&memory);
+        let banned = |address| bans.is_banned(address).expect("it never fails");
+        assert!(!banned("192.0.2.1"));
+        bans.ban("192.0.2.1", Ban::Seconds(10))
+            .expect("it never fails");
+        bans.ban("2001:db8::1", Ban::Forever)
+            .expect("it never fails");
+        assert!(banned("192.0.2.1") && banned("2001:db8::1") && !banned("192.0.2.2"));
+        memory.pass(9);
+        assert!(banned("192.0.2.1"));
+        memory.pass(1);
+        assert!(!banned("192.0.2.1"));
+        memory.pass(1_000_000_000);
+        assert!(banned("2001:db8::1"));
+        bans.lift("2001:db8::1").expect("it never fails");
+        assert!(!banned("2001:db8::1"));
+    }
+}

@@ -1,0 +1,424 @@
+//! Asks endpoints over HTTP.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use ureq::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use ureq::http::{HeaderName, HeaderValue, Response, StatusCode};
+use ureq::{Agent, Body};
+
+use super::answer::{Answer, MAX_ANSWER};
+use super::breaker::{BreakerConfig, Breakers};
+use super::challenge::basic_realm;
+use super::endpoint::{Basic, Endpoint};
+use super::error::{Cause, EndpointError};
+use super::request::Payload;
+use super::resolver::Memory;
+use super::signature::SIGNATURE_HEADER;
+use super::tls::{Trust, TrustError};
+use super::transport::{Phase, Progress, connector};
+use super::url::EndpointUrl;
+
+/// How endpoints are asked.
+#[derive(Debug, Clone)]
+pub struct ClientConfig {
+    /// The whole time-out of a request, name resolution, all connections, all URLs and the
+    /// answer included.
+    pub timeout: Duration,
+    /// How long resolving a name may take, and how long making a connection, TLS included.
+    pub connect_timeout: Duration,
+    /// Whose certificates are believed.
+    pub trust: Trust,
+    /// The User-Agent header.
+    pub user_agent: String,
+    /// The name of the header that carries the signature.
+    pub signature_header: String,
+    /// Connections that are kept open while nobody uses them.
+    pub max_idle: usize,
+    /// For how long.
+    pub max_idle_age: Duration,
+    /// After so many failures in a row an endpoint is left alone; 0: never.
+    pub breaker_failures: u32,
+    /// For how long.
+    pub breaker_time: Duration,
+    /// What `blacklist: true` means, in seconds.
+    pub blacklist_time: u32,
+}
+
+impl Default for ClientConfig {
+    fn default() -> Self {
+        ClientConfig {
+            timeout: Duration::from_secs(5),
+            connect_timeout: Duration::from_secs(2),
+            trust: Trust::System,
+            user_agent: concat!("auth_web/", env!("CARGO_PKG_VERSION")).to_owned(),
+            signature_header: SIGNATURE_HEADER.to_owned(),
+            max_idle: 256,
+            // Below what web servers commonly allow, so that we close first.
+            max_idle_age: Duration::from_secs(15),
+            breaker_failures: 5,
+            breaker_time: Duration::from_secs(30),
+            blacklist_time: 3600,
+        }
+    }
+}
+
+/// Why there is no client.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClientError {
+    /// The certificates.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// The signature's header.
+    #[error("the name of the header that carries the signature must be a token")]
+    HeaderName,
+    /// The user agent.
+    #[error("the user agent must be visible ASCII characters and blanks")]
+    UserAgent,
+}
+
+/// An HTTP client with its connections. It belongs to one process: connections do not survive a
+/// fork.
+pub struct Client {
+    /// None after a time without requests, so that no connection stays open for nothing.
+    agent: Mutex<Option<Agent>>,
+    breakers: Breakers,
+    config: ClientConfig,
+    signature_header: HeaderName,
+    basic_for: Option<BasicFor>,
+}
+
+/// Credentials for a host (a name or an address, without port) and the realm that it names in its
+/// challenge. Called on the thread that asks.
+pub type BasicFor = Box<dyn Fn(&str, &str) -> Option<Basic> + Send + Sync>;
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What one URL is asked, and until when its answer counts.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    endpoint: &'a Endpoint,
+    url: &'a EndpointUrl,
+    payload: &'a Payload,
+    until: Instant,
+    now: SystemTime,
+}
+
+/// Heads of answers are small; a longer one is not from an endpoint.
+const MAX_HEAD: usize = 16 * 1024;
+
+/// A connection's buffers. ureq's own defaults, 128 KiB each way, add up.
+const BUFFER: usize = 16 * 1024;
+
+/// What makes the requests: no proxy, no redirects, no answer longer than it may be.
+pub(super) fn agent(config: &ClientConfig) -> Result<Agent, ClientError> {
+    HeaderValue::from_str(&config.user_agent).map_err(|_| ClientError::UserAgent)?;
+    let agent_config = Agent::config_builder()
+        .tls_config(config.trust.tls_config()?)
+        .proxy(None)
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .user_agent(config.user_agent.as_str())
+        .max_response_header_size(MAX_HEAD)
+        .input_buffer_size(BUFFER)
+        .output_buffer_size(BUFFER)
+        .max_idle_connections(config.max_idle)
+        .max_idle_connections_per_host(config.max_idle)
+        .max_idle_age(config.max_idle_age)
+        .build();
+    Ok(Agent::with_parts(agent_config, connector(), Memory::new()))
+}
+
+impl Client {
+    /// A client without connections yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`]: the configuration makes no sense.
+    pub fn new(config: ClientConfig) -> Result<Client, ClientError> {
+        let signature_header = config
+            .signature_header
+            .parse()
+            .map_err(|_| ClientError::HeaderName)?;
+        let agent = agent(&config)?;
+        let breakers = Breakers::new(BreakerConfig {
+            failures: config.breaker_failures,
+            time: config.breaker_time,
+            trial: config.timeout,
+        });
+        Ok(Client {
+            agent: Mutex::new(Some(agent)),
+            breakers,
+            config,
+            signature_header,
+            basic_for: None,
+        })
+    }
+
+    /// Lets an endpoint for which nobody has named a user ask for one: its challenge of scheme
+    /// Basic (RFC 7617) is answered, once, with what `basic_for` has for its host and realm.
+    #[must_use]
+    pub fn answering_challenges(self, basic_for: BasicFor) -> Client {
+        Client {
+            basic_for: Some(basic_for),
+            ..self
+        }
+    }
+
+    /// Closes the connections that nobody uses.
+    pub fn forget_connections(&self) {
+        *self.agent.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn agent(&self) -> Result<Agent, ureq::Error> {
+        let mut slot = self.agent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(agent) = slot.as_ref() {
+            return Ok(agent.clone());
+        }
+        let made = agent(&self.config).map_err(|error| ureq::Error::Other(Box::new(error)))?;
+        Ok(slot.insert(made).clone())
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &ClientConfig {
+        &self.config
+    }
+
+    /// Would [`ask`](Self::ask) fail at once, because all URLs are being left alone?
+    pub fn refuses(&self, endpoint: &Endpoint, now: Instant) -> Option<EndpointError> {
+        let failures = endpoint
+            .urls
+            .iter()
+            .map(|url| {
+                let failures = self.breakers.refuses(url.target(), now)?;
+                Some((url.to_string(), Cause::LeftAlone(failures)))
+            })
+            .collect::<Option<Vec<_>>>()?;
+        Some(EndpointError { failures })
+    }
+
+    /// Asks, and waits for the answer until `deadline`. `requested` is the requested expiry in
+    /// seconds; `now` is the time that a signature carries.
+    ///
+    /// The URLs are asked in their order. The time that is left is divided evenly among those
+    /// that are left, so that one that hangs does not take it all.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError`].
+    pub fn ask(
+        &self,
+        endpoint: &Endpoint,
+        payload: &Payload,
+        requested: Option<u32>,
+        deadline: Instant,
+        now: SystemTime,
+    ) -> Result<Answer, EndpointError> {
+        let mut failures = Vec::new();
+        for (at, url) in endpoint.urls.iter().enumerate() {
+            let started = Instant::now();
+            let left = deadline.saturating_duration_since(started);
+            if left.is_zero() {
+                failures.push((url.to_string(), Cause::TimedOut("before it could be asked")));
+                break;
+            }
+            let others = endpoint.urls.iter().skip(at + 1);
+            let candidates = others
+                .filter(|url| self.breakers.refuses(url.target(), started).is_none())
+                .count();
+            let share = left / u32::try_from(candidates + 1).unwrap_or(1);
+            if let Err(failed) = self.breakers.enter(url.target(), started) {
+                failures.push((url.to_string(), Cause::LeftAlone(failed)));
+                continue;
+            }
+            let answer = self
+                .attempt(endpoint, url, payload, started + share, now)
+                .and_then(|body| Ok(Answer::parse(&body, requested, self.config.blacklist_time)?));
+            match answer {
+                Ok(answer) => {
+                    self.breakers.success(url.target());
+                    return Ok(answer);
+                }
+                Err(cause) => {
+                    if cause.is_outage() {
+                        self.breakers.failure(url.target(), Instant::now());
+                    } else {
+                        self.breakers.success(url.target());
+                    }
+                    let passes_on = cause.passes_on();
+                    failures.push((url.to_string(), cause));
+                    if !passes_on {
+                        break;
+                    }
+                }
+            }
+        }
+        Err(EndpointError { failures })
+    }
+
+    /// Asks one URL, and once more where it challenges and there is an answer to that.
+    fn attempt(
+        &self,
+        endpoint: &Endpoint,
+        url: &EndpointUrl,
+        payload: &Payload,
+        until: Instant,
+        now: SystemTime,
+    ) -> Result<Vec<u8>, Cause> {
+        let basic = url.basic().or(endpoint.basic.as_ref());
+        let asked = Asked {
+            endpoint,
+            url,
+            payload,
+            until,
+            now,
+        };
+        let mut response = self.send(asked, basic)?;
+        if response.status() == StatusCode::UNAUTHORIZED
+            && basic.is_none()
+            && let Some(basic) = self.challenged(url, &response)
+        {
+            // Read to its end, so that the same connection serves again.
+            let rest = response.body_mut().with_config().limit(MAX_ANSWER as u64);
+            let _ = rest.read_to_vec();
+            response = self.send(asked, Some(&basic))?;
+        }
+        match response.status().as_u16() {
+            200 => {}
+            status @ 300..=399 => return Err(Cause::Redirect(status)),
+            status => return Err(Cause::Status(status)),
+        }
+        // ureq also takes the limit itself for too much.
+        let limit = MAX_ANSWER as u64 + 1;
+        let body = response.body_mut().with_config().limit(limit).read_to_vec();
+        let body = body.map_err(|error| cause(&error))?;
+        if body.len() > MAX_ANSWER {
+            Err(Cause::TooLong)
+        } else {
+            Ok(body)
+        }
+    }
+
+    /// The credentials that a challenge asks for.
+    fn challenged(&self, url: &EndpointUrl, response: &Response<Body>) -> Option<Basic> {
+        let basic_for = self.basic_for.as_ref()?;
+        let values = response.headers().get_all(WWW_AUTHENTICATE);
+        let realm = basic_realm(values.iter().map(HeaderValue::as_bytes))?;
+        basic_for(url.uri().host()?, &realm)
+    }
+
+    /// An answer that can't come because the connection was old is asked for again over a new one,
+    /// once.
+    fn send(&self, asked: Asked<'_>, basic: Option<&Basic>) -> Result<Response<Body>, Cause> {
+        let result = match self.exchange(asked, basic, true) {
+            Err(ureq::Error::Io(_)) if Progress::now().is_stale() => {
+                self.exchange(asked, basic, false)
+            }
+            other => other,
+        };
+        result.map_err(|error| cause(&error))
+    }
+
+    fn exchange(
+        &self,
+        asked: Asked<'_>,
+        basic: Option<&Basic>,
+        reuse: bool,
+    ) -> Result<Response<Body>, ureq::Error> {
+        let Asked {
+            endpoint,
+            url,
+            payload,
+            until,
+            now,
+        } = asked;
+        let left = until.saturating_duration_since(Instant::now());
+        let connect = self.config.connect_timeout.min(left);
+        // Zero would mean that there is no connection young enough to be used again.
+        let max_age = if reuse {
+            self.config.max_idle_age
+        } else {
+            Duration::ZERO
+        };
+        let basic = basic.and_then(|basic| {
+            let mut value = HeaderValue::from_str(&basic.header()).ok()?;
+            value.set_sensitive(true);
+            Some(value)
+        });
+        let signature = endpoint
+            .signature
+            .as_ref()
+            .map(|key| key.sign(payload.body(), now));
+        // One type for requests with a body and one for those without: hence a macro.
+        macro_rules! prepare {
+            ($request:expr) => {{
+                let mut request = $request.header(ACCEPT, "application/json");
+                if let Some(basic) = basic {
+                    request = request.header(AUTHORIZATION, basic);
+                }
+                if let Some(signature) = signature {
+                    request = request.header(&self.signature_header, signature);
+                }
+                request
+                    .config()
+                    .timeout_global(Some(left))
+                    .timeout_resolve(Some(connect))
+                    .timeout_connect(Some(connect))
+                    .max_idle_age(max_age)
+                    .build()
+            }};
+        }
+        Progress::begin(matches!(payload, Payload::Json(_)));
+        let agent = self.agent()?;
+        match payload {
+            Payload::Json(json) => prepare!(agent.post(url.uri().clone()))
+                .header(CONTENT_TYPE, "application/json")
+                .send(json.as_str()),
+            Payload::Query(query) => prepare!(agent.get(url.with_query(query))).call(),
+        }
+    }
+}
+
+/// What an error of ureq means for an operator.
+pub(super) fn cause(error: &ureq::Error) -> Cause {
+    let phase = Progress::now().phase;
+    match error {
+        ureq::Error::Timeout(reason) => Cause::TimedOut(match reason {
+            ureq::Timeout::Resolve => Phase::Resolving.doing(),
+            ureq::Timeout::Connect => Phase::Connecting.doing(),
+            _ => phase.doing(),
+        }),
+        ureq::Error::BodyExceedsLimit(_) => Cause::TooLong,
+        ureq::Error::HostNotFound => Cause::Resolve("no address".to_owned()),
+        ureq::Error::Rustls(error) => Cause::Tls(error.to_string()),
+        ureq::Error::Tls(error) => Cause::Tls((*error).to_owned()),
+        ureq::Error::Io(error) => {
+            let tls = error
+                .get_ref()
+                .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+            match (tls, phase) {
+                (Some(error), _) => Cause::Tls(error.to_string()),
+                (None, Phase::Resolving) => Cause::Resolve(error.to_string()),
+                (None, Phase::Connecting) => Cause::Connect(error.to_string()),
+                (None, Phase::Sending | Phase::Waiting) => {
+                    Cause::Broken(format!("{error}, before its answer"))
+                }
+                (None, Phase::Reading) => {
+                    Cause::Broken(format!("{error}, in the middle of its answer"))
+                }
+            }
+        }
+        other => Cause::Protocol(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

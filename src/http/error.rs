@@ -1,0 +1,165 @@
+//! Why an endpoint gave no answer.
+
+use std::fmt;
+
+use super::answer::{AnswerError, MAX_ANSWER};
+
+/// An endpoint failed. Prints as one line that names every URL that was asked, without userinfo
+/// and query, each with its cause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointError {
+    /// URL and cause, in the order in which they were asked.
+    pub failures: Vec<(String, Cause)>,
+}
+
+impl std::error::Error for EndpointError {}
+
+impl EndpointError {
+    /// Is there nobody to ask: has the realm no endpoint?
+    pub fn is_unknown_realm(&self) -> bool {
+        self.failures
+            .iter()
+            .any(|(_, cause)| matches!(cause, Cause::UnknownRealm))
+    }
+
+    /// For a realm whose endpoint can't be asked. Realms come out of requests, so whatever could
+    /// disturb a log is escaped.
+    pub(super) fn realm(realm: &str, cause: Cause) -> Self {
+        EndpointError::one(format!("of realm {}", realm.escape_debug()), cause)
+    }
+
+    /// Nobody waits for the answer.
+    pub fn given_up(cause: &str) -> Self {
+        EndpointError::one("of the request", Cause::GivenUp(cause.to_owned()))
+    }
+
+    pub(super) fn one(url: impl fmt::Display, cause: Cause) -> Self {
+        EndpointError {
+            failures: vec![(url.to_string(), cause)],
+        }
+    }
+
+    /// Was it not even tried, because too many requests are under way?
+    pub fn is_overload(&self) -> bool {
+        self.failures
+            .iter()
+            .any(|(_, cause)| matches!(cause, Cause::Overload(_)))
+    }
+
+    /// Was it not even tried, because the endpoint is being left alone?
+    pub fn is_left_alone(&self) -> bool {
+        self.failures
+            .iter()
+            .all(|(_, cause)| matches!(cause, Cause::LeftAlone(_)))
+    }
+}
+
+impl fmt::Display for EndpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, (url, cause)) in self.failures.iter().enumerate() {
+            let separator = if at == 0 { "endpoint " } else { "; then " };
+            write!(f, "{separator}{url}: {cause}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What went wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Cause {
+    /// The time-out came while this was being done.
+    #[error("timed out {0}")]
+    TimedOut(&'static str),
+    /// The host's name has no address.
+    #[error("the name of its host can't be resolved: {0}")]
+    Resolve(String),
+    /// No TCP connection.
+    #[error("can't connect: {0}")]
+    Connect(String),
+    /// No trust.
+    #[error("TLS failed: {0}")]
+    Tls(String),
+    /// The connection was closed or broke.
+    #[error("the connection broke: {0}")]
+    Broken(String),
+    /// Not HTTP.
+    #[error("its answer is not HTTP: {0}")]
+    Protocol(String),
+    /// A redirect, which is not followed: the credentials are for nobody else.
+    #[error("it answered with a redirect (status {0}), which is not followed")]
+    Redirect(u16),
+    /// Not 200.
+    #[error("it answered with status {0}, which must be 200")]
+    Status(u16),
+    /// Over [`MAX_ANSWER`].
+    #[error("its answer is longer than {MAX_ANSWER} bytes")]
+    TooLong,
+    /// The body was not understood.
+    #[error("{0}")]
+    Answer(#[from] AnswerError),
+    /// The circuit breaker.
+    #[error("it failed {0} times in a row and is left alone for now")]
+    LeftAlone(u32),
+    /// The table of endpoints has none for the realm.
+    #[error("there is none")]
+    UnknownRealm,
+    /// The table of endpoints failed, or has a wrong row.
+    #[error("it can't be found: {0}")]
+    Table(String),
+    /// The pool of threads.
+    #[error("not asked: {0}")]
+    Overload(String),
+    /// The script did not wait, or could not.
+    #[error("{0}")]
+    GivenUp(String),
+    /// A defect of ours.
+    #[error("not asked: an internal error")]
+    Internal,
+}
+
+impl Cause {
+    /// Shall the next URL be asked?
+    pub(super) fn passes_on(&self) -> bool {
+        match self {
+            Cause::Status(status) => *status >= 500,
+            Cause::Redirect(_)
+            | Cause::TooLong
+            | Cause::Answer(_)
+            | Cause::UnknownRealm
+            | Cause::Table(_)
+            | Cause::Overload(_)
+            | Cause::GivenUp(_)
+            | Cause::Internal => false,
+            Cause::TimedOut(_)
+            | Cause::Resolve(_)
+            | Cause::Connect(_)
+            | Cause::Tls(_)
+            | Cause::Broken(_)
+            | Cause::Protocol(_)
+            | Cause::LeftAlone(_) => true,
+        }
+    }
+
+    /// Does it speak for an endpoint that is out of order? A status 4xx may be the fault of a
+    /// single request, and whoever can provoke one must not be able to switch the endpoint off.
+    pub(super) fn is_outage(&self) -> bool {
+        match self {
+            Cause::Status(status) => *status >= 500,
+            Cause::LeftAlone(_)
+            | Cause::UnknownRealm
+            | Cause::Table(_)
+            | Cause::Overload(_)
+            | Cause::GivenUp(_)
+            | Cause::Internal => false,
+            Cause::TimedOut(_)
+            | Cause::Resolve(_)
+            | Cause::Connect(_)
+            | Cause::Tls(_)
+            | Cause::Broken(_)
+            | Cause::Protocol(_)
+            | Cause::Redirect(_)
+            | Cause::TooLong
+            | Cause::Answer(_) => true,
+        }
+    }
+}

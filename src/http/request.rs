@@ -1,0 +1,396 @@
+//! What an endpoint is told.
+//!
+//! The members and their order are jambonz's published example; `headers` is what its current
+//! release adds: names in lower case and in their long form (names that begin with `X-` or `P-`,
+//! P-Asserted-... excepted, as they came), the values of a repeated header joined with a comma.
+
+use std::borrow::Cow;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::Method;
+use crate::digest::Credentials;
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The SIP method.
+    pub method: String,
+    /// The requested expiry in seconds: the Contact's parameter, else the Expires header, else
+    /// nothing.
+    pub expires: Option<u32>,
+    /// The credentials.
+    pub credentials: Credentials,
+    /// Where the request came from.
+    pub source_address: String,
+    /// And from which port.
+    pub source_port: u16,
+    /// All headers of the request, name and value, in their order, when they are to be sent.
+    pub headers: Option<Vec<(Vec<u8>, Vec<u8>)>>,
+}
+
+/// A [`Request`] in the form in which it travels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Payload {
+    /// A JSON object, the body of a POST.
+    Json(String),
+    /// A query, without question mark, for a GET.
+    Query(String),
+}
+
+enum Value<'a> {
+    Null,
+    Number(u32),
+    True,
+    Text(Cow<'a, str>),
+    Headers(Vec<(String, String)>),
+}
+
+/// What stays as it is in a query: the unreserved characters of RFC 3986 section 2.3.
+const QUERY: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
+
+impl Payload {
+    /// The form that `method` wants.
+    ///
+    /// SIP values are UTF-8 by RFC 3261 section 7.3.1; bytes that are not are replaced with
+    /// U+FFFD, so that the result is always valid.
+    pub fn new(request: &Request, method: Method) -> Payload {
+        let members = members(request);
+        match method {
+            Method::Post => Payload::Json(json(&members)),
+            Method::Get => Payload::Query(query(&members)),
+        }
+    }
+
+    /// The body: of a GET, nothing.
+    pub fn body(&self) -> &[u8] {
+        match self {
+            Payload::Json(json) => json.as_bytes(),
+            Payload::Query(_) => b"",
+        }
+    }
+}
+
+fn members(request: &Request) -> Vec<(&'static str, Value<'_>)> {
+    fn text(bytes: &[u8]) -> Value<'_> {
+        Value::Text(String::from_utf8_lossy(bytes))
+    }
+    fn same(text: &str) -> Value<'_> {
+        Value::Text(Cow::Borrowed(text))
+    }
+    let mut members = vec![
+        ("method", same(&request.method)),
+        (
+            "expires",
+            request.expires.map_or(Value::Null, Value::Number),
+        ),
+    ];
+    match &request.credentials {
+        Credentials::Digest(digest) => {
+            members.extend([
+                ("scheme", same("digest")),
+                ("username", text(&digest.username)),
+                ("realm", text(&digest.realm)),
+                ("nonce", text(&digest.nonce)),
+                ("uri", text(&digest.uri)),
+                ("response", same(&digest.response)),
+            ]);
+            members.extend(digest.qop.as_deref().map(|qop| ("qop", same(qop))));
+            members.extend(digest.nc.as_deref().map(|nc| ("nc", same(nc))));
+            members.extend(
+                digest
+                    .cnonce
+                    .as_deref()
+                    .map(|cnonce| ("cnonce", text(cnonce))),
+            );
+            members.push(("algorithm", same(digest.algorithm.name())));
+            members.extend(
+                digest
+                    .opaque
+                    .as_deref()
+                    .map(|opaque| ("opaque", text(opaque))),
+            );
+            members.extend(digest.userhash.then_some(("userhash", Value::True)));
+        }
+        Credentials::Bearer(bearer) => {
+            members.extend([("scheme", same("bearer")), ("token", same(&bearer.token))]);
+        }
+    }
+    members.extend([
+        ("source_address", same(&request.source_address)),
+        ("source_port", Value::Number(u32::from(request.source_port))),
+    ]);
+    let headers = request.headers.as_deref();
+    members.extend(headers.map(|headers| ("headers", Value::Headers(by_name(headers)))));
+    members
+}
+
+/// One entry for each name, in the order of first appearance.
+fn by_name(headers: &[(Vec<u8>, Vec<u8>)]) -> Vec<(String, String)> {
+    let mut grouped: Vec<(String, String)> = Vec::new();
+    for (name, value) in headers {
+        let name = header_name(&String::from_utf8_lossy(name));
+        let value = String::from_utf8_lossy(value);
+        match grouped.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, joined)) => {
+                joined.push(',');
+                joined.push_str(&value);
+            }
+            None => grouped.push((name, value.into_owned())),
+        }
+    }
+    grouped
+}
+
+fn header_name(name: &str) -> String {
+    let own = name.starts_with("X-")
+        || (name.starts_with("P-") && !name.starts_with("P-Asserted"))
+        || name == "Diversion";
+    if own {
+        return name.to_owned();
+    }
+    let name = name.to_ascii_lowercase();
+    // The compact forms of the IANA registry of SIP header fields.
+    let long = match name.as_str() {
+        "a" => "accept-contact",
+        "b" => "referred-by",
+        "c" => "content-type",
+        "d" => "request-disposition",
+        "e" => "content-encoding",
+        "f" => "from",
+        "i" => "call-id",
+        "j" => "reject-contact",
+        "k" => "supported",
+        "l" => "content-length",
+        "m" => "contact",
+        "n" => "identity-info",
+        "o" => "event",
+        "r" => "refer-to",
+        "s" => "subject",
+        "t" => "to",
+        "u" => "allow-events",
+        "v" => "via",
+        "x" => "session-expires",
+        "y" => "identity",
+        _ => return name,
+    };
+    long.to_owned()
+}
+
+fn json(members: &[(&'static str, Value<'_>)]) -> String {
+    let mut json = String::with_capacity(512);
+    for (name, value) in members {
+        json.push(if json.is_empty() { '{' } else { ',' });
+        push_string(&mut json, name);
+        json.push(':');
+        match value {
+            Value::Null => json.push_str("null"),
+            Value::True => json.push_str("true"),
+            Value::Number(number) => json.push_str(&number.to_string()),
+            Value::Text(text) => push_string(&mut json, text),
+            Value::Headers(headers) => {
+                json.push('{');
+                for (at, (name, value)) in headers.iter().enumerate() {
+                    if at > 0 {
+                        json.push(',');
+                    }
+                    push_string(&mut json, name);
+                    json.push(':');
+                    push_string(&mut json, value);
+                }
+                json.push('}');
+            }
+        }
+    }
+    json.push('}');
+    json
+}
+
+fn push_string(json: &mut String, text: &str) {
+    json.push('"');
+    let mut rest = text;
+    // Nearly everything is copied in one piece.
+    let special = |byte: &u8| *byte < b' ' || *byte == b'"' || *byte == b'\\';
+    while let Some(at) = rest.as_bytes().iter().position(special) {
+        let (plain, from) = rest.split_at(at);
+        json.push_str(plain);
+        // What is special is one byte long.
+        let (character, after) = from.split_at(1);
+        match character {
+            "\"" => json.push_str("\\\""),
+            "\\" => json.push_str("\\\\"),
+            "\n" => json.push_str("\\n"),
+            "\r" => json.push_str("\\r"),
+            "\t" => json.push_str("\\t"),
+            control => {
+                let code = control.bytes().next().unwrap_or_default();
+                json.push_str(&format!("\\u{code:04x}"));
+            }
+        }
+        rest = after;
+    }
+    json.push_str(rest);
+    json.push('"');
+}
+
+/// As jambonz writes it: `null` is an empty value, members of `headers` are `headers[name]`.
+fn query(members: &[(&'static str, Value<'_>)]) -> String {
+    let mut query = String::with_capacity(512);
+    let mut push = |name: &str, value: &str| {
+        if !query.is_empty() {
+            query.push('&');
+        }
+        query.extend(utf8_percent_encode(name, QUERY));
+        query.push('=');
+        query.extend(utf8_percent_encode(value, QUERY));
+    };
+    for (name, value) in members {
+        match value {
+            Value::Null => push(name, ""),
+            Value::True => push(name, "true"),
+            Value::Number(number) => push(name, &number.to_string()),
+            Value::Text(text) => push(name, text),
+            Value::Headers(headers) => {
+                for (header, value) in headers {
+                    push(&format!("{name}[{header}]"), value);
+                }
+            }
+        }
+    }
+    query
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn credentials(value: &[u8]) -> Credentials {
+        Credentials::parse(value).expect("good credentials")
+    }
+
+    fn published() -> Credentials {
+        credentials(
+            br#"Digest username="john",realm="jambonz.org",nonce="157590482938000",uri="sip:172.37.0.10:5060",response="be641cf7951ff23ab04c57907d59f37d",qop=auth,nc=00000001,cnonce="6b8b4567",algorithm=MD5"#,
+        )
+    }
+
+    fn register(credentials: Credentials) -> Request {
+        Request {
+            method: "REGISTER".to_owned(),
+            expires: Some(3600),
+            credentials,
+            source_address: "172.37.0.9".to_owned(),
+            source_port: 5060,
+            headers: None,
+        }
+    }
+
+    #[test]
+    fn the_published_example_is_sent_byte_by_byte() {
+        let payload = Payload::new(&register(published()), Method::Post);
+        assert_eq!(
+            payload,
+            Payload::Json(
+                r#"{"method":"REGISTER","expires":3600,"scheme":"digest","username":"john","realm":"jambonz.org","nonce":"157590482938000","uri":"sip:172.37.0.10:5060","response":"be641cf7951ff23ab04c57907d59f37d","qop":"auth","nc":"00000001","cnonce":"6b8b4567","algorithm":"MD5","source_address":"172.37.0.9","source_port":5060}"#
+                    .to_owned()
+            )
+        );
+    }
+
+    #[test]
+    fn absent_components_are_left_out_and_expires_is_null() {
+        let old = credentials(
+            br#"Digest username="a", realm="r", nonce="n", uri="sip:r", response="00000000000000000000000000000000", opaque="o", userhash=true"#,
+        );
+        let request = Request {
+            expires: None,
+            method: "INVITE".to_owned(),
+            ..register(old)
+        };
+        assert_eq!(
+            Payload::new(&request, Method::Post),
+            Payload::Json(
+                r#"{"method":"INVITE","expires":null,"scheme":"digest","username":"a","realm":"r","nonce":"n","uri":"sip:r","response":"00000000000000000000000000000000","algorithm":"MD5","opaque":"o","userhash":true,"source_address":"172.37.0.9","source_port":5060}"#
+                    .to_owned()
+            )
+        );
+        assert_eq!(
+            Payload::new(&request, Method::Get),
+            Payload::Query(
+                "method=INVITE&expires=&scheme=digest&username=a&realm=r&nonce=n&uri=sip%3Ar&\
+                 response=00000000000000000000000000000000&algorithm=MD5&opaque=o&userhash=true&\
+                 source_address=172.37.0.9&source_port=5060"
+                    .to_owned()
+            )
+        );
+    }
+
+    #[test]
+    fn a_bearer_token_goes_too() {
+        let token = credentials(b"Bearer a+b/c=");
+        let payload = Payload::new(&register(token), Method::Post);
+        assert_eq!(
+            payload,
+            Payload::Json(
+                r#"{"method":"REGISTER","expires":3600,"scheme":"bearer","token":"a+b/c=","source_address":"172.37.0.9","source_port":5060}"#
+                    .to_owned()
+            )
+        );
+    }
+
+    #[test]
+    fn headers_are_named_as_jambonz_names_them() {
+        let token = credentials(b"Bearer t");
+        let header = |name: &str, value: &str| (name.as_bytes().to_vec(), value.into());
+        let headers = [
+            header("Via", "SIP/2.0/UDP a"),
+            header("f", "\"J\" <sip:j@r>"),
+            header("v", "SIP/2.0/UDP b"),
+            header("X-Custom", "1"),
+            header("P-Asserted-Identity", "<sip:j@r>"),
+            header("P-Charging-Vector", "2"),
+            header("CONTENT-LENGTH", "0"),
+        ];
+        let request = Request {
+            headers: Some(headers.to_vec()),
+            ..register(token)
+        };
+        let Payload::Json(json) = Payload::new(&request, Method::Post) else {
+            panic!("not JSON")
+        };
+        let (_, sent) = json.split_once(r#","headers":"#).expect("headers");
+        assert_eq!(
+            sent,
+            r#"{"via":"SIP/2.0/UDP a,SIP/2.0/UDP b","from":"\"J\" <sip:j@r>","X-Custom":"1","p-asserted-identity":"<sip:j@r>","P-Charging-Vector":"2","content-length":"0"}}"#
+        );
+        let Payload::Query(query) = Payload::new(&request, Method::Get) else {
+            panic!("not it")
+        };
+        assert!(query.contains("&headers%5Bvia%5D=SIP%2F2.0%2FUDP%20a%2CSIP%2F2.0%2FUDP%20b&"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_become_valid_json(user in prop::collection::vec(any::<u8>(), 1..40)) {
+            let mut digest = match published() {
+                Credentials::Digest(digest) => digest,
+                other => panic!("{other:?}"),
+            };
+            digest.username = user.clone();
+            let credentials = Credentials::Digest(digest);
+            let headers = [(user.clone(), user.clone())];
+            let request = Request { headers: Some(headers.to_vec()), ..register(credentials) };
+            let Payload::Json(json) = Payload::new(&request, Method::Post) else {
+                panic!("not JSON")
+            };
+            let read: serde_json::Value = serde_json::from_str(&json).expect("valid JSON");
+            prop_assert_eq!(&read["username"], &String::from_utf8_lossy(&user).into_owned());
+        }
+    }
+}

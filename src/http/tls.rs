@@ -1,0 +1,97 @@
+//! Which certificates of endpoints are believed.
+
+use std::sync::Arc;
+
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
+
+/// Where distributions keep the certificates of the authorities that they trust.
+const SYSTEM_BUNDLES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// The certificate authorities that may vouch for an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Trust {
+    /// Those of the system; where it has none, those of Mozilla as of the build.
+    #[default]
+    System,
+    /// Those in this text, in PEM (RFC 7468), and no others.
+    Pem(Vec<u8>),
+    /// Everybody: the connection is encrypted, but nobody knows with whom.
+    Anybody,
+}
+
+/// Why certificates can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TrustError {
+    /// The PEM text is broken.
+    #[error("the certificates of authorities are not PEM: {0}")]
+    Pem(String),
+    /// There is nothing in it.
+    #[error("there is no certificate of an authority in the PEM text")]
+    Empty,
+}
+
+impl Trust {
+    pub(super) fn tls_config(&self) -> Result<TlsConfig, TrustError> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = TlsConfig::builder()
+            .provider(TlsProvider::Rustls)
+            .unversioned_rustls_crypto_provider(provider);
+        let builder = match self {
+            Trust::Anybody => builder.disable_verification(true),
+            Trust::Pem(pem) => builder.root_certs(roots(certificates(pem)?)),
+            Trust::System => builder.root_certs(
+                SYSTEM_BUNDLES
+                    .iter()
+                    .filter_map(|path| std::fs::read(path).ok())
+                    .find_map(|pem| certificates(&pem).ok())
+                    .map_or(RootCerts::WebPki, roots),
+            ),
+        };
+        Ok(builder.build())
+    }
+}
+
+fn roots(certificates: Vec<Certificate<'static>>) -> RootCerts {
+    RootCerts::Specific(Arc::new(certificates))
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, TrustError> {
+    let mut found = Vec::new();
+    for item in parse_pem(pem) {
+        match item {
+            Ok(PemItem::Certificate(certificate)) => found.push(certificate),
+            Ok(_) => {}
+            Err(error) => return Err(TrustError::Pem(error.to_string())),
+        }
+    }
+    if found.is_empty() {
+        Err(TrustError::Empty)
+    } else {
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificates_must_be_there_and_whole() {
+        let error = |pem: &[u8]| Trust::Pem(pem.to_vec()).tls_config().err();
+        assert_eq!(error(b""), Some(TrustError::Empty));
+        assert_eq!(error(b"no pem"), Some(TrustError::Empty));
+        let broken = b"-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n";
+        assert!(matches!(error(broken), Some(TrustError::Pem(_))));
+        let key = rcgen::generate_simple_self_signed(["h".to_owned()]).expect("a certificate");
+        assert_eq!(error(key.cert.pem().as_bytes()), None);
+        assert_eq!(
+            error(key.signing_key.serialize_pem().as_bytes()),
+            Some(TrustError::Empty)
+        );
+    }
+}

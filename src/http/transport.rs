@@ -1,0 +1,247 @@
+//! What ureq's connections are wrapped in.
+//!
+//! Two things are added to them. It is known how far an attempt has come, which tells a stale
+//! pooled connection from an endpoint that hangs up, and lets an error say when it happened. And
+//! head and body of a request leave together, which is one system call and one packet less.
+//!
+//! An attempt runs on one thread from beginning to end, so its progress is kept per thread.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, NextTimeout, RustlsConnector, TcpConnector, Transport,
+};
+
+/// How far an attempt has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Resolving,
+    Connecting,
+    Sending,
+    Waiting,
+    Reading,
+}
+
+/// The progress of the attempt that this thread is making.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Progress {
+    pub(super) phase: Phase,
+    /// A connection was made for it; else it got one that had been used before.
+    pub(super) connected: bool,
+    /// There is a body to be sent after the head.
+    body_follows: bool,
+}
+
+thread_local! {
+    static PROGRESS: Cell<Progress> = const {
+        Cell::new(Progress { phase: Phase::Resolving, connected: false, body_follows: false })
+    };
+}
+
+impl Progress {
+    /// An attempt begins on this thread.
+    pub(super) fn begin(body_follows: bool) {
+        let phase = Phase::Resolving;
+        PROGRESS.set(Progress {
+            phase,
+            connected: false,
+            body_follows,
+        });
+    }
+
+    /// How far it has come.
+    pub(super) fn now() -> Progress {
+        PROGRESS.get()
+    }
+
+    fn reach(phase: Phase) {
+        PROGRESS.set(Progress {
+            phase,
+            ..PROGRESS.get()
+        });
+    }
+
+    /// The connection was in use before, and not a byte has come back over it: the endpoint had
+    /// closed it, and has not seen the request (RFC 9112 section 9.3.1).
+    pub(super) fn is_stale(self) -> bool {
+        !self.connected && self.phase != Phase::Reading
+    }
+}
+
+impl Phase {
+    /// For "timed out ...".
+    pub(super) fn doing(self) -> &'static str {
+        match self {
+            Phase::Resolving => "resolving the name of its host",
+            Phase::Connecting => "connecting",
+            Phase::Sending => "sending the request",
+            Phase::Waiting => "waiting for its answer",
+            Phase::Reading => "in the middle of its answer",
+        }
+    }
+}
+
+/// The chain that makes connections: TCP, for https TLS, and our wrapper. No proxy, whatever the
+/// environment says.
+pub(super) fn connector() -> impl Connector {
+    Begin
+        .chain(TcpConnector::default())
+        .chain(Tls::default())
+        .chain(Wrap)
+}
+
+/// Comes first and makes nothing.
+#[derive(Debug)]
+struct Begin;
+
+impl Connector for Begin {
+    type Out = ();
+
+    fn connect(&self, _: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<()>, ureq::Error> {
+        PROGRESS.set(Progress {
+            phase: Phase::Connecting,
+            connected: true,
+            ..PROGRESS.get()
+        });
+        Ok(None)
+    }
+}
+
+/// TLS with one memory of sessions for all requests.
+///
+/// Every request has its own time-outs, and ureq makes a new TLS configuration for each
+/// connection of a request with a configuration of its own: it would read all certificates again
+/// and never resume a session. The part that matters to TLS is the same in all of ours.
+#[derive(Debug, Default)]
+struct Tls(RustlsConnector);
+
+impl<In: Transport> Connector<In> for Tls {
+    type Out = <RustlsConnector as Connector<In>>::Out;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        chained: Option<In>,
+    ) -> Result<Option<Self::Out>, ureq::Error> {
+        let details = ConnectionDetails {
+            uri: details.uri,
+            addrs: details.addrs.clone(),
+            config: details.config,
+            request_level: false,
+            resolver: details.resolver,
+            now: details.now,
+            timeout: details.timeout,
+            current_time: Arc::clone(&details.current_time),
+            run_connector: Arc::clone(&details.run_connector),
+            register_shutdown: Arc::clone(&details.register_shutdown),
+        };
+        self.0.connect(&details, chained)
+    }
+}
+
+/// Comes last.
+#[derive(Debug)]
+struct Wrap;
+
+impl<In: Transport> Connector<In> for Wrap {
+    type Out = Wrapped<In>;
+
+    fn connect(
+        &self,
+        _: &ConnectionDetails<'_>,
+        chained: Option<In>,
+    ) -> Result<Option<Wrapped<In>>, ureq::Error> {
+        Ok(chained.map(|inner| Wrapped {
+            inner,
+            held: Vec::new(),
+        }))
+    }
+}
+
+#[derive(Debug)]
+struct Wrapped<In> {
+    inner: In,
+    /// A head that waits for its body.
+    held: Vec<u8>,
+}
+
+impl<In: Transport> Wrapped<In> {
+    /// Sends what is held back, and then `amount` bytes of the output buffer, together if they
+    /// fit into it.
+    fn flush(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        if self.held.is_empty() {
+            return self.inner.transmit_output(amount, timeout);
+        }
+        let output = self.inner.buffers().output();
+        let together = self.held.len().saturating_add(amount);
+        if together <= output.len() {
+            output.copy_within(..amount, self.held.len());
+            for (to, from) in output.iter_mut().zip(&self.held) {
+                *to = *from;
+            }
+            self.held.clear();
+            return self.inner.transmit_output(together, timeout);
+        }
+        let body = output.get(..amount).unwrap_or_default().to_vec();
+        for part in [std::mem::take(&mut self.held), body] {
+            for chunk in part.chunks(self.inner.buffers().output().len().max(1)) {
+                let output = self.inner.buffers().output();
+                for (to, from) in output.iter_mut().zip(chunk) {
+                    *to = *from;
+                }
+                self.inner.transmit_output(chunk.len(), timeout)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<In: Transport> Transport for Wrapped<In> {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self.inner.buffers()
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        let progress = PROGRESS.get();
+        PROGRESS.set(Progress {
+            phase: Phase::Sending,
+            body_follows: false,
+            ..progress
+        });
+        if progress.body_follows {
+            self.held.clear();
+            let head = self
+                .inner
+                .buffers()
+                .output()
+                .get(..amount)
+                .unwrap_or_default();
+            self.held.extend_from_slice(head);
+            return Ok(());
+        }
+        self.flush(amount, timeout)
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        if !self.held.is_empty() {
+            self.flush(0, timeout)?;
+        }
+        if Progress::now().phase != Phase::Reading {
+            Progress::reach(Phase::Waiting);
+        }
+        let progress = self.inner.await_input(timeout)?;
+        if progress {
+            Progress::reach(Phase::Reading);
+        }
+        Ok(progress)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.inner.is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        self.inner.is_tls()
+    }
+}

@@ -1,0 +1,43 @@
+//! JSON Web Tokens (RFC 7519): reading, verifying, judging and making them.
+//!
+//! Everything here is a pure function of its arguments: no clock, no global, no log. What is
+//! needed of the world (the time, the keys, the rules) is handed in.
+//!
+//! The way of a token: [`token`] reads it, [`key`] reads what may verify it, [`verify`] checks the
+//! signature, [`claims`] judges what it says by [`rules`], and [`authorize`] puts these together
+//! into the answer that the routing script gets. [`cache`] remembers the answers. [`source`] is for
+//! keys that are but named where a key belongs. The other way
+//! round, [`sign`] makes a token, and [`challenge`] asks for one.
+
+pub mod algorithm;
+pub mod authorize;
+pub mod cache;
+pub mod challenge;
+pub mod claims;
+pub mod holder;
+pub mod json;
+pub mod key;
+pub mod key_cache;
+pub mod path;
+pub mod public_key;
+pub mod rules;
+pub mod sign;
+pub mod source;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod token;
+pub mod verify;
+
+/// Quotes text out of a token for a log line or a script: without control characters, and cut
+/// off, for its sender may be anybody.
+fn quote(text: &str) -> String {
+    const LONGEST: usize = 32;
+    let mut quoted = String::with_capacity(LONGEST + 8);
+    quoted.push('"');
+    quoted.extend(text.chars().take(LONGEST).flat_map(char::escape_default));
+    quoted.push('"');
+    if text.chars().nth(LONGEST).is_some() {
+        quoted.push_str("...");
+    }
+    quoted
+}

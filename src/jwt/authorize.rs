@@ -1,0 +1,236 @@
+//! The answer to "may this token in?", as the routing script gets it.
+
+use std::fmt;
+
+use super::claims::{ClaimError, check_claims};
+use super::key::{KeyError, KeySet};
+use super::rules::Rules;
+use super::token::{Token, TokenError};
+use super::verify::{SignatureError, check_header, verify_with_set};
+
+/// One secret of a profile, with the time in which it counts.
+#[derive(Debug, Clone, Copy)]
+pub struct CandidateSecret<'a> {
+    /// Its keys, or why it has none.
+    pub keys: Result<&'a KeySet, &'a KeyError>,
+    /// First UNIX second in which it counts.
+    pub start_ts: i64,
+    /// First UNIX second in which it counts no more.
+    pub end_ts: i64,
+}
+
+impl CandidateSecret<'_> {
+    /// Whether `start_ts <= now < end_ts`.
+    pub fn counts_at(&self, now: u64) -> bool {
+        let now = i128::from(now);
+        i128::from(self.start_ts) <= now && now < i128::from(self.end_ts)
+    }
+}
+
+/// How a request for authorization ended. Its text is the reason, for the log and for a script; it
+/// holds nothing secret and no control characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The token may in; the index is that of the candidate secret that verified it.
+    Authorized {
+        /// Index into the candidates.
+        candidate: usize,
+    },
+    /// No secret verifies the token.
+    NotVerified {
+        /// Why not: of the secret that was tried last, or of the token itself.
+        cause: Option<SignatureError>,
+        /// How many secrets were tried.
+        tried: usize,
+        /// How many do not count now.
+        outside_window: usize,
+        /// How many hold no usable key.
+        unusable: usize,
+    },
+    /// The key that the script gave can't be used.
+    UnusableKey(KeyError),
+    /// Not a token at all.
+    NotAToken(TokenError),
+    /// Expired, not yet valid, too old, or with a malformed time.
+    OutOfTime(ClaimError),
+    /// There is no profile of this tag.
+    NoProfile,
+    /// A required claim is missing or differs.
+    ClaimRefused(ClaimError),
+    /// The store of the profiles could not answer.
+    StoreFailed,
+}
+
+impl Outcome {
+    /// The return code of `jwt_authorize`.
+    pub fn code(&self) -> i32 {
+        match self {
+            Self::Authorized { .. } => 1,
+            Self::NotVerified { .. } | Self::UnusableKey(_) => -1,
+            Self::NotAToken(_) => -2,
+            Self::OutOfTime(_) => -3,
+            Self::NoProfile => -4,
+            Self::ClaimRefused(_) => -5,
+            Self::StoreFailed => -6,
+        }
+    }
+
+    /// The return code of `jwt_script_authorize`, which knows only valid, not valid and no token.
+    pub fn script_code(&self) -> i32 {
+        match self {
+            Self::Authorized { .. } => 1,
+            Self::NotAToken(_) => -2,
+            _ => -1,
+        }
+    }
+
+    /// The `error` of a Bearer challenge that answers this outcome (RFC 6750 section 3.1, RFC 8898
+    /// section 4); none where no token came, or the fault is not the token's.
+    pub fn bearer_error(&self) -> Option<&'static str> {
+        match self {
+            Self::Authorized { .. }
+            | Self::StoreFailed
+            | Self::UnusableKey(_)
+            | Self::NotAToken(TokenError::Missing | TokenError::Scheme) => None,
+            Self::ClaimRefused(ClaimError::InsufficientScope(_)) => Some("insufficient_scope"),
+            _ => Some("invalid_token"),
+        }
+    }
+
+    /// Whether the token may in.
+    pub fn is_authorized(&self) -> bool {
+        matches!(self, Self::Authorized { .. })
+    }
+
+    /// The reason as a string, for `out_reason`; for a log line use [`fmt::Display`].
+    pub fn reason(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl From<TokenError> for Outcome {
+    fn from(error: TokenError) -> Self {
+        Self::NotAToken(error)
+    }
+}
+
+impl From<ClaimError> for Outcome {
+    fn from(error: ClaimError) -> Self {
+        if error.is_about_time() {
+            Self::OutOfTime(error)
+        } else {
+            Self::ClaimRefused(error)
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Authorized { .. } => formatter.write_str("authorized"),
+            Self::NotVerified {
+                cause: Some(cause),
+                tried: 0,
+                ..
+            } => cause.fmt(formatter),
+            Self::NotVerified {
+                cause,
+                tried,
+                outside_window,
+                unusable,
+            } => {
+                formatter.write_str("no secret verifies it")?;
+                if let Some(cause) = cause {
+                    write!(formatter, ": {cause}")?;
+                }
+                let secrets = tried + outside_window + unusable;
+                if secrets > 1 || *tried == 0 {
+                    write!(
+                        formatter,
+                        " ({tried} tried, {outside_window} outside of their time, {unusable} unusable)"
+                    )?;
+                }
+                Ok(())
+            }
+            Self::UnusableKey(error) => write!(formatter, "the key can't be used: {error}"),
+            Self::NotAToken(error) => write!(formatter, "not a token: {error}"),
+            Self::OutOfTime(error) | Self::ClaimRefused(error) => error.fmt(formatter),
+            Self::NoProfile => formatter.write_str("no such profile"),
+            Self::StoreFailed => formatter.write_str("the store failed"),
+        }
+    }
+}
+
+/// Whether a token may in, at the UNIX time `now` in seconds: some secret that counts now verifies
+/// it, and its claims obey the rules.
+///
+/// A key that can't be read is passed over, so that one bad row does not lock out its neighbours.
+pub fn authorize(
+    token: &Token,
+    candidates: &[CandidateSecret<'_>],
+    rules: &Rules,
+    now: u64,
+) -> Outcome {
+    if let Err(cause) = check_header(token, rules.algorithms) {
+        return Outcome::NotVerified {
+            cause: Some(cause),
+            tried: 0,
+            outside_window: 0,
+            unusable: 0,
+        };
+    }
+    let (mut cause, mut tried, mut outside_window, mut unusable) = (None, 0, 0, 0);
+    for (candidate, secret) in candidates.iter().enumerate() {
+        if !secret.counts_at(now) {
+            outside_window += 1;
+            continue;
+        }
+        let Ok(keys) = secret.keys else {
+            unusable += 1;
+            continue;
+        };
+        tried += 1;
+        match verify_with_set(token, keys, rules.algorithms) {
+            Ok(()) => {
+                return match check_claims(token, rules, now) {
+                    Ok(()) => Outcome::Authorized { candidate },
+                    Err(error) => error.into(),
+                };
+            }
+            Err(error) => cause = Some(error),
+        }
+    }
+    Outcome::NotVerified {
+        cause,
+        tried,
+        outside_window,
+        unusable,
+    }
+}
+
+/// Whether a token is valid with the key that a script gives, at the UNIX time `now` in seconds.
+/// Its return code is [`Outcome::script_code`].
+pub fn script_authorize(
+    token: &Token,
+    keys: Result<&KeySet, &KeyError>,
+    rules: &Rules,
+    now: u64,
+) -> Outcome {
+    let keys = match keys {
+        Ok(keys) => Ok(keys),
+        Err(error) => return Outcome::UnusableKey(error.clone()),
+    };
+    authorize(
+        token,
+        &[CandidateSecret {
+            keys,
+            start_ts: i64::MIN,
+            end_ts: i64::MAX,
+        }],
+        rules,
+        now,
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,215 @@
+use super::*;
+use crate::jwt::algorithm::{Algorithm, AlgorithmSet};
+use crate::jwt::testing::{
+    NOW, SECRET, claiming, fixture, good, parse, verifying_material, with_header,
+};
+use crate::jwt::token::Limits;
+
+fn keys(material: &[u8]) -> Result<KeySet, KeyError> {
+    KeySet::parse(material)
+}
+
+fn always(keys: &Result<KeySet, KeyError>) -> CandidateSecret<'_> {
+    CandidateSecret {
+        keys: keys.as_ref(),
+        start_ts: 0,
+        end_ts: i64::MAX,
+    }
+}
+
+#[test]
+fn any_secret_that_counts_and_verifies_wins() {
+    let (wrong, right) = (keys(b"wrong"), keys(SECRET));
+    let token = claiming(r#"{"tag":"x"}"#);
+    let rules = Rules::default();
+    for (candidates, winner) in [
+        (vec![always(&right)], 0),
+        (vec![always(&wrong), always(&right)], 1),
+        (vec![always(&right), always(&wrong)], 0),
+    ] {
+        let outcome = authorize(&token, &candidates, &rules, NOW);
+        assert_eq!(outcome, Outcome::Authorized { candidate: winner });
+        assert_eq!((outcome.code(), outcome.script_code()), (1, 1));
+    }
+}
+
+#[test]
+fn the_window_of_a_secret_includes_its_start_and_excludes_its_end() {
+    let right = keys(SECRET);
+    let token = claiming("{}");
+    let now = i64::try_from(NOW).unwrap();
+    let code = |start_ts, end_ts| {
+        let candidate = CandidateSecret {
+            keys: right.as_ref(),
+            start_ts,
+            end_ts,
+        };
+        authorize(&token, &[candidate], &Rules::default(), NOW).code()
+    };
+    assert_eq!(code(now, now + 1), 1);
+    assert_eq!(code(now + 1, now + 2), -1);
+    assert_eq!(code(now - 1, now), -1);
+    assert_eq!(code(i64::MIN, i64::MAX), 1);
+    assert_eq!(code(now + 5, now - 5), -1);
+}
+
+#[test]
+fn the_reason_tells_what_was_tried() {
+    let (wrong, damaged) = (keys(b"wrong"), keys(b"-----BEGIN PUBLIC KEY-----"));
+    let token = claiming("{}");
+    let rules = Rules::default();
+    let over = CandidateSecret {
+        end_ts: 1,
+        ..always(&wrong)
+    };
+    let reason = |candidates: &[CandidateSecret<'_>]| {
+        let outcome = authorize(&token, candidates, &rules, NOW);
+        assert_eq!(outcome.code(), -1);
+        outcome.reason()
+    };
+    assert_eq!(
+        reason(&[always(&wrong)]),
+        "no secret verifies it: signature does not match"
+    );
+    assert_eq!(
+        reason(&[over, always(&wrong), always(&damaged)]),
+        "no secret verifies it: signature does not match \
+         (1 tried, 1 outside of their time, 1 unusable)"
+    );
+    assert_eq!(
+        reason(&[over]),
+        "no secret verifies it (0 tried, 1 outside of their time, 0 unusable)"
+    );
+    assert_eq!(
+        reason(&[]),
+        "no secret verifies it (0 tried, 0 outside of their time, 0 unusable)"
+    );
+}
+
+#[test]
+fn the_signature_comes_before_the_claims() {
+    let (wrong, right) = (keys(b"wrong"), keys(SECRET));
+    let expired = claiming(&format!(r#"{{"exp":{}}}"#, NOW - 37));
+    let rules = Rules::default();
+    assert_eq!(
+        authorize(&expired, &[always(&wrong)], &rules, NOW).code(),
+        -1
+    );
+    let outcome = authorize(&expired, &[always(&right)], &rules, NOW);
+    assert_eq!((outcome.code(), outcome.script_code()), (-3, -1));
+    assert_eq!(outcome.reason(), "expired 37 s ago");
+}
+
+#[test]
+fn every_refusal_has_its_code() {
+    let right = keys(SECRET);
+    let codes = |payload: &str, rules: &Rules| {
+        authorize(&claiming(payload), &[always(&right)], rules, NOW).code()
+    };
+    assert_eq!(codes(r#"{"nbf":4102444800}"#, &Rules::default()), -3);
+    assert_eq!(codes(r#"{"exp":"4102444800"}"#, &Rules::default()), -3);
+    let strict = Rules {
+        require_exp: true,
+        issuers: vec!["a".into()],
+        ..Rules::default()
+    };
+    assert_eq!(codes("{}", &strict), -5);
+    assert_eq!(codes(r#"{"exp":4102444800,"iss":"b"}"#, &strict), -5);
+    assert_eq!(Outcome::NoProfile.code(), -4);
+    assert_eq!(Outcome::StoreFailed.code(), -6);
+    let no_token = Token::parse(b"garbage", &Limits::default()).unwrap_err();
+    let outcome = Outcome::from(no_token);
+    assert_eq!((outcome.code(), outcome.script_code()), (-2, -2));
+    assert_eq!(outcome.reason(), "not a token: not made of three segments");
+}
+
+#[test]
+fn what_the_header_forbids_is_refused_whatever_the_secrets() {
+    let right = keys(SECRET);
+    for (header, reason) in [
+        (r#"{"alg":"none"}"#, "not signed (alg is \"none\")"),
+        (r#"{"alg":"XX"}"#, "unknown alg \"XX\""),
+        (
+            r#"{"alg":"HS256","crit":["x"]}"#,
+            "header demands unknown extensions (crit)",
+        ),
+    ] {
+        let outcome = authorize(
+            &parse(&with_header(header)),
+            &[always(&right)],
+            &Rules::default(),
+            NOW,
+        );
+        assert_eq!((outcome.code(), outcome.reason().as_str()), (-1, reason));
+    }
+    let rules = Rules {
+        algorithms: AlgorithmSet::RSA,
+        ..Rules::default()
+    };
+    assert_eq!(
+        authorize(&claiming("{}"), &[always(&right)], &rules, NOW).code(),
+        -1
+    );
+}
+
+#[test]
+fn a_public_key_in_the_store_admits_no_hmac() {
+    let public = keys(fixture!("rsa-2048.public.pem"));
+    let forger = jsonwebtoken::EncodingKey::from_secret(fixture!("rsa-2048.public.pem"));
+    let forged = crate::jwt::testing::signed(
+        r#"{"alg":"HS256"}"#,
+        r#"{"tag":"x"}"#,
+        Algorithm::HS256,
+        &forger,
+    );
+    let outcome = authorize(&parse(&forged), &[always(&public)], &Rules::default(), NOW);
+    assert_eq!(outcome.code(), -1);
+    assert!(
+        outcome.reason().contains("alg HS256 does not fit the key"),
+        "{outcome}"
+    );
+}
+
+#[test]
+fn a_script_key_verifies_or_not() {
+    let rules = Rules::default();
+    for algorithm in AlgorithmSet::ALL.iter() {
+        let token = parse(&good(algorithm, "{}"));
+        let right = keys(verifying_material(algorithm));
+        assert_eq!(
+            script_authorize(&token, right.as_ref(), &rules, NOW).script_code(),
+            1
+        );
+        for wrong in [keys(b"wrong"), keys(b""), keys(b"-----BEGIN X-----")] {
+            let outcome = script_authorize(&token, wrong.as_ref(), &rules, NOW);
+            assert_eq!(outcome.script_code(), -1, "{outcome}");
+        }
+    }
+    let expired = claiming(r#"{"exp":1}"#);
+    let outcome = script_authorize(&expired, keys(SECRET).as_ref(), &rules, NOW);
+    assert_eq!(outcome.script_code(), -1);
+    let empty = script_authorize(&expired, keys(b"").as_ref(), &rules, NOW);
+    assert_eq!(empty.reason(), "the key can't be used: the secret is empty");
+}
+
+#[test]
+fn a_challenge_gets_the_error_of_the_rfc() {
+    let right = keys(SECRET);
+    let error = |payload: &str, rules: &Rules| {
+        authorize(&claiming(payload), &[always(&right)], rules, NOW).bearer_error()
+    };
+    let scoped = Rules {
+        required_scope: vec!["sip".into()],
+        ..Rules::default()
+    };
+    assert_eq!(error("{}", &scoped), Some("insufficient_scope"));
+    assert_eq!(error(r#"{"scope":"sip"}"#, &scoped), None);
+    assert_eq!(error(r#"{"exp":1}"#, &scoped), Some("invalid_token"));
+    assert_eq!(Outcome::NoProfile.bearer_error(), Some("invalid_token"));
+    assert_eq!(Outcome::StoreFailed.bearer_error(), None);
+    assert_eq!(Outcome::from(TokenError::Missing).bearer_error(), None);
+    assert_eq!(
+        Outcome::from(TokenError::Segments).bearer_error(),
+        Some("invalid_token")
+    );
+}

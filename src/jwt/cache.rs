@@ -1,0 +1,199 @@
+//! Tokens that were verified before, so that the same one costs no signature again.
+//!
+//! Only what can't change is remembered: that this very token was verified with this very key. Time
+//! is checked again at every look, and so is the generation of the keys, so that neither an expired
+//! token nor a revoked key lives on in here.
+
+use std::hash::BuildHasher;
+use std::num::NonZeroUsize;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use lru::{DefaultHasher, LruCache};
+use zeroize::Zeroizing;
+
+use super::claims::Validity;
+
+/// Verified tokens, the least recently used of which are forgotten first.
+///
+/// `V` is what was found out: the decoded text, the profile, the reason why it is worth keeping.
+pub struct VerifiedTokens<V> {
+    entries: Option<LruCache<u64, Entry<V>>>,
+    // Keyed at random. Only tokens that were verified get in, and two that fall on one another do no
+    // more than to push each other out: it need not be one against attackers.
+    hasher: DefaultHasher,
+}
+
+struct Entry<V> {
+    token: Zeroizing<Box<[u8]>>,
+    context: u64,
+    generation: u64,
+    validity: Validity,
+    value: V,
+}
+
+impl<V> VerifiedTokens<V> {
+    /// Room for that many tokens; 0 keeps none.
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            entries: NonZeroUsize::new(capacity).map(LruCache::new),
+            hasher: DefaultHasher::default(),
+        }
+    }
+
+    /// Remembers a token that was verified.
+    ///
+    /// `context` tells apart what the same token may be verified for: the key of a script, or none.
+    /// `generation` is that of the keys. `validity` is when the answer holds.
+    pub fn insert(
+        &mut self,
+        token: impl Into<Box<[u8]>>,
+        context: u64,
+        generation: u64,
+        validity: Validity,
+        value: V,
+    ) {
+        if self.entries.is_none() {
+            return;
+        }
+        let token = Zeroizing::new(token.into());
+        let place = self.place(&token, context);
+        if let Some(entries) = &mut self.entries {
+            entries.put(
+                place,
+                Entry {
+                    token,
+                    context,
+                    generation,
+                    validity,
+                    value,
+                },
+            );
+        }
+    }
+
+    /// What is known of this token, provided that it was verified in the same context and
+    /// generation and is valid at the UNIX time `now`, in seconds. Otherwise it is forgotten.
+    pub fn get(&mut self, token: &[u8], context: u64, generation: u64, now: u64) -> Option<&V> {
+        self.entries.as_ref()?;
+        let place = self.place(token, context);
+        let entries = self.entries.as_mut()?;
+        let entry = entries.get(&place)?;
+        // The whole token, not its hash alone, and in constant time.
+        let same = entry.context == context && verify_slices_are_equal(&entry.token, token).is_ok();
+        if !same {
+            return None;
+        }
+        if entry.generation != generation || !entry.validity.includes(now) {
+            entries.pop(&place);
+            return None;
+        }
+        entries.peek(&place).map(|entry| &entry.value)
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        if let Some(entries) = &mut self.entries {
+            entries.clear();
+        }
+    }
+
+    /// How many tokens are remembered.
+    pub fn len(&self) -> usize {
+        self.entries.as_ref().map_or(0, LruCache::len)
+    }
+
+    /// Whether none is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn place(&self, token: &[u8], context: u64) -> u64 {
+        self.hasher.hash_one((context, token))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jwt::rules::Rules;
+    use crate::jwt::testing::{NOW, claiming};
+
+    fn always() -> Validity {
+        Validity::of(&claiming("{}"), &Rules::default()).unwrap()
+    }
+
+    #[test]
+    fn the_same_token_is_known_again() {
+        let mut cache = VerifiedTokens::new(10);
+        cache.insert(*b"one", 0, 1, always(), "first");
+        cache.insert(*b"two", 0, 1, always(), "second");
+        assert_eq!(cache.get(b"one", 0, 1, NOW), Some(&"first"));
+        assert_eq!(cache.get(b"two", 0, 1, NOW), Some(&"second"));
+        for other in [&b"on"[..], b"onf", b"one ", b"", b"One"] {
+            assert_eq!(cache.get(other, 0, 1, NOW), None);
+        }
+        assert_eq!(cache.len(), 2);
+        cache.clear();
+        assert!(cache.is_empty());
+        assert_eq!(cache.get(b"one", 0, 1, NOW), None);
+    }
+
+    #[test]
+    fn one_context_does_not_vouch_for_another() {
+        let mut cache = VerifiedTokens::new(10);
+        cache.insert(*b"one", 7, 1, always(), ());
+        assert!(cache.get(b"one", 8, 1, NOW).is_none());
+        assert!(cache.get(b"one", 7, 1, NOW).is_some());
+    }
+
+    #[test]
+    fn another_generation_forgets() {
+        let mut cache = VerifiedTokens::new(10);
+        cache.insert(*b"one", 0, 1, always(), ());
+        assert!(cache.get(b"one", 0, 2, NOW).is_none());
+        assert!(
+            cache.get(b"one", 0, 1, NOW).is_none(),
+            "it is gone for good"
+        );
+        assert!(cache.is_empty());
+    }
+
+    #[test]
+    fn time_is_looked_at_every_time() {
+        let mut cache = VerifiedTokens::new(10);
+        let token = claiming(&format!(r#"{{"nbf":{},"exp":{}}}"#, NOW, NOW + 10));
+        let validity = Validity::of(&token, &Rules::default()).unwrap();
+        let insert = |cache: &mut VerifiedTokens<()>| cache.insert(*b"one", 0, 1, validity, ());
+        insert(&mut cache);
+        assert!(cache.get(b"one", 0, 1, NOW).is_some());
+        assert!(cache.get(b"one", 0, 1, NOW + 9).is_some());
+        assert!(cache.get(b"one", 0, 1, NOW + 10).is_none());
+        insert(&mut cache);
+        assert!(
+            cache.get(b"one", 0, 1, NOW - 1).is_none(),
+            "a clock may be set back"
+        );
+    }
+
+    #[test]
+    fn room_is_bounded_and_the_least_used_goes() {
+        let mut cache = VerifiedTokens::new(2);
+        cache.insert(*b"one", 0, 1, always(), 1);
+        cache.insert(*b"two", 0, 1, always(), 2);
+        assert_eq!(cache.get(b"one", 0, 1, NOW), Some(&1));
+        cache.insert(*b"three", 0, 1, always(), 3);
+        assert_eq!(cache.len(), 2);
+        assert_eq!(cache.get(b"two", 0, 1, NOW), None);
+        assert_eq!(cache.get(b"one", 0, 1, NOW), Some(&1));
+        cache.insert(*b"one", 0, 1, always(), 4);
+        assert_eq!((cache.len(), cache.get(b"one", 0, 1, NOW)), (2, Some(&4)));
+    }
+
+    #[test]
+    fn no_room_keeps_nothing() {
+        let mut cache = VerifiedTokens::new(0);
+        cache.insert(*b"one", 0, 1, always(), ());
+        assert!(cache.get(b"one", 0, 1, NOW).is_none());
+        assert!(cache.is_empty());
+    }
+}

@@ -1,0 +1,270 @@
+//! Judging the claims of a token whose signature is verified (RFC 7519 sections 4.1 and 7.2).
+
+mod validity;
+
+use serde_json::Value;
+use thiserror::Error;
+
+use super::quote;
+use super::rules::{RequiredClaim, Rules};
+use super::token::Token;
+
+pub use validity::Validity;
+
+/// What a token's claims are refused for.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ClaimError {
+    /// Now is on or after `exp` (RFC 7519 section 4.1.4).
+    #[error("expired {seconds} s ago")]
+    Expired {
+        /// Seconds since then.
+        seconds: u64,
+    },
+    /// Now is before `nbf` (RFC 7519 section 4.1.5).
+    #[error("not valid for another {seconds} s")]
+    NotYetValid {
+        /// Seconds until then.
+        seconds: u64,
+    },
+    /// Issued longer ago than the rules allow.
+    #[error("issued {age} s ago, at most {limit} s are allowed")]
+    TooOld {
+        /// Seconds since `iat`.
+        age: u64,
+        /// Seconds that are allowed.
+        limit: u64,
+    },
+    /// `iat` is ahead, where the age of a token matters.
+    #[error("issued {seconds} s in the future")]
+    IssuedInFuture {
+        /// Seconds until then.
+        seconds: u64,
+    },
+    /// `exp`, `nbf` or `iat` is no NumericDate (RFC 7519 section 2).
+    #[error("{0} is not a number")]
+    NotANumber(&'static str),
+    /// A claim that is asked for is not there.
+    #[error("{0} is missing")]
+    Missing(String),
+    /// A claim does not have the value that is asked for.
+    #[error("{0} differs from what is required")]
+    Differs(String),
+    /// A scope that is asked for is not granted (RFC 8693 section 4.2).
+    #[error("scope {0} is not granted")]
+    InsufficientScope(String),
+    /// The header's `typ` is not the one that is asked for.
+    #[error("typ is {found}, required is {required:?}")]
+    TokenType {
+        /// What the token says it is.
+        found: String,
+        /// What it must be.
+        required: String,
+    },
+}
+
+impl ClaimError {
+    /// Whether the error is about time: expired, not yet valid, too old, or no time at all.
+    pub fn is_about_time(&self) -> bool {
+        match self {
+            Self::Expired { .. }
+            | Self::NotYetValid { .. }
+            | Self::TooOld { .. }
+            | Self::IssuedInFuture { .. }
+            | Self::NotANumber(_) => true,
+            Self::Missing(_)
+            | Self::Differs(_)
+            | Self::InsufficientScope(_)
+            | Self::TokenType { .. } => false,
+        }
+    }
+}
+
+/// Checks the claims against the rules at the UNIX time `now`, in seconds.
+///
+/// Times are checked first, and whenever they are there; everything else only if asked for.
+///
+/// # Errors
+/// The first rule that the token breaks.
+pub fn check_claims(token: &Token, rules: &Rules, now: u64) -> Result<(), ClaimError> {
+    check_times(token, rules, now)?;
+    if rules.require_exp && token.claim("exp").is_none() {
+        return Err(ClaimError::Missing("exp".to_owned()));
+    }
+    if let Some(required) = &rules.token_type {
+        check_type(token, required)?;
+    }
+    if !rules.issuers.is_empty() {
+        match token.claim("iss") {
+            None => return Err(ClaimError::Missing("iss".to_owned())),
+            Some(Value::String(issuer)) if rules.issuers.contains(issuer) => {}
+            Some(_) => return Err(ClaimError::Differs("iss".to_owned())),
+        }
+    }
+    if !rules.audiences.is_empty() {
+        check_audience(token, &rules.audiences)?;
+    }
+    for required in &rules.required_claims {
+        check_required(token, required)?;
+    }
+    // Last, for it is the one thing that a good token of the right sender may lack.
+    check_scope(token, &rules.required_scope)
+}
+
+/// A NumericDate as the whole second at or after it: for whole seconds `t`, both `t >= date` and
+/// `t < date` have the same answer for it, so fractions need no floating point arithmetic.
+fn numeric_date(token: &Token, name: &'static str) -> Result<Option<i128>, ClaimError> {
+    let Some(value) = token.claim(name) else {
+        return Ok(None);
+    };
+    let Value::Number(number) = value else {
+        return Err(ClaimError::NotANumber(name));
+    };
+    let seconds = match (number.as_i64(), number.as_f64()) {
+        (Some(integer), _) => i128::from(integer),
+        // The cast saturates far beyond any time.
+        #[allow(clippy::cast_possible_truncation)]
+        (None, Some(real)) => real.ceil() as i128,
+        (None, None) => return Err(ClaimError::NotANumber(name)),
+    };
+    Ok(Some(seconds))
+}
+
+fn check_times(token: &Token, rules: &Rules, now: u64) -> Result<(), ClaimError> {
+    let now = i128::from(now);
+    let leeway = i128::from(rules.leeway);
+    let expires = numeric_date(token, "exp")?;
+    let not_before = numeric_date(token, "nbf")?;
+    let issued = numeric_date(token, "iat")?;
+    if let Some(expires) = expires
+        && now >= expires.saturating_add(leeway)
+    {
+        return Err(ClaimError::Expired {
+            seconds: seconds_between(expires, now),
+        });
+    }
+    if let Some(not_before) = not_before
+        && now.saturating_add(leeway) < not_before
+    {
+        return Err(ClaimError::NotYetValid {
+            seconds: seconds_between(now, not_before),
+        });
+    }
+    if let Some(limit) = rules.max_age {
+        let issued = issued.ok_or_else(|| ClaimError::Missing("iat".to_owned()))?;
+        // A token from the future would be younger than allowed for longer than allowed.
+        if issued > now.saturating_add(leeway) {
+            return Err(ClaimError::IssuedInFuture {
+                seconds: seconds_between(now, issued),
+            });
+        }
+        if now
+            > issued
+                .saturating_add(i128::from(limit))
+                .saturating_add(leeway)
+        {
+            return Err(ClaimError::TooOld {
+                age: seconds_between(issued, now),
+                limit,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn seconds_between(earlier: i128, later: i128) -> u64 {
+    u64::try_from(later.saturating_sub(earlier)).unwrap_or(u64::MAX)
+}
+
+/// `aud` is a string or an array of strings (RFC 7519 section 4.1.3).
+fn check_audience(token: &Token, audiences: &[String]) -> Result<(), ClaimError> {
+    let accepted = |value: &Value| {
+        value
+            .as_str()
+            .is_some_and(|name| audiences.iter().any(|audience| audience == name))
+    };
+    let named = match token.claim("aud") {
+        None => return Err(ClaimError::Missing("aud".to_owned())),
+        // One element that is no string makes the claim malformed.
+        Some(Value::Array(names)) => {
+            names.iter().all(Value::is_string) && names.iter().any(accepted)
+        }
+        Some(name) => accepted(name),
+    };
+    if named {
+        Ok(())
+    } else {
+        Err(ClaimError::Differs("aud".to_owned()))
+    }
+}
+
+/// Media types are compared without case, and `application/` may be left out (RFC 7515
+/// section 4.1.9).
+fn check_type(token: &Token, required: &str) -> Result<(), ClaimError> {
+    let Some(typ) = token.header_member("typ") else {
+        return Err(ClaimError::Missing("typ".to_owned()));
+    };
+    let found = typ.as_str().unwrap_or_default();
+    if subtype(found).eq_ignore_ascii_case(subtype(required)) {
+        return Ok(());
+    }
+    Err(ClaimError::TokenType {
+        found: quote(found),
+        required: required.to_owned(),
+    })
+}
+
+fn subtype(media_type: &str) -> &str {
+    const PREFIX: &str = "application/";
+    match media_type.split_at_checked(PREFIX.len()) {
+        // With a further slash the prefix can't be left out.
+        Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) && !rest.contains('/') => rest,
+        _ => media_type,
+    }
+}
+
+fn check_required(token: &Token, required: &RequiredClaim) -> Result<(), ClaimError> {
+    let claim = match required.path.find(token.claims()) {
+        None | Some(Value::Null) => return Err(ClaimError::Missing(required.path.to_string())),
+        Some(claim) => claim,
+    };
+    let Some(value) = &required.value else {
+        return Ok(());
+    };
+    let same = match claim {
+        Value::Array(elements) => elements.iter().any(|element| equals(element, value)),
+        other => equals(other, value),
+    };
+    if same {
+        Ok(())
+    } else {
+        Err(ClaimError::Differs(required.path.to_string()))
+    }
+}
+
+/// `scope` is a string of scopes with blanks in between (RFC 8693 section 4.2, RFC 9068
+/// section 2.2.3); some providers call it `scp`, or make it an array.
+fn check_scope(token: &Token, required: &[String]) -> Result<(), ClaimError> {
+    let granted = token.claim("scope").or_else(|| token.claim("scp"));
+    let grants = |wanted: &str| match granted {
+        Some(Value::String(list)) => list.split(' ').any(|scope| scope == wanted),
+        Some(Value::Array(list)) => list.iter().any(|scope| scope == wanted),
+        _ => false,
+    };
+    match required.iter().find(|wanted| !grants(wanted)) {
+        Some(missing) => Err(ClaimError::InsufficientScope(missing.clone())),
+        None => Ok(()),
+    }
+}
+
+/// Compares a scalar with its text.
+fn equals(claim: &Value, text: &str) -> bool {
+    match claim {
+        Value::String(string) => string == text,
+        Value::Bool(flag) => text == if *flag { "true" } else { "false" },
+        Value::Number(number) => number.to_string() == text,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! What a row's secret, or a script's key, stands for: the keys themselves, or where they are.
+
+use super::authorize::CandidateSecret;
+use super::key::{KeyError, KeySet};
+use super::source::{KeyReference, KeyReferenceError, KeySources, SourceCause, SourceError};
+use super::token::Token;
+use std::{sync::Arc, time::Instant};
+use thiserror::Error;
+
+/// A secret that was looked at once.
+#[derive(Debug)]
+pub enum KeyHolder {
+    /// The keys.
+    Keys(KeySet),
+    /// Where they are.
+    Reference(KeyReference),
+    /// Neither.
+    Unusable(KeyError),
+    /// A file or URL that can't be one.
+    BadReference(KeyReferenceError),
+}
+
+/// Why there are no keys now. Names no secret.
+#[derive(Clone, Debug, Error)]
+pub enum HolderError {
+    /// The text is no key.
+    #[error("it can't be used: {0}")]
+    Key(KeyError),
+    /// The text names no place that can be used.
+    #[error("it can't be used: {0}")]
+    Reference(KeyReferenceError),
+    /// The place gives none.
+    #[error("{0}")]
+    Source(SourceError),
+    /// Nothing was fetched yet.
+    #[error("the keys of its URL were not fetched yet")]
+    NotFetched,
+}
+
+impl HolderError {
+    /// Whether a provider did not give its keys, rather than there being none.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            HolderError::NotFetched => true,
+            HolderError::Source(error) => matches!(
+                error.cause,
+                SourceCause::Fetch(_)
+                    | SourceCause::NoTime
+                    | SourceCause::StillAsking
+                    | SourceCause::TooManyWait
+            ),
+            HolderError::Key(_) | HolderError::Reference(_) => false,
+        }
+    }
+}
+
+/// The keys that a holder has now.
+#[derive(Debug)]
+pub enum Keys<'a> {
+    /// Its own.
+    Own(&'a KeySet),
+    /// Those of a file or URL.
+    Shared(Arc<KeySet>),
+}
+
+impl std::ops::Deref for Keys<'_> {
+    type Target = KeySet;
+
+    fn deref(&self) -> &KeySet {
+        match self {
+            Keys::Own(keys) => keys,
+            Keys::Shared(keys) => keys,
+        }
+    }
+}
+
+impl KeyHolder {
+    /// Looks at a secret or key.
+    pub fn parse(material: &[u8]) -> Self {
+        match KeyReference::of(material) {
+            Some(Ok(reference)) => KeyHolder::Reference(reference),
+            Some(Err(error)) => KeyHolder::BadReference(error),
+            None => match KeySet::parse(material) {
+                Ok(keys) => KeyHolder::Keys(keys),
+                Err(error) => KeyHolder::Unusable(error),
+            },
+        }
+    }
+
+    /// The keys, as far as they are known now: may touch the disk, never the network.
+    ///
+    /// # Errors
+    /// See [`HolderError`].
+    pub fn keys(&self, sources: &KeySources, now: Instant) -> Result<Keys<'_>, HolderError> {
+        match self {
+            KeyHolder::Keys(keys) => Ok(Keys::Own(keys)),
+            KeyHolder::Unusable(error) => Err(HolderError::Key(error.clone())),
+            KeyHolder::BadReference(error) => Err(HolderError::Reference(error.clone())),
+            KeyHolder::Reference(KeyReference::File(path)) => sources
+                .file(path, now)
+                .map(Keys::Shared)
+                .map_err(HolderError::Source),
+            KeyHolder::Reference(KeyReference::Url(url)) => {
+                sources.known(url).map(Keys::Shared).ok_or_else(|| {
+                    sources
+                        .failure(url)
+                        .map_or(HolderError::NotFetched, HolderError::Source)
+                })
+            }
+        }
+    }
+
+    /// The URL that has to be fetched before this token can be judged.
+    pub fn must_fetch(&self, sources: &KeySources, token: &Token, now: Instant) -> Option<&str> {
+        match self {
+            KeyHolder::Reference(KeyReference::Url(url)) if sources.must_fetch(url, token, now) => {
+                Some(url)
+            }
+            _ => None,
+        }
+    }
+
+    /// The URL that should be fetched in the background.
+    pub fn should_refresh(&self, sources: &KeySources, now: Instant) -> Option<&str> {
+        match self {
+            KeyHolder::Reference(KeyReference::Url(url)) if sources.should_refresh(url, now) => {
+                Some(url)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the keys are somewhere else, where they may change.
+    pub fn is_reference(&self) -> bool {
+        matches!(self, KeyHolder::Reference(_))
+    }
+}
+
+/// A secret's keys as a candidate, given what [`KeyHolder::keys`] found.
+pub fn candidate<'a>(
+    keys: &'a Result<Keys<'_>, HolderError>,
+    start_ts: i64,
+    end_ts: i64,
+) -> CandidateSecret<'a> {
+    /// What is said of each is in the log; the outcome only counts them.
+    static UNUSABLE: KeyError = KeyError::Malformed;
+    let keys = match keys {
+        Ok(keys) => Ok(&**keys),
+        Err(HolderError::Key(error)) => Err(error),
+        Err(_) => Err(&UNUSABLE),
+    };
+    CandidateSecret {
+        keys,
+        start_ts,
+        end_ts,
+    }
+}

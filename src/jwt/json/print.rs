@@ -1,0 +1,207 @@
+//! JSON text as the C module prints it, byte for byte.
+//!
+//! OpenSIPS's auth_jwt hands out what libjwt makes with the jansson library: compact, members
+//! sorted by the bytes of their names, reals with 17 significant digits, only what must be escaped
+//! is. Scripts compare and cut these strings, so they must not change by one byte.
+
+use std::fmt::Write;
+
+use serde_json::{Number, Value};
+
+use super::{Object, plain_length};
+
+/// Appends `object`, compact, its members sorted.
+pub fn object(out: &mut String, object: &Object) {
+    members(
+        out,
+        object.iter().map(|(name, member)| (name.as_str(), member)),
+    );
+}
+
+/// Appends an object of the given members, which must come sorted by name.
+pub fn members<'a>(out: &mut String, sorted: impl Iterator<Item = (&'a str, &'a Value)>) {
+    out.push('{');
+    for (position, (name, member)) in sorted.enumerate() {
+        if position > 0 {
+            out.push(',');
+        }
+        string(out, name);
+        out.push(':');
+        value(out, member);
+    }
+    out.push('}');
+}
+
+/// Appends any value, compact.
+pub fn value(out: &mut String, any: &Value) {
+    match any {
+        Value::Null => out.push_str("null"),
+        Value::Bool(true) => out.push_str("true"),
+        Value::Bool(false) => out.push_str("false"),
+        Value::Number(any) => number(out, any),
+        Value::String(any) => string(out, any),
+        Value::Array(elements) => {
+            out.push('[');
+            for (position, element) in elements.iter().enumerate() {
+                if position > 0 {
+                    out.push(',');
+                }
+                value(out, element);
+            }
+            out.push(']');
+        }
+        Value::Object(any) => object(out, any),
+    }
+}
+
+fn string(out: &mut String, any: &str) {
+    out.push('"');
+    let mut rest = any;
+    loop {
+        let (plain, special) = rest.split_at(plain_length(rest.as_bytes()));
+        out.push_str(plain);
+        let Some(byte) = special.bytes().next() else {
+            break;
+        };
+        match byte {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            0x08 => out.push_str("\\b"),
+            0x0c => out.push_str("\\f"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            // Writing into a String can't fail.
+            _ => {
+                let _ = write!(out, "\\u{byte:04X}");
+            }
+        }
+        // All of these are ASCII.
+        rest = &special[1..];
+    }
+    out.push('"');
+}
+
+fn number(out: &mut String, any: &Number) {
+    match (any.as_i64(), any.as_f64()) {
+        (Some(integer), _) => {
+            let _ = write!(out, "{integer}");
+        }
+        (None, Some(finite)) => real(out, finite),
+        (None, None) => out.push_str("null"),
+    }
+}
+
+/// C's `%.17g`, with `.0` where neither a point nor an exponent would show that it is a real, and
+/// exponents without plus sign and leading zeros.
+fn real(out: &mut String, finite: f64) {
+    const DIGITS: i32 = 17;
+    let scientific = format!("{finite:.16e}");
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if let Some(positive) = mantissa.strip_prefix('-') {
+        out.push('-');
+        return real_digits(out, positive, exponent, DIGITS);
+    }
+    real_digits(out, mantissa, exponent, DIGITS);
+}
+
+fn real_digits(out: &mut String, mantissa: &str, exponent: i32, precision: i32) {
+    let mut digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    digits.truncate(digits.trim_end_matches('0').len().max(1));
+    if exponent < -4 || exponent >= precision {
+        out.push_str(&digits[..1]);
+        if digits.len() > 1 {
+            out.push('.');
+            out.push_str(&digits[1..]);
+        }
+        let _ = write!(out, "e{exponent}");
+    } else if let Ok(whole) = usize::try_from(exponent + 1)
+        && whole > 0
+    {
+        let (before, after) = digits.split_at(whole.min(digits.len()));
+        out.push_str(before);
+        out.extend(std::iter::repeat_n('0', whole - before.len()));
+        out.push('.');
+        out.push_str(if after.is_empty() { "0" } else { after });
+    } else {
+        out.push_str("0.");
+        out.extend(std::iter::repeat_n(
+            '0',
+            usize::try_from(-exponent - 1).unwrap_or(0),
+        ));
+        out.push_str(&digits);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse_object;
+    use super::*;
+
+    fn printed(text: &str) -> String {
+        let mut out = String::new();
+        object(&mut out, &parse_object(text.as_bytes()).unwrap());
+        out
+    }
+
+    #[test]
+    fn members_are_sorted_by_bytes_and_compact() {
+        assert_eq!(
+            printed(
+                "{ \"b\" : 1, \"a\" : [ 1 , { } ], \"B\": {\"z\":1,\"y\":2}, \"é\":1, \"~\":2, \"\":0,\"aa\":1}"
+            ),
+            "{\"\":0,\"B\":{\"y\":2,\"z\":1},\"a\":[1,{}],\"aa\":1,\"b\":1,\"~\":2,\"é\":1}"
+        );
+        assert_eq!(printed("{}"), "{}");
+    }
+
+    #[test]
+    fn only_what_must_be_escaped_is() {
+        assert_eq!(
+            printed(r#"{"a":"\u0001\u001f\b\f\n\r\t\"\\\/\u007f\u00e9\u2028\ud83d\ude00"}"#),
+            "{\"a\":\"\\u0001\\u001F\\b\\f\\n\\r\\t\\\"\\\\/\u{7f}é\u{2028}😀\"}"
+        );
+    }
+
+    /// The expected texts were made with jansson 2.14.
+    #[test]
+    fn reals_are_printed_with_seventeen_digits() {
+        for (text, expected) in REALS {
+            assert_eq!(
+                printed(&format!("{{\"r\":{text}}}")),
+                format!("{{\"r\":{expected}}}"),
+                "{text}"
+            );
+        }
+    }
+
+    const REALS: &[(&str, &str)] = &[
+        ("1.0", "1.0"),
+        ("-0.0", "-0.0"),
+        ("0.0", "0.0"),
+        ("1.5", "1.5"),
+        ("1e5", "100000.0"),
+        ("1E+2", "100.0"),
+        ("1e16", "10000000000000000.0"),
+        ("1e17", "1e17"),
+        ("1e22", "1e22"),
+        ("1e-4", "0.0001"),
+        ("1e-5", "1.0000000000000001e-5"),
+        ("0.1", "0.10000000000000001"),
+        ("0.3", "0.29999999999999999"),
+        ("1e-7", "9.9999999999999995e-8"),
+        ("0.00012345", "0.00012344999999999999"),
+        ("123456789012345.125", "123456789012345.12"),
+        ("123456789012345.375", "123456789012345.38"),
+        ("5e-324", "4.9406564584124654e-324"),
+        ("1.7976931348623157e308", "1.7976931348623157e308"),
+        ("-2.5e-10", "-2.5000000000000002e-10"),
+        ("1e-400", "0.0"),
+        ("100000.5", "100000.5"),
+        ("9007199254740993.0", "9007199254740992.0"),
+        ("12345678901234567.0", "12345678901234568.0"),
+        ("123456789012345678.0", "1.2345678901234568e17"),
+        ("1700000000.123", "1700000000.1229999"),
+    ];
+}

@@ -1,0 +1,211 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn error(text: &str) -> JsonError {
+    parse_object(text.as_bytes()).unwrap_err()
+}
+
+#[test]
+fn objects_with_every_kind_of_value_are_read() {
+    let text = " {\"s\":\"a\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\uD83D\\uDE00é\",\"i\":-7,\
+                \"r\":1.5e1,\"t\":true,\"f\":false,\"n\":null,\"a\":[1,[],{}],\"o\":{\"\":0}}\r\n";
+    let object = parse_object(text.as_bytes()).unwrap();
+    assert_eq!(object["s"], "a\"\\/\u{8}\u{c}\n\r\té😀é");
+    assert_eq!(object["i"], -7);
+    assert_eq!(object["r"], 15.0);
+    assert!(object["r"].is_f64(), "a real stays a real");
+    assert_eq!(object["a"], serde_json::json!([1, [], {}]));
+    assert_eq!(object["o"], serde_json::json!({"": 0}));
+}
+
+#[test]
+fn anything_but_one_object_is_refused() {
+    for text in [
+        "",
+        "null",
+        "[]",
+        "\"a\"",
+        "1",
+        "true",
+        "[{}]",
+        "\u{feff}{}",
+        "\0{}",
+    ] {
+        assert_eq!(error(text), JsonError::NotAnObject, "{text:?}");
+    }
+    for text in [
+        "{}{}",
+        "{} x",
+        "{}\0",
+        "{",
+        "{\"a\"",
+        "{\"a\":",
+        "{\"a\":1",
+        "{\"a\":1,}",
+    ] {
+        assert!(matches!(error(text), JsonError::Syntax(_)), "{text:?}");
+    }
+}
+
+#[test]
+fn grammar_is_not_stretched() {
+    for value in [
+        "01",
+        "-",
+        "+1",
+        "1.",
+        ".5",
+        "1e",
+        "1e+",
+        "0x1",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "tru",
+        "True",
+        "'a'",
+        "[1,]",
+        "[,]",
+        "[1 2]",
+        "\"\\x\"",
+        "\"\\u12\"",
+        "\"\\u12g4\"",
+        "\"\n\"",
+        "\"\t\"",
+        "\"\u{0}\"",
+        "\"a",
+        "// c\n1",
+        "\"\\ud800\"",
+        "\"\\udc00\"",
+        "\"\\ud800\\u0041\"",
+        "\"\\ud800x\"",
+        "\"\\u+123\"",
+        "",
+    ] {
+        let text = format!("{{\"a\":{value}}}");
+        assert!(matches!(error(&text), JsonError::Syntax(_)), "{text:?}");
+    }
+    for text in ["{a:1}", "{\"a\" 1}", "{\"a\":1 \"b\":2}", "{,}", "{1:2}"] {
+        assert!(matches!(error(text), JsonError::Syntax(_)), "{text:?}");
+    }
+}
+
+#[test]
+fn bytes_that_are_no_utf8_are_refused() {
+    for bytes in [
+        &b"{\"a\":\"\xff\"}"[..],
+        b"{\"a\":\"\xc0\x80\"}",
+        b"{\"a\":\"\xed\xa0\x80\"}",
+    ] {
+        assert_eq!(parse_object(bytes), Err(JsonError::NotUtf8));
+    }
+}
+
+#[test]
+fn duplicate_members_are_refused_at_any_level_and_however_escaped() {
+    for text in [
+        r#"{"tag":1,"tag":1}"#,
+        r#"{"tag":1,"x":2,"\u0074ag":3}"#,
+        r#"{"\u0074ag":1,"t\u0061g":3}"#,
+        r#"{"a":{"b":1,"b":2}}"#,
+        r#"{"a":[{"b":null,"b":null}]}"#,
+        r#"{"":1,"":2}"#,
+    ] {
+        assert_eq!(error(text), JsonError::DuplicateMember, "{text}");
+    }
+    assert!(parse_object(br#"{"tag":1,"Tag":2,"tag ":3,"a":{"tag":1}}"#).is_ok());
+}
+
+#[test]
+fn nesting_is_bounded_at_its_edge() {
+    let nested = |levels: usize| {
+        format!(
+            "{{\"a\":{}{}}}",
+            "[".repeat(levels - 1),
+            "]".repeat(levels - 1)
+        )
+    };
+    assert!(parse_object(nested(MAX_DEPTH).as_bytes()).is_ok());
+    assert_eq!(error(&nested(MAX_DEPTH + 1)), JsonError::TooDeep);
+    assert_eq!(error(&nested(1_000_000)), JsonError::TooDeep);
+    let objects = "{\"a\":".repeat(100_000);
+    assert_eq!(error(&objects), JsonError::TooDeep);
+}
+
+#[test]
+fn numbers_are_kept_or_refused_but_never_bent() {
+    let number = |text: &str| parse_object(format!("{{\"n\":{text}}}").as_bytes());
+    assert_eq!(number("9223372036854775807").unwrap()["n"], i64::MAX);
+    assert_eq!(number("-9223372036854775808").unwrap()["n"], i64::MIN);
+    assert_eq!(number("-0").unwrap()["n"], 0);
+    for text in [
+        "9223372036854775808",
+        "-9223372036854775809",
+        "1".repeat(400).as_str(),
+        "1e400",
+    ] {
+        assert_eq!(number(text), Err(JsonError::NumberRange(5)), "{text}");
+    }
+    assert_eq!(number("1e-400").unwrap()["n"], 0.0);
+    assert_eq!(
+        number("9007199254740993.0").unwrap()["n"],
+        9_007_199_254_740_992.0
+    );
+}
+
+proptest! {
+    #[test]
+    fn what_serde_json_writes_is_read_the_same(object in json_object()) {
+        let text = serde_json::to_vec(&object).unwrap();
+        prop_assert_eq!(parse_object(&text), Ok(object));
+    }
+
+    #[test]
+    fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let _ = parse_object(&bytes);
+    }
+
+    #[test]
+    fn what_is_accepted_serde_json_accepts_too(
+        text in "\\{\"a\":[-+0-9.eE\\[\\]{}\",:a\\\\u ]{0,12}\\}",
+    ) {
+        if parse_object(text.as_bytes()).is_ok() {
+            prop_assert!(serde_json::from_str::<Value>(&text).is_ok(), "{}", text);
+        }
+    }
+}
+
+fn json_object() -> impl Strategy<Value = Object> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_filter_map("finite", |real| Number::from_f64(real).map(Value::Number)),
+        any::<String>().prop_map(Value::from),
+    ];
+    let value = leaf.prop_recursive(4, 32, 6, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            proptest::collection::btree_map(any::<String>(), inner, 0..6)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    });
+    proptest::collection::btree_map(any::<String>(), value, 0..6)
+        .prop_map(|members| members.into_iter().collect())
+}
+
+#[test]
+fn what_a_string_can_not_hold_is_found_wherever_it_is() {
+    for length in 0..20 {
+        for at in 0..=length {
+            for byte in 0..=u8::MAX {
+                let mut bytes = vec![b'x'; length];
+                bytes.splice(at..at, [byte]);
+                let special = matches!(byte, b'"' | b'\\' | 0..0x20);
+                let expected = if special { at } else { length + 1 };
+                assert_eq!(plain_length(&bytes), expected, "{byte} at {at} of {length}");
+            }
+        }
+    }
+}

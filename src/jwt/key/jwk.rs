@@ -1,0 +1,215 @@
+//! JSON Web Keys and sets of them (RFC 7517, RFC 7518 section 6, RFC 8037 section 2).
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+use zeroize::{Zeroize, Zeroizing};
+
+use super::detect::{self, Shape};
+use super::rsa::RsaKey;
+use super::secret::Secret;
+use super::{Key, KeyError, MAX_SET_SIZE, Material, spki};
+use crate::jwt::algorithm::{self, AlgorithmSet};
+use crate::jwt::json::{self, Object};
+use crate::jwt::public_key;
+
+/// The keys of a JSON text: of one JSON Web Key, or of a set.
+#[derive(Debug)]
+pub(super) struct Keys {
+    pub(super) keys: Vec<Key>,
+    /// What could not be used, in the order of the set.
+    pub(super) skipped: Vec<KeyError>,
+}
+
+/// Reads one key.
+pub(super) fn key(text: &[u8]) -> Result<Key, KeyError> {
+    let object = object(text)?;
+    if object.0.contains_key("keys") {
+        return Err(KeyError::JwkSet);
+    }
+    key_of(&object.0)
+}
+
+/// Reads one key, or a set of which keys that can't be used are skipped (RFC 7517 section 5).
+pub(super) fn keys(text: &[u8]) -> Result<Keys, KeyError> {
+    let object = object(text)?;
+    let Some(members) = object.0.get("keys") else {
+        return Ok(Keys {
+            keys: vec![key_of(&object.0)?],
+            skipped: Vec::new(),
+        });
+    };
+    let Value::Array(members) = members else {
+        return Err(KeyError::Jwk("keys is not an array"));
+    };
+    if members.len() > MAX_SET_SIZE {
+        return Err(KeyError::TooManyKeys(members.len()));
+    }
+    let mut read = Keys {
+        keys: Vec::with_capacity(members.len()),
+        skipped: Vec::new(),
+    };
+    for member in members {
+        let key = match member {
+            Value::Object(member) => key_of(member),
+            _ => Err(KeyError::Jwk("it is not an object")),
+        };
+        match key {
+            Ok(key) => read.keys.push(key),
+            Err(error) => read.skipped.push(error),
+        }
+    }
+    Ok(read)
+}
+
+/// JSON of keys, whose strings are overwritten when it is dropped, for one may be a secret.
+struct Sensitive(Object);
+
+impl Drop for Sensitive {
+    fn drop(&mut self) {
+        self.0.values_mut().for_each(overwrite);
+    }
+}
+
+fn overwrite(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(elements) => elements.iter_mut().for_each(overwrite),
+        Value::Object(members) => members.values_mut().for_each(overwrite),
+        _ => {}
+    }
+}
+
+fn object(text: &[u8]) -> Result<Sensitive, KeyError> {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    json::parse_object(text)
+        .map(Sensitive)
+        .map_err(|_| KeyError::Jwk("it is not a strict JSON object"))
+}
+
+fn key_of(jwk: &Object) -> Result<Key, KeyError> {
+    let kind = text(jwk, "kty")?.ok_or(KeyError::Jwk("kty is missing"))?;
+    if ["d", "p", "q"]
+        .iter()
+        .any(|private| jwk.contains_key(*private))
+    {
+        return Err(KeyError::PrivateKey);
+    }
+    check_use(jwk)?;
+    let material = match kind {
+        "RSA" => rsa(jwk)?,
+        "EC" => elliptic(jwk)?,
+        "OKP" => octet_pair(jwk)?,
+        "oct" => octets(jwk)?,
+        other => return Err(KeyError::Unsupported(other.chars().take(20).collect())),
+    };
+    let mut algorithms = material.algorithms();
+    if let Some(name) = text(jwk, "alg")? {
+        let algorithm = algorithm::by_name(name)
+            .ok_or(KeyError::JwkUse("alg is not a known signature algorithm"))?;
+        algorithms = algorithms.intersection(AlgorithmSet::of(&[algorithm]));
+        if algorithms.is_empty() {
+            return Err(KeyError::JwkUse("alg does not fit kty and crv"));
+        }
+    }
+    Ok(Key {
+        material,
+        algorithms,
+        kid: text(jwk, "kid")?.map(Into::into),
+    })
+}
+
+/// RFC 7517 sections 4.2 and 4.3.
+fn check_use(jwk: &Object) -> Result<(), KeyError> {
+    if text(jwk, "use")?.is_some_and(|purpose| purpose != "sig") {
+        return Err(KeyError::JwkUse("use is not sig"));
+    }
+    match jwk.get("key_ops") {
+        None => Ok(()),
+        Some(Value::Array(operations)) if operations.iter().any(|name| name == "verify") => Ok(()),
+        Some(Value::Array(_)) => Err(KeyError::JwkUse("key_ops lacks verify")),
+        Some(_) => Err(KeyError::Jwk("key_ops is not an array")),
+    }
+}
+
+/// RFC 7518 section 6.3.1.
+fn rsa(jwk: &Object) -> Result<Material, KeyError> {
+    let (modulus, exponent) = (bytes(jwk, "n")?, bytes(jwk, "e")?);
+    let der = public_key::rsa_pkcs1(&exponent, &modulus).map_err(|_| KeyError::Malformed)?;
+    RsaKey::from_pkcs1(&der).map(Box::new).map(Material::Rsa)
+}
+
+/// RFC 7518 section 6.2.1: both coordinates have the full size of the field.
+fn elliptic(jwk: &Object) -> Result<Material, KeyError> {
+    let curve = text(jwk, "crv")?.ok_or(KeyError::Jwk("crv is missing"))?;
+    let size = match curve {
+        "P-256" => 32,
+        "P-384" => 48,
+        _ => return Err(unsupported_curve(curve)),
+    };
+    let (x, y) = (bytes(jwk, "x")?, bytes(jwk, "y")?);
+    if x.len() != size || y.len() != size {
+        return Err(KeyError::Jwk("x or y has not the size of the curve"));
+    }
+    // SEC 1 section 2.3.3, uncompressed.
+    let point = [&[4], &x[..], &y[..]].concat();
+    if size == 32 {
+        spki::p256(&point)
+    } else {
+        spki::p384(&point)
+    }
+}
+
+/// RFC 8037 section 2.
+fn octet_pair(jwk: &Object) -> Result<Material, KeyError> {
+    let curve = text(jwk, "crv")?.ok_or(KeyError::Jwk("crv is missing"))?;
+    if curve != "Ed25519" {
+        return Err(unsupported_curve(curve));
+    }
+    let x = bytes(jwk, "x")?;
+    if x.len() != 32 {
+        return Err(KeyError::Jwk("x has not the size of the curve"));
+    }
+    spki::ed25519(&x)
+}
+
+/// RFC 7518 section 6.4.
+fn octets(jwk: &Object) -> Result<Material, KeyError> {
+    let secret = bytes(jwk, "k")?;
+    // A public key is no secret in this wrapping either.
+    match detect::shape(&secret) {
+        Shape::Secret => Ok(Material::Secret(Secret::new(&secret))),
+        Shape::Empty => Err(KeyError::Empty),
+        _ => Err(KeyError::Jwk("k is a key of another kind")),
+    }
+}
+
+fn unsupported_curve(curve: &str) -> KeyError {
+    KeyError::Unsupported(format!(
+        "on curve {}",
+        curve.chars().take(20).collect::<String>()
+    ))
+}
+
+fn text<'a>(jwk: &'a Object, name: &'static str) -> Result<Option<&'a str>, KeyError> {
+    match jwk.get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(KeyError::Jwk("kty, use, alg, kid or crv is not a string")),
+    }
+}
+
+fn bytes(jwk: &Object, name: &'static str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let Some(Value::String(digits)) = jwk.get(name) else {
+        return Err(KeyError::Jwk(
+            "a member of the key is missing or not a string",
+        ));
+    };
+    URL_SAFE_NO_PAD
+        .decode(digits)
+        .map(Zeroizing::new)
+        .map_err(|_| KeyError::Jwk("a member of the key is not base64url without padding"))
+}
+
+#[cfg(test)]
+mod tests;

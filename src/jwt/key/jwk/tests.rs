@@ -1,0 +1,387 @@
+use aws_lc_rs::signature::{RsaPublicKeyComponents, RsaSubjectPublicKey};
+use proptest::prelude::*;
+
+use super::*;
+use crate::jwt::algorithm::Algorithm;
+use crate::jwt::key::KeySet;
+use crate::jwt::testing::{SECRET, base64url, fixture, good, parse, signed, signing_key};
+use crate::jwt::verify::{SignatureError, verify_with_set};
+
+fn der(pem: &[u8]) -> Vec<u8> {
+    pem::parse(pem).unwrap().into_contents()
+}
+
+/// A JSON Web Key of the test keys with more members.
+fn jwk(algorithm: Algorithm, more: &str) -> String {
+    let members = match algorithm {
+        Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => {
+            format!(r#""kty":"oct","k":"{}""#, base64url(SECRET))
+        }
+        Algorithm::ES256 => {
+            let der = der(fixture!("ec-p256.public.pem"));
+            let point = &der[der.len() - 64..];
+            let (x, y) = (base64url(&point[..32]), base64url(&point[32..]));
+            format!(r#""kty":"EC","crv":"P-256","x":"{x}","y":"{y}""#)
+        }
+        Algorithm::ES384 => {
+            let der = der(fixture!("ec-p384.public.pem"));
+            let point = &der[der.len() - 96..];
+            let (x, y) = (base64url(&point[..48]), base64url(&point[48..]));
+            format!(r#""kty":"EC","crv":"P-384","x":"{x}","y":"{y}""#)
+        }
+        Algorithm::EdDSA => {
+            let der = der(fixture!("ed25519.public.pem"));
+            let x = base64url(&der[der.len() - 32..]);
+            format!(r#""kty":"OKP","crv":"Ed25519","x":"{x}""#)
+        }
+        _ => rsa_members(fixture!("rsa-2048.public.pem")),
+    };
+    format!("{{{members}{more}}}")
+}
+
+fn rsa_members(public: &[u8]) -> String {
+    let key = RsaSubjectPublicKey::from_der(&der(public)).unwrap();
+    let key = RsaPublicKeyComponents::from(&key);
+    format!(
+        r#""kty":"RSA","n":"{}","e":"{}""#,
+        base64url(&key.n),
+        base64url(&key.e)
+    )
+}
+
+fn set(keys: &[String]) -> KeySet {
+    KeySet::parse(format!(r#"{{"keys":[{}]}}"#, keys.join(",")).as_bytes()).unwrap()
+}
+
+fn verify(token: &str, keys: &KeySet) -> Result<(), SignatureError> {
+    verify_with_set(&parse(token), keys, AlgorithmSet::ALL)
+}
+
+fn error(json: &str) -> KeyError {
+    Key::parse(json.as_bytes()).unwrap_err()
+}
+
+#[test]
+fn keys_of_every_kind_verify() {
+    for algorithm in AlgorithmSet::ALL.iter() {
+        let jwk = jwk(algorithm, "");
+        for material in [jwk.clone(), format!("\u{feff} {jwk}\n"), base64url(&jwk)] {
+            let keys = KeySet::parse(material.as_bytes()).unwrap();
+            assert_eq!(verify(&good(algorithm, "{}"), &keys), Ok(()), "{material}");
+        }
+        assert!(
+            Key::parse(jwk.as_bytes())
+                .unwrap()
+                .algorithms()
+                .contains(algorithm)
+        );
+    }
+}
+
+/// RFC 7515 appendix A.1, A.2 and A.3 with their own keys and signatures.
+#[test]
+fn examples_of_the_rfc_verify() {
+    let payload = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
+    for (jwk, header, signature) in [
+        (
+            r#"{"kty":"oct","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"}"#,
+            "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9",
+            "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+        ),
+        (
+            r#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#,
+            "eyJhbGciOiJFUzI1NiJ9",
+            "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q",
+        ),
+    ] {
+        let keys = KeySet::parse(jwk.as_bytes()).unwrap();
+        assert_eq!(
+            verify(&format!("{header}.{payload}.{signature}"), &keys),
+            Ok(())
+        );
+    }
+    // RFC 8037 appendix A.4: its payload is no JSON, so the signature is checked directly.
+    let jwk = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+    let signature =
+        "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
+    let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    let input = b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
+    assert!(
+        Key::parse(jwk.as_bytes())
+            .unwrap()
+            .verifies(Algorithm::EdDSA, input, &signature)
+    );
+}
+
+#[test]
+fn the_purpose_of_a_key_is_honoured() {
+    let of = |more: &str| Key::parse(jwk(Algorithm::RS256, more).as_bytes());
+    for good in [
+        r#","use":"sig""#,
+        r#","key_ops":["verify"]"#,
+        r#","key_ops":["sign","verify"],"use":"sig""#,
+        r#","alg":"PS512""#,
+        r#","x5t":"abc","x5c":["MII"],"ext":true"#,
+    ] {
+        assert!(of(good).is_ok(), "{good}");
+    }
+    for bad in [
+        r#","use":"enc""#,
+        r#","use":"""#,
+        r#","use":"Sig""#,
+        r#","key_ops":[]"#,
+        r#","key_ops":["sign"]"#,
+        r#","key_ops":["encrypt","wrapKey"]"#,
+        r#","use":"sig","key_ops":["encrypt"]"#,
+        r#","alg":"RSA-OAEP""#,
+        r#","alg":"ES256""#,
+        r#","alg":"HS256""#,
+        r#","alg":"none""#,
+    ] {
+        assert!(matches!(of(bad), Err(KeyError::JwkUse(_))), "{bad}");
+    }
+    for bad in [
+        r#","use":["sig"]"#,
+        r#","alg":1"#,
+        r#","kid":7"#,
+        r#","key_ops":"verify""#,
+    ] {
+        assert!(matches!(of(bad), Err(KeyError::Jwk(_))), "{bad}");
+    }
+}
+
+#[test]
+fn alg_narrows_what_a_key_verifies() {
+    let keys = set(&[jwk(Algorithm::PS256, r#","alg":"PS256""#)]);
+    assert_eq!(verify(&good(Algorithm::PS256, "{}"), &keys), Ok(()));
+    for other in [Algorithm::RS256, Algorithm::PS384] {
+        let error = verify(&good(other, "{}"), &keys).unwrap_err();
+        assert!(matches!(error, SignatureError::KeyKind { .. }), "{other:?}");
+    }
+}
+
+#[test]
+fn damaged_keys_are_refused() {
+    let good = |algorithm| jwk(algorithm, "");
+    for json in [
+        good(Algorithm::RS256).replace("\"n\":\"", "\"n\":\"="),
+        good(Algorithm::RS256).replace("\"e\":\"AQAB\"", "\"e\":\"\""),
+        good(Algorithm::RS256).replace("\"e\":\"AQAB\"", "\"e\":65537"),
+        good(Algorithm::RS256).replace("\"e\":\"AQAB\"", "\"e\":\"AQ\""),
+        good(Algorithm::RS256).replace(",\"e\":\"AQAB\"", ""),
+        good(Algorithm::RS256).replace("\"kty\":\"RSA\"", "\"kty\":\"rsa\""),
+        good(Algorithm::RS256).replace("\"kty\":\"RSA\"", "\"kty\":null"),
+        good(Algorithm::RS256).replace("{\"kty\"", "{\"kty\":\"RSA\",\"\\u006bty\""),
+        good(Algorithm::RS256).replace('}', ""),
+        good(Algorithm::ES256).replace("P-256", "P-384"),
+        good(Algorithm::ES256).replace("P-256", "secp256k1"),
+        good(Algorithm::ES256).replace("\"x\":\"", "\"x\":\"AA"),
+        good(Algorithm::ES256).replace("\"y\":\"", "\"y\":\"A"),
+        format!(
+            r#"{{"kty":"EC","crv":"P-256","x":"{0}","y":"{0}"}}"#,
+            base64url([1; 32])
+        ),
+        format!(
+            r#"{{"kty":"EC","crv":"P-256","x":"{0}","y":"{0}"}}"#,
+            base64url([0; 32])
+        ),
+        good(Algorithm::EdDSA).replace("Ed25519", "X25519"),
+        good(Algorithm::EdDSA).replace("\"x\":\"", "\"x\":\"AAAA"),
+        r#"{"kty":"oct"}"#.into(),
+        r#"{"kty":"oct","k":"a b"}"#.into(),
+        r#"{"kty":"oct","k":"YQ=="}"#.into(),
+        r#"{"kty":"AKP","pub":"AAAA"}"#.into(),
+        r#"[{"kty":"oct","k":"YQ"}]"#.into(),
+    ] {
+        let _ = error(&json);
+    }
+    assert_eq!(error(r#"{"kty":"oct","k":""}"#), KeyError::Empty);
+    let short = format!("{{{}}}", rsa_members(fixture!("rsa-1024.public.pem")));
+    assert_eq!(error(&short), KeyError::RsaSize(1024));
+}
+
+#[test]
+fn private_keys_are_refused() {
+    for more in [r#","d":"AAAA""#, r#","p":"AAAA""#, r#","d":null"#] {
+        assert_eq!(error(&jwk(Algorithm::RS256, more)), KeyError::PrivateKey);
+        assert_eq!(error(&jwk(Algorithm::EdDSA, more)), KeyError::PrivateKey);
+    }
+}
+
+#[test]
+fn a_public_key_is_no_secret_inside_of_a_jwk() {
+    for public in [
+        &fixture!("rsa-2048.public.pem")[..],
+        &der(fixture!("ed25519.public.pem")),
+    ] {
+        let json = format!(r#"{{"kty":"oct","k":"{}"}}"#, base64url(public));
+        assert!(matches!(error(&json), KeyError::Jwk(_)));
+    }
+}
+
+#[test]
+fn a_set_skips_what_it_can_not_use() {
+    let keys = set(&[
+        r#"{"kty":"AKP","alg":"ML-DSA-44","pub":"AAAA"}"#.into(),
+        jwk(Algorithm::RS256, r#","use":"enc""#),
+        "7".into(),
+        jwk(Algorithm::RS256, r#","d":"AAAA""#),
+        jwk(Algorithm::ES256, ""),
+    ]);
+    assert_eq!((keys.keys().len(), keys.skipped().len()), (1, 4));
+    assert_eq!(verify(&good(Algorithm::ES256, "{}"), &keys), Ok(()));
+    for text in [r#"{"keys":[]}"#, r#"{"keys":[{"kty":"AKP"}]}"#] {
+        assert!(matches!(
+            KeySet::parse(text.as_bytes()),
+            Err(KeyError::NoUsableKey(_))
+        ));
+    }
+    for text in [
+        r#"{"keys":{}}"#,
+        r#"{"keys":null}"#,
+        r#"{"keys":[],"keys":[]}"#,
+        r#"{"keys":["#,
+    ] {
+        assert!(
+            matches!(KeySet::parse(text.as_bytes()), Err(KeyError::Jwk(_))),
+            "{text}"
+        );
+    }
+    assert_eq!(error(r#"{"keys":[]}"#), KeyError::JwkSet);
+}
+
+#[test]
+fn the_size_of_a_set_is_bounded_at_its_edge() {
+    let of = |count: usize| {
+        let keys = vec![jwk(Algorithm::EdDSA, ""); count].join(",");
+        KeySet::parse(format!(r#"{{"keys":[{keys}]}}"#).as_bytes())
+    };
+    assert_eq!(of(MAX_SET_SIZE).unwrap().keys().len(), MAX_SET_SIZE);
+    assert_eq!(
+        of(MAX_SET_SIZE + 1).unwrap_err(),
+        KeyError::TooManyKeys(MAX_SET_SIZE + 1)
+    );
+}
+
+#[test]
+fn kid_chooses_the_key() {
+    let other = format!(
+        "{{{},\"kid\":\"other\"}}",
+        rsa_members(fixture!("rsa-2048-other.public.pem"))
+    );
+    let keys = set(&[other.clone(), jwk(Algorithm::RS256, r#","kid":"mine""#)]);
+    let named = |kid: &str| {
+        let header = format!(r#"{{"alg":"RS256"{kid}}}"#);
+        signed(
+            &header,
+            "{}",
+            Algorithm::RS256,
+            &signing_key(Algorithm::RS256),
+        )
+    };
+    assert_eq!(verify(&named(r#","kid":"mine""#), &keys), Ok(()));
+    assert_eq!(
+        verify(&named(""), &keys),
+        Ok(()),
+        "without kid all keys are tried"
+    );
+    let wrong = verify(&named(r#","kid":"other""#), &keys);
+    assert_eq!(wrong, Err(SignatureError::Mismatch));
+    let unknown = verify(&named(r#","kid":"new""#), &keys).unwrap_err();
+    assert_eq!(unknown.to_string(), "no key of kid \"new\"");
+    // The kid decides among published names; a key without one is open to all.
+    let keys = set(&[other, jwk(Algorithm::RS256, "")]);
+    assert_eq!(verify(&named(r#","kid":"new""#), &keys), Ok(()));
+    assert_eq!(
+        verify(&named(r#","kid":"other""#), &keys),
+        Err(SignatureError::Mismatch)
+    );
+    // A key that is no JWK has no kid.
+    let keys = KeySet::parse(fixture!("rsa-2048.public.pem")).unwrap();
+    assert_eq!(verify(&named(r#","kid":"any""#), &keys), Ok(()));
+}
+
+#[test]
+fn a_new_kid_is_a_reason_to_ask_again() {
+    let token = |kid: &str| {
+        parse(&crate::jwt::testing::with_header(&format!(
+            r#"{{"alg":"HS256"{kid}}}"#
+        )))
+    };
+    let keys = set(&[
+        jwk(Algorithm::RS256, r#","kid":"a""#),
+        jwk(Algorithm::ES256, r#","kid":"b""#),
+    ]);
+    assert!(!keys.lacks_key_of(&token(r#","kid":"b""#)));
+    assert!(keys.lacks_key_of(&token(r#","kid":"c""#)));
+    assert!(!keys.lacks_key_of(&token("")));
+    let keys = set(&[
+        jwk(Algorithm::RS256, r#","kid":"a""#),
+        jwk(Algorithm::ES256, ""),
+    ]);
+    assert!(!keys.lacks_key_of(&token(r#","kid":"c""#)));
+}
+
+#[test]
+fn two_kinds_of_key_may_share_a_kid() {
+    let keys = set(&[
+        jwk(Algorithm::RS256, r#","kid":"a""#),
+        jwk(Algorithm::ES256, r#","kid":"a""#),
+    ]);
+    for algorithm in [Algorithm::RS256, Algorithm::ES256] {
+        let header = format!(r#"{{"alg":"{}","kid":"a"}}"#, algorithm::name(algorithm));
+        let token = signed(&header, "{}", algorithm, &signing_key(algorithm));
+        assert_eq!(verify(&token, &keys), Ok(()));
+    }
+}
+
+#[test]
+fn published_secrets_are_no_secrets() {
+    let both = format!(
+        r#"{{"keys":[{},{}]}}"#,
+        jwk(Algorithm::HS256, ""),
+        jwk(Algorithm::RS256, "")
+    );
+    let keys = KeySet::parse_published(both.as_bytes()).unwrap();
+    assert_eq!((keys.keys().len(), keys.skipped().len()), (1, 1));
+    assert!(verify(&good(Algorithm::HS256, "{}"), &keys).is_err());
+    assert_eq!(KeySet::parse(both.as_bytes()).unwrap().keys().len(), 2);
+    let alone = jwk(Algorithm::HS256, "");
+    assert!(KeySet::parse_published(alone.as_bytes()).is_err());
+    for text in ["", "secret", "<html>", "null"] {
+        assert!(KeySet::parse_published(text.as_bytes()).is_err(), "{text}");
+    }
+    assert!(KeySet::parse_published(fixture!("rsa-2048.public.pem")).is_err());
+}
+
+#[test]
+fn errors_show_nothing_of_a_secret() {
+    let json = r#"{"kty":"oct","k":"hunter2!hunter2"}"#;
+    let error = error(json);
+    assert!(!format!("{error} {error:?}").contains("hunter2"));
+}
+
+proptest! {
+    #[test]
+    fn any_jwk_is_survived(
+        json in r#"\{"(kty|keys)":("(RSA|EC|OKP|oct)"|\[\{"kty":"oct"\}\])(,"(n|e|x|y|k|crv|alg|use)":"[A-Za-z0-9_-]{0,9}"){0,5}\}"#,
+    ) {
+        let _ = Key::parse(json.as_bytes());
+        let _ = KeySet::parse(json.as_bytes());
+    }
+
+    /// Whatever becomes of one byte of it, a public JWK never becomes a secret.
+    #[test]
+    fn a_damaged_jwk_never_becomes_a_secret(
+        position in any::<proptest::sample::Index>(),
+        byte in any::<u8>(),
+        algorithm in proptest::sample::select(vec![Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA]),
+    ) {
+        let mut json = jwk(algorithm, r#","use":"sig","kid":"x""#).into_bytes();
+        let position = position.index(json.len());
+        json[position] = byte;
+        if let Ok(key) = Key::parse(&json) {
+            prop_assert!(!key.is_secret());
+        }
+    }
+}

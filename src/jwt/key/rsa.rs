@@ -1,0 +1,58 @@
+//! RSA public keys (RFC 8017).
+
+use std::sync::OnceLock;
+
+use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, RsaSubjectPublicKey};
+
+use super::{KeyError, MAX_RSA_BITS, MIN_RSA_BITS};
+use crate::jwt::algorithm::Algorithm;
+
+/// A checked RSA key, parsed for each algorithm once it is used with it.
+pub(in crate::jwt) struct RsaKey {
+    pkcs1: Box<[u8]>,
+    parsed: [OnceLock<Option<ParsedPublicKey>>; 6],
+}
+
+impl RsaKey {
+    /// Reads `RSAPublicKey` (RFC 8017 appendix A.1.1).
+    pub(super) fn from_pkcs1(der: &[u8]) -> Result<Self, KeyError> {
+        // aws-lc refuses a key over its own limit without a word, so the size is looked at first.
+        let bits = modulus_bits(der).ok_or(KeyError::Malformed)?;
+        if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits) {
+            return Err(KeyError::RsaSize(bits));
+        }
+        RsaSubjectPublicKey::from_der(der).map_err(|_| KeyError::Malformed)?;
+        Ok(Self {
+            pkcs1: der.into(),
+            parsed: Default::default(),
+        })
+    }
+
+    pub(super) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        let (slot, parameters): (_, &'static RsaParameters) = match algorithm {
+            Algorithm::RS256 => (0, &signature::RSA_PKCS1_2048_8192_SHA256),
+            Algorithm::RS384 => (1, &signature::RSA_PKCS1_2048_8192_SHA384),
+            Algorithm::RS512 => (2, &signature::RSA_PKCS1_2048_8192_SHA512),
+            Algorithm::PS256 => (3, &signature::RSA_PSS_2048_8192_SHA256),
+            Algorithm::PS384 => (4, &signature::RSA_PSS_2048_8192_SHA384),
+            Algorithm::PS512 => (5, &signature::RSA_PSS_2048_8192_SHA512),
+            _ => return false,
+        };
+        self.parsed[slot]
+            .get_or_init(|| ParsedPublicKey::new(parameters, &self.pkcs1).ok())
+            .as_ref()
+            .is_some_and(|key| key.verify_sig(message, signature).is_ok())
+    }
+}
+
+fn modulus_bits(der: &[u8]) -> Option<usize> {
+    use x509_cert::der::asn1::UintRef;
+    use x509_cert::der::{Decode, Reader, SliceReader, asn1::AnyRef};
+
+    let sequence = AnyRef::from_der(der).ok()?;
+    let mut members = SliceReader::new(sequence.value()).ok()?;
+    let modulus: UintRef<'_> = members.decode().ok()?;
+    let bytes = modulus.as_bytes();
+    let first = bytes.first()?;
+    Some(bytes.len() * 8 - usize::try_from(first.leading_zeros()).ok()?)
+}

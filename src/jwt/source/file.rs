@@ -1,0 +1,262 @@
+//! Keys in files.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::num::NonZeroUsize;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::digest::{Digest, SHA256, digest};
+use lru::LruCache;
+use zeroize::Zeroizing;
+
+use super::{SourceCause, SourceError};
+use crate::jwt::key::{Key, KeySet};
+
+/// The longest key file, in bytes.
+pub const MAX_FILE: usize = 1024 * 1024;
+
+/// How often a file is looked at, at the most.
+pub const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long the keys that a file held before stay in use, while what it holds can't be
+/// understood: long enough for whatever writes a file without renaming it into place.
+pub const GRACE: Duration = Duration::from_secs(10);
+
+/// The files in use.
+pub(super) struct Files {
+    entries: Mutex<LruCache<PathBuf, Arc<Mutex<Watched>>>>,
+}
+
+impl Files {
+    pub(super) fn new(most: usize) -> Self {
+        let most = NonZeroUsize::new(most).unwrap_or(NonZeroUsize::MIN);
+        Self {
+            entries: Mutex::new(LruCache::new(most)),
+        }
+    }
+
+    /// The keys of a file at `now`; `reload` is how often all were to be read again.
+    pub(super) fn get(
+        &self,
+        path: &Path,
+        now: Instant,
+        reload: u64,
+        generation: &AtomicU64,
+    ) -> Result<Arc<KeySet>, SourceError> {
+        let watched = self.entry(path);
+        let mut watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
+        if watched.is_due(now, reload) {
+            let before = watched.in_use.clone();
+            watched.look(path, now);
+            watched.looked = Some((now, reload));
+            let same = match (&before, &watched.in_use) {
+                (Some(before), Some(after)) => Arc::ptr_eq(before, after),
+                (before, after) => before.is_none() && after.is_none(),
+            };
+            if !same {
+                generation.fetch_add(1, Ordering::AcqRel);
+            }
+        }
+        watched.keys().map_err(|cause| SourceError {
+            name: path.display().to_string().escape_debug().to_string(),
+            cause,
+            last_good: None,
+        })
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.len()
+    }
+
+    fn entry(&self, path: &Path) -> Arc<Mutex<Watched>> {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(watched) = entries.get(path) {
+            return Arc::clone(watched);
+        }
+        let watched = Arc::default();
+        entries.put(path.to_owned(), Arc::clone(&watched));
+        watched
+    }
+}
+
+/// What tells one content of a path from another, without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+/// A file.
+#[derive(Default)]
+struct Watched {
+    /// When it was looked at, and after how many reloads.
+    looked: Option<(Instant, u64)>,
+    /// Of what was read; none, if it could not be read.
+    stamp: Option<Stamp>,
+    /// Of what was read.
+    digest: Option<Digest>,
+    /// What is in it.
+    found: Option<Result<Arc<KeySet>, SourceCause>>,
+    /// The keys that count.
+    in_use: Option<Arc<KeySet>>,
+    /// Since when `found` is something else than what is in use.
+    doubtful: Option<Instant>,
+}
+
+impl Watched {
+    fn is_due(&self, now: Instant, reload: u64) -> bool {
+        self.looked.is_none_or(|(at, reloads)| {
+            reloads != reload || now.saturating_duration_since(at) >= LOOK_INTERVAL
+        })
+    }
+
+    fn keys(&self) -> Result<Arc<KeySet>, SourceCause> {
+        match (&self.in_use, &self.found) {
+            (Some(keys), _) => Ok(Arc::clone(keys)),
+            (None, Some(Err(cause))) => Err(cause.clone()),
+            // Nothing is in use only where nothing good was found.
+            (None, _) => Err(SourceCause::Incomplete),
+        }
+    }
+
+    fn look(&mut self, path: &Path, now: Instant) {
+        match read(path, self.stamp) {
+            Ok(None) => {}
+            Ok(Some((stamp, content))) => {
+                self.stamp = Some(stamp);
+                let digest = digest(&SHA256, &content);
+                let same = self
+                    .digest
+                    .is_some_and(|before| before.as_ref() == digest.as_ref());
+                if !same {
+                    self.digest = Some(digest);
+                    self.found = Some(parse(&content).map(Arc::new));
+                }
+            }
+            Err(cause) => {
+                *self = Self {
+                    found: Some(Err(cause)),
+                    ..Self::default()
+                };
+                return;
+            }
+        }
+        let found = match &self.found {
+            Some(Ok(found)) => Some(found),
+            _ => None,
+        };
+        let clear = found.is_some_and(|found| {
+            let becomes_secret = has_secret(found)
+                && self
+                    .in_use
+                    .as_ref()
+                    .is_some_and(|in_use| !has_secret(in_use));
+            !becomes_secret
+        });
+        let over = |since: Instant| now.saturating_duration_since(since) >= GRACE;
+        if clear || self.in_use.is_none() || self.doubtful.is_some_and(over) {
+            self.in_use = found.cloned();
+            self.doubtful = None;
+        } else {
+            self.doubtful.get_or_insert(now);
+        }
+    }
+}
+
+fn has_secret(keys: &KeySet) -> bool {
+    keys.keys().iter().any(Key::is_secret)
+}
+
+/// What was in a file that had this stamp.
+type Content = (Stamp, Zeroizing<Vec<u8>>);
+
+/// Reads the file, unless it is the one of `known`.
+fn read(path: &Path, known: Option<Stamp>) -> Result<Option<Content>, SourceCause> {
+    let failed = |error: io::Error| SourceCause::Read(error.to_string());
+    let before = std::fs::metadata(path).map_err(failed)?;
+    if !before.is_file() {
+        return Err(SourceCause::NotAFile);
+    }
+    if before.len() > MAX_FILE as u64 {
+        return Err(SourceCause::TooLarge);
+    }
+    if known == Some(Stamp::of(&before)) {
+        return Ok(None);
+    }
+    // Should it have become a pipe just now, nobody waits for who writes into it.
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)
+        .map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(SourceCause::NotAFile);
+    }
+    let content = content(file, metadata.len()).map_err(failed)?;
+    if content.len() > MAX_FILE {
+        return Err(SourceCause::TooLarge);
+    }
+    Ok(Some((Stamp::of(&metadata), content)))
+}
+
+/// Reads as much as is allowed, and one byte more.
+fn content(file: File, size: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    // Enough at once, so that no copy of a secret is left where the buffer was before it grew.
+    let size = usize::try_from(size).unwrap_or(MAX_FILE).min(MAX_FILE);
+    let mut content = Zeroizing::new(Vec::with_capacity(size + 64));
+    file.take(MAX_FILE as u64 + 1).read_to_end(&mut content)?;
+    Ok(content)
+}
+
+/// Reads what is in a file.
+fn parse(content: &[u8]) -> Result<KeySet, SourceCause> {
+    if !is_text(content) {
+        return Ok(KeySet::parse(content)?);
+    }
+    let text = content.trim_ascii_end();
+    let keys = KeySet::parse(text)?;
+    if has_secret(&keys) && begins_a_key(text) {
+        return Err(SourceCause::Incomplete);
+    }
+    Ok(keys)
+}
+
+fn is_text(content: &[u8]) -> bool {
+    str::from_utf8(content).is_ok_and(|text| {
+        !text
+            .chars()
+            .any(|char| char.is_control() && !char.is_ascii_whitespace())
+    })
+}
+
+/// Whether a text that seems to be a secret could be what is there so far of a public key.
+fn begins_a_key(text: &[u8]) -> bool {
+    let text = text.trim_ascii_start();
+    let is_json = || serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok();
+    b"-----BEGIN".starts_with(text) || (text.starts_with(b"{") && !is_json())
+}
+
+#[cfg(test)]
+mod tests;

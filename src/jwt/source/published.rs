@@ -1,0 +1,273 @@
+//! Keys that are published: JWK Sets behind URLs.
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::digest::{Digest, SHA256, digest};
+use lru::LruCache;
+
+use super::{Fetch, SourceCause, SourceConfig, SourceError};
+use crate::http::EndpointUrl;
+use crate::jwt::key::KeySet;
+use crate::jwt::token::Token;
+
+/// Threads that wait for one answer, where there is a set to go on with: tokens that name keys
+/// which never existed must not tie up all threads of a pool while a provider hangs.
+pub(super) const MOST_WAITING: usize = 32;
+
+/// The URLs in use.
+pub(super) struct Publishers {
+    entries: Mutex<LruCache<String, Arc<Publisher>>>,
+}
+
+impl Publishers {
+    pub(super) fn new(most: usize) -> Self {
+        let most = NonZeroUsize::new(most).unwrap_or(NonZeroUsize::MIN);
+        Self {
+            entries: Mutex::new(LruCache::new(most)),
+        }
+    }
+
+    pub(super) fn find(&self, url: &str) -> Option<Arc<Publisher>> {
+        self.lock().get(url).cloned()
+    }
+
+    pub(super) fn find_or_add(&self, url: &str) -> Arc<Publisher> {
+        let mut entries = self.lock();
+        if let Some(publisher) = entries.get(url) {
+            return Arc::clone(publisher);
+        }
+        let publisher = Arc::default();
+        entries.put(url.to_owned(), Arc::clone(&publisher));
+        publisher
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LruCache<String, Arc<Publisher>>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One URL.
+#[derive(Default)]
+pub(super) struct Publisher {
+    state: Mutex<State>,
+    ended: Condvar,
+}
+
+/// What a fetch needs to know.
+pub(super) struct Turn<'a> {
+    pub(super) now: Instant,
+    pub(super) deadline: Instant,
+    /// How many reloads there have been.
+    pub(super) reload: u64,
+    pub(super) config: &'a SourceConfig,
+    pub(super) fetcher: &'a (dyn Fetch + Send + Sync),
+    pub(super) generation: &'a AtomicU64,
+}
+
+/// A set that was fetched.
+struct Good {
+    keys: Arc<KeySet>,
+    digest: Digest,
+    /// When it was asked for, and how long it is fresh from then on.
+    asked: Instant,
+    ttl: Duration,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    good: Option<Good>,
+    /// Why the last request failed, if it did.
+    failed: Option<SourceCause>,
+    /// When the last request began.
+    asked: Option<Instant>,
+    /// How many reloads there had been by then.
+    reload: u64,
+    /// When somebody was told to refresh it.
+    told: Option<Instant>,
+    under_way: bool,
+    waiting: usize,
+}
+
+impl State {
+    pub(super) fn known(&self) -> Option<Arc<KeySet>> {
+        self.good.as_ref().map(|good| Arc::clone(&good.keys))
+    }
+
+    pub(super) fn failure(&self, url: &str) -> Option<SourceError> {
+        let cause = self.failed.clone()?;
+        Some(self.error(url, cause))
+    }
+
+    pub(super) fn must_fetch(
+        &self,
+        token: &Token,
+        now: Instant,
+        reload: u64,
+        config: &SourceConfig,
+    ) -> bool {
+        if self.reload != reload {
+            return true;
+        }
+        let wanted = match &self.good {
+            None => true,
+            Some(good) => {
+                let neglected = now.saturating_duration_since(good.asked)
+                    >= config.max_ttl.saturating_mul(2)
+                    && self.failed.is_none();
+                neglected || good.keys.lacks_key_of(token)
+            }
+        };
+        wanted && (self.under_way || self.may_ask(now, config))
+    }
+
+    pub(super) fn should_refresh(&mut self, now: Instant, config: &SourceConfig) -> bool {
+        let old = self
+            .good
+            .as_ref()
+            .is_some_and(|good| now.saturating_duration_since(good.asked) >= good.ttl);
+        let told = self
+            .told
+            .is_some_and(|told| now.saturating_duration_since(told) < config.min_refresh);
+        let refresh = old && !told && !self.under_way && self.may_ask(now, config);
+        if refresh {
+            self.told = Some(now);
+        }
+        refresh
+    }
+
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    fn may_ask(&self, now: Instant, config: &SourceConfig) -> bool {
+        self.asked
+            .is_none_or(|asked| now.saturating_duration_since(asked) >= config.min_refresh)
+    }
+
+    /// What the last request gave.
+    fn result(&self, url: &str) -> Result<Arc<KeySet>, SourceError> {
+        match (self.failure(url), self.known()) {
+            (None, Some(keys)) => Ok(keys),
+            (Some(error), _) => Err(error),
+            // There was no request that ended.
+            (None, None) => Err(self.error(url, SourceCause::StillAsking)),
+        }
+    }
+
+    fn error(&self, url: &str, cause: SourceCause) -> SourceError {
+        SourceError {
+            name: shown(url),
+            cause,
+            last_good: self.known(),
+        }
+    }
+}
+
+/// A URL without what may be secret in it.
+fn shown(url: &str) -> String {
+    url.parse::<EndpointUrl>()
+        .map_or_else(|_| "a URL".to_owned(), |url| url.to_string())
+}
+
+impl Publisher {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn fetch(&self, url: &str, turn: &Turn<'_>) -> Result<Arc<KeySet>, SourceError> {
+        let mut state = self.lock();
+        if state.under_way {
+            return self.wait(state, url, turn.deadline);
+        }
+        if state.reload == turn.reload && !state.may_ask(turn.now, turn.config) {
+            return state.result(url);
+        }
+        if turn.deadline <= Instant::now() {
+            return Err(state.error(url, SourceCause::NoTime));
+        }
+        state.under_way = true;
+        state.asked = Some(turn.now);
+        drop(state);
+        let ending = Ending(self);
+        let fetched = turn
+            .fetcher
+            .get(url, turn.deadline)
+            .map_err(SourceCause::from);
+        // Parsed before anybody is kept waiting for the lock.
+        let parsed = fetched.and_then(|fetched| {
+            let digest = digest(&SHA256, &fetched.body);
+            let keys = KeySet::parse_published(&fetched.body)?;
+            Ok((Arc::new(keys), digest, fetched.max_age))
+        });
+        let mut state = self.lock();
+        state.reload = turn.reload;
+        state.told = None;
+        match parsed {
+            Ok((keys, digest, max_age)) => {
+                state.failed = None;
+                // The same set stays the same object, so that what was verified with it remains.
+                let same = state
+                    .good
+                    .as_ref()
+                    .filter(|good| good.digest.as_ref() == digest.as_ref())
+                    .map(|good| Arc::clone(&good.keys));
+                if same.is_none() {
+                    turn.generation.fetch_add(1, Ordering::AcqRel);
+                }
+                let config = turn.config;
+                state.good = Some(Good {
+                    keys: same.unwrap_or(keys),
+                    digest,
+                    asked: turn.now,
+                    ttl: max_age
+                        .unwrap_or(config.min_ttl)
+                        .max(config.min_ttl)
+                        .min(config.max_ttl),
+                });
+            }
+            Err(cause) => state.failed = Some(cause),
+        }
+        let result = state.result(url);
+        drop(state);
+        drop(ending);
+        result
+    }
+
+    /// Waits for the request that another thread makes.
+    fn wait(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        url: &str,
+        deadline: Instant,
+    ) -> Result<Arc<KeySet>, SourceError> {
+        if state.good.is_some() && state.waiting >= MOST_WAITING {
+            return Err(state.error(url, SourceCause::TooManyWait));
+        }
+        state.waiting += 1;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let (mut state, _) = self
+            .ended
+            .wait_timeout_while(state, left, |state| state.under_way)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.waiting -= 1;
+        if state.under_way {
+            Err(state.error(url, SourceCause::StillAsking))
+        } else {
+            state.result(url)
+        }
+    }
+}
+
+/// Ends a request, also one that panics: nobody may wait forever.
+struct Ending<'a>(&'a Publisher);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.lock().under_way = false;
+        self.0.ended.notify_all();
+    }
+}

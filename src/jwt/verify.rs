@@ -1,0 +1,119 @@
+//! Verification of a token's signature (RFC 7515 section 5.2).
+//!
+//! The key decides. Of the header only `alg` is used, to choose among what the key may verify, and
+//! `crit`, to refuse. Keys that a header brings or points to (`jwk`, `jku`, `x5c`, `x5u`) are
+//! never looked at: they are what the sender wants to be believed with.
+
+use thiserror::Error;
+
+use super::algorithm::{self, Algorithm, AlgorithmSet};
+use super::key::{Key, KeySet};
+use super::quote;
+use super::token::Token;
+
+/// Why a signature is not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SignatureError {
+    /// `alg` is `none`, in some spelling (RFC 7518 section 3.6).
+    #[error("not signed (alg is {0})")]
+    Unsecured(String),
+    /// `alg` is not known here.
+    #[error("unknown alg {0}")]
+    UnknownAlgorithm(String),
+    /// `alg` is not among the allowed ones.
+    #[error("alg {} is not allowed, allowed are {allowed}", algorithm::name(*.algorithm))]
+    NotAllowed {
+        /// The header's algorithm.
+        algorithm: Algorithm,
+        /// What the administrator allows.
+        allowed: AlgorithmSet,
+    },
+    /// The header demands extensions: none is known here (RFC 7515 section 4.1.11).
+    #[error("header demands unknown extensions (crit)")]
+    Critical,
+    /// The key is not of the kind that `alg` needs.
+    #[error("alg {} does not fit the key, which verifies {fitting}", algorithm::name(*.algorithm))]
+    KeyKind {
+        /// The header's algorithm.
+        algorithm: Algorithm,
+        /// What the key is good for.
+        fitting: AlgorithmSet,
+    },
+    /// None of the keys is the one that the header's `kid` names.
+    #[error("no key of kid {0}")]
+    UnknownKey(String),
+    /// The signature is not one of this key over this token.
+    #[error("signature does not match")]
+    Mismatch,
+}
+
+/// What a token says about its signature, without any key: the part of verification that is the
+/// same for every key.
+///
+/// # Errors
+/// Unsecured, unknown or not allowed algorithms, and any `crit`.
+pub fn check_header(token: &Token, allowed: AlgorithmSet) -> Result<Algorithm, SignatureError> {
+    let Some(algorithm) = token.algorithm() else {
+        let name = token.algorithm_name();
+        let quoted = quote(name);
+        return Err(if name.trim().eq_ignore_ascii_case("none") {
+            SignatureError::Unsecured(quoted)
+        } else {
+            SignatureError::UnknownAlgorithm(quoted)
+        });
+    };
+    if !allowed.contains(algorithm) {
+        return Err(SignatureError::NotAllowed { algorithm, allowed });
+    }
+    if token.header_member("crit").is_some() {
+        return Err(SignatureError::Critical);
+    }
+    Ok(algorithm)
+}
+
+/// Verifies the token's signature with one key.
+///
+/// # Errors
+/// See [`SignatureError`].
+pub fn verify_signature(
+    token: &Token,
+    key: &Key,
+    allowed: AlgorithmSet,
+) -> Result<(), SignatureError> {
+    let algorithm = check_header(token, allowed)?;
+    let fitting = key.algorithms();
+    if !fitting.contains(algorithm) {
+        return Err(SignatureError::KeyKind { algorithm, fitting });
+    }
+    if key.verifies(algorithm, token.signing_input(), token.signature()) {
+        Ok(())
+    } else {
+        Err(SignatureError::Mismatch)
+    }
+}
+
+/// Verifies the token's signature with any key of a set that may have made it.
+///
+/// # Errors
+/// [`SignatureError::Mismatch`] where a key of the right kind was tried; otherwise why none was.
+pub fn verify_with_set(
+    token: &Token,
+    keys: &KeySet,
+    allowed: AlgorithmSet,
+) -> Result<(), SignatureError> {
+    check_header(token, allowed)?;
+    let mut refusal = None;
+    for key in keys.candidates(token) {
+        match verify_signature(token, key, allowed) {
+            Ok(()) => return Ok(()),
+            Err(SignatureError::Mismatch) => refusal = Some(SignatureError::Mismatch),
+            Err(error) => refusal = refusal.or(Some(error)),
+        }
+    }
+    // Without a kid, all keys are candidates, and a set is never empty.
+    Err(refusal
+        .unwrap_or_else(|| SignatureError::UnknownKey(quote(token.kid().unwrap_or_default()))))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! The process that reads all profiles and secrets again and again (`cache_mode` "preload"), so
+//! that the SIP workers never have to ask the database.
+//!
+//! It writes each snapshot into shared memory under a name of its own, then tells its number. A
+//! worker maps it when it next needs a profile. The first snapshot is made before the fork, so that
+//! OpenSIPS does not start on a database that does not answer.
+
+use crate::config::database::{Database, Driver};
+use crate::log;
+use crate::module::{CoreSource, Module};
+use crate::opensips::segment::{self, Segment};
+use crate::opensips::{db, shared};
+use crate::store::{Source, StoreError};
+use std::{
+    ffi::CStr,
+    io,
+    thread::sleep,
+    time::{Duration, Instant, SystemTime},
+};
+use thiserror::Error;
+
+const FUNCTION: &CStr = c"loader";
+
+/// How often the process looks whether there is something to do: `jwt_reload` counts that fast.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How long it waits after a failure, or as long as `cache_ttl` where that is shorter.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// Why there is no new snapshot.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// The database.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// The memory.
+    #[error("no shared memory for a snapshot of {size} bytes: {error}")]
+    Memory {
+        /// Its size.
+        size: usize,
+        /// The system's error.
+        error: io::Error,
+    },
+}
+
+/// Reads the first snapshot, before the fork.
+///
+/// # Errors
+/// See [`LoadError`].
+pub fn first(database: &Database, source: &mut dyn Source) -> Result<Segment, LoadError> {
+    let began = now();
+    let bytes = database.tables.fetch_all(source)?;
+    let segment = Segment::inherited(&bytes).map_err(|error| LoadError::Memory {
+        size: bytes.len(),
+        error,
+    })?;
+    tell(0, 1, began, shared::get(shared::GENERATION));
+    Ok(segment)
+}
+
+/// Never returns.
+pub fn run(module: &'static Module, database: &'static Database) -> ! {
+    segment::sweep();
+    let owner = u64::from(std::process::id());
+    let ttl = database.cache.ttl.max(Duration::from_secs(1));
+    let mut connection = None;
+    let mut next = Instant::now() + ttl;
+    loop {
+        sleep(TICK);
+        let generation = shared::get(shared::GENERATION);
+        let reload = generation != shared::get(shared::SNAPSHOT_GENERATION);
+        if Instant::now() < next && !(reload && shared::get(shared::SNAPSHOT_FAILING) == 0) {
+            continue;
+        }
+        let started = Instant::now();
+        next = match load(module, database, &mut connection, owner, generation) {
+            Ok(size) => {
+                shared::set(shared::SNAPSHOT_FAILING, 0);
+                log!(
+                    Debug,
+                    FUNCTION,
+                    "{size} bytes of profiles in {:?}",
+                    started.elapsed()
+                );
+                started + ttl
+            }
+            Err(error) => {
+                shared::set(shared::SNAPSHOT_FAILING, 1);
+                log!(
+                    Error,
+                    FUNCTION,
+                    "{}: {error}; what is cached serves",
+                    database.shown
+                );
+                Instant::now() + RETRY.min(ttl)
+            }
+        };
+    }
+}
+
+fn load(
+    module: &Module,
+    database: &Database,
+    connection: &mut Option<db::Connection>,
+    owner: u64,
+    generation: u64,
+) -> Result<usize, LoadError> {
+    let began = now();
+    let bytes = match &database.driver {
+        Driver::Native(native) => database
+            .tables
+            .fetch_all(&mut native.source(Instant::now() + database.timeout)),
+        Driver::Core => {
+            let lost = || StoreError::Unreachable("see the driver's message above".to_owned());
+            let open = match connection.take() {
+                Some(open) => open,
+                None => module
+                    .core_driver
+                    .and_then(|driver| driver.open(&database.url))
+                    .ok_or_else(lost)?,
+            };
+            let read = database.tables.fetch_all(&mut CoreSource(&open));
+            // After a failure the next try starts from a new connection.
+            *connection = Some(open).filter(|_| read.is_ok());
+            read
+        }
+    }?;
+    let old = (
+        shared::get(shared::SNAPSHOT_OWNER),
+        shared::get(shared::SNAPSHOT),
+    );
+    let number = old.1 + 1;
+    segment::publish(owner, number, &bytes).map_err(|error| LoadError::Memory {
+        size: bytes.len(),
+        error,
+    })?;
+    if shared::get(shared::SNAPSHOT_ENDING) != 0 {
+        segment::unlink(owner, number);
+    }
+    tell(owner, number, began, generation);
+    segment::unlink(old.0, old.1);
+    Ok(bytes.len())
+}
+
+/// Tells the workers of a snapshot. Its number comes last: who sees it sees the rest.
+fn tell(owner: u64, number: u64, began: u64, generation: u64) {
+    shared::set(shared::SNAPSHOT_OWNER, owner);
+    shared::set(shared::SNAPSHOT_TIME, began);
+    shared::set(shared::SNAPSHOT_GENERATION, generation);
+    shared::set(shared::SNAPSHOT, number);
+}
+
+/// Takes the newest snapshot's name away, at the end of OpenSIPS; and those of its neighbours: the
+/// loader may have been ended where it had published the next, or not yet unlinked the last.
+pub fn end() {
+    shared::set(shared::SNAPSHOT_ENDING, 1);
+    let (owner, number) = (
+        shared::get(shared::SNAPSHOT_OWNER),
+        shared::get(shared::SNAPSHOT),
+    );
+    for number in number.saturating_sub(1)..=number + 1 {
+        segment::unlink(owner, number);
+    }
+}
+
+fn now() -> u64 {
+    crate::calls::now()
+}
+
+/// How old the newest snapshot is.
+pub fn age() -> Duration {
+    let began = SystemTime::UNIX_EPOCH + Duration::from_secs(shared::get(shared::SNAPSHOT_TIME));
+    began.elapsed().unwrap_or_default()
+}

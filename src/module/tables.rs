@@ -1,0 +1,78 @@
+//! Which of the module's tables are there, and in the version that it needs.
+
+use super::{InitError, TABLE_VERSION};
+use crate::config::Config;
+use crate::config::database::{Database, Driver};
+use crate::log;
+use crate::opensips::db;
+use crate::store::Source;
+use crate::store::version::{self, VersionError};
+
+/// The optional tables that are there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tables {
+    /// That of the endpoints of realms.
+    pub endpoints: bool,
+    /// That of credentials.
+    pub credentials: bool,
+}
+
+/// Looks for the tables. Sites that use one part of the module have no tables of the others: what
+/// the script does not name itself may be missing, though not all of it.
+///
+/// # Errors
+/// A table that has to be there is not, or one has another version.
+pub fn check(
+    config: &Config,
+    database: &Database,
+    source: &mut dyn Source,
+) -> Result<Tables, InitError> {
+    let versions = match database.driver {
+        Driver::Native(_) => "version".to_owned(),
+        Driver::Core => db::version_table(),
+    };
+    let mut check = |table: &str, script: &str| {
+        let scheme = &database.scheme;
+        version::check(source, &versions, table, TABLE_VERSION, scheme, script).map_err(|error| {
+            InitError::Version {
+                shown: database.shown.clone(),
+                error,
+            }
+        })
+    };
+    let (http, outbound) = (&config.http, &config.outbound);
+    let tokens = &database.tables.profiles;
+    let token_tables = check(tokens, "jwt").and_then(|()| check(&database.tables.secrets, "jwt"));
+    let endpoints = check(&http.tables.table, "http");
+    let credentials = check(&outbound.table.table, "credentials");
+    let found = Tables {
+        endpoints: presence(endpoints, &http.tables.table, http.tables_named)?,
+        credentials: presence(credentials, &outbound.table.table, outbound.tables_named)?,
+    };
+    let alone = !found.endpoints && !found.credentials;
+    if alone {
+        token_tables?;
+    } else {
+        presence(token_tables, tokens, database.tables_named)?;
+    }
+    Ok(found)
+}
+
+/// Whether a table is there; an error where it has to be and is not.
+fn presence(
+    checked: Result<(), InitError>,
+    name: &str,
+    is_needed: bool,
+) -> Result<bool, InitError> {
+    match checked {
+        Ok(()) => Ok(true),
+        Err(InitError::Version {
+            error: VersionError::Missing { table, .. },
+            ..
+        }) if table == name && !is_needed => {
+            log!(Info, c"mod_init", "there is no table {name}");
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,62 @@
+//! The safe Rust face of the OpenSIPS core.
+//!
+//! Everything here may only be called from a SIP worker's own thread (or at start, before the
+//! fork), never from a thread of ours: the core is not made for threads.
+#![allow(unsafe_code)]
+
+pub mod avp;
+pub mod cachedb;
+pub mod db;
+pub mod ffi;
+pub mod fork;
+pub mod guard;
+pub mod log;
+pub mod pvar;
+pub mod reactor;
+pub mod resume;
+pub mod segment;
+pub mod shared;
+pub mod stats;
+
+use ffi::aw_str;
+
+/// Release of the hosting core as `major * 100 + minor`, 0 outside of one that is supported.
+pub fn core_release() -> i32 {
+    // SAFETY: reads an int that is written once, by the constructor.
+    unsafe { ffi::aw_core_release() }
+}
+
+/// Asks the core for the process that runs the loader. Only in `mod_init`.
+pub fn want_loader() {
+    // SAFETY: sets a number of the shim's, which the core reads later.
+    unsafe { ffi::aw_want_loader() }
+}
+
+/// The name under which the core loaded the module: `auth_web` or `auth_jwt`.
+pub fn module_name() -> &'static str {
+    // SAFETY: the shim returns a pointer to a string literal.
+    let name = unsafe { core::ffi::CStr::from_ptr(ffi::aw_module_name()) };
+    name.to_str().unwrap_or("auth_web")
+}
+
+/// Lends bytes to the shim for the time of a call.
+fn lend(bytes: &[u8]) -> aw_str {
+    aw_str {
+        s: bytes.as_ptr().cast(),
+        len: bytes.len(),
+    }
+}
+
+impl aw_str {
+    /// The bytes behind a string that the core lent us for the time of a call.
+    ///
+    /// # Safety
+    /// `s` must point to `len` bytes that stay as they are while the result is in use.
+    pub unsafe fn as_bytes<'a>(&self) -> &'a [u8] {
+        if self.s.is_null() {
+            return &[];
+        }
+        // SAFETY: the caller's promise.
+        unsafe { core::slice::from_raw_parts(self.s.cast(), self.len) }
+    }
+}

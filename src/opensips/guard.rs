@@ -1,0 +1,36 @@
+//! A panic never crosses into the core.
+
+use std::{cell::RefCell, ffi::CStr, panic};
+
+thread_local! {
+    /// Where the last panic of this thread came from.
+    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Makes panics leave their place instead of a message on stderr: a message may quote what it
+/// choked on, and that may be a token.
+pub fn install() {
+    panic::set_hook(Box::new(|info| {
+        let place = info
+            .location()
+            .map(|l| format!("{}:{}", l.file(), l.line()));
+        PLACE.with(|p| *p.borrow_mut() = place);
+    }));
+}
+
+/// Runs an entry point. A panic becomes `failed` and one log line.
+pub fn entry<T>(function: &CStr, failed: T, run: impl FnOnce() -> T) -> T {
+    match panic::catch_unwind(panic::AssertUnwindSafe(run)) {
+        Ok(value) => value,
+        Err(_) => {
+            let place = PLACE.with(|p| p.borrow_mut().take());
+            crate::log!(
+                Error,
+                function,
+                "internal error at {}: not admitted",
+                place.as_deref().unwrap_or("an unknown place")
+            );
+            failed
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Calls that wait without a descriptor of their own, and how they are resumed.
+//!
+//! A process has one descriptor for all of them, which the core's reactor watches for as long as
+//! the process lives. A thread that is done puts the number of its call on a list and makes the
+//! descriptor readable; the process resumes what is on the list. See `src/shim/resume.c` for where
+//! the core allows that.
+
+use super::{ffi, fork};
+use core::ffi::c_void;
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    mem,
+    os::fd::RawFd,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// What the core resumes a call by.
+#[derive(Clone, Copy, Debug)]
+pub struct Context(*mut c_void);
+
+impl Context {
+    /// That of the shim, `None` where the call has to wait on a descriptor.
+    pub fn from_raw(raw: *mut c_void) -> Option<Self> {
+        (!raw.is_null()).then_some(Context(raw))
+    }
+}
+
+/// What is shared with threads.
+#[derive(Debug)]
+struct Ready {
+    fd: RawFd,
+    calls: Mutex<Vec<u64>>,
+}
+
+struct Queue {
+    epoch: u64,
+    /// `None` where the process has no reactor.
+    ready: Option<Arc<Ready>>,
+    waiting: HashMap<u64, Context>,
+    last: u64,
+}
+
+thread_local! {
+    static QUEUE: RefCell<Option<Queue>> = const { RefCell::new(None) };
+}
+
+/// A call's place in the queue; without it, nobody resumes the call.
+#[derive(Debug)]
+pub struct Place(u64);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        with(|queue| queue.waiting.remove(&self.0));
+    }
+}
+
+/// What a thread says that it is done with.
+#[derive(Clone, Debug)]
+pub struct Bell {
+    ready: Arc<Ready>,
+    call: u64,
+}
+
+impl Bell {
+    /// Has the call resumed, unless its [`Place`] is gone by then. May be called from any thread.
+    pub fn ring(&self) {
+        let mut calls = self
+            .ready
+            .calls
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        calls.push(self.call);
+        // Whoever put the first one on the list has told of all that follow.
+        if calls.len() == 1 {
+            let one = 1u64.to_ne_bytes();
+            // SAFETY: eight bytes, which is what an eventfd takes; it is never closed.
+            unsafe { libc::write(self.ready.fd, one.as_ptr().cast(), one.len()) };
+        }
+    }
+}
+
+fn with<T>(work: impl FnOnce(&mut Queue) -> T) -> T {
+    QUEUE.with(|cell| {
+        let mut slot = cell.borrow_mut();
+        let epoch = fork::epoch();
+        if slot.as_ref().is_some_and(|queue| queue.epoch != epoch) {
+            // Inherited by a fork: calls and reactor are the parent's.
+            mem::forget(slot.take());
+        }
+        work(slot.get_or_insert_with(|| Queue {
+            epoch,
+            ready: watched(),
+            waiting: HashMap::new(),
+            last: 0,
+        }))
+    })
+}
+
+/// A new eventfd that the core watches.
+fn watched() -> Option<Arc<Ready>> {
+    // SAFETY: takes no pointers.
+    let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+    if fd < 0 {
+        return None;
+    }
+    // SAFETY: only where the shim gave a context, so that the core has the function.
+    if unsafe { ffi::aw_queue_watch(fd) } != 0 {
+        super::reactor::close(fd);
+        return None;
+    }
+    let calls = Mutex::default();
+    Some(Arc::new(Ready { fd, calls }))
+}
+
+/// Lets a call wait; `None` where the process has no reactor, so that it can't.
+pub fn wait(context: Context) -> Option<(Place, Bell)> {
+    with(|queue| {
+        let ready = queue.ready.clone()?;
+        queue.last += 1;
+        let call = queue.last;
+        queue.waiting.insert(call, context);
+        Some((Place(call), Bell { ready, call }))
+    })
+}
+
+/// Resumes the calls that are ready.
+pub fn resume_ready() {
+    let calls = with(|queue| {
+        let ready = queue.ready.as_ref()?;
+        let mut count = [0; 8];
+        // Before the list is taken: what comes after it makes the descriptor readable again.
+        // SAFETY: room for eight bytes, which is what an eventfd gives.
+        unsafe { libc::read(ready.fd, count.as_mut_ptr().cast(), count.len()) };
+        let mut calls = ready.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(mem::take(&mut *calls))
+    });
+    for call in calls.unwrap_or_default() {
+        let waiting = || with(|queue| queue.waiting.get(&call).copied());
+        if let Some(context) = waiting() {
+            // The script goes on in there, and may let further calls wait.
+            // SAFETY: the core keeps it until the call is resumed, and it is waiting until then.
+            unsafe { ffi::aw_queue_resume(context.0) };
+            // A core that is out of memory comes back without having gone on: once more then.
+            if waiting().is_some()
+                && let Some(ready) = with(|queue| queue.ready.clone())
+            {
+                Bell { ready, call }.ring();
+            }
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! A pool of threads for work that may block: an HTTP request, a database query.
+//!
+//! OpenSIPS processes SIP in single-threaded workers that must never wait. A worker submits a job
+//! together with a deadline; the job runs on a thread of the pool, and its [`Ticket`] is completed
+//! **exactly once**: by the job, or by the deadline, whichever is first. That holds also for a job
+//! that hangs where no time-out reaches it (`getaddrinfo` is such a place): the caller is released
+//! at the deadline, the thread stays counted as busy until the call returns, and the late result
+//! is dropped.
+//!
+//! - There is no queue. A job runs at once, on the thread that became idle last (its stack is warm,
+//!   and the others get a chance to grow old), else on a new thread. When
+//!   [`PoolConfig::max_threads`] jobs are running, [`Pool::submit`] refuses.
+//! - Threads that had nothing to do for [`PoolConfig::idle`] end, also the one that watches the
+//!   deadlines: after a while, an unused pool is no thread at all.
+//! - Threads do not survive a fork. A pool is to be made in the process that uses it.
+
+mod deadline;
+mod ticket;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use std::{fmt, io, thread};
+
+use deadline::Deadlines;
+use ticket::Slot;
+
+pub use ticket::{Lost, NoNotify, Notify, Ticket};
+
+/// The stack of a thread, in bytes, that is enough for TLS, name resolution and a database
+/// client, with room to spare. It is address space; memory is used only as deep as it is touched.
+pub const DEFAULT_STACK_SIZE: usize = 256 * 1024;
+
+/// How a [`Pool`] behaves.
+#[derive(Debug, Clone)]
+pub struct PoolConfig {
+    /// Jobs that may run at the same time, each on a thread of its own; at least 1.
+    pub max_threads: usize,
+    /// Stack of each thread in bytes.
+    pub stack_size: usize,
+    /// How long a thread waits for its next job before it ends.
+    pub idle: Duration,
+    /// Called first on every new thread; OpenSIPS needs all signals blocked there.
+    pub thread_init: fn(),
+    /// Called on the last thread when it ends for want of work: the time to let go of what only
+    /// work in a row is worth keeping for.
+    pub on_quiet: Option<OnQuiet>,
+}
+
+/// See [`PoolConfig::on_quiet`].
+#[derive(Clone)]
+pub struct OnQuiet(pub Arc<dyn Fn() + Send + Sync>);
+
+impl fmt::Debug for OnQuiet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnQuiet")
+    }
+}
+
+impl Default for PoolConfig {
+    fn default() -> Self {
+        PoolConfig {
+            max_threads: 256,
+            stack_size: DEFAULT_STACK_SIZE,
+            idle: Duration::from_secs(10),
+            thread_init: || {},
+            on_quiet: None,
+        }
+    }
+}
+
+/// Why [`Pool::submit`] did not take a job. The job was dropped, nothing will be notified.
+#[derive(Debug, thiserror::Error)]
+pub enum PoolFull {
+    /// As many jobs as allowed are running.
+    #[error("{max} jobs are running, which is the limit")]
+    Busy {
+        /// The limit, [`PoolConfig::max_threads`].
+        max: usize,
+    },
+    /// The system gave no thread.
+    #[error("no thread could be started: {0}")]
+    NoThread(#[source] io::Error),
+}
+
+/// A job as a thread runs it: it knows its slot and never unwinds.
+type Job = Box<dyn FnOnce() + Send>;
+
+/// A thread's letter box: a job is put in by whoever took the thread off the list of idle ones.
+#[derive(Default)]
+struct Mailbox {
+    letter: Mutex<Letter>,
+    arrived: Condvar,
+}
+
+#[derive(Default)]
+enum Letter {
+    #[default]
+    Empty,
+    Job(Job),
+    /// The pool is gone.
+    End,
+}
+
+impl Mailbox {
+    fn put(&self, letter: Letter) {
+        *lock(&self.letter) = letter;
+        self.arrived.notify_one();
+    }
+
+    /// Waits for the next letter; `None` when nothing came within `limit`.
+    fn take(&self, limit: Option<Duration>) -> Option<Letter> {
+        let mut letter = lock(&self.letter);
+        let until = limit.and_then(|limit| Instant::now().checked_add(limit));
+        while matches!(*letter, Letter::Empty) {
+            letter = match until {
+                None => self
+                    .arrived
+                    .wait(letter)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(until) => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return None;
+                    }
+                    self.arrived
+                        .wait_timeout(letter, left)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
+                }
+            };
+        }
+        Some(std::mem::take(&mut *letter))
+    }
+}
+
+#[derive(Default)]
+struct Threads {
+    /// Used as a stack: the last to become idle is the first to work again.
+    idle: Vec<Arc<Mailbox>>,
+    /// All that exist, idle or busy.
+    total: usize,
+    closed: bool,
+}
+
+struct Shared {
+    name: String,
+    config: PoolConfig,
+    threads: Mutex<Threads>,
+    refused: AtomicU64,
+}
+
+/// A pool of threads; see the [module](self).
+///
+/// Dropping it ends idle threads at once and busy ones after their job. Jobs that are under way
+/// still complete, by themselves or by their deadline.
+pub struct Pool {
+    shared: Arc<Shared>,
+    deadlines: Arc<Deadlines>,
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("name", &self.shared.name)
+            .field("config", &self.shared.config)
+            .field("threads", &self.threads())
+            .field("in_flight", &self.in_flight())
+            .finish()
+    }
+}
+
+impl Pool {
+    /// A pool without threads yet. `name` becomes the threads' name (Linux shows 15 bytes of it).
+    pub fn new(name: &str, config: PoolConfig) -> Pool {
+        let config = PoolConfig {
+            max_threads: config.max_threads.max(1),
+            ..config
+        };
+        // A NUL in a thread's name would make the standard library panic.
+        let name = name.replace('\0', "");
+        Pool {
+            deadlines: Arc::new(Deadlines::new(
+                format!("{name}-clock"),
+                config.stack_size,
+                config.idle,
+                config.thread_init,
+            )),
+            shared: Arc::new(Shared {
+                name,
+                config,
+                threads: Mutex::default(),
+                refused: AtomicU64::new(0),
+            }),
+        }
+    }
+
+    /// Runs `job` on a thread.
+    ///
+    /// The ticket is completed once, with what `job` returned, or, if that has not happened at
+    /// `deadline` or if it panicked, with what `lost` returns; then `notify` is called, once, on
+    /// whatever thread completed it.
+    ///
+    /// # Errors
+    ///
+    /// [`PoolFull`]: the job is not run and `notify` is not called.
+    pub fn submit<T, J, L, N>(
+        &self,
+        deadline: Instant,
+        lost: L,
+        job: J,
+        notify: N,
+    ) -> Result<Ticket<T>, PoolFull>
+    where
+        T: Send + 'static,
+        J: FnOnce() -> T + Send + 'static,
+        L: FnOnce(Lost) -> T + Send + 'static,
+        N: Notify + 'static,
+    {
+        let slot = Arc::new(Slot::new(deadline, Box::new(lost), Box::new(notify)));
+        let on_thread = Arc::clone(&slot);
+        let job: Job = Box::new(move || match catch_unwind(AssertUnwindSafe(job)) {
+            Ok(value) => on_thread.complete(value),
+            Err(_) => on_thread.lose(Lost::Panicked),
+        });
+        let started = self.deadlines.ready().and_then(|()| {
+            // Undone when the job does not start: the watch waits for what it was promised.
+            self.start(job).inspect_err(|_| self.deadlines.unready())
+        });
+        match started {
+            Ok(()) => {
+                self.deadlines.watch(deadline, &slot);
+                Ok(Ticket::new(slot))
+            }
+            Err(error) => {
+                self.shared.refused.fetch_add(1, Ordering::Relaxed);
+                Err(error)
+            }
+        }
+    }
+
+    fn start(&self, job: Job) -> Result<(), PoolFull> {
+        let max = self.shared.config.max_threads;
+        let mut threads = lock(&self.shared.threads);
+        if let Some(mailbox) = threads.idle.pop() {
+            drop(threads);
+            mailbox.put(Letter::Job(job));
+            return Ok(());
+        }
+        if threads.total >= max {
+            return Err(PoolFull::Busy { max });
+        }
+        threads.total += 1;
+        drop(threads);
+        let shared = Arc::clone(&self.shared);
+        let started = thread::Builder::new()
+            .name(self.shared.name.clone())
+            .stack_size(self.shared.config.stack_size)
+            .spawn(move || work(&shared, job));
+        if let Err(error) = started {
+            lock(&self.shared.threads).total -= 1;
+            return Err(PoolFull::NoThread(error));
+        }
+        Ok(())
+    }
+
+    /// Jobs that occupy a thread now, those included whose deadline has passed.
+    pub fn in_flight(&self) -> usize {
+        let threads = lock(&self.shared.threads);
+        threads.total.saturating_sub(threads.idle.len())
+    }
+
+    /// Threads that exist now for jobs.
+    pub fn threads(&self) -> usize {
+        lock(&self.shared.threads).total
+    }
+
+    /// How often [`submit`](Self::submit) refused, since the pool was made.
+    pub fn refused(&self) -> u64 {
+        self.shared.refused.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        let idle = {
+            let mut threads = lock(&self.shared.threads);
+            threads.closed = true;
+            std::mem::take(&mut threads.idle)
+        };
+        for mailbox in idle {
+            mailbox.put(Letter::End);
+        }
+        self.deadlines.close();
+    }
+}
+
+/// The life of a thread.
+fn work(shared: &Shared, first: Job) {
+    (shared.config.thread_init)();
+    let mailbox = Arc::new(Mailbox::default());
+    let mut job = first;
+    loop {
+        job();
+        {
+            let mut threads = lock(&shared.threads);
+            if threads.closed {
+                threads.total -= 1;
+                return;
+            }
+            threads.idle.push(Arc::clone(&mailbox));
+        }
+        let letter = match mailbox.take(Some(shared.config.idle)) {
+            Some(letter) => letter,
+            None => {
+                let mut threads = lock(&shared.threads);
+                match threads
+                    .idle
+                    .iter()
+                    .position(|other| Arc::ptr_eq(other, &mailbox))
+                {
+                    Some(at) => {
+                        threads.idle.remove(at);
+                        threads.total -= 1;
+                        let quiet = threads.total == 0;
+                        drop(threads);
+                        if let Some(OnQuiet(call)) =
+                            shared.config.on_quiet.as_ref().filter(|_| quiet)
+                        {
+                            // Nobody is there to be told of a panic.
+                            let _ = catch_unwind(AssertUnwindSafe(|| call()));
+                        }
+                        return;
+                    }
+                    // Somebody has taken this thread off the list and is about to write.
+                    None => {
+                        drop(threads);
+                        mailbox.take(None).unwrap_or(Letter::End)
+                    }
+                }
+            }
+        };
+        match letter {
+            Letter::Job(next) => job = next,
+            Letter::Empty | Letter::End => {
+                lock(&shared.threads).total -= 1;
+                return;
+            }
+        }
+    }
+}
+
+/// Locks, also after a panic elsewhere: nothing in this module leaves its data half changed.
+fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,374 @@
+//! The credentials that a process has at hand: those of the parameter, and over them those of the
+//! table, which is read as a whole and again every `cache_ttl`.
+//!
+//! With the native driver that happens on a thread: what was read before serves meanwhile, and is
+//! replaced when somebody asks after the thread is done. Only where nothing that may serve is at
+//! hand, and after `credentials_reload`, a request waits for the thread, `db_timeout` at the most;
+//! not again once that has failed, until the table could be read behind the requests' back.
+
+use super::Process;
+use crate::config::database::{Database, Driver};
+use crate::credentials::Credentials;
+use crate::http::{Basic, BasicFor};
+use crate::log;
+use crate::module::Module;
+use crate::opensips::shared;
+use crate::pool::{Lost, NoNotify, Ticket};
+use crate::store::StoreError;
+use crate::store::cache::ASK_AGAIN;
+use crate::store::credentials::{MAX_ROWS, Rows};
+use crate::store::mysql::MySql;
+use std::ffi::CStr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+use zeroize::Zeroizing;
+
+/// Name in log lines.
+const NAME: &CStr = c"credentials";
+
+type Answer = Result<Rows, StoreError>;
+
+/// A point in time and the generation of then: what was read after it is at least so new.
+#[derive(Clone, Copy, Debug)]
+struct Since {
+    time: Instant,
+    generation: u64,
+}
+
+/// See the [module](self).
+#[derive(Debug, Default)]
+pub struct CredentialCache {
+    loaded: Option<(Since, Arc<Credentials>)>,
+    /// Under way on a thread.
+    pending: Option<(Since, Ticket<Answer>)>,
+    /// Why the table could not be read the last time, and when that showed.
+    failed: Option<(Since, StoreError)>,
+    /// What threads that ask endpoints see of `loaded`.
+    current: Arc<Mutex<Option<Arc<Credentials>>>>,
+}
+
+/// What to do for an answer.
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    /// What is at hand serves.
+    Serve,
+    /// What is at hand serves, and the table is read again behind the back of the request.
+    Refresh,
+    /// The table is read first.
+    Read,
+}
+
+impl CredentialCache {
+    /// What the age of what is at hand asks for.
+    fn step(&self, database: &Database, now: Since) -> Step {
+        let cache = &database.cache;
+        let Some((since, _)) = &self.loaded else {
+            return Step::Read;
+        };
+        let age = now.time.saturating_duration_since(since.time);
+        if since.generation != now.generation || cache.ttl.is_zero() {
+            Step::Read
+        } else if age < cache.ttl {
+            Step::Serve
+        } else if age < cache.ttl + cache.grace {
+            Step::Refresh
+        } else {
+            Step::Read
+        }
+    }
+
+    /// Whether the table could not be read just now, so that it is left alone for a moment.
+    fn has_just_failed(&self, now: Since) -> bool {
+        self.failed.as_ref().is_some_and(|(since, _)| {
+            since.generation == now.generation
+                && now.time.saturating_duration_since(since.time) < ASK_AGAIN
+        })
+    }
+
+    /// Whether a request waits until the table is read.
+    fn waits(&self, step: &Step, now: Since) -> bool {
+        let has_failed = self.failed.as_ref();
+        *step == Step::Read
+            && has_failed.is_none_or(|(since, _)| since.generation != now.generation)
+    }
+
+    /// Learns how reading went; whether it went well.
+    fn note(&mut self, module: &Module, since: Since, answer: Answer) -> bool {
+        let is_read = answer.is_ok();
+        match answer {
+            Ok(rows) => {
+                if rows.unusable > 0 {
+                    log!(
+                        Warning,
+                        NAME,
+                        "table {}: {} rows are left out: a user name is NULL or empty, or a \
+                         value but the password has a control character",
+                        module.config.outbound.table.table,
+                        rows.unusable
+                    );
+                }
+                if rows.entries.len() + rows.unusable >= MAX_ROWS {
+                    log!(
+                        Error,
+                        NAME,
+                        "table {}: only the first {MAX_ROWS} rows are read",
+                        module.config.outbound.table.table
+                    );
+                }
+                let parameters = module.config.outbound.entries.iter().cloned();
+                let credentials = Arc::new(Credentials::new(parameters.chain(rows.entries)));
+                log!(Debug, NAME, "{} entries", credentials.len());
+                self.publish(credentials.clone());
+                self.loaded = Some((since, credentials));
+                self.failed = None;
+            }
+            Err(error) => {
+                let serves = match self.loaded {
+                    Some(_) => "what was read before serves for cache_grace",
+                    None => "nothing was read before",
+                };
+                log!(Warning, NAME, "{error}; {serves}");
+                let since = Since {
+                    time: Instant::now(),
+                    ..since
+                };
+                self.failed = Some((since, error));
+            }
+        }
+        is_read
+    }
+
+    fn publish(&self, credentials: Arc<Credentials>) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        *current = Some(credentials);
+    }
+
+    /// What was read just now, however soon it is too old.
+    fn newest(&self) -> Result<Arc<Credentials>, StoreError> {
+        match &self.loaded {
+            Some((_, credentials)) => Ok(credentials.clone()),
+            None => Err(StoreError::Unreachable("it was not asked".to_owned())),
+        }
+    }
+
+    /// What is at hand where the table can't be read, as long as it may serve.
+    fn old(&self, database: &Database, now: Since) -> Result<Arc<Credentials>, StoreError> {
+        let cache = &database.cache;
+        match (&self.loaded, &self.failed) {
+            (Some((since, credentials)), _)
+                if now.time.saturating_duration_since(since.time) < cache.ttl + cache.grace =>
+            {
+                Ok(credentials.clone())
+            }
+            (_, Some((_, error))) => Err(error.clone()),
+            (_, None) => Err(StoreError::Unreachable("it was not asked".to_owned())),
+        }
+    }
+}
+
+impl Process {
+    /// The credentials that count now.
+    ///
+    /// # Errors
+    /// Where the table could not be read, and what was read before is too old.
+    pub fn credentials(&mut self, module: &Module) -> Result<Arc<Credentials>, StoreError> {
+        let Some(database) = module.credentials_database() else {
+            return Ok(module.credentials.clone());
+        };
+        let now = Since {
+            time: Instant::now(),
+            generation: shared::get(shared::CREDENTIALS_GENERATION),
+        };
+        self.collect_credentials(module, now, false);
+        match self.credential_cache.step(database, now) {
+            Step::Serve => {}
+            _ if self.credential_cache.has_just_failed(now) => {}
+            step => match &database.driver {
+                Driver::Native(native) => {
+                    let wait = self.credential_cache.waits(&step, now);
+                    self.begin_credentials(module, database, native, now);
+                    if self.collect_credentials(module, now, wait) {
+                        return self.credential_cache.newest();
+                    }
+                }
+                Driver::Core => {
+                    let table = &module.config.outbound.table;
+                    let answer = self.by_core(module, database, |source| table.fetch_all(source));
+                    if self.credential_cache.note(module, now, answer) {
+                        return self.credential_cache.newest();
+                    }
+                }
+            },
+        }
+        self.credential_cache.old(database, now)
+    }
+
+    /// Reads the table on a thread, where the native driver serves it: called when a process
+    /// begins, so that its first request need not wait.
+    pub fn begin_reading_credentials(&mut self, module: &Module) {
+        let database = module.credentials_database();
+        let Some((database, Driver::Native(native))) = database.map(|d| (d, &d.driver)) else {
+            return;
+        };
+        let now = Since {
+            time: Instant::now(),
+            generation: shared::get(shared::CREDENTIALS_GENERATION),
+        };
+        self.begin_credentials(module, database, native, now);
+    }
+
+    /// Starts to read the table, unless that is under way.
+    fn begin_credentials(
+        &mut self,
+        module: &Module,
+        database: &Database,
+        native: &MySql,
+        now: Since,
+    ) {
+        let pending = self.credential_cache.pending.take();
+        // What began before credentials_reload may have missed what it is about.
+        let pending = pending.filter(|(since, _)| since.generation == now.generation);
+        if pending.is_some() {
+            self.credential_cache.pending = pending;
+            return;
+        }
+        let deadline = now.time + database.timeout;
+        let milliseconds = u64::try_from(database.timeout.as_millis()).unwrap_or(u64::MAX);
+        let lost = move |lost| match lost {
+            Lost::TimedOut => Err(StoreError::TimedOut(milliseconds)),
+            Lost::Panicked => Err(StoreError::Unreachable(
+                "internal error in its driver".into(),
+            )),
+        };
+        let (native, table) = (native.clone(), module.config.outbound.table.clone());
+        let job = move || table.fetch_all(&mut native.source(deadline));
+        match self.queries.submit(deadline, lost, job, NoNotify) {
+            Ok(ticket) => self.credential_cache.pending = Some((now, ticket)),
+            Err(error) => {
+                let error = StoreError::Busy(error.to_string());
+                self.credential_cache.note(module, now, Err(error));
+            }
+        }
+    }
+
+    /// Takes what a thread has read, where it is done, or else with `wait`; whether there was
+    /// something. What began in another generation does not count.
+    fn collect_credentials(&mut self, module: &Module, now: Since, wait: bool) -> bool {
+        let Some((since, ticket)) = self.credential_cache.pending.take() else {
+            return false;
+        };
+        if since.generation != now.generation {
+            return false;
+        }
+        let answer = if wait {
+            ticket.wait()
+        } else {
+            match ticket.try_take() {
+                Ok(answer) => answer,
+                Err(ticket) => {
+                    self.credential_cache.pending = Some((since, ticket));
+                    return false;
+                }
+            }
+        };
+        self.credential_cache.note(module, since, answer)
+    }
+
+    /// Credentials for endpoints that challenge, as a thread may ask for them at any time: those
+    /// that [`credentials`](Self::credentials) gave last.
+    ///
+    /// Only an entry that names the endpoint's host counts. Scheme Basic shows the password to
+    /// whoever asks, and endpoints may be those of customers: an entry for any server is for the
+    /// challenges of SIP, which don't.
+    pub(super) fn basic_for(&self, module: &Module) -> BasicFor {
+        let current = self.credential_cache.current.clone();
+        let parameters = module.credentials.clone();
+        Box::new(move |host, realm| {
+            let credentials = {
+                let current = current.lock().unwrap_or_else(PoisonError::into_inner);
+                current.clone().unwrap_or_else(|| parameters.clone())
+            };
+            let login = credentials.get_of_server(host.as_bytes(), realm.as_bytes(), b"")?;
+            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
+            let basic = Basic {
+                username: text(&login.username)?,
+                password: Zeroizing::new(text(&login.password)?),
+            };
+            basic.is_sendable().then_some(basic)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Raw;
+    use crate::config::raw::RawValue;
+    use std::time::Duration;
+
+    fn database(ttl: i32, grace: i32) -> Database {
+        let mut raw = Raw::default();
+        raw.push("db_url", RawValue::Text("mysql://u:p@h/d".into()));
+        raw.push("cache_ttl", RawValue::Int(ttl));
+        raw.push("cache_grace", RawValue::Int(grace));
+        Database::new(&raw).unwrap().unwrap()
+    }
+
+    fn at(start: Instant, seconds: u64, generation: u64) -> Since {
+        Since {
+            time: start + Duration::from_secs(seconds),
+            generation,
+        }
+    }
+
+    fn loaded(start: Instant) -> CredentialCache {
+        CredentialCache {
+            loaded: Some((at(start, 0, 1), Arc::new(Credentials::default()))),
+            ..CredentialCache::default()
+        }
+    }
+
+    #[test]
+    fn what_was_read_serves_while_it_is_read_again_and_then_no_longer() {
+        let (database, start) = (database(10, 20), Instant::now());
+        let cache = loaded(start);
+        let step = |seconds, generation| cache.step(&database, at(start, seconds, generation));
+        assert_eq!(step(9, 1), Step::Serve);
+        assert_eq!(step(10, 1), Step::Refresh);
+        assert_eq!(step(29, 1), Step::Refresh);
+        assert_eq!(step(30, 1), Step::Read);
+        assert_eq!(step(0, 2), Step::Read, "credentials_reload");
+        let nothing = CredentialCache::default();
+        assert_eq!(nothing.step(&database, at(start, 0, 1)), Step::Read);
+    }
+
+    #[test]
+    fn without_a_ttl_the_table_is_read_each_time() {
+        let (database, start) = (self::database(0, 20), Instant::now());
+        assert_eq!(loaded(start).step(&database, at(start, 0, 1)), Step::Read);
+    }
+
+    #[test]
+    fn requests_wait_for_the_database_until_it_fails() {
+        let start = Instant::now();
+        let mut cache = loaded(start);
+        assert!(cache.waits(&Step::Read, at(start, 0, 1)));
+        assert!(!cache.waits(&Step::Refresh, at(start, 0, 1)));
+        cache.failed = Some((at(start, 5, 1), StoreError::TimedOut(2000)));
+        assert!(!cache.waits(&Step::Read, at(start, 60, 1)));
+        assert!(cache.waits(&Step::Read, at(start, 60, 2)));
+        assert!(cache.has_just_failed(at(start, 5, 1)));
+        assert!(!cache.has_just_failed(at(start, 6, 1)));
+        assert!(!cache.has_just_failed(at(start, 5, 2)));
+    }
+
+    #[test]
+    fn old_content_serves_for_the_grace_and_then_the_failure_shows() {
+        let (database, start) = (self::database(10, 20), Instant::now());
+        let mut cache = loaded(start);
+        let error = StoreError::TimedOut(2000);
+        cache.failed = Some((at(start, 10, 1), error.clone()));
+        assert!(cache.old(&database, at(start, 29, 2)).is_ok());
+        assert_eq!(cache.old(&database, at(start, 30, 1)).unwrap_err(), error);
+    }
+}

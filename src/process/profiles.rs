@@ -1,0 +1,85 @@
+//! Profiles that a process has at hand: those that it fetched, or the snapshot of all of them.
+
+use crate::config::database::Database;
+use crate::loader;
+use crate::module::Module;
+use crate::opensips::segment::Segment;
+use crate::opensips::shared;
+use crate::store::cache::{Lookup, ProfileCache, Ready};
+use crate::store::snapshot::Snapshot;
+use std::{sync::Arc, time::Instant};
+
+/// What a profile out of a snapshot is kept under. Set apart from the generations of what was
+/// fetched: both count from 0, and a reload must not let one be taken for the other.
+fn generation_of(snapshot: u64) -> u64 {
+    snapshot | 1 << 63
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Profiles {
+    /// Those that were fetched, or taken out of the snapshot.
+    pub cache: ProfileCache,
+    /// The newest snapshot that this process has mapped, and its number.
+    snapshot: Option<(u64, Segment)>,
+}
+
+impl Profiles {
+    /// None yet.
+    pub fn new(database: &Database) -> Self {
+        Profiles {
+            cache: ProfileCache::new(database.cache.clone()),
+            snapshot: None,
+        }
+    }
+
+    /// The profile of a tag, where it is at hand and counts.
+    pub fn fresh(&mut self, module: &Module, tag: &str) -> Option<Arc<Ready>> {
+        if let Some(preloaded) = self.preloaded(module, tag) {
+            return preloaded;
+        }
+        match self
+            .cache
+            .lookup(tag, Instant::now(), shared::get(shared::GENERATION))
+        {
+            Lookup::Fresh(ready) => Some(ready),
+            _ => None,
+        }
+    }
+
+    /// The profile of a tag out of the snapshot of all profiles. `None` where there is no snapshot
+    /// that counts, so that the database has to be asked.
+    pub fn preloaded(&mut self, module: &Module, tag: &str) -> Option<Option<Arc<Ready>>> {
+        let database = module
+            .config
+            .database
+            .as_ref()
+            .filter(|database| database.preload)?;
+        let newest = shared::get(shared::SNAPSHOT);
+        let current = shared::get(shared::SNAPSHOT_GENERATION) == shared::get(shared::GENERATION);
+        if !current || loader::age() > database.cache.ttl + database.cache.grace {
+            return None;
+        }
+        let first = module.first_snapshot.as_ref().filter(|_| newest == 1);
+        if first.is_none()
+            && self
+                .snapshot
+                .as_ref()
+                .is_none_or(|(number, _)| *number != newest)
+        {
+            let segment = Segment::open(shared::get(shared::SNAPSHOT_OWNER), newest).ok()?;
+            self.snapshot = Some((newest, segment));
+        }
+        let segment = first.or(self.snapshot.as_ref().map(|(_, segment)| segment))?;
+        let now = Instant::now();
+        let generation = generation_of(newest);
+        if let Lookup::Fresh(ready) = self.cache.lookup(tag, now, generation) {
+            return Some(Some(ready));
+        }
+        let profile = Snapshot::new(segment.bytes())?.profile(tag);
+        if profile.is_none() {
+            return Some(None);
+        }
+        Some(self.cache.store(tag, profile, now, generation))
+    }
+}

@@ -1,0 +1,52 @@
+//! What was told already, so that a warning is one line and not one for every request.
+
+use lru::LruCache;
+use std::{
+    hash::{BuildHasher, Hash, RandomState},
+    num::NonZeroUsize,
+};
+
+/// Subjects that are remembered at the most; the least recently used is told of again.
+const SIZE: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+
+/// See the [module](self). Remembers hashes, no secrets.
+#[derive(Debug)]
+pub struct Told {
+    subjects: LruCache<u64, ()>,
+    hasher: RandomState,
+}
+
+impl Default for Told {
+    fn default() -> Self {
+        // Grows as it fills: most sites have nothing to warn of.
+        let mut subjects = LruCache::unbounded();
+        subjects.resize(SIZE);
+        Told {
+            subjects,
+            hasher: RandomState::new(),
+        }
+    }
+}
+
+impl Told {
+    /// Whether this is the first time that there is something to say of this subject.
+    pub fn is_new(&mut self, subject: impl Hash) -> bool {
+        self.subjects
+            .put(self.hasher.hash_one(subject), ())
+            .is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_subject_is_new_once() {
+        let mut told = Told::default();
+        assert!(told.is_new(("tag", b"secret")));
+        assert!(!told.is_new(("tag", b"secret")));
+        assert!(told.is_new(("other", b"secret")));
+        assert!(told.is_new(("tag", b"Secret")));
+    }
+}

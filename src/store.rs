@@ -1,0 +1,113 @@
+//! Where profiles and their secrets are kept.
+//!
+//! A [`Source`] answers one kind of question, rows of one table by one column, which every
+//! database and every driver of OpenSIPS can do (db_text included). Everything else is built on
+//! that, and does not know which driver it talks to.
+
+pub mod cache;
+pub mod credentials;
+pub mod endpoints;
+pub mod mysql;
+pub mod profiles;
+pub mod snapshot;
+pub mod url;
+pub mod version;
+
+use thiserror::Error;
+
+/// One value of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cell {
+    /// NULL.
+    Null,
+    /// An integer of any width.
+    Int(i64),
+    /// Everything else, as text or binary data.
+    Text(Vec<u8>),
+}
+
+impl Cell {
+    /// The value as bytes; an integer as its decimal digits. `None` for NULL.
+    pub fn into_bytes(self) -> Option<Vec<u8>> {
+        match self {
+            Cell::Null => None,
+            Cell::Int(number) => Some(number.to_string().into_bytes()),
+            Cell::Text(text) => Some(text),
+        }
+    }
+
+    /// The value as an integer, also where it is text of decimal digits. `None` for anything else.
+    pub fn as_int(&self) -> Option<i64> {
+        match self {
+            Cell::Null => None,
+            Cell::Int(number) => Some(*number),
+            Cell::Text(text) => std::str::from_utf8(text).ok()?.trim().parse().ok(),
+        }
+    }
+}
+
+/// A question to a database. Names were checked against an identifier pattern at start (see
+/// `config`); the value is data, and reaches the database as a bound parameter.
+#[derive(Clone, Copy, Debug)]
+pub struct Select<'a> {
+    /// The table.
+    pub table: &'a str,
+    /// Its columns that are asked for.
+    pub columns: &'a [&'a str],
+    /// Rows where this column has this value; all rows where it is `None`.
+    pub key: Option<(&'a str, &'a str)>,
+    /// How many rows are read at the most.
+    pub limit: usize,
+}
+
+/// Why a database gave no answer. The messages name no password.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum StoreError {
+    /// It can't be reached, or the connection broke.
+    #[error("the database can't be reached: {0}")]
+    Unreachable(String),
+    /// It did not answer within `db_timeout`.
+    #[error("the database did not answer within {0} ms (db_timeout)")]
+    TimedOut(u64),
+    /// It refuses the question.
+    #[error("the database refuses the query on table {table}: {cause}")]
+    Refused {
+        /// The table that was asked.
+        table: String,
+        /// What the database says.
+        cause: String,
+    },
+    /// A row is not as it has to be.
+    #[error("table {table}: {cause}")]
+    BadRow {
+        /// The table.
+        table: String,
+        /// What is wrong with the row.
+        cause: String,
+    },
+    /// As many questions as allowed are under way in this process.
+    #[error("too many queries at once in this process: {0}")]
+    Busy(String),
+}
+
+/// A database that can be asked.
+pub trait Source {
+    /// The rows that a [`Select`] names, at most [`Select::limit`] of them.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    fn select(&mut self, select: &Select<'_>) -> Result<Vec<Vec<Cell>>, StoreError>;
+
+    /// As [`select`](Self::select), row by row: for tables that are read as a whole.
+    ///
+    /// # Errors
+    /// As [`select`](Self::select); rows may have been seen by then.
+    fn each(
+        &mut self,
+        select: &Select<'_>,
+        row: &mut dyn FnMut(Vec<Cell>),
+    ) -> Result<(), StoreError> {
+        self.select(select)
+            .map(|rows| rows.into_iter().for_each(row))
+    }
+}

@@ -1,0 +1,138 @@
+//! The table of webhook endpoints, by realm.
+
+use super::{Cell, Select, Source, StoreError};
+use crate::http::EndpointRow;
+use zeroize::Zeroizing;
+
+/// Names of the table and its columns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointTables {
+    /// The table (`endpoints_table`).
+    pub table: String,
+    /// Column of the realm (`endpoint_realm_column`).
+    pub realm: String,
+    /// Column of the URL, or of several separated by blanks (`endpoint_url_column`).
+    pub url: String,
+    /// Column of the method (`endpoint_method_column`); NULL or empty for `http_method`.
+    pub method: String,
+    /// Column of the user name of Basic authentication (`endpoint_username_column`).
+    pub username: String,
+    /// Column of its password (`endpoint_password_column`).
+    pub password: String,
+    /// Column of the secret that signs requests (`endpoint_secret_column`).
+    pub signature_secret: String,
+}
+
+impl EndpointTables {
+    /// The row of a realm, `None` where there is none. Realms are domain names: compared without
+    /// regard to the case of ASCII letters.
+    ///
+    /// # Errors
+    /// What the source says, and [`StoreError::BadRow`] for a row without a URL.
+    pub fn fetch(
+        &self,
+        source: &mut dyn Source,
+        realm: &str,
+    ) -> Result<Option<EndpointRow>, StoreError> {
+        let columns = [
+            self.realm.as_str(),
+            &self.url,
+            &self.method,
+            &self.username,
+            &self.password,
+            &self.signature_secret,
+        ];
+        let rows = source.select(&Select {
+            table: &self.table,
+            columns: &columns,
+            key: Some((&self.realm, realm)),
+            limit: 16,
+        })?;
+        let is_realm = |row: &Vec<Cell>| {
+            matches!(row.first(), Some(Cell::Text(text))
+                if text.trim_ascii_end().eq_ignore_ascii_case(realm.as_bytes()))
+        };
+        let Some(row) = rows.into_iter().find(is_realm) else {
+            return Ok(None);
+        };
+        let mut texts = row.into_iter().skip(1).map(|cell| {
+            cell.into_bytes()
+                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+                .filter(|text| !text.is_empty())
+        });
+        let mut next = || texts.next().flatten();
+        let Some(url) = next() else {
+            return Err(StoreError::BadRow {
+                table: self.table.clone(),
+                cause: format!("column {} of an endpoint is NULL or empty", self.url),
+            });
+        };
+        Ok(Some(EndpointRow {
+            url,
+            method: next(),
+            username: next(),
+            password: next().map(Zeroizing::new),
+            signature_secret: next().map(Zeroizing::new),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct OneRow(Vec<Cell>);
+
+    impl Source for OneRow {
+        fn select(&mut self, select: &Select<'_>) -> Result<Vec<Vec<Cell>>, StoreError> {
+            assert_eq!(select.table, "http_endpoints");
+            Ok(vec![self.0.clone()])
+        }
+    }
+
+    fn names() -> EndpointTables {
+        EndpointTables {
+            table: "http_endpoints".into(),
+            realm: "realm".into(),
+            url: "url".into(),
+            method: "method".into(),
+            username: "username".into(),
+            password: "password".into(),
+            signature_secret: "signature_secret".into(),
+        }
+    }
+
+    fn text(s: &str) -> Cell {
+        Cell::Text(s.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn a_row_is_read_by_its_columns() {
+        let mut source = OneRow(vec![
+            text("Example.org"),
+            text("http://a/ http://b/"),
+            Cell::Null,
+            text("u"),
+            text(""),
+            text("s"),
+        ]);
+        let row = names().fetch(&mut source, "example.ORG").unwrap().unwrap();
+        assert_eq!(row.url, "http://a/ http://b/");
+        assert_eq!((row.method, row.username.as_deref()), (None, Some("u")));
+        assert!(row.password.is_none());
+        assert_eq!(
+            row.signature_secret.as_deref().map(String::as_str),
+            Some("s")
+        );
+        assert!(names().fetch(&mut source, "example.com").unwrap().is_none());
+    }
+
+    #[test]
+    fn a_row_without_a_url_is_an_error() {
+        let mut source = OneRow(vec![text("r"), Cell::Null]);
+        assert!(matches!(
+            names().fetch(&mut source, "r"),
+            Err(StoreError::BadRow { .. })
+        ));
+    }
+}

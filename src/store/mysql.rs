@@ -1,0 +1,349 @@
+//! The native driver for `mysql://` (MySQL, MariaDB): its connections are made when they are first
+//! needed, and made again when they broke.
+
+pub mod connections;
+
+use super::url::{Address, DbUrl};
+use super::{Cell, Select, Source, StoreError};
+use connections::Connections;
+use mysql::prelude::Queryable;
+use mysql::{ClientIdentity, Conn, Opts, OptsBuilder, SslOpts, Value};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use thiserror::Error;
+
+/// Where the client library that OpenSIPS's db_mysql uses looks for the server of `localhost`.
+const SOCKETS: [&str; 3] = [
+    "/run/mysqld/mysqld.sock",
+    "/var/lib/mysql/mysql.sock",
+    "/tmp/mysql.sock",
+];
+
+/// The port of MySQL where the URL names none.
+const PORT: u16 = 3306;
+
+/// Why the parameters of a `mysql://` URL are refused.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum ParameterError {
+    /// A parameter that is not known.
+    #[error(
+        "has parameter {0:?}, allowed are ssl-mode, ssl-ca, ssl-cert and ssl-key (for tls_domain, \
+         which is of OpenSIPS's own driver, set db_driver to \"opensips\")"
+    )]
+    Unknown(String),
+    /// A mode that is not known.
+    #[error("has ssl-mode {0:?}, allowed are DISABLED, REQUIRED, VERIFY_CA and VERIFY_IDENTITY")]
+    BadMode(String),
+    /// A file that can't be read.
+    #[error("has {0} {1:?}, which can't be read")]
+    NoFile(String, PathBuf),
+    /// One of the pair without the other.
+    #[error("has one of ssl-cert and ssl-key without the other")]
+    HalfIdentity,
+    /// Verification is asked for, and nothing to verify with.
+    #[error("has an ssl-ca, ssl-cert or ssl-key with ssl-mode DISABLED")]
+    Contradiction,
+}
+
+/// What is needed to connect.
+#[derive(Clone, Debug)]
+pub struct MySql {
+    opts: Opts,
+    timeout: Duration,
+    connections: Arc<Connections>,
+}
+
+impl MySql {
+    /// Prepares to connect to a database; connects to nothing yet. `timeout` bounds each single
+    /// wait for the server: to connect, to write, to read.
+    ///
+    /// # Errors
+    /// See [`ParameterError`].
+    pub fn new(url: &DbUrl, timeout: Duration) -> Result<Self, ParameterError> {
+        let mut builder = OptsBuilder::new()
+            .user(Some(url.username.clone()).filter(|u| !u.is_empty()))
+            .pass(Some(url.password.to_string()).filter(|p| !p.is_empty()))
+            .db_name(Some(url.database.clone()))
+            .prefer_socket(false)
+            .tcp_connect_timeout(Some(timeout))
+            .read_timeout(Some(timeout))
+            .write_timeout(Some(timeout))
+            .ssl_opts(tls(&url.parameters)?);
+        builder = match &url.address {
+            Address::Unix(path) => builder.socket(Some(path.clone())),
+            Address::Host(host, port) => {
+                let socket = SOCKETS
+                    .into_iter()
+                    .filter(|_| host == "localhost" && port.is_none())
+                    .find(|path| Path::new(path).exists());
+                builder
+                    .socket(socket)
+                    .ip_or_hostname(Some(host.clone()))
+                    .tcp_port(port.unwrap_or(PORT))
+            }
+        };
+        Ok(MySql {
+            opts: builder.into(),
+            timeout,
+            connections: Arc::default(),
+        })
+    }
+
+    /// The database as a [`Source`] in the calling thread, with the time until which a connection
+    /// is waited for. It may block, though no single wait is longer than the time-out: call it in
+    /// a thread that may.
+    pub fn source(&self, deadline: Instant) -> impl Source + '_ {
+        Leased {
+            database: self,
+            deadline,
+        }
+    }
+
+    fn run(&self, select: &Select<'_>, deadline: Instant) -> Result<Vec<Vec<Cell>>, StoreError> {
+        let statement = statement(select);
+        let Some(mut lease) = self.connections.lease(deadline) else {
+            return Err(StoreError::Busy(format!(
+                "{} connections are in use, which is the limit",
+                connections::MAX_CONNECTIONS
+            )));
+        };
+        // A connection that was kept may have been closed by the server in the meantime, which
+        // shows only when it is used: that is tried once more on a new one.
+        let kept = lease.is_kept();
+        match Self::try_run(&mut lease, &self.opts, &statement, select) {
+            Err(_) if kept => Self::try_run(&mut lease, &self.opts, &statement, select),
+            other => other,
+        }
+        .map_err(|e| self.error(select, e))
+    }
+
+    fn try_run(
+        lease: &mut connections::Lease<'_>,
+        opts: &Opts,
+        statement: &str,
+        select: &Select<'_>,
+    ) -> Result<Vec<Vec<Cell>>, mysql::Error> {
+        let result = query(lease.connection(opts)?, statement, select);
+        if result.is_err() {
+            lease.discard();
+        }
+        result
+    }
+
+    /// Closes what is open. Needed where a process will fork.
+    pub fn disconnect(&self) {
+        self.connections.close_idle();
+    }
+
+    fn error(&self, select: &Select<'_>, error: mysql::Error) -> StoreError {
+        use std::io::ErrorKind::{TimedOut, WouldBlock};
+        match error {
+            // Access denied, unknown database: nothing that the table is to blame for.
+            mysql::Error::MySqlError(e) if matches!(e.code, 1040 | 1044 | 1045 | 1049 | 1698) => {
+                StoreError::Unreachable(e.message)
+            }
+            mysql::Error::MySqlError(e) => StoreError::Refused {
+                table: select.table.to_owned(),
+                cause: e.message,
+            },
+            mysql::Error::IoError(e) if matches!(e.kind(), TimedOut | WouldBlock) => {
+                StoreError::TimedOut(u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX))
+            }
+            mysql::Error::DriverError(mysql::DriverError::ConnectTimeout) => {
+                StoreError::TimedOut(u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX))
+            }
+            other => StoreError::Unreachable(other.to_string()),
+        }
+    }
+}
+
+struct Leased<'a> {
+    database: &'a MySql,
+    deadline: Instant,
+}
+
+impl Source for Leased<'_> {
+    fn select(&mut self, select: &Select<'_>) -> Result<Vec<Vec<Cell>>, StoreError> {
+        self.database.run(select, self.deadline)
+    }
+
+    fn each(
+        &mut self,
+        select: &Select<'_>,
+        row: &mut dyn FnMut(Vec<Cell>),
+    ) -> Result<(), StoreError> {
+        // Always on a new connection: rows that were handed on can't be taken back for a retry.
+        let mut run = || {
+            let mut connection = mysql::Conn::new(self.database.opts.clone())?;
+            for read in connection.exec_iter(statement(select), parameters(select))? {
+                row(cells(read?));
+            }
+            Ok(())
+        };
+        run().map_err(|e| self.database.error(select, e))
+    }
+}
+
+/// Names are identifiers (checked at start), in which no backquote can stand.
+fn statement(select: &Select<'_>) -> String {
+    let quoted = |name: &str| {
+        name.split('.')
+            .map(|part| format!("`{part}`"))
+            .collect::<Vec<_>>()
+            .join(".")
+    };
+    let columns: Vec<_> = select.columns.iter().map(|c| quoted(c)).collect();
+    let mut sql = format!("SELECT {} FROM {}", columns.join(","), quoted(select.table));
+    if let Some((column, _)) = select.key {
+        sql += &format!(" WHERE {}=?", quoted(column));
+    }
+    sql + &format!(" LIMIT {}", select.limit)
+}
+
+fn query(
+    connection: &mut Conn,
+    statement: &str,
+    select: &Select<'_>,
+) -> Result<Vec<Vec<Cell>>, mysql::Error> {
+    let rows: Vec<mysql::Row> = connection.exec(statement, parameters(select))?;
+    Ok(rows.into_iter().map(cells).collect())
+}
+
+fn parameters(select: &Select<'_>) -> mysql::Params {
+    match select.key {
+        Some((_, value)) => mysql::Params::Positional(vec![Value::from(value)]),
+        None => mysql::Params::Empty,
+    }
+}
+
+fn cells(row: mysql::Row) -> Vec<Cell> {
+    row.unwrap().into_iter().map(cell).collect()
+}
+
+fn cell(value: Value) -> Cell {
+    match value {
+        Value::NULL => Cell::Null,
+        Value::Bytes(bytes) => Cell::Text(bytes),
+        Value::Int(number) => Cell::Int(number),
+        Value::UInt(number) => match i64::try_from(number) {
+            Ok(number) => Cell::Int(number),
+            Err(_) => Cell::Text(number.to_string().into_bytes()),
+        },
+        Value::Float(number) => Cell::Text(number.to_string().into_bytes()),
+        Value::Double(number) => Cell::Text(number.to_string().into_bytes()),
+        date @ (Value::Date(..) | Value::Time(..)) => {
+            Cell::Text(date.as_sql(true).trim_matches('\'').as_bytes().to_vec())
+        }
+    }
+}
+
+fn tls(parameters: &[(String, String)]) -> Result<Option<SslOpts>, ParameterError> {
+    let (mut mode, mut ca, mut cert, mut key) = (None, None, None, None);
+    for (name, value) in parameters {
+        let name = name.replace('_', "-");
+        match name.as_str() {
+            "ssl-mode" => mode = Some(value.to_ascii_uppercase()),
+            "ssl-ca" => ca = Some(readable(&name, value)?),
+            "ssl-cert" => cert = Some(readable(&name, value)?),
+            "ssl-key" => key = Some(readable(&name, value)?),
+            _ => return Err(ParameterError::Unknown(name)),
+        }
+    }
+    let wants_tls = ca.is_some() || cert.is_some() || key.is_some();
+    let identity = match (cert, key) {
+        (Some(cert), Some(key)) => Some(ClientIdentity::new(cert, key)),
+        (None, None) => None,
+        _ => return Err(ParameterError::HalfIdentity),
+    };
+    // As with MySQL's own client, a certificate authority alone asks for its use.
+    let default = if ca.is_some() {
+        "VERIFY_IDENTITY"
+    } else {
+        "REQUIRED"
+    };
+    let mode = mode.unwrap_or_else(|| if wants_tls { default } else { "DISABLED" }.into());
+    let (any_certificate, any_name) = match mode.as_str() {
+        "DISABLED" if wants_tls => return Err(ParameterError::Contradiction),
+        "DISABLED" => return Ok(None),
+        "REQUIRED" => (true, true),
+        "VERIFY_CA" => (false, true),
+        "VERIFY_IDENTITY" => (false, false),
+        _ => return Err(ParameterError::BadMode(mode)),
+    };
+    Ok(Some(
+        SslOpts::default()
+            .with_client_identity(identity)
+            .with_root_cert_path(ca)
+            .with_danger_accept_invalid_certs(any_certificate)
+            .with_danger_skip_domain_validation(any_name),
+    ))
+}
+
+fn readable(name: &str, path: &str) -> Result<PathBuf, ParameterError> {
+    let path = PathBuf::from(path);
+    match std::fs::File::open(&path) {
+        Ok(_) => Ok(path),
+        Err(_) => Err(ParameterError::NoFile(name.to_owned(), path)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_never_stand_in_the_statement() {
+        let select = Select {
+            table: "voip.jwt_profiles",
+            columns: &["tag", "sip_username"],
+            key: Some(("tag", "' OR 1=1 -- ")),
+            limit: 5,
+        };
+        assert_eq!(
+            statement(&select),
+            "SELECT `tag`,`sip_username` FROM `voip`.`jwt_profiles` WHERE `tag`=? LIMIT 5"
+        );
+    }
+
+    fn tls_of(parameters: &[(&str, &str)]) -> Result<Option<SslOpts>, ParameterError> {
+        let owned: Vec<_> = parameters
+            .iter()
+            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+            .collect();
+        tls(&owned)
+    }
+
+    #[test]
+    fn tls_is_what_the_url_says() {
+        assert_eq!(tls_of(&[]), Ok(None));
+        assert_eq!(tls_of(&[("ssl-mode", "disabled")]), Ok(None));
+        let required = tls_of(&[("ssl_mode", "REQUIRED")]).unwrap().unwrap();
+        assert!(required.accept_invalid_certs());
+        let identity = tls_of(&[("ssl-ca", "/dev/null")]).unwrap().unwrap();
+        assert!(!identity.accept_invalid_certs() && !identity.skip_domain_validation());
+        let ca = tls_of(&[("ssl-ca", "/dev/null"), ("ssl-mode", "VERIFY_CA")])
+            .unwrap()
+            .unwrap();
+        assert!(!ca.accept_invalid_certs() && ca.skip_domain_validation());
+    }
+
+    #[test]
+    fn wrong_parameters_are_named() {
+        for (parameters, part) in [
+            (&[("tls_domain", "x")][..], "db_driver"),
+            (&[("ssl-mode", "PREFERRED")][..], "VERIFY_IDENTITY"),
+            (&[("ssl-ca", "/nonexistent")][..], "/nonexistent"),
+            (&[("ssl-cert", "/dev/null")][..], "ssl-key"),
+            (
+                &[("ssl-ca", "/dev/null"), ("ssl-mode", "DISABLED")][..],
+                "DISABLED",
+            ),
+        ] {
+            let message = tls_of(parameters).unwrap_err().to_string();
+            assert!(message.contains(part), "{message}");
+        }
+    }
+}

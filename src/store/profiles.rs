@@ -1,0 +1,396 @@
+//! Profiles and their secrets: the tables of auth_jwt.
+
+use super::snapshot::Builder;
+use super::{Cell, Select, Source, StoreError};
+use std::collections::HashMap;
+use zeroize::Zeroizing;
+
+/// Secrets that are tried for one profile at the most, so that a table gone wrong can't make
+/// each token cost thousands of signatures. Rotation needs two.
+pub const MAX_SECRETS: usize = 64;
+
+/// Bytes of a tag at the most: a longer one is no profile's, and nobody is asked. The column that
+/// OpenSIPS creates takes 128 characters.
+pub const MAX_TAG: usize = 512;
+
+/// Names of the tables and columns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProfileTables {
+    /// Table of the profiles (`profiles_table`).
+    pub profiles: String,
+    /// Table of the secrets (`secrets_table`).
+    pub secrets: String,
+    /// Column of the profile's tag (`tag_column`).
+    pub tag: String,
+    /// Column of the profile's SIP username (`username_column`).
+    pub username: String,
+    /// Further columns of the profile (`load_credentials`).
+    pub columns: Vec<String>,
+    /// Column of the tag that a secret belongs to (`secret_tag_column`).
+    pub secret_tag: String,
+    /// Column of the secret (`secret_column`).
+    pub secret: String,
+    /// Column of the first second, UNIX time, at which a secret is valid (`start_ts_column`).
+    pub start: String,
+    /// Column of the first second at which it no longer is (`end_ts_column`).
+    pub end: String,
+}
+
+/// A profile with its secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// The SIP username.
+    pub username: Vec<u8>,
+    /// Values of [`ProfileTables::columns`], in that order.
+    pub columns: Vec<Cell>,
+    /// Its secrets, also those whose time is over or has not come.
+    pub secrets: Vec<Secret>,
+}
+
+/// What verifies the tokens of a profile, during `start <= now < end` (UNIX seconds).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret {
+    /// A shared secret, a public key or a certificate.
+    pub material: Zeroizing<Vec<u8>>,
+    /// First second at which it is valid.
+    pub start: i64,
+    /// First second at which it no longer is.
+    pub end: i64,
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Secret")
+            .field("material", &"[redacted]")
+            .field("start", &self.start)
+            .field("end", &self.end)
+            .finish()
+    }
+}
+
+/// Username and further columns of a profile.
+type Row = (Vec<u8>, Vec<Cell>);
+
+impl ProfileTables {
+    /// The profile of a tag, `None` where there is none.
+    ///
+    /// Tags are compared byte by byte, whatever the collation of the column: `Alice` is not
+    /// `alice`. Blanks that a CHAR column appends do not count. Where a tag has several rows, the
+    /// first counts. Rows of secrets that hold a NULL are passed over.
+    ///
+    /// # Errors
+    /// What the source says, and [`StoreError::BadRow`] for a profile without a username.
+    pub fn fetch(&self, source: &mut dyn Source, tag: &str) -> Result<Option<Profile>, StoreError> {
+        let Some((username, columns)) = self.fetch_profile(source, tag)? else {
+            return Ok(None);
+        };
+        Ok(Some(Profile {
+            username,
+            columns,
+            secrets: self.fetch_secrets(source, tag)?,
+        }))
+    }
+
+    fn fetch_profile(&self, source: &mut dyn Source, tag: &str) -> Result<Option<Row>, StoreError> {
+        let mut columns = vec![self.tag.as_str(), self.username.as_str()];
+        columns.extend(self.columns.iter().map(String::as_str));
+        let rows = source.select(&Select {
+            table: &self.profiles,
+            columns: &columns,
+            key: Some((&self.tag, tag)),
+            limit: MAX_SECRETS,
+        })?;
+        let Some(mut row) = rows.into_iter().find(|row| is_tag(row.first(), tag)) else {
+            return Ok(None);
+        };
+        if row.len() != columns.len() {
+            return Err(self.bad_profile("a row has not the columns that were asked for"));
+        }
+        let columns = row.split_off(2);
+        match row.pop().and_then(Cell::into_bytes) {
+            Some(username) => Ok(Some((username, columns))),
+            None => {
+                Err(self.bad_profile(&format!("column {} of a profile is NULL", self.username)))
+            }
+        }
+    }
+
+    fn bad_profile(&self, cause: &str) -> StoreError {
+        StoreError::BadRow {
+            table: self.profiles.clone(),
+            cause: cause.to_owned(),
+        }
+    }
+
+    fn fetch_secrets(&self, source: &mut dyn Source, tag: &str) -> Result<Vec<Secret>, StoreError> {
+        let rows = source.select(&Select {
+            table: &self.secrets,
+            columns: &[&self.secret_tag, &self.secret, &self.start, &self.end],
+            key: Some((&self.secret_tag, tag)),
+            limit: MAX_SECRETS,
+        })?;
+        Ok(rows
+            .into_iter()
+            .filter(|row| is_tag(row.first(), tag))
+            .filter_map(|mut row| secret(&mut row))
+            .collect())
+    }
+}
+
+impl ProfileTables {
+    /// All profiles and their secrets, in a snapshot.
+    ///
+    /// Tags that are no UTF-8 or longer than [`MAX_TAG`] are passed over, for no token can name
+    /// them; and so are profiles without a username.
+    ///
+    /// # Errors
+    /// What the source says.
+    pub fn fetch_all(&self, source: &mut dyn Source) -> Result<Vec<u8>, StoreError> {
+        let mut secrets: HashMap<String, Vec<Secret>> = HashMap::new();
+        let select = Select {
+            table: &self.secrets,
+            columns: &[&self.secret_tag, &self.secret, &self.start, &self.end],
+            key: None,
+            limit: usize::MAX,
+        };
+        source.each(&select, &mut |mut row| {
+            if let Some(secret) = secret(&mut row)
+                && let Some(tag) = row.pop().and_then(tag_of)
+            {
+                let of_tag = secrets.entry(tag).or_default();
+                if of_tag.len() < MAX_SECRETS {
+                    of_tag.push(secret);
+                }
+            }
+        })?;
+        let mut columns = vec![self.tag.as_str(), self.username.as_str()];
+        columns.extend(self.columns.iter().map(String::as_str));
+        let select = Select {
+            table: &self.profiles,
+            columns: &columns,
+            key: None,
+            limit: usize::MAX,
+        };
+        let mut builder = Builder::default();
+        source.each(&select, &mut |mut row| {
+            if row.len() != columns.len() {
+                return;
+            }
+            let columns = row.split_off(2);
+            let username = row.pop().and_then(Cell::into_bytes);
+            if let (Some(username), Some(tag)) = (username, row.pop().and_then(tag_of)) {
+                let secrets = secrets.remove(&tag).unwrap_or_default();
+                builder.add(
+                    &tag,
+                    &Profile {
+                        username,
+                        columns,
+                        secrets,
+                    },
+                );
+            }
+        })?;
+        Ok(builder.finish())
+    }
+}
+
+/// A tag as a token would name it: without the blanks that a CHAR column appends.
+fn tag_of(cell: Cell) -> Option<String> {
+    let mut tag = String::from_utf8(cell.into_bytes()?).ok()?;
+    tag.truncate(tag.trim_ascii_end().len());
+    (tag.len() <= MAX_TAG).then_some(tag)
+}
+
+/// The last three columns of a row of secrets; the tag is left.
+fn secret(row: &mut Vec<Cell>) -> Option<Secret> {
+    let end = row.pop()?.as_int()?;
+    let start = row.pop()?.as_int()?;
+    let material = Zeroizing::new(row.pop()?.into_bytes()?);
+    Some(Secret {
+        material,
+        start,
+        end,
+    })
+}
+
+fn is_tag(cell: Option<&Cell>, tag: &str) -> bool {
+    match cell {
+        Some(Cell::Text(text)) => text == tag.as_bytes() || text.trim_ascii_end() == tag.as_bytes(),
+        Some(Cell::Int(number)) => number.to_string() == tag,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    /// Tables in memory, which compare as a case-insensitive collation does.
+    #[derive(Default)]
+    struct Tables(HashMap<&'static str, Vec<Vec<Cell>>>);
+
+    impl Source for Tables {
+        fn select(&mut self, select: &Select<'_>) -> Result<Vec<Vec<Cell>>, StoreError> {
+            let rows = self
+                .0
+                .get(select.table)
+                .ok_or_else(|| StoreError::Refused {
+                    table: select.table.into(),
+                    cause: "no such table".into(),
+                })?;
+            let (_, value) = select.key.unwrap();
+            Ok(rows
+                .iter()
+                .filter(|row| match &row[0] {
+                    Cell::Text(t) => t.trim_ascii_end().eq_ignore_ascii_case(value.as_bytes()),
+                    Cell::Int(n) => n.to_string() == value,
+                    Cell::Null => false,
+                })
+                .take(select.limit)
+                .cloned()
+                .collect())
+        }
+    }
+
+    fn text(s: &str) -> Cell {
+        Cell::Text(s.as_bytes().to_vec())
+    }
+
+    fn names() -> ProfileTables {
+        ProfileTables {
+            profiles: "jwt_profiles".into(),
+            secrets: "jwt_secrets".into(),
+            tag: "tag".into(),
+            username: "sip_username".into(),
+            columns: vec!["level".into()],
+            secret_tag: "corresponding_tag".into(),
+            secret: "secret".into(),
+            start: "start_ts".into(),
+            end: "end_ts".into(),
+        }
+    }
+
+    fn tables(profiles: Vec<Vec<Cell>>, secrets: Vec<Vec<Cell>>) -> Tables {
+        Tables(HashMap::from([
+            ("jwt_profiles", profiles),
+            ("jwt_secrets", secrets),
+        ]))
+    }
+
+    #[test]
+    fn a_profile_comes_with_all_of_its_secrets() {
+        let mut source = tables(
+            vec![vec![text("acme"), text("alice"), Cell::Int(7)]],
+            vec![
+                vec![text("acme"), text("old"), Cell::Int(0), Cell::Int(100)],
+                vec![text("acme"), text("new"), text("100"), text(" 200 ")],
+                vec![text("other"), text("x"), Cell::Int(0), Cell::Int(100)],
+            ],
+        );
+        let profile = names().fetch(&mut source, "acme").unwrap().unwrap();
+        assert_eq!(profile.username, b"alice");
+        assert_eq!(profile.columns, [Cell::Int(7)]);
+        let secrets: Vec<_> = profile
+            .secrets
+            .iter()
+            .map(|s| (s.material.as_slice(), s.start, s.end))
+            .collect();
+        assert_eq!(secrets, [(&b"old"[..], 0, 100), (&b"new"[..], 100, 200)]);
+        assert!(!format!("{:?}", profile.secrets).contains("old"));
+    }
+
+    #[test]
+    fn tags_are_compared_byte_by_byte() {
+        let mut source = tables(
+            vec![
+                vec![text("ACME"), text("mallory"), Cell::Null],
+                vec![text("acme    "), text("alice"), Cell::Null],
+                vec![Cell::Int(12), text("bob"), Cell::Null],
+            ],
+            vec![vec![text("ACME"), text("hers"), Cell::Int(0), Cell::Int(9)]],
+        );
+        let profile = names().fetch(&mut source, "acme").unwrap().unwrap();
+        assert_eq!(profile.username, b"alice");
+        assert!(
+            profile.secrets.is_empty(),
+            "the secret of another tag must not serve"
+        );
+        assert_eq!(
+            names().fetch(&mut source, "12").unwrap().unwrap().username,
+            b"bob"
+        );
+        assert_eq!(names().fetch(&mut source, "nobody").unwrap(), None);
+    }
+
+    #[test]
+    fn nulls_harm_nobody() {
+        let mut source = tables(
+            vec![
+                vec![text("acme"), text("alice"), Cell::Null],
+                vec![text("nameless"), Cell::Null, Cell::Null],
+            ],
+            vec![
+                vec![text("acme"), Cell::Null, Cell::Int(0), Cell::Int(9)],
+                vec![text("acme"), text("s"), Cell::Null, Cell::Int(9)],
+                vec![text("acme"), text("s"), Cell::Int(0), text("never")],
+            ],
+        );
+        let profile = names().fetch(&mut source, "acme").unwrap().unwrap();
+        assert_eq!(profile.columns, [Cell::Null]);
+        assert!(profile.secrets.is_empty());
+        let error = names()
+            .fetch(&mut source, "nameless")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("sip_username") && error.contains("NULL"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_snapshot_holds_what_fetching_one_by_one_finds() {
+        struct All(Tables);
+        impl Source for All {
+            fn select(&mut self, select: &Select<'_>) -> Result<Vec<Vec<Cell>>, StoreError> {
+                match select.key {
+                    Some(_) => self.0.select(select),
+                    None => Ok(self.0.0.get(select.table).cloned().unwrap_or_default()),
+                }
+            }
+        }
+        let mut source = All(tables(
+            vec![
+                vec![text("acme  "), text("alice"), Cell::Int(7)],
+                vec![text("nameless"), Cell::Null, Cell::Null],
+                vec![Cell::Int(12), text("bob"), Cell::Null],
+                vec![text("bare"), text("carol"), text("x")],
+            ],
+            vec![
+                vec![text("acme"), text("old"), Cell::Int(0), Cell::Int(100)],
+                vec![text("acme"), text("new"), text("100"), text("200")],
+                vec![text("acme"), Cell::Null, Cell::Int(0), Cell::Int(9)],
+                vec![text("12"), text("s"), Cell::Int(0), Cell::Int(9)],
+                vec![text("orphan"), text("s"), Cell::Int(0), Cell::Int(9)],
+            ],
+        ));
+        let bytes = names().fetch_all(&mut source).unwrap();
+        let snapshot = super::super::snapshot::Snapshot::new(&bytes).unwrap();
+        assert_eq!(snapshot.len(), 3);
+        for tag in ["acme", "12", "bare"] {
+            let one = names().fetch(&mut source, tag).unwrap();
+            assert_eq!(snapshot.profile(tag), one, "{tag}");
+            assert!(one.is_some());
+        }
+        for tag in ["nameless", "orphan", "ACME", ""] {
+            assert_eq!(snapshot.profile(tag), None);
+        }
+    }
+
+    #[test]
+    fn a_failing_source_is_an_error_and_no_missing_profile() {
+        let error = names().fetch(&mut Tables::default(), "acme").unwrap_err();
+        assert!(matches!(error, StoreError::Refused { .. }));
+    }
+}
