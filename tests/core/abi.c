@@ -1,0 +1,135 @@
+/*
+ * abi.c - picks the layouts of one release at run time, and carries the stamps that modules are
+ * compared with.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "abi.h"
+
+#include <stdio.h>
+
+/* The sizes that were measured on the headers of the releases themselves. */
+_Static_assert(sizeof(struct module_exports) == 184, "module exports");
+_Static_assert(offsetof(struct module_exports, stamps) == 16, "stamps");
+_Static_assert(offsetof(struct module_exports, cmds) == 72, "commands");
+_Static_assert(sizeof(struct cmd_export) == 240, "command");
+_Static_assert(sizeof(struct acmd_export) == 232, "async command");
+_Static_assert(sizeof(struct param_export) == 24, "parameter");
+_Static_assert(sizeof(struct stat_export) == 24, "statistic");
+_Static_assert(sizeof(struct pv_value) == 24, "value");
+_Static_assert(sizeof(struct pv_export) == 72, "exported variable");
+_Static_assert(sizeof(struct pv_spec) == 112, "variable");
+_Static_assert(offsetof(struct pv_spec, tail) == 88, "tail of a variable");
+_Static_assert(sizeof(struct db_val) == 32, "database value");
+_Static_assert(sizeof(struct db_res) == 48, "database result");
+_Static_assert(sizeof(struct db_func) == 144, "database functions");
+_Static_assert(offsetof(struct db_func, async_timeout) == 136, "database functions of 3.4");
+_Static_assert(offsetof(struct db_func, query) == 32, "query");
+_Static_assert(offsetof(struct db_func, free_result) == 56, "free_result");
+_Static_assert(offsetof(struct cdb_base, add) == 56, "add");
+_Static_assert(sizeof(struct cdb_func_34) == 184, "cachedb functions of 3.4");
+_Static_assert(sizeof(struct cdb_func_36) == 192, "cachedb functions of 3.6");
+_Static_assert(sizeof(struct async_ctx_34) == 32, "async context of 3.4");
+_Static_assert(sizeof(struct async_ctx_40) == 40, "async context of 4.0");
+_Static_assert(sizeof(struct mi_export_10) == 4256, "MI command of 3.4");
+_Static_assert(sizeof(struct mi_export_20) == 8128, "MI command of 4.0");
+
+struct abi_shape abi;
+
+static char version_only[32];
+/* Named after what it is; a module finds the release by the number that follows the name. */
+static char version_stamp[64];
+
+struct module_exports proto_udp_exports = {
+	.name = "proto_udp",
+	.type = MOD_DEFAULT,
+	.stamps = {.version = version_stamp,
+		   .compile_flags = "STATS: On, stand-in",
+		   .scm_type = "unknown",
+		   .scm_rev = "unknown"},
+};
+
+bool abi_select(const char *version)
+{
+	int major, minor, rest = 0;
+
+	if (sscanf(version, "%d.%d%n", &major, &minor, &rest) != 2 || major < 0 || minor < 0 ||
+	    strlen(version) >= sizeof version_only || strpbrk(version, " ()"))
+		return false;
+	int v = major * 100 + minor;
+	abi = (struct abi_shape){
+		.major = major,
+		.minor = minor,
+		.async_has_name = v >= 400,
+		.wide_mi = v >= 400,
+		.pv_has_flags = v >= 306,
+		.db_has_timeout = v >= 305,
+		.cdb_has_iter_keys = v >= 306,
+	};
+	strcpy(version_only, version);
+	snprintf(version_stamp, sizeof version_stamp, "stand-in %s (x86_64/linux)", version);
+	return true;
+}
+
+const char *abi_version(void)
+{
+	return version_only;
+}
+
+struct async_view async_view_of(const union async_ctx *ctx)
+{
+	if (abi.async_has_name)
+		return (struct async_view){(async_resume_fn)ctx->v40.resume_f, (async_resume_fn)ctx->v40.timeout_f,
+					   ctx->v40.resume_param, ctx->v40.timeout_s};
+	return (struct async_view){(async_resume_fn)ctx->v34.resume_f, (async_resume_fn)ctx->v34.timeout_f,
+				   ctx->v34.resume_param, ctx->v34.timeout_s};
+}
+
+void async_set_timeout(union async_ctx *ctx, unsigned int seconds)
+{
+	if (abi.async_has_name)
+		ctx->v40.timeout_s = seconds;
+	else
+		ctx->v34.timeout_s = seconds;
+}
+
+void abi_put_cdb_funcs(void *dst, const struct cdb_base *base, int capability)
+{
+	if (abi.cdb_has_iter_keys) {
+		struct cdb_func_36 f = {.base = *base, .capability = capability};
+		memcpy(dst, &f, sizeof f);
+	} else {
+		struct cdb_func_34 f = {.base = *base, .capability = capability};
+		memcpy(dst, &f, sizeof f);
+	}
+}
+
+bool abi_mi_cmd(const void *table, int i, struct mi_cmd_view *out)
+{
+	if (!table)
+		return false;
+	if (abi.wide_mi) {
+		const struct mi_export_20 *e = (const struct mi_export_20 *)table + i;
+		*out = (struct mi_cmd_view){e->name, e->help, e->flags, e->init, e->recipes, e->aliases};
+	} else {
+		const struct mi_export_10 *e = (const struct mi_export_10 *)table + i;
+		*out = (struct mi_cmd_view){e->name, e->help, e->flags, e->init, e->recipes, NULL};
+	}
+	return out->name != NULL;
+}
+
+bool abi_mi_recipe(const void *recipes, int i, mi_fn *cmd, char *const **params)
+{
+	if (i >= MI_RECIPES)
+		return false;
+	if (abi.wide_mi) {
+		const struct mi_recipe_20 *r = (const struct mi_recipe_20 *)recipes + i;
+		*cmd = r->cmd;
+		*params = r->params;
+	} else {
+		const struct mi_recipe_10 *r = (const struct mi_recipe_10 *)recipes + i;
+		*cmd = r->cmd;
+		*params = r->params;
+	}
+	return *cmd != NULL;
+}

@@ -1,0 +1,366 @@
+/*
+ * main.c - the stand-in core: command line, the order of starting, and the watch over processes.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "avp.h"
+#include "async.h"
+#include "cachedb.h"
+#include "log.h"
+#include "mi.h"
+#include "modules.h"
+#include "net.h"
+#include "reactor.h"
+#include "run.h"
+#include "stats.h"
+#include "timer.h"
+#include "txn.h"
+
+enum { MAX_PROCS = 256, STOP_SECONDS = 15 };
+
+enum proc_kind { PROC_UDP, PROC_TCP, PROC_TIMER, PROC_MI, PROC_OF_MODULE };
+
+struct proc {
+	pid_t pid;
+	char what[64];
+};
+
+static struct proc procs[MAX_PROCS];
+static int procs_n;
+static const char *mi_path;
+static volatile sig_atomic_t told_to_stop;
+
+/* Symbols of the ABI. */
+int process_no;
+
+static void usage(void)
+{
+	fputs("usage: standin -f file [options]\n"
+	      "  -f file        the configuration\n"
+	      "  -C             check the configuration and end\n"
+	      "  --version V    the release whose layouts and version to take: 3.4.9, 3.5.9, 3.6.8 (default),\n"
+	      "                 4.0.1, or any other; also by the environment variable STANDIN_VERSION\n"
+	      "  --mi path      a UNIX stream socket that takes MI requests, one a line\n"
+	      "  -V             print what this is\n"
+	      "  -F -D -E -d -m N -M N -n N -p X -P X -w X -u X -g X -t X -l X -N -o X\n"
+	      "                 taken and ignored; it always stays in the foreground\n",
+	      stderr);
+}
+
+static void on_stop(int sig)
+{
+	(void)sig;
+	told_to_stop = 1;
+}
+
+/* ---- processes ---- */
+
+/*
+ * SIGTERM and SIGINT wait from before the fork until the child is ready for them, or one that comes
+ * meanwhile would be lost. A SIP worker reads them in its reactor; the process of a module is in the
+ * module's own function, which knows nothing of them, so that they end it where it is.
+ */
+static void hold_stop_signals(sigset_t *before)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, before);
+}
+
+static void take_stop_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	signal(SIGTERM, SIG_DFL);
+	/* From a terminal SIGINT reaches everybody; the first process is the one to act on it. */
+	signal(SIGINT, SIG_IGN);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* The body of a child; the exit status of its process. */
+static int child_main(enum proc_kind kind, int rank, const struct proc_export *extra, int extra_no)
+{
+	log_forked();
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	signal(SIGCHLD, SIG_DFL);
+	if (!reactor_init())
+		return 1;
+	if (!modules_child_init(rank))
+		return 1;
+	if (kind == PROC_OF_MODULE) {
+		take_stop_signals();
+		extra->function(extra_no);
+		return 0;
+	}
+	if (kind == PROC_MI && (!mi_child_init() || !mi_start(mi_path)))
+		return 1;
+	if (kind == PROC_TIMER)
+		timer_start();
+	if (rank == 1) {
+		struct route *r = script_route(ROUTE_STARTUP, "0");
+		if (r) {
+			struct sip_msg *m = run_dummy_msg();
+			run_top_route(r, m);
+			sip_free(m);
+		}
+	}
+	if ((kind == PROC_UDP && !net_start(PROTO_UDP)) || (kind == PROC_TCP && !net_start(PROTO_TCP)))
+		return 1;
+	reactor_run();
+	net_stop();
+	avp_reset_global();
+	return 0;
+}
+
+/* `ready` tells the parent that the child has come through its initialization. */
+static bool start(enum proc_kind kind, int rank, const char *what, const struct proc_export *extra, int extra_no)
+{
+	if (procs_n == MAX_PROCS) {
+		LOG_CRIT("too many processes\n");
+		return false;
+	}
+	fflush(NULL);
+	sigset_t before;
+	hold_stop_signals(&before);
+	pid_t parent = getpid();
+	pid_t pid = fork();
+	if (pid != 0)
+		sigprocmask(SIG_SETMASK, &before, NULL);
+	if (pid < 0) {
+		LOG_CRIT("fork: %s\n", strerror(errno));
+		return false;
+	}
+	if (pid == 0) {
+		process_no = procs_n + 1;
+		if (getppid() != parent)
+			_exit(1);
+		int status = child_main(kind, rank, extra, extra_no);
+		/* exit(), so that leaks are looked for where a sanitizer is built in. */
+		exit(status);
+	}
+	procs[procs_n].pid = pid;
+	snprintf(procs[procs_n].what, sizeof procs[0].what, "%s", what);
+	procs_n++;
+	return true;
+}
+
+static bool start_all(void)
+{
+	int rank = 1;
+	char what[64];
+
+	for (int i = 0; net_has(PROTO_UDP) && i < script.udp_workers; i++, rank++) {
+		snprintf(what, sizeof what, "SIP worker %d (udp)", rank);
+		if (!start(PROC_UDP, rank, what, NULL, 0))
+			return false;
+	}
+	for (int i = 0; net_has(PROTO_TCP) && i < script.tcp_workers; i++, rank++) {
+		snprintf(what, sizeof what, "SIP worker %d (tcp)", rank);
+		if (!start(PROC_TCP, rank, what, NULL, 0))
+			return false;
+	}
+	if (timer_wanted() && !start(PROC_TIMER, RANK_TIMER, "timer", NULL, 0))
+		return false;
+	if (mi_wanted(mi_path) && !start(PROC_MI, RANK_MODULE, "management interface", NULL, 0))
+		return false;
+	const struct proc_export *p;
+	for (int i = 0; module_process(i, &p); i++)
+		for (unsigned int k = 0; k < p->no; k++)
+			if (!start(PROC_OF_MODULE, RANK_MODULE, p->name, p, (int)k))
+				return false;
+	return true;
+}
+
+/* One child that has ended; true where that was no failure. */
+static bool reap(pid_t pid, int status, bool stopping)
+{
+	const char *what = "process";
+	for (int i = 0; i < procs_n; i++)
+		if (procs[i].pid == pid) {
+			what = procs[i].what;
+			procs[i].pid = 0;
+		}
+	if (WIFSIGNALED(status)) {
+		if (stopping && WTERMSIG(status) == SIGTERM)
+			return true;
+		LOG_CRIT("child process %d (%s) exited by a signal %d (%s)%s\n", (int)pid, what, WTERMSIG(status),
+			 strsignal(WTERMSIG(status)), WCOREDUMP(status) ? ", core was generated" : "");
+		return false;
+	}
+	if (stopping && WEXITSTATUS(status) == 0)
+		return true;
+	LOG_CRIT("child process %d (%s) exited with status %d\n", (int)pid, what, WEXITSTATUS(status));
+	return false;
+}
+
+/* Ends every child and waits; true where all ended well. */
+static bool stop_all(void)
+{
+	bool ok = true;
+	int status;
+
+	for (int i = 0; i < procs_n; i++)
+		if (procs[i].pid > 0)
+			kill(procs[i].pid, SIGTERM);
+	uint64_t until = now_ms() + STOP_SECONDS * 1000;
+	for (;;) {
+		pid_t pid = waitpid(-1, &status, WNOHANG);
+		if (pid > 0) {
+			ok &= reap(pid, status, true);
+			continue;
+		}
+		if (pid < 0)
+			return ok;
+		if (now_ms() > until) {
+			for (int i = 0; i < procs_n; i++)
+				if (procs[i].pid > 0) {
+					LOG_CRIT("%s did not end within %d seconds and is killed\n", procs[i].what,
+						 STOP_SECONDS);
+					kill(procs[i].pid, SIGKILL);
+					ok = false;
+				}
+			until = UINT64_MAX;
+		}
+		usleep(5000);
+	}
+}
+
+/* Until a signal ends it, or a child ends without having been told to. */
+static bool supervise(void)
+{
+	int status;
+
+	while (!told_to_stop) {
+		pid_t pid = waitpid(-1, &status, 0);
+		if (pid > 0) {
+			reap(pid, status, false);
+			LOG_CRIT("terminating, since a process has ended\n");
+			return false;
+		}
+	}
+	return true;
+}
+
+/* ---- start ---- */
+
+static void open_files_limit(void)
+{
+	struct rlimit r;
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
+		r.rlim_cur = r.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &r);
+	}
+}
+
+static int run(const char *file, bool check_only)
+{
+	if (!stats_init() || !cachedb_init() || !txn_init()) {
+		LOG_CRIT("no shared memory: %s\n", strerror(errno));
+		return 1;
+	}
+	if (!script_parse(file) || !script_bind(false)) {
+		LOG_CRIT("bad config file\n");
+		/* At once: a tree that was given up half way is no leak to be looked for. */
+		_exit(255);
+	}
+	if (check_only) {
+		LOG_NOTICE("config file ok, exiting...\n");
+		return 0;
+	}
+	if (!net_open())
+		return 255;
+	if (!modules_init()) {
+		LOG_CRIT("error while initializing modules\n");
+		modules_destroy();
+		return 255;
+	}
+	if (!script_bind(true)) {
+		LOG_CRIT("failed to fix configuration\n");
+		modules_destroy();
+		return 255;
+	}
+	struct sigaction sa = {.sa_handler = on_stop};
+	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGHUP, &sa, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	bool ok = start_all() && supervise();
+	ok &= stop_all();
+	modules_destroy();
+	mi_cleanup(mi_path);
+	if (ok)
+		LOG_NOTICE("ended\n");
+	return ok ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{"version", required_argument, NULL, 'v' + 256},
+		{"mi", required_argument, NULL, 'm' + 256},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	const char *file = NULL, *version = getenv("STANDIN_VERSION");
+	bool check_only = false, print_version = false;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "A:f:cCm:M:b:l:n:N:rRvdDFEVhw:t:u:g:p:P:G:W:o:a:k:s:", longs, NULL)) != -1) {
+		switch (c) {
+		case 'f':
+			file = optarg;
+			break;
+		case 'C':
+		case 'c':
+			check_only = true;
+			break;
+		case 'v' + 256:
+			version = optarg;
+			break;
+		case 'm' + 256:
+			mi_path = optarg;
+			break;
+		case 'V':
+			print_version = true;
+			break;
+		case 'h':
+			usage();
+			return 0;
+		case '?':
+			usage();
+			return 255;
+		default:
+			break;
+		}
+	}
+	if (!abi_select(version && *version ? version : "3.6.8")) {
+		fprintf(stderr, "standin: not a version: %s\n", version);
+		return 255;
+	}
+	if (print_version) {
+		printf("core: stand-in\nlayouts of release %s\n", abi_version());
+		return 0;
+	}
+	if (!file || optind < argc) {
+		usage();
+		return 255;
+	}
+	fputs("core: stand-in\n", stderr);
+	LOG_NOTICE("stand-in core with the layouts of release %s, pid %d\n", abi_version(), (int)getpid());
+	open_files_limit();
+	return run(file, check_only);
+}
