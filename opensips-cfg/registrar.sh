@@ -1,0 +1,145 @@
+#!/bin/sh
+# Fills the environment into registrar.cfg: opensips -f registrar.cfg -p /etc/opensips/registrar.sh
+#
+# OpenSIPS hands its script to this program and reads back what comes out (its option -p). ${NAME}
+# becomes the value of NAME; a line that begins with #[NAME] counts where NAME has a value, one that
+# begins with #[!NAME] where it has none. Without a value in the environment, NAME is what is
+# written here: this is the one place of all settings and their defaults.
+set -eu
+
+# What is wrong stops OpenSIPS: what it gets instead of its script is no script.
+fail() {
+	echo "registrar.sh: $1" >&2
+	echo "registrar.sh refused the environment, see above"
+	exit 1
+}
+
+# OpenSIPS itself.
+: "${OPENSIPS_MODULES:=/usr/lib/x86_64-linux-gnu/opensips/modules/}"
+: "${LOG_LEVEL:=3}"
+: "${LOG_TO_STDERR:=no}"
+: "${UDP_WORKERS:=4}"
+: "${TCP_WORKERS:=4}"
+: "${AUTH_WEB:=auth_web.so}"
+# Where it is managed: the path of a socket for the commands of MI; without it there is none.
+: "${MI_SOCKET:=}"
+
+# Where it listens. A transport whose port is empty is off; TLS and WSS need certificate and key.
+: "${SIP_ADDRESS:=127.0.0.1}"
+: "${SIP_PORT:=5060}"
+: "${TLS_PORT:=}"
+: "${WS_PORT:=}"
+: "${WSS_PORT:=}"
+: "${TLS_CERTIFICATE:=}"
+: "${TLS_PRIVATE_KEY:=}"
+# The address that is known outside, where it is another.
+: "${ADVERTISED_ADDRESS:=}"
+
+# Accounts, endpoints, contacts, trunks.
+: "${DB_URL:=mysql://opensips:opensipsrw@localhost/opensips}"
+
+# The registrations that other servers read, the nonces that were used, and bans.
+: "${REDIS_HOST:=127.0.0.1}"
+: "${REDIS_PORT:=6379}"
+: "${REDIS_PASSWORD:=}"
+: "${REDIS_DATABASE:=0}"
+: "${REDIS_TIMEOUT:=1000}" # milliseconds
+
+# At least 16 characters that nobody knows, the same on all machines of a site. There is no default.
+: "${REGISTRAR_SECRET:=}"
+
+# Webhooks: the whole time that one may take in milliseconds, and what devices are challenged with.
+: "${HTTP_TIMEOUT:=3000}"
+: "${DIGEST_ALGORITHMS:=MD5}"
+
+# Tokens: what they may be signed with, and seconds by which clocks may differ.
+: "${TOKEN_ALGORITHMS:=RS256, PS256, ES256, EdDSA, HS256}"
+: "${TOKEN_LEEWAY:=5}"
+
+# Seconds: of a registration where neither side says anything, at the most, and for a device behind
+# a NAT.
+: "${DEFAULT_EXPIRES:=3600}"
+: "${MAX_EXPIRES:=604800}"
+: "${NAT_EXPIRES:=30}"
+
+# Who takes the calls of devices, address:port. What comes from there over UDP goes to the devices.
+: "${NEXT_HOP:=127.0.0.1:5070}"
+
+# Registrations at carriers: seconds where the table says nothing, at the least (both with SQLite as
+# schema/sqlite/registrant.sql has them), and between looks, which are 10 or more.
+: "${REGISTRANT_DEFAULT_EXPIRES:=3600}"
+: "${REGISTRANT_MIN_EXPIRES:=30}"
+: "${REGISTRANT_INTERVAL:=10}"
+
+[ "${#REGISTRAR_SECRET}" -ge 16 ] || fail "REGISTRAR_SECRET must have at least 16 characters"
+if [ -n "$TLS_PORT$WSS_PORT" ] && { [ -z "$TLS_CERTIFICATE" ] || [ -z "$TLS_PRIVATE_KEY" ]; }; then
+	fail "TLS_PORT and WSS_PORT need TLS_CERTIFICATE and TLS_PRIVATE_KEY"
+fi
+
+# What follows from the settings.
+case "$DB_URL" in
+mysql://*)
+	DB_MODULE=db_mysql.so
+	# Where a column is named there may be any expression.
+	REGISTRANT_EXPIRY="CAST(CASE WHEN COALESCE(expiry, 0) = 0 THEN $REGISTRANT_DEFAULT_EXPIRES"
+	REGISTRANT_EXPIRY="$REGISTRANT_EXPIRY ELSE GREATEST(expiry, $REGISTRANT_MIN_EXPIRES) END AS SIGNED)"
+	;;
+sqlite://*)
+	DB_MODULE=db_sqlite.so
+	REGISTRANT_EXPIRY=expiry
+	;;
+*) fail "DB_URL must begin with mysql:// or sqlite://" ;;
+esac
+REDIS_LOGIN=
+[ -z "$REDIS_PASSWORD" ] || REDIS_LOGIN=":$REDIS_PASSWORD@"
+TLS=$TLS_PORT$WSS_PORT
+# The one thing that is not the same in all releases: since 3.6 queries are in a module of their own.
+if [ -f "$OPENSIPS_MODULES/sqlops.so" ]; then
+	SQL_MODULE=sqlops SQL_QUERY=sql_query
+else
+	SQL_MODULE=avpops SQL_QUERY=avp_db_query
+fi
+
+export OPENSIPS_MODULES LOG_LEVEL LOG_TO_STDERR UDP_WORKERS TCP_WORKERS AUTH_WEB MI_SOCKET \
+	SIP_ADDRESS SIP_PORT TLS_PORT WS_PORT WSS_PORT TLS TLS_CERTIFICATE TLS_PRIVATE_KEY \
+	ADVERTISED_ADDRESS DB_URL DB_MODULE SQL_MODULE SQL_QUERY \
+	REDIS_HOST REDIS_PORT REDIS_LOGIN REDIS_DATABASE REDIS_TIMEOUT \
+	REGISTRAR_SECRET HTTP_TIMEOUT DIGEST_ALGORITHMS TOKEN_ALGORITHMS TOKEN_LEEWAY \
+	DEFAULT_EXPIRES MAX_EXPIRES NAT_EXPIRES NEXT_HOP \
+	REGISTRANT_EXPIRY REGISTRANT_INTERVAL
+
+# Values stand in quotes there: one that ends them would be script.
+exec awk '
+function value(name) {
+	if (!(name in ENVIRON)) {
+		refuse("no setting " name)
+	}
+	if (ENVIRON[name] ~ /["\\\n\r]/) {
+		refuse(name " has a quote, a backslash or a line end in it")
+	}
+	return ENVIRON[name]
+}
+function refuse(why) {
+	print "registrar.sh: " why > "/dev/stderr"
+	print "registrar.sh refused the environment, see above"
+	exit 1
+}
+match($0, /^#\[!?[A-Z_]+\] /) {
+	name = substr($0, 3, RLENGTH - 4)
+	line = substr($0, RLENGTH + 1)
+	unset = sub(/^!/, "", name)
+	$0 = (value(name) == "") == (unset == 1) ? line : ""
+}
+/^#/ {
+	print
+	next
+}
+{
+	line = $0
+	out = ""
+	while (match(line, /\$\{[A-Z_]+\}/)) {
+		out = out substr(line, 1, RSTART - 1) value(substr(line, RSTART + 2, RLENGTH - 3))
+		line = substr(line, RSTART + RLENGTH)
+	}
+	print out line
+}'

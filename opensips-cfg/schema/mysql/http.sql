@@ -1,0 +1,30 @@
+-- auth_web: the webhook endpoint of each realm, for MySQL and MariaDB.
+--
+--   mariadb opensips < http.sql
+--
+-- Can be run on a database that OpenSIPS's own scripts have set up, and again at any time:
+-- whatever is there already stays as it is.
+
+-- Which layout each table has; OpenSIPS modules look here before they use a table.
+CREATE TABLE IF NOT EXISTS version (
+    table_name    CHAR(32)               NOT NULL,
+    table_version INT UNSIGNED DEFAULT 0 NOT NULL,
+    CONSTRAINT t_name_idx UNIQUE (table_name)
+) ENGINE=InnoDB;
+
+-- One row for each realm, in lower case. url: one, or several separated by blanks, which take over
+-- from each other. method, signature_secret: NULL means as the parameters http_method and
+-- http_signature_secret say. username, password: for Basic authentication; NULL means none, for
+-- http_username and http_password never go to an endpoint of this table.
+CREATE TABLE IF NOT EXISTS http_endpoints (
+    id               INT(10) UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    realm            VARCHAR(190)  NOT NULL,
+    url              VARCHAR(1024) NOT NULL,
+    method           VARCHAR(8)    DEFAULT NULL,
+    username         VARCHAR(255)  DEFAULT NULL,
+    password         VARCHAR(255)  DEFAULT NULL,
+    signature_secret VARCHAR(255)  DEFAULT NULL,
+    CONSTRAINT http_endpoints_realm_idx UNIQUE (realm)
+) ENGINE=InnoDB;
+
+INSERT IGNORE INTO version (table_name, table_version) VALUES ('http_endpoints', 1);

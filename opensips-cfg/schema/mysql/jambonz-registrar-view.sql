@@ -1,0 +1,40 @@
+-- auth_web: jambonz's accounts and their limits for registrar.cfg, for MySQL and MariaDB.
+--
+--   mariadb opensips < jambonz-view.sql
+--   mariadb opensips < jambonz-registrar-view.sql
+--
+-- In place of registrar.sql: what is changed in jambonz's portal counts here too. jambonz's database
+-- is called jambones, as its installer calls it, and is on the same server. OpenSIPS needs no rights
+-- in it: the view reads it with those of whoever runs this. The tables location and registrant are
+-- OpenSIPS's own: usrloc-create.sql and registrant-create.sql of the release that you run.
+-- Can be run again at any time.
+
+-- The devices of an account: where it has a subscription, for each call that it may have at a time
+-- device_to_call_ratio of them, and those that it has booked besides; else its limit of devices; else
+-- any number.
+CREATE OR REPLACE VIEW registrar_realms AS
+    SELECT accounts.sip_realm             AS realm,
+           accounts.is_active             AS is_active,
+           accounts.registration_hook_sid AS endpoint,
+           CAST(COALESCE(
+               (SELECT SUM(CASE products.category
+                               WHEN 'voice_call_session'
+                                   THEN booked.quantity * accounts.device_to_call_ratio
+                               WHEN 'device' THEN booked.quantity
+                               ELSE 0
+                           END)
+                FROM jambones.account_subscriptions AS subscriptions
+                JOIN jambones.account_products AS booked
+                  ON booked.account_subscription_sid = subscriptions.account_subscription_sid
+                JOIN jambones.products AS products
+                  ON products.product_sid = booked.product_sid
+                WHERE subscriptions.account_sid = accounts.account_sid
+                  AND subscriptions.pending = 0
+                  AND (subscriptions.effective_end_date IS NULL
+                       OR subscriptions.effective_end_date > NOW())),
+               (SELECT MIN(limits.quantity)
+                FROM jambones.account_limits AS limits
+                WHERE limits.account_sid = accounts.account_sid AND limits.category = 'device')
+               ) AS SIGNED)               AS device_limit
+    FROM jambones.accounts AS accounts
+    WHERE accounts.sip_realm IS NOT NULL;

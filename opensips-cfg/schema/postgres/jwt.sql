@@ -1,0 +1,39 @@
+-- auth_web: token profiles and their secrets, for PostgreSQL.
+--
+--   psql -d opensips -f jwt.sql
+--
+-- Can be run on a database that OpenSIPS's own scripts have set up, and again at any time:
+-- whatever is there already stays as it is. Names and types are those of auth_jwt's tables.
+
+-- Which layout each table has; OpenSIPS modules look here before they use a table.
+CREATE TABLE IF NOT EXISTS version (
+    table_name    VARCHAR(32)       NOT NULL,
+    table_version INTEGER DEFAULT 0 NOT NULL,
+    CONSTRAINT version_t_name_idx UNIQUE (table_name)
+);
+
+-- One row for each value that the tag claim of a token may have.
+CREATE TABLE IF NOT EXISTS jwt_profiles (
+    id           SERIAL PRIMARY KEY NOT NULL,
+    tag          VARCHAR(128) NOT NULL,
+    sip_username VARCHAR(128) NOT NULL,
+    CONSTRAINT jwt_profiles_jwt_tag_idx UNIQUE (tag)
+);
+
+-- Any number of secrets for a profile: a public key or certificate as PEM, or the shared secret
+-- of an HMAC. Each counts from the second start_ts until before the second end_ts (UNIX time).
+CREATE TABLE IF NOT EXISTS jwt_secrets (
+    id                SERIAL PRIMARY KEY NOT NULL,
+    corresponding_tag VARCHAR(128) NOT NULL,
+    secret            TEXT    NOT NULL,
+    start_ts          INTEGER NOT NULL,
+    end_ts            INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS jwt_secrets_tag_idx ON jwt_secrets (corresponding_tag);
+
+INSERT INTO version (table_name, table_version)
+    SELECT 'jwt_profiles', 1
+    WHERE NOT EXISTS (SELECT 1 FROM version WHERE table_name = 'jwt_profiles');
+INSERT INTO version (table_name, table_version)
+    SELECT 'jwt_secrets', 1
+    WHERE NOT EXISTS (SELECT 1 FROM version WHERE table_name = 'jwt_secrets');
