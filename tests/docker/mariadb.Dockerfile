@@ -1,0 +1,3 @@
+ARG IMAGE
+FROM ${IMAGE}
+COPY initdb /docker-entrypoint-initdb.d

@@ -1,0 +1,51 @@
+//! The documents, held against the module that they describe: every script and example is checked
+//! by each OpenSIPS on this machine, the way from the README to an answered request is gone as it is
+//! written, and the manual is compared with what the module exports.
+
+mod docs {
+    pub mod block;
+    pub mod config;
+    pub mod examples;
+    pub mod exports;
+    pub mod links;
+    pub mod manual;
+    pub mod quick_start;
+    pub mod reasons;
+}
+// Shared with the end-to-end tests, which use all of it.
+#[allow(dead_code)]
+#[path = "harness/mod.rs"]
+mod harness;
+
+use libtest_mimic::{Arguments, Completion, Trial};
+
+fn main() {
+    let arguments = Arguments::from_args();
+    libtest_mimic::run(&arguments, trials()).exit();
+}
+
+fn trials() -> Vec<Trial> {
+    let mut trials = docs::manual::trials();
+    trials.extend(docs::config::trials());
+    trials.extend(docs::reasons::trials());
+    trials.extend(docs::links::trials());
+    trials.push(docs::quick_start::sql_trial());
+    let mut cores = harness::core::opensips();
+    cores.retain(harness::core::Core::is_served);
+    if cores.is_empty() {
+        trials.push(ignored(
+            "examples and scripts of the documents".to_string(),
+            "no OpenSIPS of a supported release on this machine".to_string(),
+        ));
+    }
+    for core in &cores {
+        trials.extend(docs::examples::trials(core));
+        trials.push(docs::quick_start::trial(core));
+    }
+    trials
+}
+
+/// A trial that counts as ignored, and says why.
+fn ignored(name: String, reason: String) -> Trial {
+    Trial::ignorable_test(name, move || Ok(Completion::ignored_with(reason)))
+}

@@ -1,0 +1,97 @@
+//! The table of reasons in the manual, compared with what the token layer says.
+
+use super::block;
+use super::manual::MANUAL;
+use crate::harness::keys::Key;
+use crate::harness::tokens::{token, with_header};
+use auth_web::jwt::algorithm::{Algorithm, AlgorithmSet};
+use auth_web::jwt::authorize::{CandidateSecret, Outcome, authorize};
+use auth_web::jwt::key::KeySet;
+use auth_web::jwt::rules::Rules;
+use auth_web::jwt::token::{Limits, Token};
+use libtest_mimic::{Failed, Trial};
+
+/// The time at which all is judged, in UNIX seconds.
+const NOW: u64 = 1_700_000_043;
+
+pub fn trials() -> Vec<Trial> {
+    vec![Trial::test("manual: reasons of refusals", reasons)]
+}
+
+fn judge(text: &str, secret: &Key, end: i64, rules: &Rules) -> Outcome {
+    let token = match Token::parse(text.as_bytes(), &Limits::default()) {
+        Ok(token) => token,
+        Err(error) => return error.into(),
+    };
+    let keys = KeySet::parse(secret.verifier().as_bytes());
+    let candidate = CandidateSecret {
+        keys: keys.as_ref(),
+        start_ts: 0,
+        end_ts: end,
+    };
+    authorize(&token, &[candidate], rules, NOW)
+}
+
+fn reasons() -> Result<(), Failed> {
+    let (secret, other, rsa) = (Key::secret(), Key::secret(), Key::rsa());
+    let all = Rules::default();
+    let rs256 = Rules {
+        algorithms: AlgorithmSet::of(&[Algorithm::RS256]),
+        ..Rules::default()
+    };
+    let expiring = Rules {
+        require_exp: true,
+        ..Rules::default()
+    };
+    let issued = Rules {
+        issuers: vec!["https://login.example.org/".to_string()],
+        ..Rules::default()
+    };
+    let recent = Rules {
+        max_age: Some(10),
+        ..Rules::default()
+    };
+    let access = Rules {
+        token_type: Some("at+jwt".to_string()),
+        ..Rules::default()
+    };
+    let scoped = Rules {
+        required_scope: vec!["sip:register".to_string()],
+        ..Rules::default()
+    };
+    let later = i64::MAX;
+    let say = |claims: &str| token(&secret, "HS256", claims);
+    let crit = with_header(&secret, "HS256", r#"{"alg":"HS256","crit":["b64"]}"#, "{}");
+    let none = with_header(&secret, "HS256", r#"{"alg":"none"}"#, "{}");
+    let es512 = with_header(&secret, "HS256", r#"{"alg":"ES512"}"#, "{}");
+    let outcomes = [
+        judge(&token(&other, "HS256", "{}"), &secret, later, &all),
+        judge(&say("{}"), &rsa, later, &all),
+        judge(&say("{}"), &secret, 1, &all),
+        judge(&none, &secret, later, &all),
+        judge(&es512, &secret, later, &all),
+        judge(&say("{}"), &secret, later, &rs256),
+        judge(&crit, &secret, later, &all),
+        judge("garbage", &secret, later, &all),
+        judge(&say(r#"{"exp":1700000000}"#), &secret, later, &all),
+        judge(&say(r#"{"nbf":1700000086}"#), &secret, later, &all),
+        judge(&say(r#"{"exp":"1700000000"}"#), &secret, later, &all),
+        Outcome::NoProfile,
+        judge(&say("{}"), &secret, later, &expiring),
+        judge(&say(r#"{"iss":"x"}"#), &secret, later, &issued),
+        judge(&say(r#"{"iat":1700000000}"#), &secret, later, &recent),
+        judge(&say(r#"{"iat":1700000086}"#), &secret, later, &recent),
+        judge(&say("{}"), &secret, later, &access),
+        judge(&say(r#"{"scope":"openid"}"#), &secret, later, &scoped),
+        Outcome::StoreFailed,
+    ];
+    let manual = block::read(MANUAL);
+    for outcome in outcomes {
+        let (reason, code) = (outcome.reason(), outcome.code());
+        let row = format!("| `{reason}` | {code} |");
+        if !manual.lines().any(|line| line == row) {
+            return Err(format!("the manual lacks the row {row}").into());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,189 @@
+//! The shipped script that calls out, with SIPp as a carrier that challenges.
+
+use super::{LIMIT, Place, SECRET, Setting};
+use crate::harness::core::Core;
+use crate::harness::database;
+use crate::harness::instance::{Config, Instance, tail};
+use crate::harness::server::{Server, wait_for};
+use crate::harness::{module, ports, root, sip};
+use md5::{Digest, Md5};
+use std::process::{Command, Stdio};
+
+/// User names of the entries, and what their passwords end in.
+const USERS: [(&str, &str); 3] = [("proxy-user", "1"), ("user", "2"), ("refused", "4")];
+
+/// The scenario, what the caller gets, and who answered.
+const CASES: [(&str, u16, &[&str]); 4] = [
+    // One challenge of a proxy.
+    ("carrier_407", 200, &["proxy-user"]),
+    // Schemes and algorithms that nobody knows, then two realms, of which there is an entry for the
+    // second alone.
+    ("carrier_realms", 200, &["user"]),
+    // A proxy, and the server behind it, one after the other.
+    ("carrier_twice", 200, &["proxy-user", "user", "proxy-user"]),
+    // A password that is not taken is not sent again and again.
+    ("carrier_refuses", 401, &["refused"]),
+];
+
+pub fn run(setting: &Setting, place: &Place) -> Result<(), String> {
+    for module in ["uac.so", "uac_auth.so"] {
+        if place.core.module(module).is_none() {
+            return Err(format!("this OpenSIPS has no {module}"));
+        }
+    }
+    for (scenario, status, answers) in CASES {
+        one(setting, place, scenario, status, answers).map_err(|e| format!("{scenario}: {e}"))?;
+    }
+    Ok(())
+}
+
+fn one(
+    setting: &Setting,
+    place: &Place,
+    scenario: &str,
+    status: u16,
+    answers: &[&str],
+) -> Result<(), String> {
+    let carrier = ports::free();
+    let folder = setting.folder();
+    std::fs::create_dir_all(&folder).map_err(|e| e.to_string())?;
+    let mut command = Command::new(database::program("sipp").ok_or("no sipp")?);
+    command
+        .arg("-sf")
+        .arg(root().join(format!("tests/sipp/{scenario}.xml")))
+        .args(["-i", "127.0.0.1", "-p", &carrier.to_string(), "-m", "1"])
+        .args("-nostdin -recv_timeout 20000 -timeout 60 -timeout_error".split_whitespace())
+        .args("-trace_msg -message_file messages -trace_err -error_file errors".split_whitespace())
+        .current_dir(&folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let mut sipp = Server::start(&mut command).map_err(|e| e.to_string())?;
+    let script = Outbound { carrier };
+    let mut instance =
+        Instance::start(&place.core, &script, &setting.folder()).map_err(|e| e.to_string())?;
+    let answer = sip::exchange(instance.port, "INVITE", "callee", &[], LIMIT);
+    let said = || {
+        let messages = std::fs::read(folder.join("messages")).unwrap_or_default();
+        let errors = std::fs::read(folder.join("errors")).unwrap_or_default();
+        format!(
+            "{}\n{}",
+            tail(&String::from_utf8_lossy(&errors), 10),
+            tail(&String::from_utf8_lossy(&messages), 60)
+        )
+    };
+    match answer {
+        Ok(answer) if answer.status == status => {}
+        other => {
+            let log = tail(&instance.log(), 40);
+            return Err(format!(
+                "{status} expected, got {other:?}\n{}\n{log}",
+                said()
+            ));
+        }
+    }
+    let ended = wait_for(LIMIT, || sipp.ended());
+    if !ended.is_some_and(|status| status.success()) {
+        return Err(format!("SIPp has seen something else\n{}", said()));
+    }
+    let messages = std::fs::read_to_string(folder.join("messages")).map_err(|e| e.to_string())?;
+    check_answers(&messages, answers)?;
+    instance.check_workers()?;
+    match instance.log().contains(SECRET) {
+        true => Err("a password is in the log".to_string()),
+        false => Ok(()),
+    }
+}
+
+/// Every answer that the carrier got is right (RFC 7616 section 3.4.1, with qop auth and MD5): SIPp
+/// itself looks at Authorization alone.
+fn check_answers(messages: &str, expected: &[&str]) -> Result<(), String> {
+    let mut seen = Vec::new();
+    for line in messages.lines() {
+        let Some((_, answer)) = line.split_once("Authorization: Digest ") else {
+            continue;
+        };
+        let value = |name: &str| {
+            let mark = format!("{name}=");
+            let field = answer
+                .split(", ")
+                .find_map(|field| field.strip_prefix(&mark))
+                .unwrap_or_default();
+            field.trim_matches('"').to_string()
+        };
+        let user = value("username");
+        let (_, password) = USERS
+            .iter()
+            .find(|(name, _)| *name == user)
+            .ok_or_else(|| format!("nobody is called {user}"))?;
+        let first = md5(&format!("{user}:{}:{SECRET}{password}", value("realm")));
+        let second = md5(&format!("INVITE:{}", value("uri")));
+        let middle = ["nonce", "nc", "cnonce", "qop"].map(value).join(":");
+        if md5(&format!("{first}:{middle}:{second}")) != value("response") {
+            return Err(format!("the wrong password: {line}"));
+        }
+        seen.push(user);
+    }
+    match seen == expected {
+        true => Ok(()),
+        false => Err(format!("{expected:?} expected, answered has {seen:?}")),
+    }
+}
+
+fn md5(text: &str) -> String {
+    let hash = Md5::digest(text.as_bytes());
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The shipped script, with the addresses of the test and its credentials.
+struct Outbound {
+    carrier: u16,
+}
+
+impl Config for Outbound {
+    fn render(&self, core: &Core, port: u16) -> String {
+        let path = root().join("opensips-cfg/outbound-auth.cfg");
+        let text = std::fs::read_to_string(path).expect("it ships");
+        let mut out = String::new();
+        for line in text.lines() {
+            let changed = if line.starts_with("socket=") {
+                format!("socket=udp:127.0.0.1:{port}")
+            } else if line.starts_with("stderror_enabled=") {
+                "stderror_enabled=yes".to_string()
+            } else if line.starts_with("syslog_enabled=") {
+                "syslog_enabled=no".to_string()
+            } else if line.starts_with("mpath=") {
+                let folder = core.modules.as_deref().unwrap_or("/".as_ref());
+                format!("mpath=\"{}/\"", folder.display())
+            } else if line == "loadmodule \"auth_web.so\"" {
+                format!("loadmodule \"{}\"", module().display())
+            } else if line.starts_with("modparam(\"auth_web\", \"credential\"") {
+                continue;
+            } else if line.trim() == "#$rd = \"sip.carrier.example\";" {
+                // Where the test's caller sends OPTIONS is this very core.
+                format!(
+                    "if ($rm == \"OPTIONS\") {{ send_reply(200, \"Ready\"); exit; }}\n\
+                     $rd = \"127.0.0.1\"; $rp = {};",
+                    self.carrier
+                )
+            } else {
+                line.to_string()
+            };
+            out.push_str(&changed);
+            out.push('\n');
+            if line == "loadmodule \"auth_web.so\"" {
+                for entry in [
+                    format!("proxy-user:'{SECRET}1';server=127.0.0.1;realm=\\\"the proxy\\\""),
+                    format!("user:{SECRET}2;server=127.0.0.1;realm=inner.example;user=caller"),
+                    format!("wrong:{SECRET}3;server=127.0.0.1;realm=inner.example"),
+                    format!("refused:{SECRET}4;realm=refused.example"),
+                ] {
+                    out.push_str(&format!(
+                        "modparam(\"auth_web\", \"credential\", \"{entry}\")\n"
+                    ));
+                }
+            }
+        }
+        out
+    }
+}

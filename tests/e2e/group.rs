@@ -1,0 +1,161 @@
+//! One core with one database, and all cases sent to it.
+
+use super::cases::{CASES, Case};
+use super::secrecy;
+use super::setting::{Place, Setting};
+use crate::harness;
+use crate::harness::database::Database;
+use crate::harness::instance::Instance;
+use crate::harness::script::Script;
+use crate::harness::sipp::{self, Run};
+use libtest_mimic::{Failed, Trial};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The routes of the test script.
+const ROUTES: &str = include_str!("authorize.cfg");
+
+/// Makes what a group runs on.
+type Make = dyn Fn(&Setting, &Place) -> Result<(Database, Script), String> + Send + Sync;
+
+/// A core that is started by the first trial that needs it, and stopped with the last.
+pub struct Group {
+    setting: Arc<Setting>,
+    place: Place,
+    make: Box<Make>,
+    running: Mutex<Option<Result<Running, String>>>,
+}
+
+struct Running {
+    instance: Instance,
+    database: Database,
+    log_checked: u64,
+}
+
+impl Group {
+    /// A group on a database with the profiles of the world, for which `make` writes the script.
+    pub fn new(
+        setting: &Arc<Setting>,
+        place: &Place,
+        make: impl Fn(&Database) -> Result<Script, String> + Send + Sync + 'static,
+    ) -> Arc<Group> {
+        Group::made_by(setting, place, move |setting, place| {
+            let database = setting.database(place.backend)?;
+            let script = make(&database)?;
+            Ok((database, script))
+        })
+    }
+
+    /// A group whose database and script are made by `make`.
+    pub fn made_by(
+        setting: &Arc<Setting>,
+        place: &Place,
+        make: impl Fn(&Setting, &Place) -> Result<(Database, Script), String> + Send + Sync + 'static,
+    ) -> Arc<Group> {
+        Arc::new(Group {
+            setting: Arc::clone(setting),
+            place: place.clone(),
+            make: Box::new(make),
+            running: Mutex::new(None),
+        })
+    }
+
+    fn running(&self) -> MutexGuard<'_, Option<Result<Running, String>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn start(&self) -> Result<Running, String> {
+        self.setting.prepare(&self.place.core)?;
+        let (database, script) = (self.make)(&self.setting, &self.place)?;
+        let instance = Instance::start(&self.place.core, &script, &self.setting.folder())
+            .map_err(|e| e.to_string())?;
+        Ok(Running {
+            instance,
+            database,
+            log_checked: 0,
+        })
+    }
+
+    /// The port of its core, which is started if it is not there yet.
+    pub fn port(&self) -> Result<u16, String> {
+        let mut running = self.running();
+        if running.is_none() {
+            match self.start() {
+                Ok(started) => *running = Some(Ok(started)),
+                Err(e) => {
+                    // Once is enough of a long log.
+                    *running = Some(Err("its core did not start, as said above".to_string()));
+                    return Err(e);
+                }
+            }
+        }
+        match running.as_ref().expect("just set") {
+            Ok(running) => Ok(running.instance.port),
+            Err(e) => Err(e.clone()),
+        }
+    }
+
+    /// Runs a case, and looks afterwards at what it left.
+    pub fn run(&self, case: &Case) -> Result<(), Failed> {
+        let port = self.port()?;
+        let rows = (case.rows)(self.setting.world());
+        let run = Run {
+            scenario: case.scenario,
+            service: case.service,
+            rows: &rows,
+        };
+        let outcome = sipp::run(&run, port, &self.setting.folder());
+        let tokens = rows
+            .iter()
+            .flatten()
+            .filter_map(|field| secrecy::of_token(field));
+        self.look_after(&tokens.collect::<Vec<_>>())?;
+        Ok(outcome?)
+    }
+
+    /// Every process must still be there, and nothing secret in the log.
+    pub fn look_after(&self, tokens: &[&str]) -> Result<(), String> {
+        let mut running = self.running();
+        let Some(Ok(running)) = running.as_mut() else {
+            return Ok(());
+        };
+        running.instance.check_workers()?;
+        let log = running.instance.log_since(running.log_checked);
+        running.log_checked += log.len() as u64;
+        let mut unspeakable = self.setting.world().unspeakable();
+        unspeakable.push(running.database.password.clone());
+        secrecy::check(
+            &log,
+            unspeakable
+                .iter()
+                .map(String::as_str)
+                .chain(tokens.iter().copied()),
+        )
+    }
+}
+
+/// The script of most trials.
+pub fn script(database: &Database) -> Script {
+    Script::new(&harness::module(), ROUTES)
+        .database(database)
+        .set(
+            "load_credentials",
+            "$avp(priority)=priority;note;$avp(home)=realm",
+        )
+}
+
+/// Every case on one core with one database.
+pub fn trials(setting: &Arc<Setting>, place: &Place) -> Vec<Trial> {
+    let group = Group::new(setting, place, |database| Ok(script(database)));
+    trials_of(&group, &place.to_string(), CASES)
+}
+
+/// These cases in one group.
+pub fn trials_of(group: &Arc<Group>, label: &str, cases: &'static [Case]) -> Vec<Trial> {
+    cases
+        .iter()
+        .map(|case| {
+            let group = Arc::clone(group);
+            Trial::test(format!("{label}: {}", case.name), move || group.run(case))
+        })
+        .collect()
+}

@@ -1,0 +1,203 @@
+//! What there is to try the module with on this machine.
+
+use super::world::World;
+use crate::harness::core::{self, Core, Kind};
+use crate::harness::database::{Backend, Database, MariaDb, Servers, schema};
+use crate::harness::profiles::Content;
+use crate::harness::{self, sipp};
+use libtest_mimic::{Completion, Trial};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
+
+/// One for the whole run. The servers end when the last trial is done with it.
+pub struct Setting {
+    pub servers: Servers,
+    cores: Vec<Core>,
+    stand_in: OnceLock<Result<(), String>>,
+    world: OnceLock<World>,
+    own_mariadb: Mutex<Option<MariaDb>>,
+    folder: tempfile::TempDir,
+    number: AtomicU32,
+}
+
+/// A core and a database.
+#[derive(Debug, Clone)]
+pub struct Place {
+    pub core: Core,
+    pub backend: Backend,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}, {}", self.core, self.backend)
+    }
+}
+
+impl Setting {
+    pub fn new() -> Setting {
+        let mut cores = core::opensips();
+        cores.push(core::stand_in());
+        Setting {
+            servers: Servers::new().expect("a folder for the databases"),
+            cores,
+            stand_in: OnceLock::new(),
+            world: OnceLock::new(),
+            own_mariadb: Mutex::new(None),
+            folder: tempfile::Builder::new()
+                .prefix("auth_web-e2e-")
+                .tempdir()
+                .expect("a folder"),
+            number: Default::default(),
+        }
+    }
+
+    /// The keys, made when they are first asked for.
+    pub fn world(&self) -> &World {
+        self.world.get_or_init(World::new)
+    }
+
+    /// The cores on which the module is to work.
+    pub fn cores(&self) -> impl Iterator<Item = &Core> {
+        self.cores.iter().filter(|core| core.is_served())
+    }
+
+    /// Every OpenSIPS that is there, and of a release that the module does not know.
+    pub fn not_served(&self) -> impl Iterator<Item = &Core> {
+        self.cores.iter().filter(|core| !core.is_served())
+    }
+
+    /// Every pair of core and database that can be tried here.
+    pub fn places(&self) -> Vec<Place> {
+        self.pairs()
+            .filter(|place| self.reason_against(place).is_none())
+            .collect()
+    }
+
+    /// Every pair that cannot, each an ignored trial that says why.
+    pub fn skipped(&self) -> Vec<Trial> {
+        let mut skipped: Vec<Trial> = self
+            .pairs()
+            .filter_map(|place| Some(ignored(place.to_string(), self.reason_against(&place)?)))
+            .collect();
+        if !self.cores.iter().any(Core::is_opensips) {
+            skipped.push(ignored(
+                "core: OpenSIPS".to_string(),
+                "none on PATH, in /usr/sbin, /usr/local/sbin or /opt/opensips-*/sbin".to_string(),
+            ));
+        }
+        skipped
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = Place> {
+        self.cores().flat_map(|core| {
+            Backend::ALL.into_iter().map(|backend| Place {
+                core: core.clone(),
+                backend,
+            })
+        })
+    }
+
+    fn reason_against(&self, Place { core, backend }: &Place) -> Option<String> {
+        if let Some(reason) = backend.missing().or_else(sipp::missing) {
+            return Some(reason);
+        }
+        match (&core.kind, backend.needed_module()) {
+            (Kind::OpenSips(_), Some(file)) if core.module(file).is_none() => {
+                Some(format!("this OpenSIPS has no {file}"))
+            }
+            (Kind::StandIn(_), _) if !core::stand_in_serves(*backend) => {
+                Some(format!("the stand-in does not serve {backend}"))
+            }
+            _ => None,
+        }
+    }
+
+    /// A new folder for the files of one core.
+    pub fn folder(&self) -> PathBuf {
+        let number = self.number.fetch_add(1, Ordering::Relaxed);
+        self.folder.path().join(number.to_string())
+    }
+
+    /// A new database with the profiles of the world.
+    pub fn database(&self, backend: Backend) -> Result<Database, String> {
+        self.servers.create(backend, &self.world().content())
+    }
+
+    /// A new database with nothing in it but the tables.
+    pub fn empty_database(&self, backend: Backend) -> Result<Database, String> {
+        self.servers.create(backend, &Content::default())
+    }
+
+    /// Does something with a MariaDB that may be stopped, since nobody else uses it meanwhile.
+    pub fn with_own_mariadb(
+        &self,
+        run: impl FnOnce(&mut MariaDb, &Database) -> Result<(), String>,
+    ) -> Result<(), String> {
+        // A trial that panicked has left it in an unknown state: then there is a new one.
+        let mut own = self.own_mariadb.lock().unwrap_or_else(|poisoned| {
+            let mut own = poisoned.into_inner();
+            *own = None;
+            own
+        });
+        if own.is_none() {
+            *own = Some(MariaDb::start(&self.folder())?);
+        }
+        let server = own.as_mut().expect("just started");
+        let number = self.number.fetch_add(1, Ordering::Relaxed);
+        let database = server.create(
+            &format!("own{number}"),
+            &[schema(Backend::Mysql)],
+            &self.world().content(),
+        )?;
+        let outcome = run(server, &database);
+        if outcome.is_err() {
+            *own = None;
+        }
+        outcome
+    }
+
+    /// Sees to it that what the core needs is built: the module, and the stand-in itself.
+    pub fn prepare(&self, core: &Core) -> Result<(), String> {
+        let module = harness::module();
+        if !module.is_file() {
+            return Err(format!("no module at {}: run make", module.display()));
+        }
+        match core.kind {
+            Kind::OpenSips(_) => Ok(()),
+            Kind::StandIn(_) => self.stand_in.get_or_init(build_stand_in).clone(),
+        }
+    }
+
+    /// A copy of the module under another name, as when it takes auth_jwt's place.
+    pub fn module_named(&self, file: &str) -> Result<PathBuf, String> {
+        let folder = self.folder();
+        let copy = folder.join(file);
+        std::fs::create_dir_all(&folder)
+            .and_then(|()| std::fs::copy(harness::module(), &copy))
+            .map_err(|e| format!("{file}: {e}"))?;
+        Ok(copy)
+    }
+}
+
+fn build_stand_in() -> Result<(), String> {
+    let folder: &Path = &harness::root().join("tests/core");
+    let output = Command::new("make")
+        .arg("-C")
+        .arg(folder)
+        .output()
+        .map_err(|e| e.to_string())?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!(
+        "make in tests/core: {}",
+        String::from_utf8_lossy(&output.stderr)
+    ))
+}
+
+/// A trial that counts as ignored, and says why.
+pub fn ignored(name: String, reason: String) -> Trial {
+    Trial::ignorable_test(name, move || Ok(Completion::ignored_with(reason)))
+}

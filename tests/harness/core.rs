@@ -1,0 +1,161 @@
+//! Finding what the module can be loaded into.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A program that loads the module and runs a routing script.
+#[derive(Debug, Clone)]
+pub struct Core {
+    /// What it is.
+    pub kind: Kind,
+    /// The executable.
+    pub binary: PathBuf,
+    /// Where its modules lie; the stand-in has none.
+    pub modules: Option<PathBuf>,
+    /// What it is started with, besides the configuration.
+    pub arguments: Vec<String>,
+}
+
+/// Real or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// OpenSIPS, with its version as `opensips -V` prints it.
+    OpenSips(String),
+    /// The small core of tests/core, with the layouts of the named release where it is not the
+    /// one that it takes by itself.
+    StandIn(Option<&'static str>),
+}
+
+/// What every result is headed with.
+impl fmt::Display for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::OpenSips(version) => write!(f, "core: OpenSIPS {version}"),
+            Kind::StandIn(None) => write!(f, "core: stand-in"),
+            Kind::StandIn(Some(version)) => write!(f, "core: stand-in as {version}"),
+        }
+    }
+}
+
+impl Core {
+    /// Whether this is the real thing.
+    pub fn is_opensips(&self) -> bool {
+        matches!(self.kind, Kind::OpenSips(_))
+    }
+
+    /// Whether the module serves this release: 3.4 to 4.0.
+    pub fn is_served(&self) -> bool {
+        let version = match &self.kind {
+            Kind::OpenSips(version) => version.as_str(),
+            Kind::StandIn(Some(version)) => version,
+            Kind::StandIn(None) => return true,
+        };
+        let mut parts = version.split(|c: char| !c.is_ascii_digit());
+        let mut number = || {
+            parts
+                .next()
+                .and_then(|n| n.parse::<u32>().ok())
+                .unwrap_or(0)
+        };
+        let (major, minor) = (number(), number());
+        (3, 4) <= (major, minor) && (major, minor) <= (4, 0)
+    }
+
+    /// One of the SQL files that came with it, where they are installed.
+    pub fn sql_file(&self, backend: &str, file: &str) -> Option<PathBuf> {
+        let prefix = self.binary.parent()?.parent()?;
+        let path = prefix.join("share/opensips").join(backend).join(file);
+        path.is_file().then_some(path)
+    }
+
+    /// Whether it has a driver of its own for MySQL.
+    pub fn drives_mysql(&self) -> bool {
+        self.module("db_mysql.so").is_some()
+    }
+
+    /// The path of one of its own modules, where it has that.
+    pub fn module(&self, file: &str) -> Option<PathBuf> {
+        let path = self.modules.as_ref()?.join(file);
+        path.is_file().then_some(path)
+    }
+}
+
+/// Every OpenSIPS on this machine: on PATH, in /usr/sbin, /usr/local/sbin and in
+/// /opt/opensips-*/sbin, each once, oldest first.
+pub fn opensips() -> Vec<Core> {
+    let mut places: Vec<PathBuf> = std::env::var_os("PATH")
+        .map(|path| std::env::split_paths(&path).collect())
+        .unwrap_or_default();
+    places.push("/usr/sbin".into());
+    places.push("/usr/local/sbin".into());
+    for entry in std::fs::read_dir("/opt").into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with("opensips-") {
+            places.push(entry.path().join("sbin"));
+        }
+    }
+    let mut seen = HashSet::new();
+    let mut found = Vec::new();
+    for place in places {
+        let Ok(binary) = place.join("opensips").canonicalize() else {
+            continue;
+        };
+        if !seen.insert(binary.clone()) {
+            continue;
+        }
+        if let Some(version) = version_of(&binary) {
+            let modules = modules_of(&binary);
+            found.push(Core {
+                kind: Kind::OpenSips(version),
+                binary,
+                modules,
+                arguments: Vec::new(),
+            });
+        }
+    }
+    found.sort_by_key(ToString::to_string);
+    found
+}
+
+/// The third word of `version: opensips 3.6.8 (x86_64/linux)`.
+fn version_of(binary: &Path) -> Option<String> {
+    let output = Command::new(binary).arg("-V").output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.split_whitespace().nth(2).map(str::to_string)
+}
+
+/// lib64/opensips/modules and its like beside sbin/, with Debian's folder of the architecture.
+fn modules_of(binary: &Path) -> Option<PathBuf> {
+    let prefix = binary.parent()?.parent()?;
+    let triplet = format!("lib/{}-linux-gnu", std::env::consts::ARCH);
+    ["lib64", "lib", &triplet]
+        .iter()
+        .map(|lib| prefix.join(lib).join("opensips/modules"))
+        .find(|folder| folder.join("tm.so").is_file())
+}
+
+/// The stand-in, which `make` builds in tests/core.
+pub fn stand_in() -> Core {
+    Core {
+        kind: Kind::StandIn(None),
+        binary: super::root().join("tests/core/build/standin"),
+        modules: None,
+        arguments: Vec::new(),
+    }
+}
+
+/// The stand-in with the layouts of another release.
+pub fn stand_in_as(version: &'static str) -> Core {
+    Core {
+        kind: Kind::StandIn(Some(version)),
+        arguments: vec!["--version".to_string(), version.to_string()],
+        ..stand_in()
+    }
+}
+
+/// Which databases the stand-in brings to the module.
+pub fn stand_in_serves(backend: super::database::Backend) -> bool {
+    use super::database::Backend;
+    matches!(backend, Backend::Mysql | Backend::Sqlite | Backend::DbText)
+}

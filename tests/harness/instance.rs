@@ -1,0 +1,200 @@
+//! A running core.
+
+use super::core::{Core, Kind};
+use super::server::{Server, children, wait_for};
+use super::{ports, sip};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+/// How long a core may take until it answers. It takes well below a second; the limit is for
+/// machines that are busy, and for sanitizers.
+const START: Duration = Duration::from_secs(60);
+
+/// How long one OPTIONS is waited for before the next is sent.
+const PING: Duration = Duration::from_millis(200);
+
+/// What a core is started with.
+pub trait Config {
+    /// The text of the configuration for this core, listening on this port of 127.0.0.1 for UDP.
+    fn render(&self, core: &Core, port: u16) -> String;
+
+    /// What a script finds in the environment that takes its settings from there.
+    fn environment(&self, _core: &Core, _port: u16) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
+    /// The port to listen on, where it may not be just any that is free.
+    fn port(&self) -> Option<u16> {
+        None
+    }
+}
+
+/// A core that answered its first OPTIONS.
+pub struct Instance {
+    /// The UDP port on 127.0.0.1.
+    pub port: u16,
+    folder: PathBuf,
+    workers: Vec<u32>,
+    server: Server,
+}
+
+/// What a process holds of the kernel.
+#[derive(Debug)]
+pub struct Footprint {
+    /// Process id.
+    pub pid: u32,
+    /// Open file descriptors.
+    pub files: usize,
+    /// Threads, the first included.
+    pub threads: usize,
+}
+
+/// A core that ended instead of answering.
+#[derive(Debug)]
+pub struct Refusal {
+    /// How it ended; None when it had to be stopped.
+    pub status: Option<ExitStatus>,
+    /// All that it logged.
+    pub log: String,
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.status {
+            Some(status) => write!(f, "the core ended by itself ({status})")?,
+            None => write!(f, "the core did not answer OPTIONS")?,
+        }
+        write!(f, ", and logged:\n{}", tail(&self.log, 40))
+    }
+}
+
+impl Instance {
+    /// Starts `core` with `config`, everything it writes going to `folder`, and waits for its
+    /// first answer.
+    pub fn start(core: &Core, config: &dyn Config, folder: &Path) -> Result<Instance, Refusal> {
+        let refusal = |log: String| Refusal { status: None, log };
+        let port = config.port().unwrap_or_else(ports::free);
+        let file = folder.join("opensips.cfg");
+        std::fs::create_dir_all(folder)
+            .and_then(|()| std::fs::write(&file, config.render(core, port)))
+            .map_err(|e| refusal(format!("{}: {e}", file.display())))?;
+        let output = File::create(folder.join("log")).map_err(|e| refusal(e.to_string()))?;
+        let errors = output.try_clone().map_err(|e| refusal(e.to_string()))?;
+        let mut command = Command::new(&core.binary);
+        if matches!(core.kind, Kind::OpenSips(_)) {
+            command.arg("-F").arg("-w").arg(folder);
+            // Thousands of transactions, each kept for seconds after its end.
+            command.arg("-m").arg("256");
+        }
+        command
+            .args(&core.arguments)
+            .envs(config.environment(core, port))
+            .arg("-f")
+            .arg(&file)
+            .stdout(output)
+            .stderr(errors);
+        let mut server = Server::start(&mut command)
+            .map_err(|e| refusal(format!("{}: {e}", core.binary.display())))?;
+        let up = wait_for(START, || match server.ended() {
+            Some(status) => Some(Some(status)),
+            None => sip::ping(port, PING).then_some(None),
+        });
+        match up {
+            Some(None) => {
+                let workers = children(server.pid());
+                Ok(Instance {
+                    port,
+                    folder: folder.to_path_buf(),
+                    workers,
+                    server,
+                })
+            }
+            ended => {
+                server.stop();
+                let log = std::fs::read(folder.join("log")).unwrap_or_default();
+                let log = String::from_utf8_lossy(&log).into_owned();
+                Err(Refusal {
+                    status: ended.flatten(),
+                    log,
+                })
+            }
+        }
+    }
+
+    /// The id of its first process, of which all others are children.
+    pub fn pid(&self) -> u32 {
+        self.server.pid()
+    }
+
+    /// Complains when one of its processes is not there any more.
+    pub fn check_workers(&mut self) -> Result<(), String> {
+        if let Some(status) = self.server.ended() {
+            return Err(format!(
+                "the core is gone: {status}\n{}",
+                tail(&self.log(), 40)
+            ));
+        }
+        let now = children(self.server.pid());
+        if let Some(gone) = self.workers.iter().find(|pid| !now.contains(pid)) {
+            return Err(format!(
+                "process {gone} is gone: there were {:?}, are {now:?}",
+                self.workers
+            ));
+        }
+        // The first answer may come before the last process has been started.
+        self.workers = now;
+        Ok(())
+    }
+
+    /// What each of its processes holds.
+    pub fn footprint(&self) -> Vec<Footprint> {
+        let count = |path: String| std::fs::read_dir(path).map_or(0, Iterator::count);
+        let of = |pid: u32| Footprint {
+            pid,
+            files: count(format!("/proc/{pid}/fd")),
+            threads: count(format!("/proc/{pid}/task")),
+        };
+        children(self.server.pid()).into_iter().map(of).collect()
+    }
+
+    /// All that it has logged.
+    pub fn log(&self) -> String {
+        self.log_since(0)
+    }
+
+    /// What it has logged from that byte on.
+    pub fn log_since(&self, offset: u64) -> String {
+        let mut bytes = Vec::new();
+        let read = File::open(self.folder.join("log")).and_then(|mut file| {
+            file.seek(SeekFrom::Start(offset))?;
+            file.read_to_end(&mut bytes)
+        });
+        match read {
+            Ok(_) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(e) => format!("(no log: {e})"),
+        }
+    }
+
+    /// How many bytes it has logged.
+    pub fn log_length(&self) -> u64 {
+        std::fs::metadata(self.folder.join("log"))
+            .map(|m| m.len())
+            .unwrap_or(0)
+    }
+
+    /// Leaves it running when this program ends; its process id.
+    pub fn leave(self) -> u32 {
+        let pid = self.server.pid();
+        self.server.leave();
+        pid
+    }
+}
+
+/// The last lines of a text.
+pub fn tail(text: &str, lines: usize) -> String {
+    let all: Vec<&str> = text.lines().collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}

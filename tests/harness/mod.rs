@@ -1,0 +1,37 @@
+//! What the end-to-end tests and the demo stand on: cores that run the module, databases that
+//! hold its profiles, tokens, and SIP.
+//!
+//! Everything that is started here belongs to a value, and ends when that value is dropped,
+//! also when a test panics, or when the test program itself is killed.
+
+pub mod answer;
+pub mod core;
+pub mod database;
+pub mod instance;
+pub mod keys;
+pub mod ports;
+pub mod profiles;
+pub mod script;
+pub mod server;
+pub mod shipped;
+pub mod sip;
+pub mod sipp;
+pub mod tokens;
+
+use std::path::PathBuf;
+
+/// The folder of the crate, in which tests/ and opensips-cfg/ are found.
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The module under test: `AUTH_WEB_SO`, else what `make` leaves in build/.
+pub fn module() -> PathBuf {
+    match std::env::var_os("AUTH_WEB_SO") {
+        Some(path) => {
+            let path = PathBuf::from(path);
+            path.canonicalize().unwrap_or(path)
+        }
+        None => root().join("build/auth_web.so"),
+    }
+}

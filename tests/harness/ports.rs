@@ -1,0 +1,29 @@
+//! Free ports on loopback.
+
+use std::net::{TcpListener, UdpSocket};
+use std::sync::atomic::{AtomicU16, Ordering};
+
+/// Where the search starts: below the range from which the kernel takes ports by itself
+/// (32768 and up on Linux), so that no client socket sits on a port between the moment it was
+/// found free and the moment a server binds it.
+const FIRST: u16 = 20_000;
+const LAST: u16 = 32_000;
+
+static NEXT: AtomicU16 = AtomicU16::new(0);
+
+/// A port that is free for UDP and TCP on 127.0.0.1, and is handed out once only.
+pub fn free() -> u16 {
+    let span = LAST - FIRST;
+    // Two runs of the tests side by side begin at different places.
+    let start = (std::process::id() % u32::from(span)) as u16;
+    for _ in 0..span {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed) % span;
+        let port = FIRST + (start + step) % span;
+        if UdpSocket::bind(("127.0.0.1", port)).is_ok()
+            && TcpListener::bind(("127.0.0.1", port)).is_ok()
+        {
+            return port;
+        }
+    }
+    panic!("no free port between {FIRST} and {LAST}");
+}

@@ -1,0 +1,143 @@
+//! The configuration of a core: what is loaded, which parameters the module gets, which routes.
+
+use super::core::Core;
+use super::database::Database;
+use super::instance::Config;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+/// Modules of OpenSIPS that the test scripts use. The stand-in has what they do built in, and
+/// passes over the lines that load them.
+const MODULES: [&str; 5] = [
+    "proto_udp.so",
+    "sl.so",
+    "tm.so",
+    "signaling.so",
+    "sipmsgops.so",
+];
+
+/// A configuration under construction.
+#[derive(Debug, Clone)]
+pub struct Script {
+    modules: Vec<PathBuf>,
+    module: PathBuf,
+    name: &'static str,
+    parameters: Vec<(String, Value)>,
+    routes: String,
+    workers: u32,
+    log_level: i32,
+}
+
+/// The value of a modparam.
+#[derive(Debug, Clone)]
+pub enum Value {
+    /// Written in quotes.
+    Text(String),
+    /// Written bare.
+    Number(i64),
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Value {
+        Value::Text(text.to_string())
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Value {
+        Value::Number(number)
+    }
+}
+
+impl Script {
+    /// Loads the module from `module` and runs `routes`. Everything is logged.
+    pub fn new(module: &Path, routes: &str) -> Script {
+        let name = match module.file_name() {
+            Some(file) if file == "auth_jwt.so" => "auth_jwt",
+            _ => "auth_web",
+        };
+        Script {
+            modules: Vec::new(),
+            module: module.to_path_buf(),
+            name,
+            parameters: Vec::new(),
+            routes: routes.to_string(),
+            workers: 2,
+            log_level: 4,
+        }
+    }
+
+    /// Loads another module of OpenSIPS before ours.
+    pub fn load(mut self, file: &str) -> Script {
+        self.modules.push(file.into());
+        self
+    }
+
+    /// Sets a parameter of our module.
+    pub fn set(mut self, name: &str, value: impl Into<Value>) -> Script {
+        self.parameters.push((name.to_string(), value.into()));
+        self
+    }
+
+    /// Points our module to a database, and loads what serves it.
+    pub fn database(self, database: &Database) -> Script {
+        let script = match database.backend.needed_module() {
+            Some(file) => self.load(file),
+            None => self,
+        };
+        script.set("db_url", database.url.as_str())
+    }
+
+    /// How much is logged, from -3 to 4; 4 unless it is said.
+    pub fn log_level(mut self, level: i32) -> Script {
+        self.log_level = level;
+        self
+    }
+
+    /// How many UDP workers there are; 2 unless it is said.
+    pub fn workers(mut self, number: u32) -> Script {
+        self.workers = number;
+        self
+    }
+}
+
+impl Config for Script {
+    fn render(&self, core: &Core, port: u16) -> String {
+        let mut out = String::new();
+        let mut line = |text: std::fmt::Arguments<'_>| {
+            let _ = writeln!(out, "{text}");
+        };
+        line(format_args!("log_level={}", self.log_level));
+        line(format_args!("stderror_enabled=yes"));
+        line(format_args!("syslog_enabled=no"));
+        line(format_args!("udp_workers={}", self.workers));
+        line(format_args!("socket=udp:127.0.0.1:{port}"));
+        if let Some(folder) = &core.modules {
+            line(format_args!("mpath=\"{}/\"", folder.display()));
+        }
+        for file in MODULES {
+            line(format_args!("loadmodule \"{file}\""));
+        }
+        for file in &self.modules {
+            line(format_args!("loadmodule \"{}\"", file.display()));
+        }
+        line(format_args!("loadmodule \"{}\"", self.module.display()));
+        for (name, value) in &self.parameters {
+            match value {
+                Value::Text(text) => line(format_args!(
+                    "modparam(\"{}\", \"{name}\", \"{}\")",
+                    self.name,
+                    text.replace('\\', "\\\\").replace('"', "\\\"")
+                )),
+                Value::Number(number) => {
+                    line(format_args!(
+                        "modparam(\"{}\", \"{name}\", {number})",
+                        self.name
+                    ));
+                }
+            }
+        }
+        out.push_str(&self.routes);
+        out
+    }
+}

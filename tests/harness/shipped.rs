@@ -1,0 +1,65 @@
+//! The scripts that ship in opensips-cfg, with the lines changed that everybody changes who
+//! copies one: address, folders, database.
+
+use super::core::Core;
+use super::database::Database;
+use super::instance::Config;
+use std::path::{Path, PathBuf};
+
+/// One of the shipped scripts.
+pub struct Shipped {
+    text: String,
+    module: PathBuf,
+    driver: Option<&'static str>,
+    url: String,
+}
+
+impl Shipped {
+    /// Reads opensips-cfg/`file`, to be run with this module on this database.
+    pub fn read(file: &str, module: &Path, database: &Database) -> Result<Shipped, String> {
+        let path = super::root().join("opensips-cfg").join(file);
+        let text = std::fs::read_to_string(&path).map_err(|e| format!("{file}: {e}"))?;
+        Ok(Shipped {
+            text,
+            module: module.to_path_buf(),
+            driver: database.backend.needed_module(),
+            url: database.url.clone(),
+        })
+    }
+}
+
+impl Config for Shipped {
+    fn render(&self, core: &Core, port: u16) -> String {
+        let mut out = String::new();
+        for line in self.text.lines() {
+            let changed = if line.starts_with("socket=") {
+                format!("socket=udp:127.0.0.1:{port}")
+            } else if line.starts_with("log_level=") {
+                "log_level=4".to_string()
+            } else if line.starts_with("stderror_enabled=") {
+                "stderror_enabled=yes".to_string()
+            } else if line.starts_with("syslog_enabled=") {
+                "syslog_enabled=no".to_string()
+            } else if line.starts_with("mpath=") {
+                match &core.modules {
+                    Some(folder) => format!("mpath=\"{}/\"", folder.display()),
+                    None => continue,
+                }
+            } else if line == "loadmodule \"auth_web.so\"" {
+                let driver = self.driver.map(|file| format!("loadmodule \"{file}\"\n"));
+                format!(
+                    "{}loadmodule \"{}\"",
+                    driver.unwrap_or_default(),
+                    self.module.display()
+                )
+            } else if line.starts_with("modparam(\"auth_web\", \"db_url\"") {
+                format!("modparam(\"auth_web\", \"db_url\", \"{}\")", self.url)
+            } else {
+                line.to_string()
+            };
+            out.push_str(&changed);
+            out.push('\n');
+        }
+        out
+    }
+}

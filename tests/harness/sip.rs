@@ -1,0 +1,56 @@
+//! As much SIP (RFC 3261) as it takes to ask one question over UDP and read the answer.
+
+use super::answer::Answer;
+use std::io;
+use std::net::UdpSocket;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+static CALLS: AtomicU64 = AtomicU64::new(1);
+
+/// One try at OPTIONS: true when it was answered with 200 within `limit`.
+pub fn ping(port: u16, limit: Duration) -> bool {
+    matches!(exchange(port, "OPTIONS", "ping", &[], limit), Ok(answer) if answer.status == 200)
+}
+
+/// Sends one request and returns its final answer. Nothing is sent twice: on loopback nothing
+/// is lost, and an answer that does not come is what a test wants to know.
+pub fn exchange(
+    port: u16,
+    method: &str,
+    user: &str,
+    headers: &[(&str, &str)],
+    limit: Duration,
+) -> io::Result<Answer> {
+    let socket = UdpSocket::bind(("127.0.0.1", 0))?;
+    socket.connect(("127.0.0.1", port))?;
+    socket.set_read_timeout(Some(limit))?;
+    let local = socket.local_addr()?.port();
+    let call = CALLS.fetch_add(1, Ordering::Relaxed);
+    let id = format!("{}-{call}", std::process::id());
+    let extra: String = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
+    let request = format!(
+        "{method} sip:{user}@127.0.0.1:{port} SIP/2.0\r\n\
+         Via: SIP/2.0/UDP 127.0.0.1:{local};branch=z9hG4bK-{id}\r\n\
+         From: <sip:caller@example.org>;tag={id}\r\n\
+         To: <sip:{user}@example.org>\r\n\
+         Call-ID: {id}@127.0.0.1\r\n\
+         CSeq: 1 {method}\r\n\
+         Contact: <sip:caller@127.0.0.1:{local}>\r\n\
+         Max-Forwards: 70\r\n\
+         {extra}Content-Length: 0\r\n\r\n"
+    );
+    socket.send(request.as_bytes())?;
+    let mut buffer = vec![0; 65_535];
+    loop {
+        let length = socket.recv(&mut buffer)?;
+        let answer = Answer::parse(&buffer[..length])
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not a SIP answer"))?;
+        if answer.status >= 200 {
+            return Ok(answer);
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! opensips-cfg/registrar.cfg at work: devices that register and call over all transports, the
+//! example endpoint that decides, a database, a Redis, and SIPp as device, next hop and carrier.
+//!
+//! What is tried is found out when it starts: every OpenSIPS on this machine. What cannot be tried
+//! here is listed as ignored, with the reason. `cargo test --test registrar -- --list` shows all.
+
+mod registrar {
+    pub mod accounts;
+    pub mod calls;
+    pub mod device;
+    pub mod grants;
+    pub mod group;
+    pub mod hostile;
+    pub mod jambonz;
+    pub mod kept;
+    pub mod redis;
+    pub mod restart;
+    pub mod setting;
+    pub mod sipp;
+    pub mod tokens;
+    pub mod transports;
+    pub mod trunks;
+    pub mod websocket;
+}
+// Their other parts serve the other tests.
+#[allow(dead_code)]
+#[path = "webhooks/digest.rs"]
+mod digest;
+#[allow(dead_code)]
+#[path = "webhooks/endpoint.rs"]
+mod endpoint;
+#[allow(dead_code)]
+#[path = "harness/mod.rs"]
+mod harness;
+#[allow(dead_code)]
+#[path = "e2e/caching/mi.rs"]
+mod mi;
+
+#[allow(dead_code)]
+#[path = "webhooks/tls.rs"]
+mod tls;
+
+use libtest_mimic::{Arguments, Trial};
+use registrar::setting::Setting;
+use registrar::{
+    accounts, calls, grants, group, hostile, jambonz, kept, restart, sipp, tokens, transports,
+    trunks,
+};
+use std::sync::Arc;
+
+fn main() {
+    let arguments = Arguments::from_args();
+    libtest_mimic::run(&arguments, trials()).exit();
+}
+
+fn trials() -> Vec<Trial> {
+    let setting = Arc::new(Setting::new());
+    let scenarios = [
+        accounts::SCENARIOS,
+        calls::SCENARIOS,
+        grants::SCENARIOS,
+        hostile::SCENARIOS,
+        kept::SCENARIOS,
+        tokens::SCENARIOS,
+        transports::SCENARIOS,
+    ]
+    .concat();
+    // SIPp as next hop takes whatever comes there for its call: nobody else's may be left over.
+    let alone = [restart::SCENARIOS, sipp::SCENARIOS, trunks::SCENARIOS].concat();
+    setting
+        .cores()
+        .iter()
+        .flat_map(|core| group::trials(&setting, core, &scenarios, &alone, jambonz::SCENARIOS))
+        .collect()
+}

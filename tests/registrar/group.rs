@@ -1,0 +1,189 @@
+//! One registrar that several trials share: started by the first that needs it.
+
+use super::redis;
+use super::setting::{Setting, Site};
+use crate::harness::core::Core;
+use crate::harness::database::Backend;
+use crate::harness::instance::Instance;
+use crate::harness::{module, sipp};
+use libtest_mimic::{Completion, Failed, Trial};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// What a trial is, by its name.
+pub type Scenario = (&'static str, fn(&Group) -> Result<(), String>);
+
+/// Modules of OpenSIPS that the script loads on every site.
+const NEEDED: [&str; 6] = [
+    "cachedb_redis.so",
+    "json.so",
+    "nathelper.so",
+    "registrar.so",
+    "uac_registrant.so",
+    "mi_datagram.so",
+];
+
+/// See the [module](self).
+pub struct Group {
+    pub setting: Arc<Setting>,
+    pub core: Core,
+    pub backend: Backend,
+    site: OnceLock<Result<Site, String>>,
+    instance: Mutex<Option<Result<Instance, String>>>,
+    /// One after the other: they share users and the next hop.
+    turn: Mutex<()>,
+}
+
+/// The trials of one core: `shared` on one registrar for each kind of database, each of `alone` on
+/// one of its own, and so each of `of_mysql`, where the database is that.
+pub fn trials(
+    setting: &Arc<Setting>,
+    core: &Core,
+    shared: &[Scenario],
+    alone: &[Scenario],
+    of_mysql: &[Scenario],
+) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    let backends = match core.is_opensips() {
+        true => &[Backend::Mysql, Backend::Sqlite][..],
+        // Once is enough to say that it can't.
+        false => &[Backend::Mysql],
+    };
+    for backend in backends.iter().copied() {
+        let alone = match backend {
+            Backend::Mysql => [alone, of_mysql].concat(),
+            _ => alone.to_vec(),
+        };
+        if let Some(reason) = missing(core, backend) {
+            for (name, _) in shared.iter().chain(&alone) {
+                let reason = reason.clone();
+                let name = format!("{core}, {backend}: {name}");
+                trials.push(Trial::ignorable_test(name, move || {
+                    Ok(Completion::ignored_with(reason))
+                }));
+            }
+            continue;
+        }
+        let group = Group::new(setting, core, backend);
+        trials.extend(shared.iter().map(|scenario| trial(&group, scenario)));
+        let own = |scenario| trial(&Group::new(setting, core, backend), scenario);
+        trials.extend(alone.iter().map(own));
+    }
+    trials
+}
+
+fn trial(group: &Arc<Group>, (name, run): &Scenario) -> Trial {
+    let (group, run) = (Arc::clone(group), *run);
+    let name = format!("{}, {}: {name}", group.core, group.backend);
+    Trial::test(name, move || {
+        let _turn = group.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome = group.start().and_then(|()| run(&group));
+        outcome
+            .map_err(|e| format!("{e}\n{}", group.log_tail()))
+            .and(group.look_after())
+            .map_err(Failed::from)
+    })
+}
+
+/// Why this core can't be tried on that database, where that is so.
+fn missing(core: &Core, backend: Backend) -> Option<String> {
+    if !core.is_opensips() {
+        return Some("it is no OpenSIPS, and has no registrar".to_string());
+    }
+    let sql = match core.module("sqlops.so") {
+        Some(_) => "sqlops.so",
+        None => "avpops.so",
+    };
+    NEEDED
+        .iter()
+        .chain([&backend.opensips_module(), &sql])
+        .find(|file| core.module(file).is_none())
+        .map(|file| format!("this OpenSIPS has no {file}"))
+        .or_else(|| backend.missing())
+        .or_else(redis::missing)
+        .or_else(sipp::missing)
+        .or_else(|| {
+            let name = format!("{backend}/usrloc-create.sql");
+            let there = core.sql_file(&backend.to_string(), "usrloc-create.sql");
+            there
+                .is_none()
+                .then(|| format!("this OpenSIPS has no {name}"))
+        })
+}
+
+impl Group {
+    fn new(setting: &Arc<Setting>, core: &Core, backend: Backend) -> Arc<Group> {
+        Arc::new(Group {
+            setting: Arc::clone(setting),
+            core: core.clone(),
+            backend,
+            site: OnceLock::new(),
+            instance: Mutex::new(None),
+            turn: Mutex::new(()),
+        })
+    }
+
+    /// What the registrar stands on.
+    pub fn site(&self) -> Result<&Site, String> {
+        let made = self
+            .site
+            .get_or_init(|| self.setting.site(&self.core, self.backend));
+        made.as_ref().map_err(String::clone)
+    }
+
+    /// Starts the registrar where it does not run yet.
+    pub fn start(&self) -> Result<(), String> {
+        if !module().is_file() {
+            return Err(format!("no module at {}: run make", module().display()));
+        }
+        let mut instance = self.instance();
+        if instance.is_none() {
+            match self.site().and_then(|site| site.start(&self.core)) {
+                Ok(started) => *instance = Some(Ok(started)),
+                Err(e) => {
+                    // Once is enough of a long log.
+                    *instance = Some(Err("it did not start, as said above".to_string()));
+                    return Err(e);
+                }
+            }
+        }
+        match instance.as_ref().expect("just set") {
+            Ok(_) => Ok(()),
+            Err(e) => Err(e.clone()),
+        }
+    }
+
+    /// The running registrar, to be looked at.
+    pub fn with<T>(&self, look: impl FnOnce(&mut Instance) -> T) -> Result<T, String> {
+        match self.instance().as_mut() {
+            Some(Ok(instance)) => Ok(look(instance)),
+            _ => Err("it does not run".to_string()),
+        }
+    }
+
+    /// Ends the registrar; the site stays.
+    pub fn stop(&self) {
+        *self.instance() = None;
+    }
+
+    fn instance(&self) -> std::sync::MutexGuard<'_, Option<Result<Instance, String>>> {
+        self.instance.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn log_tail(&self) -> String {
+        let log = self.with(|instance| instance.log()).unwrap_or_default();
+        crate::harness::instance::tail(&log, 25)
+    }
+
+    /// Every process must still be there, and no secret in the log.
+    fn look_after(&self) -> Result<(), String> {
+        let log = match self.with(|instance| instance.check_workers().map(|()| instance.log())) {
+            Ok(checked) => checked?,
+            Err(_) => return Ok(()),
+        };
+        let secrets = [super::setting::SECRET, super::setting::TOKEN_SECRET];
+        match secrets.iter().find(|secret| log.contains(**secret)) {
+            Some(_) => Err("a secret is in the log".to_string()),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! What a device sends stays in its place: blanks, quotes, line ends and binary in every header.
+
+use super::device::{Device, Request, expect};
+use super::group::{Group, Scenario};
+use crate::digest::{Challenge, Response};
+use crate::harness::sip;
+use std::time::Duration;
+
+pub const SCENARIOS: &[Scenario] = &[
+    ("hostile bytes in every header", everywhere),
+    ("an apostrophe where it may be", apostrophe),
+];
+
+/// Each would do something if it got out of a quoted word, or of a line.
+const HOSTILE: [&[u8]; 14] = [
+    b" FLUSHALL ",
+    b"' FLUSHALL '",
+    b"\" FLUSHALL \"",
+    b"'\r\nFLUSHALL\r\n'",
+    b"\"\r\n FLUSHALL\r\n \"",
+    b"\r\n\r\nFLUSHALL\r\n",
+    b"\r\nX-Call-Hook: https://evil.example\r\n",
+    b"\tSET evil 1\t",
+    b"\\\" SET evil 1 \\'",
+    b"$var(user) $avp(aor) %b %s",
+    b"'; DROP TABLE registrar_accounts; --",
+    b"\x00\x01\x02\x7f\x80\xfe\xff",
+    b"\xc0\xaf\xed\xa0\x80",
+    b"','contact':'sip:evil@evil.example',\"callHook\":\"https://evil.example\"",
+];
+
+/// Where they are put into a request that is fine but for them.
+const PLACES: [&str; 16] = [
+    "uri",
+    "via",
+    "from-name",
+    "from-user",
+    "from-host",
+    "from-tag",
+    "to-user",
+    "to-host",
+    "call-id",
+    "contact-name",
+    "contact-user",
+    "contact-host",
+    "contact-parameter",
+    "expires",
+    "user-agent",
+    "credentials",
+];
+
+fn request(
+    place: &str,
+    hostile: &[u8],
+    device: &Device,
+    authorization: &str,
+    number: u32,
+) -> Vec<u8> {
+    let at = |name: &str| -> &[u8] { if name == place { hostile } else { b"" } };
+    let local = device.local.as_bytes();
+    let number = format!("{}h{number}", std::process::id());
+    let number = number.as_bytes();
+    let parts: Vec<&[u8]> = vec![
+        b"REGISTER sip:a.example",
+        at("uri"),
+        b" SIP/2.0\r\nVia: SIP/2.0/UDP ",
+        local,
+        b";branch=z9hG4bK",
+        number,
+        at("via"),
+        b"\r\nMax-Forwards: 70\r\nFrom: \"x",
+        at("from-name"),
+        b"\" <sip:mary",
+        at("from-user"),
+        b"@a.example",
+        at("from-host"),
+        b">;tag=1",
+        at("from-tag"),
+        b"\r\nTo: <sip:mary",
+        at("to-user"),
+        b"@a.example",
+        at("to-host"),
+        b">\r\nCall-ID: ",
+        number,
+        at("call-id"),
+        b"\r\nCSeq: 2 REGISTER\r\nContact: \"x",
+        at("contact-name"),
+        b"\" <sip:mary",
+        at("contact-user"),
+        b"@",
+        local,
+        at("contact-host"),
+        b">;expires=600;x=y",
+        at("contact-parameter"),
+        b"\r\nExpires: 600",
+        at("expires"),
+        b"\r\nUser-Agent: x",
+        at("user-agent"),
+        b"\r\n",
+        authorization.as_bytes(),
+        at("credentials"),
+        b"\r\nContent-Length: 0\r\n\r\n",
+    ];
+    parts.concat()
+}
+
+fn everywhere(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let redis = &site.redis;
+    // One that is there already, and a word that nobody else writes.
+    let mut john = Device::new(site, "john", "a.example")?;
+    john.register()?;
+    redis.cli(&["SET", "canary", "alive"])?;
+    let mut number = 0;
+    for place in PLACES {
+        for hostile in HOSTILE {
+            number += 1;
+            let mut device = Device::new(site, "mary", "a.example")?;
+            let answer = expect(device.ask(&Request::register())?, 401)?;
+            let challenge = answer
+                .header("WWW-Authenticate")
+                .and_then(Challenge::parse)
+                .ok_or("no challenge")?;
+            // Right credentials, so that it gets as far as it can.
+            let uri = match place {
+                "uri" => format!("sip:a.example{}", String::from_utf8_lossy(hostile)),
+                _ => "sip:a.example".to_string(),
+            };
+            let response = Response::to(&challenge, "mary", "secret", &uri);
+            let line = format!("Authorization: {}", response.header("REGISTER"));
+            device.send_raw(&request(place, hostile, &device, &line, number))?;
+        }
+        // Whatever is answered or not, it is dealt with when this is.
+        if !sip::ping(site.udp, Duration::from_secs(20)) {
+            return Err(format!("no answer any more after {place}"));
+        }
+        sound(group, place)?;
+    }
+    Ok(())
+}
+
+/// Nothing is in Redis and in the database that has not its place there.
+fn sound(group: &Group, place: &str) -> Result<(), String> {
+    let site = group.site()?;
+    let redis = &site.redis;
+    if redis.cli(&["GET", "canary"])? != "alive" || redis.cli(&["EXISTS", "evil"])? != "0" {
+        return Err(format!("{place}: a command of its own was run in Redis"));
+    }
+    if redis.user("john@a.example")?.is_none() {
+        return Err(format!("{place}: another's registration is gone"));
+    }
+    let keys = redis.cli(&["KEYS", "*"])?;
+    let known = |key: &str| {
+        key == "canary"
+            || key.starts_with("auth_web_")
+            || key == "active-user"
+            || [
+                "",
+                "a.example",
+                "silent.example",
+                "limited.example",
+                "token.example",
+            ]
+            .iter()
+            .any(|realm| key == format!("active-user:{realm}"))
+            || key.strip_prefix("user:").is_some_and(|aor| {
+                aor.split_once('@').is_some_and(|(user, realm)| {
+                    realm.ends_with(".example") && !user.contains([' ', '"', '\\', '\t'])
+                })
+            })
+    };
+    if let Some(key) = keys.lines().find(|key| !known(key)) {
+        return Err(format!("{place}: there is a key {key:?}"));
+    }
+    if let Some((members, _, _)) = redis.user("mary@a.example")? {
+        let contact = members["contact"].as_str().unwrap_or_default();
+        let hook = members["callHook"].as_str().unwrap_or_default();
+        if hook != "https://a.example/call"
+            || !contact.starts_with("sip:mary")
+            || contact.contains([' ', '"', '\r', '\n', '<'])
+        {
+            return Err(format!("{place}: {members}"));
+        }
+    }
+    let accounts = site.database.sql("SELECT realm FROM registrar_accounts;")?;
+    match accounts.contains("silent.example") {
+        true => Ok(()),
+        false => Err(format!("{place}: accounts are gone: {accounts}")),
+    }
+}
+
+fn apostrophe(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let mut device = Device::new(site, "o'brien", "a.example")?;
+    device.register()?;
+    let (members, _, _) = site
+        .redis
+        .user("o'brien@a.example")?
+        .ok_or("not in Redis")?;
+    if members["contact"] != device.contact() {
+        return Err(format!("{members}"));
+    }
+    let request = Request::register().contact(format!("<{}>;expires=0", device.contact()));
+    expect(device.authorize(&request, "secret")?, 200)?;
+    match site.redis.is_empty_of("o'brien@a.example")? {
+        true => Ok(()),
+        false => Err("it is still in Redis".to_string()),
+    }
+}

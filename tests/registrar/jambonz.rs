@@ -1,0 +1,110 @@
+//! jambonz's own tables, as views in place of ours.
+
+use super::device::{Device, Request, expect, refused};
+use super::group::{Group, Scenario};
+use crate::harness::root;
+
+pub const SCENARIOS: &[Scenario] = &[("views over jambonz's tables", views)];
+
+/// As much of jambonz's tables as the views read, with columns of their names and types.
+const TABLES: &str = "
+CREATE DATABASE IF NOT EXISTS jambones;
+CREATE TABLE IF NOT EXISTS jambones.webhooks (
+    webhook_sid CHAR(36) NOT NULL PRIMARY KEY,
+    url VARCHAR(1024) NOT NULL,
+    method ENUM('GET','POST') NOT NULL DEFAULT 'POST',
+    username VARCHAR(255),
+    password VARCHAR(255)
+);
+CREATE TABLE IF NOT EXISTS jambones.accounts (
+    account_sid CHAR(36) NOT NULL PRIMARY KEY,
+    name VARCHAR(64) NOT NULL,
+    sip_realm VARCHAR(132) UNIQUE,
+    registration_hook_sid CHAR(36),
+    is_active BOOLEAN NOT NULL DEFAULT true,
+    webhook_secret VARCHAR(36) NOT NULL,
+    device_to_call_ratio INTEGER NOT NULL DEFAULT 5
+);
+CREATE TABLE IF NOT EXISTS jambones.account_limits (
+    account_limits_sid CHAR(36) NOT NULL PRIMARY KEY,
+    account_sid CHAR(36) NOT NULL,
+    category ENUM('api_rate','voice_call_session','device') NOT NULL,
+    quantity INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS jambones.account_subscriptions (
+    account_subscription_sid CHAR(36) NOT NULL PRIMARY KEY,
+    account_sid CHAR(36) NOT NULL,
+    pending BOOLEAN NOT NULL DEFAULT false,
+    effective_end_date DATETIME
+);
+CREATE TABLE IF NOT EXISTS jambones.products (
+    product_sid CHAR(36) NOT NULL PRIMARY KEY,
+    category ENUM('api_rate','voice_call_session','device') NOT NULL
+);
+CREATE TABLE IF NOT EXISTS jambones.account_products (
+    account_product_sid CHAR(36) NOT NULL PRIMARY KEY,
+    account_subscription_sid CHAR(36) NOT NULL,
+    product_sid CHAR(36) NOT NULL,
+    quantity INTEGER NOT NULL
+);
+REPLACE INTO jambones.webhooks VALUES ('w1', 'URL', 'POST', NULL, NULL);
+REPLACE INTO jambones.accounts VALUES
+    ('a1', 'booked', 'booked.example', 'w1', 1, 'secret', 2),
+    ('a2', 'off', 'off.example', 'w1', 0, 'secret', 5),
+    ('a3', 'none', 'token.example', NULL, 1, 'secret', 5),
+    ('a4', 'free', 'a.example', 'w1', 1, 'secret', 5),
+    ('a5', 'limited', 'limited.example', 'w1', 1, 'secret', 5),
+    ('a6', 'no realm', NULL, 'w1', 1, 'secret', 5);
+REPLACE INTO jambones.account_limits VALUES ('l1', 'a5', 'device', 1), ('l2', 'a4', 'api_rate', 1);
+REPLACE INTO jambones.account_subscriptions VALUES
+    ('s1', 'a1', 0, NULL), ('s2', 'a1', 1, NULL), ('s3', 'a1', 0, '2020-01-01');
+REPLACE INTO jambones.products VALUES ('p1', 'voice_call_session'), ('p2', 'device'), ('p3', 'api_rate');
+REPLACE INTO jambones.account_products VALUES
+    ('b1', 's1', 'p1', 3), ('b2', 's1', 'p2', 4), ('b3', 's1', 'p3', 9), ('b4', 's2', 'p2', 50),
+    ('b5', 's3', 'p2', 50);
+";
+
+fn views(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let url = group.setting.endpoint()?.url();
+    let read = |file: &str| {
+        let path = root().join("opensips-cfg/schema/mysql").join(file);
+        std::fs::read_to_string(path).map_err(|e| format!("{file}: {e}"))
+    };
+    let views = read("jambonz-view.sql")? + &read("jambonz-registrar-view.sql")?;
+    site.database.sql(&format!(
+        "DROP VIEW registrar_realms; DROP TABLE http_endpoints;\n{}\n{views}\n{views}",
+        TABLES.replace("URL", &url)
+    ))?;
+    let rows = site.database.sql(
+        "SELECT CONCAT(realm, ' ', is_active, ' ', COALESCE(endpoint, '-'), ' ', \
+                COALESCE(device_limit, '-')) FROM registrar_realms ORDER BY realm;",
+    )?;
+    for row in [
+        "a.example 1 w1 -",
+        // Three calls at a time with two devices each, and four devices.
+        "booked.example 1 w1 10",
+        "limited.example 1 w1 1",
+        "off.example 0 w1 -",
+        "token.example 1 - -",
+    ] {
+        if !rows.lines().any(|line| line == row) {
+            return Err(format!("{row:?} is not in\n{rows}"));
+        }
+    }
+    Device::new(site, "john", "a.example")?.register()?;
+    let mut off = Device::new(site, "john", "off.example")?;
+    refused(
+        off.ask(&Request::register())?,
+        403,
+        "Account has been deactivated",
+    )?;
+    Device::new(site, "one", "limited.example")?.register()?;
+    let mut two = Device::new(site, "two", "limited.example")?;
+    expect(two.ask(&Request::register())?, 503)?;
+    let answer = Device::new(site, "jane", "token.example")?.ask(&Request::register())?;
+    match expect(answer, 401)?.header("WWW-Authenticate") {
+        Some(challenge) if challenge.starts_with("Bearer") => Ok(()),
+        other => Err(format!("challenged with {other:?}")),
+    }
+}

@@ -1,0 +1,112 @@
+//! A worker that is ended, and a restart: what was confirmed is still there.
+
+use super::device::{Device, Request, Transport, expect};
+use super::group::{Group, Scenario};
+use super::setting::CROWD;
+use crate::harness::server::{children, wait_for};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+pub const SCENARIOS: &[Scenario] = &[("a worker is ended, and a restart", survive)];
+
+/// How long some registrations may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Devices of one realm register one after the other, until nobody answers.
+fn register_until(group: &Group, over: &AtomicBool) -> Result<Vec<Device>, String> {
+    let site = group.site()?;
+    let mut confirmed = Vec::new();
+    for number in 0.. {
+        if over.load(Ordering::Relaxed) {
+            break;
+        }
+        let user = format!("user{number}");
+        let transport = [Transport::Udp, Transport::Tcp][number % 2];
+        let Ok(mut device) = Device::over(transport, site, &user, CROWD) else {
+            break;
+        };
+        device.patience(Duration::from_secs(2));
+        match device.authorize(&Request::register(), "secret") {
+            Ok(answer) if answer.status == 200 => confirmed.push(device),
+            _ => break,
+        }
+    }
+    Ok(confirmed)
+}
+
+fn survive(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let over = AtomicBool::new(false);
+    let registered = |wanted: u64| {
+        wait_for(PATIENCE, || {
+            let members = site.redis.cli(&["ZCARD", &format!("active-user:{CROWD}")]);
+            members.ok()?.parse().ok().filter(|n| *n >= wanted)
+        })
+        .ok_or_else(|| format!("there were not {wanted} who could register"))
+    };
+    let confirmed = std::thread::scope(|scope| {
+        let devices = scope.spawn(|| register_until(group, &over));
+        let ended = in_the_middle(group, registered);
+        over.store(true, Ordering::Relaxed);
+        let confirmed = devices.join().map_err(|_| "a panic".to_string())?;
+        ended.and(confirmed)
+    })?;
+    group.start()?;
+    let redis = &site.redis;
+    for mut device in confirmed {
+        let aor = format!("{}@{CROWD}", device.user);
+        let (members, _, _) = redis
+            .user(&aor)?
+            .ok_or_else(|| format!("{aor} is not in Redis"))?;
+        if members["contact"] != device.contact() {
+            return Err(format!("{aor}: {members}"));
+        }
+        let rows = site.database.sql(&format!(
+            "SELECT contact FROM location WHERE username = '{}';",
+            device.user
+        ))?;
+        if !rows.contains(&device.contact()) {
+            return Err(format!("{aor} is not in the database: {rows}"));
+        }
+        // A device of UDP is known at the place where it was, without a question: so it is in
+        // Redis, and usrloc has loaded it.
+        if device.transport == Transport::Udp {
+            expect(device.ask(&Request::register())?, 200).map_err(|e| format!("{aor}: {e}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// While devices register: SIGTERM to a worker, then the end of the whole.
+fn in_the_middle(
+    group: &Group,
+    registered: impl Fn(u64) -> Result<u64, String>,
+) -> Result<(), String> {
+    let before = registered(20)?;
+    let worker = group.with(|instance| {
+        let mut workers = children(instance.pid()).into_iter();
+        workers.find(|pid| is_worker(*pid)).ok_or("no worker")
+    })??;
+    let killed = Command::new("kill")
+        .args(["-TERM", &worker.to_string()])
+        .status();
+    killed.map_err(|e| e.to_string())?;
+    // A worker does not end by that; if it did, OpenSIPS would end as a whole.
+    if group.with(|instance| instance.check_workers().is_ok())? {
+        registered(before + 20)?;
+    }
+    group.stop();
+    Ok(())
+}
+
+/// Whether a process of OpenSIPS takes requests: it has
+/// served some, which shows in the processor time that it has used.
+fn is_worker(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let after = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = after.split_whitespace().nth(11);
+    ticks
+        .and_then(|t| t.parse::<u64>().ok())
+        .is_some_and(|t| t > 0)
+}

@@ -1,0 +1,86 @@
+//! Webhooks at work: a core that runs the module, devices that register and call, and the example
+//! endpoint that decides.
+//!
+//! What is tried is found out when it starts: every OpenSIPS on this machine and the stand-in.
+//! What cannot be tried here is listed as ignored, with the reason.
+//! `cargo test --test webhooks -- --list` shows all; a word filters by name.
+
+mod webhooks {
+    pub mod bans;
+    pub mod credentials;
+    pub mod decisions;
+    pub mod device;
+    pub mod digest;
+    // The rest of it is for the load of the registrar.
+    #[allow(dead_code)]
+    pub mod endpoint;
+    pub mod faults;
+    pub mod group;
+    pub mod limits;
+    pub mod nonces;
+    pub mod parameters;
+    pub mod redis;
+    // The rest of it is about tokens.
+    #[allow(dead_code)]
+    #[path = "../e2e/secrecy.rs"]
+    pub mod secrecy;
+    pub mod setting;
+    pub mod shipped;
+    pub mod storm;
+    pub mod tables;
+    pub mod tls;
+    pub mod waiting;
+}
+// Its other parts serve the other end-to-end tests.
+#[allow(dead_code)]
+#[path = "harness/mod.rs"]
+mod harness;
+
+use libtest_mimic::{Arguments, Trial};
+use std::sync::Arc;
+use webhooks::setting::Setting;
+use webhooks::{bans, credentials, decisions, faults, group, nonces, parameters, storm, waiting};
+
+fn main() {
+    let arguments = Arguments::from_args();
+    libtest_mimic::run(&arguments, trials()).exit();
+}
+
+fn trials() -> Vec<Trial> {
+    let setting = Arc::new(Setting::new());
+    let mut trials = Vec::new();
+    for core in setting.cores() {
+        let scenarios = [
+            decisions::SCENARIOS,
+            credentials::SCENARIOS,
+            nonces::SCENARIOS,
+            bans::SCENARIOS,
+        ];
+        trials.extend(group::trials(
+            &setting,
+            core,
+            decisions::script,
+            &scenarios.concat(),
+        ));
+        for (make, scenarios) in [
+            (nonces::forgetful as group::Make, nonces::FORGETFUL),
+            (parameters::script_with_all, parameters::WITH_ALL),
+            (parameters::script_with_get, parameters::WITH_GET),
+            (faults::one_worker, faults::SCENARIOS),
+            (faults::one_worker, waiting::SCENARIOS),
+        ] {
+            trials.extend(group::trials(&setting, core, make, scenarios));
+        }
+        trials.extend(webhooks::limits::trials(&setting, core));
+        trials.extend(webhooks::shipped::trials(&setting, core));
+        trials.extend(webhooks::redis::trials(&setting, core));
+        trials.extend(webhooks::tables::trials(&setting, core));
+    }
+    // The oldest and the newest let calls wait in different ways.
+    let (real, stand_in): (Vec<_>, Vec<_>) = setting.cores().iter().partition(|c| c.is_opensips());
+    let oldest = real.first().filter(|_| real.len() > 1);
+    for core in [oldest, real.last(), stand_in.last()].into_iter().flatten() {
+        trials.push(setting.trial(core, storm::NAME, storm::run));
+    }
+    trials
+}

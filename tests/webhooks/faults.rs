@@ -1,0 +1,247 @@
+//! Endpoints that fail in every way, and a worker that serves others meanwhile.
+
+use super::device::{Device, LIMIT, Question};
+use super::digest::{Challenge, Response};
+use super::endpoint::Endpoint;
+use super::group::{Group, Scenario};
+use super::setting::{Setting, script};
+use crate::harness::core::Core;
+use crate::harness::ports;
+use crate::harness::script::Script;
+use crate::harness::server::wait_for;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// The whole time-out here, in milliseconds.
+const TIMEOUT: i64 = 2000;
+
+/// How long an endpoint that answers at all waits with it: long enough to see who is served first.
+const LATENCY: Duration = Duration::from_millis(300);
+
+/// After so many failures in a row an endpoint is left alone, for so many seconds.
+const FAILURES: i64 = 4;
+const LEFT_ALONE: i64 = 1;
+
+/// One worker, so that whoever it waits for, everybody waits for.
+pub fn one_worker(setting: &Setting, _: &Core) -> Result<Script, String> {
+    Ok(script()
+        .workers(1)
+        .set("http_url", setting.slow()?.url().as_str())
+        .set("http_timeout", TIMEOUT)
+        .set("http_connect_timeout", TIMEOUT)
+        .set("http_breaker_failures", FAILURES)
+        .set("http_breaker_time", LEFT_ALONE)
+        .set("nonce_check", 0))
+}
+
+/// The trials.
+pub const SCENARIOS: &[Scenario] = &[
+    ("an endpoint that hangs", hanging),
+    ("an endpoint that answers wrong", wrong),
+    ("an endpoint that is down, and comes back", down),
+    ("an endpoint that is left alone", left_alone),
+    ("a certificate of nobody", bad_certificate),
+    ("a name without an address", no_address),
+];
+
+/// The options of the endpoint that takes its time.
+pub fn slowly() -> [String; 2] {
+    ["--latency".to_string(), LATENCY.as_millis().to_string()]
+}
+
+/// A REGISTER with credentials that need no challenge.
+pub fn register(service: &str) -> Question {
+    let challenge = Challenge {
+        realm: "a.example".to_string(),
+        nonce: "nobody checks it".to_string(),
+        algorithm: "MD5".to_string(),
+        qop: None,
+        opaque: None,
+        stale: false,
+    };
+    let response = Response::to(&challenge, "john", "secret", "sip:a.example");
+    Question::register(service, "john", "a.example")
+        .with("Authorization", response.header("REGISTER"))
+}
+
+/// The same, to this URL.
+pub fn at(url: &str) -> Question {
+    register("async").with("X-URL", url)
+}
+
+/// Asks all at once, sends OPTIONS right behind, and complains unless those are answered first, and
+/// the questions then, each once, with this code. The worker has everything in its socket before
+/// anybody can have answered.
+pub fn meanwhile(device: &Device, questions: &[Question], code: &str) -> Result<(), String> {
+    let send = |question: &Question| device.send(question);
+    let mut asked = questions.iter().map(send).collect::<Result<Vec<_>, _>>()?;
+    let options = Question {
+        method: "OPTIONS",
+        ..Question::register("ping", "ping", "a.example")
+    };
+    let pings = [&options; 3].map(send);
+    for ping in pings {
+        let first = device.receive(LIMIT).map_err(|e| format!("OPTIONS: {e}"))?;
+        if first.header("Call-ID") != ping? {
+            return Err(format!("OPTIONS had to wait: {first:?}"));
+        }
+    }
+    while !asked.is_empty() {
+        let answer = device.receive(LIMIT);
+        let answer = answer.map_err(|e| format!("{} were not resumed: {e}", asked.len()))?;
+        let known = asked.iter().position(|id| id == answer.header("Call-ID"));
+        asked.swap_remove(known.ok_or_else(|| format!("resumed twice: {answer:?}"))?);
+        answer.expect(code)?;
+    }
+    Ok(())
+}
+
+/// Everything that leaves a caller without an answer: the time-out is for all of it.
+fn hanging(group: &Group) -> Result<(), String> {
+    let slow = group.setting.slow()?;
+    let (_full, full, _waiting) = full_listener()?;
+    // Takes connections, for the kernel does, and never says a word.
+    let silent = TcpListener::bind(("127.0.0.1", ports::free())).map_err(|e| e.to_string())?;
+    let silent = silent
+        .local_addr()
+        .map(|a| (a, silent))
+        .map_err(|e| e.to_string())?;
+    let urls = [
+        slow.fault("hang-before"),
+        slow.fault("hang-middle"),
+        // A byte now and then is no reason to wait longer.
+        slow.fault("drip"),
+        format!("http://{full}/"),
+        format!("https://{}/", silent.0),
+    ];
+    let device = group.device()?;
+    let since = group.log_length();
+    let began = Instant::now();
+    let questions: Vec<Question> = urls.iter().map(|url| at(url)).collect();
+    meanwhile(&device, &questions, "-5")?;
+    if began.elapsed() < Duration::from_millis(TIMEOUT.unsigned_abs() * 8 / 10) {
+        return Err("nobody waited".to_string());
+    }
+    for url in urls {
+        group.expect_log(since, &[&url, "timed out"])?;
+    }
+    meanwhile(&device, &[register("async")], "1")
+}
+
+fn wrong(group: &Group) -> Result<(), String> {
+    let slow = group.setting.slow()?;
+    let causes = [
+        ("close", "the connection broke"),
+        ("garbage", "not HTTP"),
+        ("500", "status 500"),
+        ("huge", "longer than 65536 bytes"),
+        ("redirect", "which is not followed"),
+        ("wrong-json", "not a JSON object"),
+    ];
+    let device = group.device()?;
+    let since = group.log_length();
+    let questions = causes.map(|(fault, _)| at(&slow.fault(fault)));
+    meanwhile(&device, &questions, "-5")?;
+    for (fault, cause) in causes {
+        group.expect_log(since, &[&slow.fault(fault), cause])?;
+    }
+    meanwhile(&device, &[register("async")], "1")
+}
+
+fn down(group: &Group) -> Result<(), String> {
+    let device = group.device()?;
+    let mut endpoint = Endpoint::start(&group.setting.folder(), super::setting::USERS, &[])?;
+    let question = at(&endpoint.url());
+    device.ask(&question)?.expect("1")?;
+    // A connection was kept that is gone now, and nobody listens.
+    endpoint.pause();
+    let since = group.log_length();
+    device.ask(&question)?.expect("-5")?;
+    group.expect_log(since, &[&endpoint.url(), "can't connect"])?;
+    endpoint.resume()?;
+    device.ask(&question)?.expect("1")?;
+    // A connection was kept that is gone now, and somebody listens: nobody notices.
+    endpoint.pause();
+    endpoint.resume()?;
+    device.ask(&question)?.expect("1")?;
+    Ok(())
+}
+
+fn left_alone(group: &Group) -> Result<(), String> {
+    let device = group.device()?;
+    let endpoint = Endpoint::start(&group.setting.folder(), super::setting::USERS, &[])?;
+    let question = at(&endpoint.url());
+    let requests = || endpoint.asked("nobody checks it");
+    endpoint.control("fault=500")?;
+    let since = group.log_length();
+    for _ in 0..FAILURES {
+        device.ask(&question)?.expect("-5")?;
+    }
+    let asked = requests();
+    let began = Instant::now();
+    device.ask(&question)?.expect("-5")?;
+    let closed = Duration::from_secs(LEFT_ALONE.unsigned_abs());
+    if began.elapsed() < closed / 2 && requests() != asked {
+        return Err("it was not left alone".to_string());
+    }
+    let words = [&endpoint.url(), "failed 4 times in a row and is left alone"];
+    group.expect_log(since, &words)?;
+    // Another endpoint of the same host is none of its concern.
+    device.ask(&register("async"))?.expect("1")?;
+    // One try after a while, which fails: it stays closed. Then one that does not.
+    sleep(closed);
+    device.ask(&question)?.expect("-5")?;
+    if requests() != asked + 1 {
+        return Err(format!("{} tries, one expected", requests() - asked));
+    }
+    endpoint.control("fault=none")?;
+    let back = wait_for(LIMIT, || match device.ask(&question) {
+        Ok(reply) if reply.code() == "-5" => None,
+        other => Some(other),
+    });
+    back.ok_or("it is left alone for ever")??.expect("1")?;
+    for _ in 0..3 {
+        device.ask(&question)?.expect("1")?;
+    }
+    Ok(())
+}
+
+/// A listener whose queue is full: the kernel lets further SYNs fall.
+fn full_listener() -> Result<(TcpListener, SocketAddr, Vec<TcpStream>), String> {
+    let listener = TcpListener::bind(("127.0.0.1", ports::free())).map_err(|e| e.to_string())?;
+    let address = listener.local_addr().map_err(|e| e.to_string())?;
+    let mut waiting = Vec::new();
+    while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(100)) {
+        waiting.push(stream);
+        if waiting.len() > 5000 {
+            return Err("the queue of a listener does not fill".to_string());
+        }
+    }
+    Ok((listener, address, waiting))
+}
+
+fn bad_certificate(group: &Group) -> Result<(), String> {
+    let (endpoint, _) = group.setting.secure()?;
+    let device = group.device()?;
+    // The authorities are read within the first question's time; on a busy machine that may be all.
+    for _ in 0..FAILURES {
+        let since = group.log_length();
+        device.ask(&at(&endpoint.url()))?.expect("-5")?;
+        if group
+            .expect_log(since, &[&endpoint.url(), "TLS failed"])
+            .is_ok()
+        {
+            return Ok(());
+        }
+    }
+    Err("the log does not say that TLS failed".to_string())
+}
+
+fn no_address(group: &Group) -> Result<(), String> {
+    let (device, since) = (group.device()?, group.log_length());
+    // RFC 6761: there is never a name below this one.
+    let url = "http://endpoint.invalid/";
+    device.ask(&at(url))?.expect("-5")?;
+    group.expect_log(since, &[url])
+}

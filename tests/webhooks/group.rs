@@ -1,0 +1,141 @@
+//! One core that several trials share: started by the first that needs it, looked after by each.
+
+use super::device::{Device, Question, Reply};
+use super::secrecy;
+use super::setting::{BASIC, NONCE_SECRET, SIGNATURE_SECRET, Setting};
+use crate::harness::core::Core;
+use crate::harness::instance::Instance;
+use crate::harness::script::Script;
+use crate::harness::server::wait_for;
+use libtest_mimic::{Failed, Trial};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How long a log may lag behind an answer.
+const LOG: Duration = Duration::from_secs(10);
+
+/// What a trial is, by its name.
+pub type Scenario = (&'static str, fn(&Group) -> Result<(), String>);
+
+/// Writes the script of a group.
+pub type Make = fn(&Setting, &Core) -> Result<Script, String>;
+
+/// See the [module](self).
+pub struct Group {
+    pub setting: Arc<Setting>,
+    pub core: Core,
+    make: Make,
+    running: Mutex<Option<Result<Running, String>>>,
+}
+
+struct Running {
+    instance: Instance,
+    log_checked: u64,
+}
+
+/// The trials of one group.
+pub fn trials(
+    setting: &Arc<Setting>,
+    core: &Core,
+    make: Make,
+    scenarios: &[Scenario],
+) -> Vec<Trial> {
+    let group = Arc::new(Group {
+        setting: Arc::clone(setting),
+        core: core.clone(),
+        make,
+        running: Mutex::new(None),
+    });
+    scenarios
+        .iter()
+        .map(|(name, run)| {
+            let (group, run) = (Arc::clone(&group), *run);
+            Trial::test(format!("{core}: {name}"), move || {
+                let outcome = run(&group);
+                let after = group.look_after();
+                outcome.and(after).map_err(Failed::from)
+            })
+        })
+        .collect()
+}
+
+impl Group {
+    fn running(&self) -> MutexGuard<'_, Option<Result<Running, String>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn start(&self) -> Result<Running, String> {
+        self.setting.prepare(&self.core)?;
+        let script = (self.make)(&self.setting, &self.core)?;
+        Ok(Running {
+            instance: self.setting.start(&self.core, &script)?,
+            log_checked: 0,
+        })
+    }
+
+    /// The port of the core, which is started if it is not there yet.
+    pub fn port(&self) -> Result<u16, String> {
+        let mut running = self.running();
+        if running.is_none() {
+            match self.start() {
+                Ok(started) => *running = Some(Ok(started)),
+                Err(e) => {
+                    // Once is enough of a long log.
+                    *running = Some(Err("its core did not start, as said above".to_string()));
+                    return Err(e);
+                }
+            }
+        }
+        match running.as_ref().expect("just set") {
+            Ok(running) => Ok(running.instance.port),
+            Err(e) => Err(e.clone()),
+        }
+    }
+
+    /// A device on 127.0.0.1.
+    pub fn device(&self) -> Result<Device, String> {
+        Device::new(self.port()?)
+    }
+
+    /// A device on an address that no other trial uses.
+    pub fn stranger(&self) -> Result<Device, String> {
+        Device::at(&self.setting.address(), self.port()?)
+    }
+
+    /// Asks with the password of nearly all users, and complains unless it returns `code`.
+    pub fn authorize(&self, question: &Question, code: &str) -> Result<Reply, String> {
+        let reply = self.device()?.authorize(question, "secret")?;
+        reply.expect(code)
+    }
+
+    /// How much was logged by now.
+    pub fn log_length(&self) -> u64 {
+        match self.running().as_ref() {
+            Some(Ok(running)) => running.instance.log_length(),
+            _ => 0,
+        }
+    }
+
+    /// Complains unless a line with all these words is logged behind that place, or is soon.
+    pub fn expect_log(&self, since: u64, words: &[&str]) -> Result<(), String> {
+        let log = || match self.running().as_ref() {
+            Some(Ok(running)) => running.instance.log_since(since),
+            _ => String::new(),
+        };
+        let says = |line: &str| words.iter().all(|word| line.contains(word));
+        let found = wait_for(LOG, || log().lines().any(says).then_some(()));
+        found.ok_or_else(|| format!("no line with {words:?} in the log:\n{}", log()))
+    }
+
+    /// Every process must still be there, and nothing secret in the log.
+    fn look_after(&self) -> Result<(), String> {
+        let mut running = self.running();
+        let Some(Ok(running)) = running.as_mut() else {
+            return Ok(());
+        };
+        running.instance.check_workers()?;
+        let log = running.instance.log_since(running.log_checked);
+        running.log_checked += log.len() as u64;
+        secrecy::check(&log, [BASIC.1, SIGNATURE_SECRET, NONCE_SECRET])
+    }
+}

@@ -1,0 +1,237 @@
+//! What there is to try the webhooks with on this machine: cores, endpoints, folders.
+
+use super::endpoint::Endpoint;
+use super::tls::Identity;
+use crate::harness;
+use crate::harness::core::{self, Core, Kind};
+use crate::harness::database::{Backend, Database, Servers, schema};
+use crate::harness::instance::Instance;
+use crate::harness::profiles::Content;
+use crate::harness::script::Script;
+use libtest_mimic::{Completion, Failed, Trial};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// The routes of the test script.
+const ROUTES: &str = include_str!("routes.cfg");
+
+/// What all instances of one core share, so that one knows the nonces of another.
+pub const NONCE_SECRET: &str = "a secret of the tests, 0123456789";
+
+/// Basic authentication and signature that the guarded endpoint wants.
+pub const BASIC: (&str, &str) = ("opensips", "p@ss:w%rd");
+pub const SIGNATURE_SECRET: &str = "wh-s3cret";
+pub const SIGNATURE_HEADER: &str = "X-Signature-Of-Tests";
+
+/// Who is let in, and what with.
+pub const USERS: &str = include_str!("users.txt");
+
+/// One for the whole run. Whatever was started ends with it.
+pub struct Setting {
+    pub servers: Servers,
+    cores: Vec<Core>,
+    stand_in: OnceLock<Result<(), String>>,
+    endpoint: OnceLock<Result<Endpoint, String>>,
+    guarded: OnceLock<Result<Endpoint, String>>,
+    slow: OnceLock<Result<Endpoint, String>>,
+    secure: OnceLock<Result<(Endpoint, Identity), String>>,
+    folder: tempfile::TempDir,
+    number: AtomicU32,
+}
+
+impl Setting {
+    pub fn new() -> Setting {
+        let mut cores = core::opensips();
+        cores.push(core::stand_in());
+        cores.retain(Core::is_served);
+        Setting {
+            servers: Servers::new().expect("a folder for the databases"),
+            cores,
+            stand_in: OnceLock::new(),
+            endpoint: OnceLock::new(),
+            guarded: OnceLock::new(),
+            slow: OnceLock::new(),
+            secure: OnceLock::new(),
+            folder: tempfile::Builder::new()
+                .prefix("auth_web-webhooks-")
+                .tempdir()
+                .expect("a folder"),
+            number: AtomicU32::new(0),
+        }
+    }
+
+    /// The cores on which the module is to work.
+    pub fn cores(&self) -> &[Core] {
+        &self.cores
+    }
+
+    /// A new folder for the files of one process.
+    pub fn folder(&self) -> PathBuf {
+        let number = self.number.fetch_add(1, Ordering::Relaxed);
+        self.folder.path().join(number.to_string())
+    }
+
+    /// An address of the loopback network that nobody else sends from.
+    pub fn address(&self) -> String {
+        let number = self.number.fetch_add(1, Ordering::Relaxed);
+        format!("127.1.{}.{}", number / 250, number % 250 + 1)
+    }
+
+    /// The endpoint that everybody may ask.
+    pub fn endpoint(&self) -> Result<&Endpoint, String> {
+        let started = self
+            .endpoint
+            .get_or_init(|| Endpoint::start(&self.folder(), USERS, &[]));
+        started.as_ref().map_err(String::clone)
+    }
+
+    /// The endpoint that wants Basic authentication and a signature.
+    pub fn guarded(&self) -> Result<&Endpoint, String> {
+        let (user, password) = BASIC;
+        let basic = format!("{user}:{password}");
+        let started = self.guarded.get_or_init(|| {
+            let options = [
+                "--basic",
+                &basic,
+                "--signature-secret",
+                SIGNATURE_SECRET,
+                "--signature-header",
+                SIGNATURE_HEADER,
+            ];
+            Endpoint::start(&self.folder(), USERS, &options)
+        });
+        started.as_ref().map_err(String::clone)
+    }
+
+    /// The endpoint that takes its time.
+    pub fn slow(&self) -> Result<&Endpoint, String> {
+        let started = self.slow.get_or_init(|| {
+            let options = super::faults::slowly();
+            let options: Vec<&str> = options.iter().map(String::as_str).collect();
+            Endpoint::start(&self.folder(), USERS, &options)
+        });
+        started.as_ref().map_err(String::clone)
+    }
+
+    /// The endpoint that speaks TLS, with a certificate that only its own file vouches for.
+    pub fn secure(&self) -> Result<(&Endpoint, &Identity), String> {
+        let started = self.secure.get_or_init(|| {
+            let folder = self.folder();
+            let identity = Identity::new(&folder)?;
+            let options = ["--tls", &identity.certificate, &identity.key];
+            Ok((Endpoint::start(&folder, USERS, &options)?, identity))
+        });
+        let (endpoint, identity) = started.as_ref().map_err(String::clone)?;
+        Ok((endpoint, identity))
+    }
+
+    /// A database with our tables and the statements run in it; of db_text, whose rows are lines,
+    /// `rows` are those of http_endpoints: realm, url, method, username, password, secret.
+    pub fn database(&self, backend: Backend, rows: &[[&str; 6]]) -> Result<Database, String> {
+        let mut files = vec![schema(backend)];
+        if backend != Backend::DbText {
+            files.push(schema(backend).with_file_name("http.sql"));
+        }
+        let database = self
+            .servers
+            .create_with(backend, &files, &Content::default())?;
+        super::tables::fill(&database, rows)?;
+        Ok(database)
+    }
+
+    /// The database that is there everywhere: one that this core can drive without a server.
+    pub fn simple_backend(&self, core: &Core) -> Backend {
+        match can_use(core, Backend::Sqlite) {
+            Ok(()) => Backend::Sqlite,
+            Err(_) => Backend::DbText,
+        }
+    }
+
+    /// Starts this core with this script.
+    pub fn start(&self, core: &Core, script: &Script) -> Result<Instance, String> {
+        Instance::start(core, script, &self.folder()).map_err(|e| e.to_string())
+    }
+
+    /// A trial on one core, once what that needs is built.
+    pub fn trial(
+        self: &Arc<Setting>,
+        core: &Core,
+        name: &str,
+        run: impl FnOnce(&Setting, &Core) -> Result<(), String> + Send + 'static,
+    ) -> Trial {
+        let (setting, core) = (Arc::clone(self), core.clone());
+        Trial::test(format!("{core}: {name}"), move || {
+            setting.prepare(&core)?;
+            run(&setting, &core).map_err(Failed::from)
+        })
+    }
+
+    /// Sees to it that what the core needs is built: the module, and the stand-in itself.
+    pub fn prepare(&self, core: &Core) -> Result<(), String> {
+        let module = harness::module();
+        if !module.is_file() {
+            return Err(format!("no module at {}: run make", module.display()));
+        }
+        match core.kind {
+            Kind::OpenSips(_) => Ok(()),
+            Kind::StandIn(_) => self.stand_in.get_or_init(build_stand_in).clone(),
+        }
+    }
+}
+
+/// The script of most trials: our nonces, all known of all instances, and what is loaded of an
+/// answer.
+pub fn script() -> Script {
+    Script::new(&harness::module(), ROUTES)
+        .set("nonce_secret", NONCE_SECRET)
+        .set("http_signature_header", SIGNATURE_HEADER)
+        .set(
+            "load_grant",
+            "call_hook;$avp(status_hook)=call_status_hook;limit",
+        )
+}
+
+/// The same, with bans and nonce counts in memory.
+pub fn script_with_memory() -> Script {
+    script()
+        .load("cachedb_local.so")
+        .set("cachedb_url", "local://")
+}
+
+/// Why this core can't be tried with that database, where that is so.
+pub fn can_use(core: &Core, backend: Backend) -> Result<(), String> {
+    if let Some(reason) = backend.missing() {
+        return Err(reason);
+    }
+    match (&core.kind, backend.needed_module()) {
+        (Kind::OpenSips(_), Some(file)) if core.module(file).is_none() => {
+            Err(format!("this OpenSIPS has no {file}"))
+        }
+        (Kind::StandIn(_), _) if !core::stand_in_serves(backend) => {
+            Err(format!("the stand-in does not serve {backend}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn build_stand_in() -> Result<(), String> {
+    let output = Command::new("make")
+        .arg("-C")
+        .arg(harness::root().join("tests/core"))
+        .output()
+        .map_err(|e| e.to_string())?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(format!(
+            "make in tests/core: {}",
+            String::from_utf8_lossy(&output.stderr)
+        )),
+    }
+}
+
+/// A trial that counts as ignored, and says why.
+pub fn ignored(name: String, reason: String) -> Trial {
+    Trial::ignorable_test(name, move || Ok(Completion::ignored_with(reason)))
+}

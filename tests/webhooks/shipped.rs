@@ -1,0 +1,169 @@
+//! opensips-cfg/http_authorize.cfg, as a user would copy it.
+
+use super::device::{Device, LIMIT, Question, Reply};
+use super::endpoint::Endpoint;
+use super::setting::{Setting, USERS};
+use crate::harness;
+use crate::harness::core::Core;
+use crate::harness::database::{Backend, Database};
+use crate::harness::instance::{Config, Instance};
+use crate::harness::server::wait_for;
+use crate::harness::shipped::Shipped;
+use libtest_mimic::Trial;
+use std::sync::Arc;
+use std::time::Duration;
+
+const FILE: &str = "http_authorize.cfg";
+
+/// What the script asks until somebody writes another URL there.
+const URL: &str = "http://127.0.0.1:8080/";
+
+/// The trial of one core.
+pub fn trials(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
+    vec![setting.trial(core, "opensips-cfg/http_authorize.cfg", run)]
+}
+
+/// The script with another endpoint.
+struct WithEndpoint(Shipped, String);
+
+impl Config for WithEndpoint {
+    fn render(&self, core: &Core, port: u16) -> String {
+        let line = |url: &str| format!("modparam(\"auth_web\", \"http_url\", \"{url}\")");
+        self.0
+            .render(core, port)
+            .replace(&line(URL), &line(&self.1))
+    }
+}
+
+fn run(setting: &Setting, core: &Core) -> Result<(), String> {
+    let mut endpoint = Endpoint::start(&setting.folder(), USERS, &[])?;
+    // It uses no database, and names one in a comment only.
+    let shipped = Shipped::read(FILE, &harness::module(), &Database::nowhere(Backend::Mysql))?;
+    let script = WithEndpoint(shipped, endpoint.url());
+    let mut instance =
+        Instance::start(core, &script, &setting.folder()).map_err(|e| e.to_string())?;
+    let device = Device::new(instance.port)?;
+    registrations(&device)?;
+    identities(&device)?;
+    nonces(&device)?;
+    let invite = Question {
+        method: "INVITE",
+        ..register("john").contact("")
+    };
+    status(device.ask(&invite)?, 407)?;
+    status(device.authorize(&invite, "secret")?, 200)?;
+    status(device.authorize(&invite, "wrong")?, 403)?;
+    banned(&Device::at(&setting.address(), instance.port)?, &instance)?;
+    status(device.authorize(&register("john"), "secret")?, 200)?;
+
+    let challenge = challenge(&device, &register("john"))?;
+    let response = device.respond(&register("john"), &challenge, "secret");
+    endpoint.pause();
+    let failed = status(device.ask_with(&register("john"), &response)?, 503)?;
+    if failed.header("Retry-After").is_empty() {
+        return Err(format!("no Retry-After: {failed:?}"));
+    }
+    instance.check_workers()
+}
+
+fn register(user: &str) -> Question {
+    Question::register("registrar", user, "a.example")
+}
+
+fn status(reply: Reply, status: u16) -> Result<Reply, String> {
+    match reply.status == status {
+        true => Ok(reply),
+        false => Err(format!("{status} expected, got {reply:?}")),
+    }
+}
+
+fn challenge(device: &Device, question: &Question) -> Result<super::digest::Challenge, String> {
+    status(device.ask(question)?, 401)?.challenge()
+}
+
+/// Who, what is asked for, and for how long the contact is then saved; an empty one is not.
+const REGISTRATIONS: [(&str, &str, &str); 9] = [
+    ("john", ";expires=3600", "3600"),
+    ("john", "", "3600"),
+    ("short", ";expires=3600", "60"),
+    ("short", ";expires=30", "30"),
+    ("short", "", "60"),
+    ("text", ";expires=3600", "120"),
+    ("long", ";expires=7200", "7200"),
+    ("long", "", "86400"),
+    // Signing off.
+    ("john", ";expires=0", ""),
+];
+
+fn registrations(device: &Device) -> Result<(), String> {
+    for (user, contact, saved) in REGISTRATIONS {
+        let question = register(user).contact(contact);
+        let reply = status(device.authorize(&question, "secret")?, 200)?;
+        let contact = reply.header("Contact");
+        let expires = contact.split_once(";expires=").map(|(_, rest)| {
+            let end = rest.find(|c: char| !c.is_ascii_digit());
+            rest.split_at(end.unwrap_or(rest.len())).0
+        });
+        if expires.unwrap_or_default() != saved {
+            return Err(format!("{question:?} for {saved:?}: {reply:?}"));
+        }
+    }
+    status(device.authorize(&register("john"), "wrong")?, 403)?;
+    status(device.authorize(&register("suspended"), "secret")?, 403)?;
+    Ok(())
+}
+
+/// Nobody gets in under another's name, however many names there are in the request.
+fn identities(device: &Device) -> Result<(), String> {
+    let mary = register("mary");
+    let johns = |question: &Question| {
+        let mut response = device.respond(question, &challenge(device, question)?, "secret");
+        response.username = "john".to_string();
+        Ok::<_, String>(response.header(question.method))
+    };
+    let stolen = mary.clone().with("Authorization", johns(&mary)?);
+    status(device.ask(&stolen)?, 403)?;
+    let claimed = johns(&mary)?.replace("username=\"john\"", "username=\"mary\"");
+    let both = mary.clone().with("Authorization", claimed.as_str());
+    status(
+        device.ask(&both.clone().with("Authorization", johns(&mary)?))?,
+        400,
+    )?;
+    status(
+        device.ask(&both.with("Proxy-Authorization", johns(&mary)?))?,
+        400,
+    )?;
+    status(
+        device.ask(&mary.with("Authorization", "Digest username="))?,
+        400,
+    )?;
+    Ok(())
+}
+
+fn nonces(device: &Device) -> Result<(), String> {
+    let question = register("john");
+    let response = device.respond(&question, &challenge(device, &question)?, "secret");
+    status(device.ask_with(&question, &response)?, 200)?;
+    let again = status(device.ask_with(&question, &response)?, 401)?;
+    match again.challenge()?.stale {
+        true => Ok(()),
+        false => Err(format!("stale=true is missing: {again:?}")),
+    }
+}
+
+fn banned(device: &Device, instance: &Instance) -> Result<(), String> {
+    status(device.authorize(&register("forever"), "wrong")?, 403)?;
+    let since = instance.log_length();
+    device.send(&register("john"))?;
+    let refused = || {
+        instance
+            .log_since(since)
+            .contains("it is banned")
+            .then_some(())
+    };
+    wait_for(LIMIT, refused).ok_or("no word of the ban in the log")?;
+    match device.receive(Duration::from_millis(300)) {
+        Err(_) => Ok(()),
+        Ok(reply) => Err(format!("an answer to one who is banned: {reply:?}")),
+    }
+}

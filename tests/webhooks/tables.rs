@@ -1,0 +1,191 @@
+//! An endpoint for each realm, in every database; jambonz's tables as a view.
+
+use super::device::{Device, Question};
+use super::secrecy;
+use super::setting::{Setting, can_use, ignored, script_with_memory};
+use crate::harness::core::Core;
+use crate::harness::database::{Backend, Database, schema};
+use crate::harness::profiles::Content;
+use libtest_mimic::Trial;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The trials of one core.
+pub fn trials(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
+    let mut trials: Vec<Trial> = Backend::ALL
+        .into_iter()
+        .map(|backend| {
+            let name = format!("endpoints of realms, {backend}");
+            match can_use(core, backend) {
+                Ok(()) => setting.trial(core, &name, move |setting, core| {
+                    realms(setting, core, backend)
+                }),
+                Err(reason) => ignored(format!("{core}: {name}"), reason),
+            }
+        })
+        .collect();
+    let name = "endpoints of realms, a view over jambonz's tables";
+    trials.push(match can_use(core, Backend::Mysql) {
+        Ok(()) => setting.trial(core, name, jambonz),
+        Err(reason) => ignored(format!("{core}: {name}"), reason),
+    });
+    trials
+}
+
+/// Writes the rows of http_endpoints: realm, url, method, username, password, signature secret;
+/// an empty one is NULL.
+pub fn fill(database: &Database, rows: &[[&str; 6]]) -> Result<(), String> {
+    if database.backend == Backend::DbText {
+        return fill_folder(database, rows);
+    }
+    let mut statements = String::new();
+    for row in rows {
+        let values: Vec<String> = row
+            .iter()
+            .map(|value| match value.is_empty() {
+                true => "NULL".to_string(),
+                false => format!("'{}'", value.replace('\'', "''")),
+            })
+            .collect();
+        statements.push_str(&format!(
+            "INSERT INTO http_endpoints (realm, url, method, username, password, signature_secret) \
+             VALUES ({});\n",
+            values.join(", ")
+        ));
+    }
+    database.sql(&statements).map(drop)
+}
+
+/// db_text: one line a row, `:` between the columns.
+fn fill_folder(database: &Database, rows: &[[&str; 6]]) -> Result<(), String> {
+    let folder = PathBuf::from(database.url.trim_start_matches("text://"));
+    let shipped = schema(Backend::DbText).join("http_endpoints");
+    let mut text = std::fs::read_to_string(&shipped).map_err(|e| e.to_string())?;
+    for (number, row) in rows.iter().enumerate() {
+        let values: Vec<String> = row.iter().map(|value| value.replace(':', "\\:")).collect();
+        text.push_str(&format!("{}:{}\n", number + 1, values.join(":")));
+    }
+    std::fs::write(folder.join("http_endpoints"), text).map_err(|e| e.to_string())
+}
+
+/// The tables of webhooks are there, and no others: those of tokens are somebody else's.
+fn without_tokens(database: &Database) -> Result<(), String> {
+    if database.backend == Backend::DbText {
+        return Ok(());
+    }
+    database
+        .sql(
+            "DELETE FROM version WHERE table_name LIKE 'jwt%';\n\
+             DROP TABLE jwt_profiles;\nDROP TABLE jwt_secrets;\n",
+        )
+        .map(drop)
+}
+
+fn realms(setting: &Setting, core: &Core, backend: Backend) -> Result<(), String> {
+    let (open, guarded) = (setting.endpoint()?, setting.guarded()?);
+    let (user, password) = super::setting::BASIC;
+    let several = format!("http://127.0.0.1:1/ {}", open.url());
+    let rows = [
+        ["a.example", &open.url(), "", "", "", ""],
+        ["get.example", &open.url(), "GET", "", "", ""],
+        [
+            "row.example",
+            &guarded.url(),
+            "POST",
+            user,
+            password,
+            super::setting::SIGNATURE_SECRET,
+        ],
+        ["failover.example", &several, "", "", "", ""],
+        ["wrong.example", "ftp://127.0.0.1/", "", "", "", ""],
+    ];
+    let database = setting.database(backend, &rows)?;
+    without_tokens(&database)?;
+    let script = script_with_memory().database(&database);
+    let mut instance = setting.start(core, &script)?;
+    let device = Device::new(instance.port)?;
+    for service in ["plain", "async"] {
+        for domain in [
+            "a.example",
+            "A.Example",
+            "get.example",
+            "row.example",
+            "failover.example",
+        ] {
+            // Realms are compared in any case; the endpoint's own is part of what is hashed.
+            let question = Question::register(service, "john", domain)
+                .with("X-Realm", domain.to_ascii_lowercase());
+            device
+                .authorize(&question, "secret")?
+                .expect("1")
+                .map_err(|e| format!("{domain}, {service}: {e}"))?;
+        }
+        let unknown = Question::register(service, "john", "b.example");
+        device.authorize(&unknown, "other")?.expect("-1")?;
+        let wrong = Question::register(service, "john", "wrong.example");
+        device.authorize(&wrong, "secret")?.expect("-5")?;
+        let injection = Question::register(service, "john", "x").with("X-Realm", "x' OR '1'='1");
+        device.authorize(&injection, "secret")?.expect("-1")?;
+    }
+    secrecy::check(
+        &instance.log(),
+        [password, super::setting::SIGNATURE_SECRET],
+    )?;
+    instance.check_workers()
+}
+
+/// As much of jambonz's tables as the view reads, with columns of their names and types.
+const JAMBONZ: &str = "
+CREATE DATABASE IF NOT EXISTS jambones;
+CREATE TABLE IF NOT EXISTS jambones.webhooks (
+    webhook_sid CHAR(36) NOT NULL UNIQUE PRIMARY KEY,
+    url VARCHAR(1024) NOT NULL,
+    method ENUM('GET','POST') NOT NULL DEFAULT 'POST',
+    username VARCHAR(255),
+    password VARCHAR(255)
+);
+CREATE TABLE IF NOT EXISTS jambones.accounts (
+    account_sid CHAR(36) NOT NULL UNIQUE PRIMARY KEY,
+    name VARCHAR(64) NOT NULL,
+    sip_realm VARCHAR(132) UNIQUE,
+    registration_hook_sid CHAR(36),
+    is_active BOOLEAN NOT NULL DEFAULT true,
+    webhook_secret VARCHAR(36) NOT NULL
+);
+";
+
+fn jambonz(setting: &Setting, core: &Core) -> Result<(), String> {
+    let guarded = setting.guarded()?;
+    let (user, password) = super::setting::BASIC;
+    let database = setting.servers.create_with(
+        Backend::Mysql,
+        &[schema(Backend::Mysql)],
+        &Content::default(),
+    )?;
+    let view = schema(Backend::Mysql).with_file_name("jambonz-view.sql");
+    let view = std::fs::read_to_string(view).map_err(|e| e.to_string())?;
+    let (url, secret) = (guarded.url(), super::setting::SIGNATURE_SECRET);
+    database.sql(&format!(
+        "{JAMBONZ}
+        REPLACE INTO jambones.webhooks VALUES ('w1', '{url}', 'POST', '{user}', '{password}');
+        REPLACE INTO jambones.accounts VALUES ('a1', 'one', 'row.example', 'w1', 1, '{secret}');
+        REPLACE INTO jambones.accounts VALUES ('a2', 'two', 'a.example', 'w1', 0, '{secret}');
+        REPLACE INTO jambones.accounts VALUES ('a3', 'three', 'b.example', NULL, 1, '{secret}');
+        REPLACE INTO jambones.accounts VALUES ('a4', 'four', NULL, 'w1', 1, '{secret}');"
+    ))?;
+    // Whatever is there already stays: it can be run again.
+    database.sql(&format!("{view}\n{view}"))?;
+    without_tokens(&database)?;
+    let mut instance = setting.start(core, &script_with_memory().database(&database))?;
+    let device = Device::new(instance.port)?;
+    for (domain, password, code) in [
+        ("row.example", "secret", "1"),
+        ("row.example", "wrong", "-1"),
+        ("a.example", "secret", "-1"),
+        ("b.example", "other", "-1"),
+    ] {
+        let question = Question::register("async", "john", domain);
+        device.authorize(&question, password)?.expect(code)?;
+    }
+    instance.check_workers()
+}
