@@ -1,0 +1,121 @@
+//! Whatever a SIP client sends as a token: as it comes, and as texts of header and payload that are
+//! put together as a token, so that the fuzzer need not learn base64.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use auth_web::jwt::authorize::{CandidateSecret, authorize};
+use auth_web::jwt::cache::VerifiedTokens;
+use auth_web::jwt::claims::{Validity, check_claims};
+use auth_web::jwt::json::{self, parse_object};
+use auth_web::jwt::key::{KeyError, KeySet};
+use auth_web::jwt::rules::Rules;
+use auth_web::jwt::token::{Limits, Token};
+use libfuzzer_sys::fuzz_target;
+
+const NOW: u64 = 1_700_000_000;
+
+static KEYS: LazyLock<[Result<KeySet, KeyError>; 2]> = LazyLock::new(|| {
+    [
+        KeySet::parse(include_bytes!("../../tests/keys/rsa-2048-other.public.pem")),
+        KeySet::parse(b"a secret that no token of the corpus is signed with"),
+    ]
+});
+
+static RULES: LazyLock<Rules> = LazyLock::new(|| Rules {
+    leeway: 5,
+    max_age: Some(3600),
+    issuers: vec!["https://issuer".to_owned()],
+    audiences: vec!["sip".to_owned()],
+    required_scope: vec!["sip".to_owned()],
+    token_type: Some("at+jwt".to_owned()),
+    ..Rules::default()
+});
+
+fuzz_target!(|data: &[u8]| {
+    let limits = Limits::default();
+    if let Ok(token) = Token::parse(data, &limits) {
+        judge(&token);
+    }
+    let mut texts = data.splitn(2, |byte| *byte == 0);
+    if let (Some(header), Some(payload)) = (texts.next(), texts.next()) {
+        let raw = format!("{}.{}.c2ln", base64url(header), base64url(payload));
+        match Token::parse(raw.as_bytes(), &limits) {
+            Ok(token) => {
+                // What is accepted is JSON for others, too. serde_json rounds the largest reals
+                // to infinity, and says so.
+                for text in [header, payload] {
+                    if let Err(error) = serde_json::from_slice::<serde_json::Value>(text) {
+                        assert!(
+                            error.to_string().starts_with("number out of range"),
+                            "{error}"
+                        );
+                    }
+                }
+                judge(&token);
+            }
+            Err(error) => assert!(!error.to_string().is_empty()),
+        }
+    }
+});
+
+fn judge(token: &Token) {
+    // The printed text is read back as the same claims.
+    let mut printed = String::new();
+    json::print::object(&mut printed, token.claims());
+    assert_eq!(
+        parse_object(printed.as_bytes()).as_ref(),
+        Ok(token.claims())
+    );
+    assert!(token.decoded().ends_with(&printed));
+    assert!(token.decoded_without_key().ends_with(&printed));
+
+    let again = Token::parse(token.as_str().as_bytes(), &Limits::default());
+    assert_eq!(
+        again.map(|token| token.decoded()).ok(),
+        Some(token.decoded())
+    );
+
+    let rules = Rules::default();
+    let in_time = check_claims(token, &rules, NOW).is_ok();
+    let validity = Validity::of(token, &rules);
+    assert_eq!(
+        in_time,
+        validity
+            .as_ref()
+            .is_ok_and(|validity| validity.includes(NOW))
+    );
+    let _ = check_claims(token, &RULES, NOW);
+
+    let candidates = KEYS.each_ref().map(|keys| CandidateSecret {
+        keys: keys.as_ref(),
+        start_ts: 0,
+        end_ts: i64::MAX,
+    });
+    let outcome = authorize(token, &candidates, &rules, NOW);
+    assert!(!outcome.is_authorized());
+    assert!(!outcome.reason().contains(char::is_control));
+
+    if let Ok(validity) = validity {
+        let mut cache = VerifiedTokens::new(1);
+        cache.insert(token.as_str().as_bytes(), 0, 0, validity, ());
+        assert_eq!(
+            cache.get(token.as_str().as_bytes(), 0, 0, NOW).is_some(),
+            in_time
+        );
+    }
+}
+
+fn base64url(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let mut block = [0; 4];
+        block[1..=chunk.len()].copy_from_slice(chunk);
+        let bits = u32::from_be_bytes(block);
+        for digit in 0..=chunk.len() {
+            text.push(char::from(DIGITS[(bits >> (18 - 6 * digit)) as usize & 63]));
+        }
+    }
+    text
+}
