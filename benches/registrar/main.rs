@@ -1,0 +1,204 @@
+//! `make load`: devices register and refresh at opensips-cfg/registrar.cfg for some minutes, at the
+//! highest rate that it takes; then everybody who keeps count is asked how many there are.
+//!
+//! Every other round the devices have moved: they are challenged, and the endpoint is asked. In the
+//! rounds between, the registrar answers what it knows. See docs/benchmarks.md.
+
+#[allow(dead_code)]
+#[path = "../../tests/webhooks/digest.rs"]
+mod digest;
+#[allow(dead_code)]
+#[path = "../../tests/webhooks/endpoint.rs"]
+mod endpoint;
+#[allow(dead_code)]
+#[path = "../../tests/harness/mod.rs"]
+mod harness;
+mod memory;
+#[allow(dead_code)]
+#[path = "../../tests/e2e/caching/mi.rs"]
+mod mi;
+#[allow(dead_code)]
+#[path = "../../tests/registrar/redis.rs"]
+mod redis;
+mod round;
+#[allow(dead_code)]
+#[path = "../../tests/registrar/setting.rs"]
+mod setting;
+#[allow(dead_code)]
+#[path = "../shared/mod.rs"]
+mod shared;
+#[allow(dead_code)]
+#[path = "../../tests/webhooks/tls.rs"]
+mod tls;
+
+use harness::database::Backend;
+use harness::ports;
+use memory::Own;
+use round::Crowd;
+use serde_json::{Value, json};
+use setting::{CROWD, Setting, Site};
+use shared::machine;
+use std::collections::HashMap;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// What OpenSIPS has to have.
+const NEEDED: [&str; 4] = [
+    "cachedb_redis.so",
+    "db_mysql.so",
+    "mi_datagram.so",
+    "uac_registrant.so",
+];
+
+/// Shared memory of OpenSIPS, MiB: that of the contacts, and of the transactions of five seconds.
+const SHARED: &str = "1024";
+
+/// By how much a process may seem to grow in the second half, KiB: what the allocator and the
+/// libraries have not touched before.
+const GROWTH: u64 = 1024;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(message) => {
+            eprintln!("load: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<bool, String> {
+    let devices = shared::setting("DEVICES", 100_000_usize)?.clamp(10, 1_000_000);
+    let seconds = shared::setting("DURATION", 300_u64)?.clamp(1, 86_400);
+    let workers = shared::setting("WORKERS", 4_u32)?.clamp(1, 64);
+    println!("machine: {}", machine::description());
+    let mut core = match shared::opensips(&NEEDED) {
+        Ok(core) => core,
+        Err(reason) => {
+            println!("nothing is measured: {reason}");
+            return Ok(true);
+        }
+    };
+    println!("{core}, {workers} UDP workers, {devices} devices, {seconds} s");
+    core.arguments.extend(["-m", SHARED].map(str::to_string));
+    let setting = Setting::with_crowd(devices);
+    let mut site = setting.site(&core, Backend::Mysql)?;
+    site.settings = vec![
+        ("LOG_LEVEL", "1".to_string()),
+        ("UDP_WORKERS", workers.to_string()),
+    ];
+    let instance = site.start(&core)?;
+    let crowd = Crowd {
+        realm: CROWD,
+        devices,
+        registrar: site.udp,
+        port: ports::free(),
+    };
+    let folder = setting.folder();
+    let rows = folder.join("rows.csv");
+    round::write_rows(&crowd, &rows)?;
+
+    let begin = Instant::now();
+    let whole = Duration::from_secs(seconds);
+    let mut half = None;
+    let mut lost = 0;
+    println!("| round | | devices a second | confirmed | failed | sent again |");
+    println!("|---|---|---|---|---|---|");
+    // To an even number of rounds, so that both halves have both kinds.
+    for number in 0.. {
+        if number % 2 == 0 && begin.elapsed() >= whole {
+            break;
+        }
+        let seen = round::run(&crowd, &rows, number / 2, &folder)?;
+        let what = if number % 2 == 0 { "asked" } else { "known" };
+        println!(
+            "| {} | {what} | {:.0} | {} | {} | {} |",
+            number + 1,
+            seen.confirmed as f64 / seen.took.as_secs_f64(),
+            seen.confirmed,
+            seen.failed,
+            seen.sent_again
+        );
+        lost += (devices as u64).saturating_sub(seen.confirmed);
+        // After the first round of a kind nobody has anything new to remember.
+        if half.is_none() && number >= 1 && begin.elapsed() * 2 >= whole {
+            half = Some((memory::look(instance.pid()), used(&site)?));
+        }
+    }
+    let (half, half_used) = half.ok_or("the load ended before its half")?;
+    let (end, end_used) = (memory::look(instance.pid()), used(&site)?);
+    let complete = counts(&setting, &site, devices)?;
+    println!("\nshared memory in use: {half_used} bytes at half time, {end_used} at the end");
+    let steady = grown(&half, &end);
+    println!("\nlost: {lost}");
+    Ok(complete && steady && lost == 0)
+}
+
+fn statistic(site: &Site, group: &str, name: &str) -> Result<u64, String> {
+    let answer = site
+        .mi()
+        .run("get_statistics", json!({ "statistics": [name] }))?;
+    let number = |value: &Value| match value {
+        Value::String(text) => text.parse().ok(),
+        value => value.as_u64(),
+    };
+    let value = answer.get(format!("{group}:{name}")).and_then(number);
+    value.ok_or_else(|| format!("get_statistics {name}: {answer}"))
+}
+
+fn used(site: &Site) -> Result<u64, String> {
+    statistic(site, "shmem", "real_used_size")
+}
+
+/// Asks everybody who counts, and says whether all agree.
+fn counts(setting: &Setting, site: &Site, devices: usize) -> Result<bool, String> {
+    let number = |text: String| {
+        text.trim()
+            .parse::<u64>()
+            .map_err(|e| format!("{text}: {e}"))
+    };
+    let rows = site
+        .database
+        .sql("SELECT COUNT(DISTINCT username) FROM location;")?;
+    let rows = rows.lines().last().unwrap_or_default().to_string();
+    let keys = site.redis.cli(&["--scan", "--pattern", "user:*"])?;
+    let counts = [
+        (
+            "usrloc, addresses of record",
+            statistic(site, "usrloc", "location-users")?,
+        ),
+        (
+            "usrloc, contacts",
+            statistic(site, "usrloc", "location-contacts")?,
+        ),
+        ("the table location", number(rows)?),
+        ("Redis, keys", keys.lines().count() as u64),
+        (
+            "Redis, active-user",
+            number(site.redis.cli(&["ZCARD", "active-user"])?)?,
+        ),
+        (
+            "the endpoint",
+            setting.endpoint()?.admitted(CROWD).len() as u64,
+        ),
+    ];
+    println!("\n| who counts | |\n|---|---|");
+    for (who, count) in counts {
+        println!("| {who} | {count} |");
+    }
+    Ok(counts.iter().all(|(_, count)| *count == devices as u64))
+}
+
+/// Shows each process, and says whether none has grown.
+fn grown(half: &[Own], end: &[Own]) -> bool {
+    let before: HashMap<u32, u64> = half.iter().map(|own| (own.pid, own.kib)).collect();
+    println!("\n| process | KiB of its own at half time | at the end |\n|---|---|---|");
+    let mut steady = half.len() == end.len();
+    for Own { pid, kib } in end {
+        let was = before.get(pid).copied().unwrap_or(0);
+        println!("| {pid} | {was} | {kib} |");
+        steady &= *kib <= was + GROWTH;
+    }
+    steady
+}

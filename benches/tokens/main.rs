@@ -1,0 +1,108 @@
+//! `make bench`: what a call of jwt_authorize and jwt_script_authorize takes in an OpenSIPS, beside
+//! the C module auth_jwt in the same one, with the same database; and what a million profiles cost.
+//!
+//! See docs/benchmarks.md.
+
+#[allow(dead_code)]
+#[path = "../../tests/harness/mod.rs"]
+mod harness;
+#[allow(dead_code)]
+#[path = "../shared/mod.rs"]
+mod shared;
+
+mod call;
+mod place;
+mod preload;
+mod probe;
+mod report;
+
+use call::{Call, Keys};
+use harness::script::Value;
+use place::{Place, add_profile};
+use probe::{LOOP, Probe, Setting};
+use report::{Report, Who};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Profiles in the database of the first table.
+const PROFILES: u32 = 1000;
+
+/// The one whose tokens are sent.
+const TAG: &str = "bench-phone";
+
+/// Each call asks the database, as auth_jwt does, and no token is remembered.
+const CACHES_OFF: [(&str, Value); 2] = [
+    ("cache_ttl", Value::Number(0)),
+    ("token_cache_size", Value::Number(0)),
+];
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("bench: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), String> {
+    let rounds = shared::setting("ROUNDS", 21_u32)?.clamp(1, 1000);
+    let profiles = shared::setting("PROFILES", 1_000_000_u32)?.clamp(1, 10_000_000);
+    println!("machine: {}", shared::machine::description());
+    let place = Place::find()?;
+    place.introduce();
+    println!(
+        "each figure: the median of {rounds} loops of {LOOP} calls in the script of one worker, without"
+    );
+    println!("the loop itself, which is measured beside each\n");
+    let keys = Keys::new();
+    print!("{}", calls(&place, &keys, rounds)?);
+    print!("{}", preload::run(&place, profiles, rounds)?);
+    Ok(())
+}
+
+/// The first table.
+fn calls(place: &Place, keys: &Keys, rounds: u32) -> Result<Report, String> {
+    let database = place.database(PROFILES)?;
+    add_profile(&database, TAG, &keys.secret())?;
+    let routes = keys.script(include_str!("loop.cfg"));
+    let start = |module: &Path, setting: &Setting<'_>, name: &str| {
+        let folder = place.folder.path().join(name);
+        Probe::start(&place.core, module, &database, setting, &routes, 1, &folder)
+    };
+    let module = harness::module();
+    let mut report = Report::new(place.peer.as_ref().err().cloned());
+    let mut probes = vec![
+        (Who::CachesOff, start(&module, &CACHES_OFF, "off")?),
+        (Who::FirstSight, start(&module, &[], "on")?),
+    ];
+    if let Ok(peer) = &place.peer {
+        match start(peer, &[], "peer") {
+            Ok(probe) => probes.push((Who::Peer, probe)),
+            Err(reason) => report.no_peer(format!("auth_jwt does not start: {reason}")),
+        }
+    }
+    let mut number = 0;
+    let mut fresh = |call: Call| -> Vec<String> {
+        let range = number..number + LOOP as u64;
+        number = range.end;
+        range.map(|number| keys.token(call, TAG, number)).collect()
+    };
+    for call in Call::ALL {
+        let known = vec![fresh(call)[0].clone(); LOOP];
+        for (_, probe) in &probes {
+            probe.measure(call, &known)?;
+        }
+        for _ in 0..rounds {
+            let tokens = fresh(call);
+            for (who, probe) in &probes {
+                report.add(call, *who, probe.measure(call, &tokens)?);
+                if *who == Who::FirstSight {
+                    report.add(call, Who::SeenBefore, probe.measure(call, &known)?);
+                }
+            }
+        }
+    }
+    Ok(report)
+}
