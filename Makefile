@@ -1,0 +1,90 @@
+# auth_web: an OpenSIPS module in Rust. `make help` lists the targets.
+
+CARGO ?= cargo
+CARGO_FLAGS ?= --locked
+# Where cargo leaves what it builds.
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+DESTDIR ?=
+# Where OpenSIPS looks for modules; found by scripts/install where it is not given.
+MODULES_DIR ?=
+DROP_IN ?= 0
+KEEP ?= 0
+
+.PHONY: all help test demo bench bench-http load fuzz docker-test abi-check install uninstall lint clean standin FORCE
+
+all: build/auth_web.so
+
+help:
+	@echo 'make                                build/auth_web.so'
+	@echo 'make demo [KEEP=1]                  see it at work'
+	@echo 'make test [FUZZ_SECONDS=60]         all tests, and each fuzz target that long'
+	@echo 'make bench [PROFILES=1000000]       calls beside the C module auth_jwt, a million profiles'
+	@echo 'make bench-http [DURATION=5]        http_authorize beside rest_client'
+	@echo 'make load [DEVICES=100000] [DURATION=300]   devices that register and refresh, and what is left of them'
+	@echo 'make fuzz [SECONDS=60]              the fuzz targets, one after the other'
+	@echo 'make docker-test [OPENSIPS=3.6]     the SIPp scenarios on a dockerised OpenSIPS'
+	@echo 'make lint                           rustfmt, clippy and cargo-deny'
+	@echo 'make abi-check OPENSIPS_SRC=TREE    compare include/opensips/abi.h with a source tree'
+	@echo 'make install [MODULES_DIR=] [DROP_IN=1] [DESTDIR=]'
+	@echo 'make uninstall [MODULES_DIR=] [DESTDIR=]'
+
+build/auth_web.so: FORCE
+	@scripts/packages build
+	$(CARGO) build --release $(CARGO_FLAGS)
+	@mkdir -p build
+	@cmp -s $(TARGET_DIR)/release/libauth_web.so $@ || cp $(TARGET_DIR)/release/libauth_web.so $@
+
+FORCE:
+
+# The small program that loads the module where there is no OpenSIPS.
+standin:
+	@scripts/packages demo
+	$(MAKE) -C tests/core
+
+test: all
+	@scripts/packages test
+	@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) scripts/test
+
+demo: all standin
+	@KEEP=$(KEEP) scripts/demo
+
+bench: all standin
+	@scripts/packages test
+	AUTH_WEB_SO=$(CURDIR)/build/auth_web.so $(CARGO) bench $(CARGO_FLAGS) --bench tokens
+
+bench-http: all
+	@scripts/packages test
+	$(CARGO) build --release $(CARGO_FLAGS) --example endpoint
+	AUTH_WEB_SO=$(CURDIR)/build/auth_web.so $(CARGO) bench $(CARGO_FLAGS) --bench webhooks
+
+load: all
+	@scripts/packages test
+	$(CARGO) build --release $(CARGO_FLAGS) --example endpoint
+	AUTH_WEB_SO=$(CURDIR)/build/auth_web.so DEVICES=$(or $(DEVICES),100000) \
+		DURATION=$(or $(DURATION),300) $(CARGO) bench $(CARGO_FLAGS) --bench registrar
+
+fuzz:
+	@scripts/packages build fuzz
+	@for target in token key jwk; do fuzz/run.sh $$target $(or $(SECONDS),60) || exit 1; done
+
+docker-test: all
+	@OPENSIPS=$(or $(OPENSIPS),3.6) scripts/docker-test
+
+abi-check:
+	@scripts/abi-check "$(OPENSIPS_SRC)"
+
+install: all
+	@MODULES_DIR='$(MODULES_DIR)' DESTDIR='$(DESTDIR)' DROP_IN='$(DROP_IN)' scripts/install
+
+uninstall:
+	@MODULES_DIR='$(MODULES_DIR)' DESTDIR='$(DESTDIR)' scripts/install --remove
+
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets $(CARGO_FLAGS) -- -D warnings
+	@scripts/deny
+
+clean:
+	$(CARGO) clean
+	$(MAKE) -C tests/core clean
+	rm -rf build
