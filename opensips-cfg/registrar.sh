@@ -38,6 +38,11 @@ fail() {
 # Accounts, endpoints, contacts, trunks.
 : "${DB_URL:=mysql://opensips:opensipsrw@localhost/opensips}"
 
+# Seconds for which the database is not asked again about an account, and for which what is known of
+# it serves while the database fails.
+: "${ACCOUNT_TTL:=10}"
+: "${ACCOUNT_GRACE:=600}"
+
 # The registrations that other servers read, the nonces that were used, and bans.
 : "${REDIS_HOST:=127.0.0.1}"
 : "${REDIS_PORT:=6379}"
@@ -102,7 +107,7 @@ fi
 
 export OPENSIPS_MODULES LOG_LEVEL LOG_TO_STDERR UDP_WORKERS TCP_WORKERS AUTH_WEB MI_SOCKET \
 	SIP_ADDRESS SIP_PORT TLS_PORT WS_PORT WSS_PORT TLS TLS_CERTIFICATE TLS_PRIVATE_KEY \
-	ADVERTISED_ADDRESS DB_URL DB_MODULE SQL_MODULE SQL_QUERY \
+	ADVERTISED_ADDRESS DB_URL DB_MODULE SQL_MODULE SQL_QUERY ACCOUNT_TTL ACCOUNT_GRACE \
 	REDIS_HOST REDIS_PORT REDIS_LOGIN REDIS_DATABASE REDIS_TIMEOUT \
 	REGISTRAR_SECRET HTTP_TIMEOUT DIGEST_ALGORITHMS TOKEN_ALGORITHMS TOKEN_LEEWAY \
 	DEFAULT_EXPIRES MAX_EXPIRES NAT_EXPIRES NEXT_HOP \

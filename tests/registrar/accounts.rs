@@ -2,12 +2,20 @@
 
 use super::device::{Device, Request, expect, refused};
 use super::group::{Group, Scenario};
+use super::setting::{ACCOUNT_GRACE, ACCOUNT_TTL};
+use std::time::{Duration, Instant};
 
 pub const SCENARIOS: &[Scenario] = &[
     ("realms that are refused", realms),
     ("an endpoint that denies", denied),
     ("the device limit", limit),
 ];
+
+/// They change the accounts of a registrar of their own; mostly they wait, so one database is enough.
+pub const OF_MYSQL: &[Scenario] = &[("an account that changes", changed)];
+
+/// More than the second that times of a script are rounded by.
+const A_WHILE: Duration = Duration::from_millis(1100);
 
 fn realms(group: &Group) -> Result<(), String> {
     let site = group.site()?;
@@ -99,4 +107,63 @@ fn limit(group: &Group) -> Result<(), String> {
     full(two.ask(&Request::register())?)?;
     // A limit of nobody.
     full(Device::new(site, "x", "none.example")?.ask(&Request::register())?)
+}
+
+fn changed(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    // Each from a place of its own, so that Redis does not answer for the account.
+    let register = |realm: &str, user: &str| {
+        let mut device = Device::new(site, user, realm)?;
+        device.authorize(&Request::register(), "secret")
+    };
+    let active = |realm: &str, is: u8| {
+        site.database.sql(&format!(
+            "UPDATE registrar_accounts SET is_active = {is} WHERE realm = '{realm}';"
+        ))
+    };
+    expect(register("a.example", "mary")?, 200)?;
+    active("a.example", 0)?;
+    std::thread::sleep(ACCOUNT_TTL + A_WHILE);
+    refused(
+        register("a.example", "mary")?,
+        403,
+        "Account has been deactivated",
+    )?;
+    active("a.example", 1)?;
+    std::thread::sleep(ACCOUNT_TTL + A_WHILE);
+    expect(register("a.example", "mary")?, 200)?;
+    // A new one counts at once, and one that is gone is gone.
+    refused(register("new.example", "john")?, 403, "Unknown realm")?;
+    site.database
+        .sql("INSERT INTO registrar_accounts (realm) VALUES ('new.example');")?;
+    let answer = Device::new(site, "john", "new.example")?.ask(&Request::register())?;
+    expect(answer, 401)?;
+    site.database
+        .sql("DELETE FROM registrar_accounts WHERE realm = 'new.example';")?;
+    std::thread::sleep(ACCOUNT_TTL + A_WHILE);
+    refused(register("new.example", "john")?, 403, "Unknown realm")?;
+    unanswered(group, &register)
+}
+
+/// The database has no answer any more: who is known stays so for a while, nobody else gets in.
+fn unanswered(
+    group: &Group,
+    register: &dyn Fn(&str, &str) -> Result<crate::harness::answer::Answer, String>,
+) -> Result<(), String> {
+    expect(register("a.example", "mary")?, 200)?;
+    // It was asked at the latest now.
+    let known = Instant::now();
+    group.site()?.database.sql("DROP VIEW registrar_realms;")?;
+    std::thread::sleep(ACCOUNT_TTL + A_WHILE);
+    for _ in 0..3 {
+        expect(register("a.example", "mary")?, 200)?;
+    }
+    expect(register("silent.example", "jim")?, 503)?;
+    let log = group.with(|instance| instance.log())?;
+    if !log.contains("no answer about the account of a.example, which stays as it was") {
+        return Err("the log does not say that the account is an old one".to_string());
+    }
+    let left = ACCOUNT_GRACE + 2 * A_WHILE;
+    std::thread::sleep(left.saturating_sub(known.elapsed()));
+    expect(register("a.example", "mary")?, 503).map(drop)
 }

@@ -20,6 +20,10 @@ use std::time::Duration;
 /// How long the last process of a registrar may be behind the first.
 const START: Duration = Duration::from_secs(60);
 
+/// For how long accounts are remembered: with a database that answers, and with one that fails.
+pub const ACCOUNT_TTL: Duration = Duration::from_secs(1);
+pub const ACCOUNT_GRACE: Duration = Duration::from_secs(5);
+
 /// What nonces and marks are made with in all instances.
 pub const SECRET: &str = "a secret of the tests, 0123456789";
 
@@ -241,6 +245,8 @@ impl Config for Site {
             ("TLS_CERTIFICATE", path("certificate.pem")),
             ("TLS_PRIVATE_KEY", path("key.pem")),
             ("DB_URL", self.database.url.clone()),
+            ("ACCOUNT_TTL", ACCOUNT_TTL.as_secs().to_string()),
+            ("ACCOUNT_GRACE", ACCOUNT_GRACE.as_secs().to_string()),
             ("REDIS_PORT", self.redis.port.to_string()),
             ("REGISTRAR_SECRET", SECRET.to_string()),
             ("NEXT_HOP", format!("127.0.0.1:{}", self.next_hop)),
