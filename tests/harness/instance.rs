@@ -167,15 +167,27 @@ impl Instance {
 
     /// What it has logged from that byte on.
     pub fn log_since(&self, offset: u64) -> String {
-        let mut bytes = Vec::new();
-        let read = File::open(self.folder.join("log")).and_then(|mut file| {
-            file.seek(SeekFrom::Start(offset))?;
-            file.read_to_end(&mut bytes)
-        });
-        match read {
-            Ok(_) => String::from_utf8_lossy(&bytes).into_owned(),
+        match self.log_bytes(offset) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(e) => format!("(no log: {e})"),
         }
+    }
+
+    /// What it has logged from that byte on, as far as whole lines go: a process may be in the middle
+    /// of one. `offset` moves behind them.
+    pub fn log_lines(&self, offset: &mut u64) -> String {
+        let mut bytes = self.log_bytes(*offset).unwrap_or_default();
+        bytes.truncate(bytes.iter().rposition(|b| *b == b'\n').map_or(0, |n| n + 1));
+        *offset += bytes.len() as u64;
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    fn log_bytes(&self, offset: u64) -> std::io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let mut file = File::open(self.folder.join("log"))?;
+        file.seek(SeekFrom::Start(offset))?;
+        file.read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     /// How many bytes it has logged.

@@ -2,8 +2,8 @@
 
 use super::device::{Device, Request, Transport, expect};
 use super::group::{Group, Scenario};
-use super::setting::CROWD;
-use crate::harness::server::{children, wait_for};
+use super::setting::{CROWD, Site};
+use crate::harness::server::wait_for;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -47,7 +47,7 @@ fn survive(group: &Group) -> Result<(), String> {
     };
     let confirmed = std::thread::scope(|scope| {
         let devices = scope.spawn(|| register_until(group, &over));
-        let ended = in_the_middle(group, registered);
+        let ended = in_the_middle(group, site, registered);
         over.store(true, Ordering::Relaxed);
         let confirmed = devices.join().map_err(|_| "a panic".to_string())?;
         ended.and(confirmed)
@@ -81,13 +81,11 @@ fn survive(group: &Group) -> Result<(), String> {
 /// While devices register: SIGTERM to a worker, then the end of the whole.
 fn in_the_middle(
     group: &Group,
+    site: &Site,
     registered: impl Fn(u64) -> Result<u64, String>,
 ) -> Result<(), String> {
     let before = registered(20)?;
-    let worker = group.with(|instance| {
-        let mut workers = children(instance.pid()).into_iter();
-        workers.find(|pid| is_worker(*pid)).ok_or("no worker")
-    })??;
+    let worker = worker(site)?;
     let killed = Command::new("kill")
         .args(["-TERM", &worker.to_string()])
         .status();
@@ -100,13 +98,15 @@ fn in_the_middle(
     Ok(())
 }
 
-/// Whether a process of OpenSIPS takes requests: it has
-/// served some, which shows in the processor time that it has used.
-fn is_worker(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let after = stat.rsplit(')').next().unwrap_or_default();
-    let ticks = after.split_whitespace().nth(11);
-    ticks
-        .and_then(|t| t.parse::<u64>().ok())
-        .is_some_and(|t| t > 0)
+/// A process that takes requests.
+fn worker(site: &Site) -> Result<u64, String> {
+    let answer = site.mi().run("ps", serde_json::Value::Null)?;
+    let processes = answer["Processes"].as_array().into_iter().flatten();
+    processes
+        .filter(|process| {
+            let is = process["Type"].as_str().unwrap_or_default();
+            is.starts_with("SIP receiver")
+        })
+        .find_map(|process| process["PID"].as_u64())
+        .ok_or_else(|| format!("no worker: {answer}"))
 }

@@ -134,8 +134,7 @@ impl Group {
             return Ok(());
         };
         running.instance.check_workers()?;
-        let log = running.instance.log_since(running.log_checked);
-        running.log_checked += log.len() as u64;
+        let log = running.instance.log_lines(&mut running.log_checked);
         secrecy::check(&log, [BASIC.1, SIGNATURE_SECRET, NONCE_SECRET])
     }
 }
