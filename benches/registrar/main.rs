@@ -57,6 +57,9 @@ const SHARED: &str = "1024";
 /// libraries have not touched before.
 const GROWTH: u64 = 1024;
 
+/// How long the last transactions may take to end.
+const SETTLE_SECONDS: u32 = 60;
+
 fn main() -> ExitCode {
     match run() {
         Ok(true) => ExitCode::SUCCESS,
@@ -123,10 +126,12 @@ fn run() -> Result<bool, String> {
         lost += (devices as u64).saturating_sub(seen.confirmed);
         // After the first round of a kind nobody has anything new to remember.
         if half.is_none() && number >= 1 && begin.elapsed() * 2 >= whole {
+            settle(&site)?;
             half = Some((memory::look(instance.pid()), used(&site)?));
         }
     }
     let (half, half_used) = half.ok_or("the load ended before its half")?;
+    settle(&site)?;
     let (end, end_used) = (memory::look(instance.pid()), used(&site)?);
     let complete = counts(&setting, &site, devices)?;
     println!("\nshared memory in use: {half_used} bytes at half time, {end_used} at the end");
@@ -145,6 +150,20 @@ fn statistic(site: &Site, group: &str, name: &str) -> Result<u64, String> {
     };
     let value = answer.get(format!("{group}:{name}")).and_then(number);
     value.ok_or_else(|| format!("get_statistics {name}: {answer}"))
+}
+
+/// Waits for the end of all transactions, which are kept for some seconds after their answer: at
+/// thousands a second they are most of the shared memory.
+fn settle(site: &Site) -> Result<(), String> {
+    for _ in 0..SETTLE_SECONDS {
+        if statistic(site, "tm", "inuse_transactions")? == 0 {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    Err(format!(
+        "there are transactions {SETTLE_SECONDS} s after the last request"
+    ))
 }
 
 fn used(site: &Site) -> Result<u64, String> {

@@ -3,21 +3,21 @@
 //! serde_json alone can't be as strict as a token needs it: it keeps the last of duplicate
 //! members (RFC 7519 section 4 lets a reader reject them), it turns integers that don't fit into
 //! floating point, and it rounds reals that the C module prints to the last digit. So the text is
-//! read here, into serde_json's [`Value`].
+//! read here, into [values](value) of our own.
 
 pub mod print;
+pub mod value;
 
-use serde_json::{Map, Number, Value};
+use compact_str::CompactString;
 use thiserror::Error;
+
+pub use value::{Object, Value};
 
 /// How deep objects and arrays may be nested, the outermost object counted as one.
 ///
 /// Real tokens stay below ten. The bound keeps the recursion of the reader far from the end of
 /// the stack of any thread.
 pub const MAX_DEPTH: usize = 32;
-
-/// Members of one JSON object.
-pub type Object = Map<String, Value>;
 
 /// Why a text is not an acceptable JSON object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -136,7 +136,7 @@ impl Reader<'_> {
             Some(b't') => self.literal("true", Value::Bool(true)),
             Some(b'f') => self.literal("false", Value::Bool(false)),
             Some(b'n') => self.literal("null", Value::Null),
-            Some(b'-' | b'0'..=b'9') => Ok(Value::Number(self.number()?)),
+            Some(b'-' | b'0'..=b'9') => self.number(),
             _ => Err(self.syntax()),
         }
     }
@@ -146,12 +146,12 @@ impl Reader<'_> {
             return Err(JsonError::TooDeep);
         }
         self.expect(b'{')?;
-        let mut members = Object::new();
         self.skip_space();
         if self.peek() == Some(b'}') {
             self.at += 1;
-            return Ok(members);
+            return Ok(Object::default());
         }
+        let mut members = Vec::with_capacity(8);
         loop {
             self.skip_space();
             let name = self.string()?;
@@ -159,15 +159,13 @@ impl Reader<'_> {
             self.expect(b':')?;
             self.skip_space();
             let value = self.value(depth + 1)?;
-            if members.insert(name, value).is_some() {
-                return Err(JsonError::DuplicateMember);
-            }
+            members.push((name, value));
             self.skip_space();
             match self.peek() {
                 Some(b',') => self.at += 1,
                 Some(b'}') => {
                     self.at += 1;
-                    return Ok(members);
+                    return Object::new(members).ok_or(JsonError::DuplicateMember);
                 }
                 _ => return Err(self.syntax()),
             }
@@ -200,17 +198,17 @@ impl Reader<'_> {
         }
     }
 
-    fn string(&mut self) -> Result<String, JsonError> {
+    fn string(&mut self) -> Result<CompactString, JsonError> {
         self.expect(b'"')?;
         let start = self.at;
         self.skip_plain();
         // Most strings have no escape and are taken in one piece.
         if self.peek() == Some(b'"') {
-            let plain = self.text[start..self.at].to_owned();
+            let plain = CompactString::new(&self.text[start..self.at]);
             self.at += 1;
             return Ok(plain);
         }
-        let mut string = self.text[start..self.at].to_owned();
+        let mut string = CompactString::new(&self.text[start..self.at]);
         loop {
             match self.next()? {
                 b'"' => return Ok(string),
@@ -288,7 +286,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn number(&mut self) -> Result<Number, JsonError> {
+    fn number(&mut self) -> Result<Value, JsonError> {
         let start = self.at;
         if self.peek() == Some(b'-') {
             self.at += 1;
@@ -315,13 +313,11 @@ impl Reader<'_> {
         let text = &self.text[start..self.at];
         let range = JsonError::NumberRange(start);
         if real {
-            // Rust rounds correctly, and to infinity on overflow, which no Number can hold.
-            text.parse::<f64>()
-                .ok()
-                .and_then(Number::from_f64)
-                .ok_or(range)
+            // Rust rounds correctly, and to infinity on overflow.
+            let real = text.parse::<f64>().ok().filter(|real| real.is_finite());
+            real.map(Value::Real).ok_or(range)
         } else {
-            text.parse::<i64>().map(Number::from).map_err(|_| range)
+            text.parse().map(Value::Integer).map_err(|_| range)
         }
     }
 }

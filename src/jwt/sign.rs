@@ -7,12 +7,11 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaEncoding, RsaKeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::Value;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::algorithm::{self, Algorithm, AlgorithmSet};
-use super::json::{self, JsonError, Object};
+use super::json::{self, JsonError, Object, Value};
 use super::key::{MAX_RSA_BITS, MIN_RSA_BITS, Signer, signer};
 
 /// Why something can't sign. No message holds any of the material.
@@ -206,7 +205,7 @@ pub fn sign(
     let claims = json::parse_object(claims).map_err(SignError::Claims)?;
     let header = match header {
         Some(text) => json::parse_object(text).map_err(SignError::Header)?,
-        None => Object::new(),
+        None => Object::default(),
     };
     let header = complete(header, algorithm)?;
     let mut token = String::new();
@@ -227,7 +226,7 @@ pub fn sign(
 
 fn complete(mut header: Object, algorithm: Algorithm) -> Result<Object, SignError> {
     for member in ["crit", "b64"] {
-        if header.contains_key(member) {
+        if header.contains(member) {
             return Err(SignError::HeaderMember(member));
         }
     }
@@ -235,8 +234,10 @@ fn complete(mut header: Object, algorithm: Algorithm) -> Result<Object, SignErro
     if header.get("alg").is_some_and(|given| *given != name) {
         return Err(SignError::OtherAlgorithm(algorithm));
     }
-    header.insert("alg".to_owned(), name);
-    header.entry("typ").or_insert_with(|| Value::from("JWT"));
+    header.insert("alg", name);
+    if !header.contains("typ") {
+        header.insert("typ", Value::from("JWT"));
+    }
     Ok(header)
 }
 

@@ -6,11 +6,10 @@ use std::sync::LazyLock;
 use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::Value;
 use thiserror::Error;
 
 use super::algorithm::{self, Algorithm};
-use super::json::{self, JsonError, Object};
+use super::json::{self, JsonError, Object, Value};
 
 /// Bounds on what is read at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -248,25 +247,25 @@ impl Token {
         // Base64 makes four bytes of three: the text has at least the size of its content.
         let mut out = String::with_capacity(self.text.len());
         // The header holds alg in any case, so only typ may have to be put in between.
-        let has_type = self.header.contains_key("typ");
+        let has_type = self.header.contains("typ");
         let added = typ.filter(|_| !has_type).map(|typ| ("typ", typ));
         let mut added = added.into_iter().peekable();
         let mut members = self.header.iter().peekable();
         let merged = std::iter::from_fn(|| {
             let before = match (added.peek(), members.peek()) {
-                (Some((name, _)), Some((next, _))) => *name < next.as_str(),
+                (Some((name, _)), Some((next, _))) => name < next,
                 (first, _) => first.is_some(),
             };
             if before {
                 return added.next();
             }
             members.next().map(|(name, member)| {
-                let member = match name.as_str() {
+                let member = match name {
                     "alg" => algorithm.unwrap_or(member),
                     "typ" => typ.unwrap_or(member),
                     _ => member,
                 };
-                (name.as_str(), member)
+                (name, member)
             })
         });
         json::print::members(&mut out, merged);

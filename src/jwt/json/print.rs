@@ -6,16 +6,11 @@
 
 use std::fmt::Write;
 
-use serde_json::{Number, Value};
-
-use super::{Object, plain_length};
+use super::{Object, Value, plain_length};
 
 /// Appends `object`, compact, its members sorted.
 pub fn object(out: &mut String, object: &Object) {
-    members(
-        out,
-        object.iter().map(|(name, member)| (name.as_str(), member)),
-    );
+    members(out, object.iter());
 }
 
 /// Appends an object of the given members, which must come sorted by name.
@@ -38,7 +33,11 @@ pub fn value(out: &mut String, any: &Value) {
         Value::Null => out.push_str("null"),
         Value::Bool(true) => out.push_str("true"),
         Value::Bool(false) => out.push_str("false"),
-        Value::Number(any) => number(out, any),
+        // Writing into a String can't fail.
+        Value::Integer(any) => {
+            let _ = write!(out, "{any}");
+        }
+        Value::Real(any) => real(out, *any),
         Value::String(any) => string(out, any),
         Value::Array(elements) => {
             out.push('[');
@@ -80,16 +79,6 @@ fn string(out: &mut String, any: &str) {
         rest = &special[1..];
     }
     out.push('"');
-}
-
-fn number(out: &mut String, any: &Number) {
-    match (any.as_i64(), any.as_f64()) {
-        (Some(integer), _) => {
-            let _ = write!(out, "{integer}");
-        }
-        (None, Some(finite)) => real(out, finite),
-        (None, None) => out.push_str("null"),
-    }
 }
 
 /// C's `%.17g`, with `.0` where neither a point nor an exponent would show that it is a real, and

@@ -1,6 +1,29 @@
 use proptest::prelude::*;
 
 use super::*;
+use serde_json::{Map, Number, Value as Other};
+
+/// The same value, as serde_json has it.
+fn other(value: &Value) -> Other {
+    match value {
+        Value::Null => Other::Null,
+        Value::Bool(flag) => Other::from(*flag),
+        Value::Integer(integer) => Other::from(*integer),
+        Value::Real(real) => Other::from(*real),
+        Value::String(text) => Other::from(text.as_str()),
+        Value::Array(elements) => elements.iter().map(other).collect(),
+        Value::Object(members) => Other::Object(others(members)),
+    }
+}
+
+fn others(members: &Object) -> Map<String, Other> {
+    let member = |(name, value): (&str, &Value)| (name.to_owned(), other(value));
+    members.iter().map(member).collect()
+}
+
+fn read(text: &[u8]) -> Result<Map<String, Other>, JsonError> {
+    parse_object(text).map(|object| others(&object))
+}
 
 fn error(text: &str) -> JsonError {
     parse_object(text.as_bytes()).unwrap_err()
@@ -10,7 +33,7 @@ fn error(text: &str) -> JsonError {
 fn objects_with_every_kind_of_value_are_read() {
     let text = " {\"s\":\"a\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\uD83D\\uDE00é\",\"i\":-7,\
                 \"r\":1.5e1,\"t\":true,\"f\":false,\"n\":null,\"a\":[1,[],{}],\"o\":{\"\":0}}\r\n";
-    let object = parse_object(text.as_bytes()).unwrap();
+    let object = read(text.as_bytes()).unwrap();
     assert_eq!(object["s"], "a\"\\/\u{8}\u{c}\n\r\té😀é");
     assert_eq!(object["i"], -7);
     assert_eq!(object["r"], 15.0);
@@ -135,7 +158,7 @@ fn nesting_is_bounded_at_its_edge() {
 
 #[test]
 fn numbers_are_kept_or_refused_but_never_bent() {
-    let number = |text: &str| parse_object(format!("{{\"n\":{text}}}").as_bytes());
+    let number = |text: &str| read(format!("{{\"n\":{text}}}").as_bytes());
     assert_eq!(number("9223372036854775807").unwrap()["n"], i64::MAX);
     assert_eq!(number("-9223372036854775808").unwrap()["n"], i64::MIN);
     assert_eq!(number("-0").unwrap()["n"], 0);
@@ -154,11 +177,28 @@ fn numbers_are_kept_or_refused_but_never_bent() {
     );
 }
 
+#[test]
+fn members_are_found_sorted_and_replaced() {
+    let text = br#"{"b":1,"a":2,"a name that is longer than what fits into a short one":3,"":4}"#;
+    let mut object = parse_object(text).unwrap();
+    let names: Vec<_> = object.iter().map(|(name, _)| name).collect();
+    let long = "a name that is longer than what fits into a short one";
+    assert_eq!(names, ["", "a", long, "b"]);
+    assert_eq!(object.get("a"), Some(&Value::Integer(2)));
+    assert_eq!(object.get(""), Some(&Value::Integer(4)));
+    assert!(object.get("c").is_none() && !object.contains("c") && object.contains("b"));
+    object.insert("b", Value::Null);
+    object.insert("ab", Value::from("new"));
+    let names: Vec<_> = object.iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["", "a", long, "ab", "b"]);
+    assert_eq!(object.get("b"), Some(&Value::Null));
+}
+
 proptest! {
     #[test]
     fn what_serde_json_writes_is_read_the_same(object in json_object()) {
         let text = serde_json::to_vec(&object).unwrap();
-        prop_assert_eq!(parse_object(&text), Ok(object));
+        prop_assert_eq!(read(&text), Ok(object));
     }
 
     #[test]
@@ -171,24 +211,24 @@ proptest! {
         text in "\\{\"a\":[-+0-9.eE\\[\\]{}\",:a\\\\u ]{0,12}\\}",
     ) {
         if parse_object(text.as_bytes()).is_ok() {
-            prop_assert!(serde_json::from_str::<Value>(&text).is_ok(), "{}", text);
+            prop_assert!(serde_json::from_str::<Other>(&text).is_ok(), "{}", text);
         }
     }
 }
 
-fn json_object() -> impl Strategy<Value = Object> {
+fn json_object() -> impl Strategy<Value = Map<String, Other>> {
     let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        any::<f64>().prop_filter_map("finite", |real| Number::from_f64(real).map(Value::Number)),
-        any::<String>().prop_map(Value::from),
+        Just(Other::Null),
+        any::<bool>().prop_map(Other::from),
+        any::<i64>().prop_map(Other::from),
+        any::<f64>().prop_filter_map("finite", |real| Number::from_f64(real).map(Other::Number)),
+        any::<String>().prop_map(Other::from),
     ];
     let value = leaf.prop_recursive(4, 32, 6, |inner| {
         prop_oneof![
-            proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            proptest::collection::vec(inner.clone(), 0..6).prop_map(Other::from),
             proptest::collection::btree_map(any::<String>(), inner, 0..6)
-                .prop_map(|members| Value::Object(members.into_iter().collect())),
+                .prop_map(|members| Other::Object(members.into_iter().collect())),
         ]
     });
     proptest::collection::btree_map(any::<String>(), value, 0..6)

@@ -2,7 +2,6 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::Value;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::detect::{self, Shape};
@@ -10,7 +9,7 @@ use super::rsa::RsaKey;
 use super::secret::Secret;
 use super::{Key, KeyError, MAX_SET_SIZE, Material, spki};
 use crate::jwt::algorithm::{self, AlgorithmSet};
-use crate::jwt::json::{self, Object};
+use crate::jwt::json::{self, Object, Value};
 use crate::jwt::public_key;
 
 /// The keys of a JSON text: of one JSON Web Key, or of a set.
@@ -24,7 +23,7 @@ pub(super) struct Keys {
 /// Reads one key.
 pub(super) fn key(text: &[u8]) -> Result<Key, KeyError> {
     let object = object(text)?;
-    if object.0.contains_key("keys") {
+    if object.0.contains("keys") {
         return Err(KeyError::JwkSet);
     }
     key_of(&object.0)
@@ -89,10 +88,7 @@ fn object(text: &[u8]) -> Result<Sensitive, KeyError> {
 
 fn key_of(jwk: &Object) -> Result<Key, KeyError> {
     let kind = text(jwk, "kty")?.ok_or(KeyError::Jwk("kty is missing"))?;
-    if ["d", "p", "q"]
-        .iter()
-        .any(|private| jwk.contains_key(*private))
-    {
+    if ["d", "p", "q"].iter().any(|private| jwk.contains(private)) {
         return Err(KeyError::PrivateKey);
     }
     check_use(jwk)?;
@@ -126,7 +122,13 @@ fn check_use(jwk: &Object) -> Result<(), KeyError> {
     }
     match jwk.get("key_ops") {
         None => Ok(()),
-        Some(Value::Array(operations)) if operations.iter().any(|name| name == "verify") => Ok(()),
+        Some(Value::Array(operations))
+            if operations
+                .iter()
+                .any(|name| name.as_str() == Some("verify")) =>
+        {
+            Ok(())
+        }
         Some(Value::Array(_)) => Err(KeyError::JwkUse("key_ops lacks verify")),
         Some(_) => Err(KeyError::Jwk("key_ops is not an array")),
     }

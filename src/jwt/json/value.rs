@@ -1,0 +1,108 @@
+//! JSON values as the reader makes them.
+//!
+//! A token is read anew with each request, and most of that time would go into an allocation for
+//! each name and each string, as serde_json has them: so members are in one piece, and short texts
+//! inside of it.
+
+use compact_str::CompactString;
+
+/// A JSON value. Integers and reals are kept apart as they were written.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number without fraction and exponent.
+    Integer(i64),
+    /// Any other number; finite.
+    Real(f64),
+    /// A string, unescaped.
+    String(CompactString),
+    /// An array.
+    Array(Vec<Value>),
+    /// An object.
+    Object(Object),
+}
+
+impl Value {
+    /// The text of a string.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The elements of an array.
+    pub fn as_array(&self) -> Option<&[Value]> {
+        match self {
+            Self::Array(elements) => Some(elements),
+            _ => None,
+        }
+    }
+
+    /// The members of an object.
+    pub fn as_object(&self) -> Option<&Object> {
+        match self {
+            Self::Object(members) => Some(members),
+            _ => None,
+        }
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::String(text.into())
+    }
+}
+
+/// Members of a JSON object, sorted by the bytes of their names, none of which is there twice.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Object {
+    members: Vec<(CompactString, Value)>,
+}
+
+impl Object {
+    /// Of members in any order; none where a name is there twice.
+    pub fn new(mut members: Vec<(CompactString, Value)>) -> Option<Self> {
+        members.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        let twice = members.windows(2).any(|pair| pair[0].0 == pair[1].0);
+        (!twice).then_some(Self { members })
+    }
+
+    /// The member of this name.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.place(name).ok().map(|place| &self.members[place].1)
+    }
+
+    /// Whether there is a member of this name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.place(name).is_ok()
+    }
+
+    /// Puts a member in, in the place of one of the same name.
+    pub fn insert(&mut self, name: &str, value: Value) {
+        match self.place(name) {
+            Ok(place) => self.members[place].1 = value,
+            Err(place) => self.members.insert(place, (name.into(), value)),
+        }
+    }
+
+    /// Names and values, sorted by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.members
+            .iter()
+            .map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// All values.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut Value> {
+        self.members.iter_mut().map(|(_, value)| value)
+    }
+
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        self.members
+            .binary_search_by(|(member, _)| member.as_str().cmp(name))
+    }
+}
