@@ -43,14 +43,14 @@ const MAX_NAMED: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 #[derive(Debug)]
 pub struct Verified {
     /// The decoded token.
-    pub decoded: String,
+    pub decoded: Box<str>,
     /// The tag and the profile, for `jwt_authorize`: the token counts only as long as this very
     /// profile is at hand. Without a tag it is that of the identity provider.
     pub subject: Option<(Option<Arc<str>>, Arc<Ready>)>,
     /// The username, where it is in the token.
-    pub username: Option<String>,
+    pub username: Option<Box<str>>,
     /// What `load_claims` wants of it.
-    pub claims: Vec<Option<ClaimValue>>,
+    pub claims: Box<[Option<ClaimValue>]>,
 }
 
 /// What a question for a profile ends with.

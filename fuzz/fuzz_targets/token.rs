@@ -100,7 +100,7 @@ fn judge(token: &Token) {
         let mut cache = VerifiedTokens::new(1);
         cache.insert(token.as_str().as_bytes(), 0, 0, validity, ());
         assert_eq!(
-            cache.get(token.as_str().as_bytes(), 0, 0, NOW).is_some(),
+            cache.get(token.as_str().as_bytes(), 0, 0, || NOW).is_some(),
             in_time
         );
     }

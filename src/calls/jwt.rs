@@ -136,7 +136,7 @@ impl Call {
             let token = token::bare_token(token).ok()?;
             let keys = process.sources.generation();
             let reload_due = process.is_reload_due();
-            let verified = process.tokens.get(token, BY_PROFILE, keys, now())?;
+            let verified = process.tokens.get(token, BY_PROFILE, keys, now)?;
             let subject = verified.subject.as_ref()?;
             if let Some(tag) = &subject.0 {
                 let current = process.profiles.as_mut()?.fresh(self.module, tag)?;
@@ -149,7 +149,7 @@ impl Call {
             if ready.has_references() {
                 // Looks whether files changed, which changes the generation.
                 for key in &ready.keys {
-                    key.keys(&process.sources, Instant::now()).ok()?;
+                    key.keys(&process.sources, Instant::now).ok()?;
                 }
                 if process.sources.generation() != keys || reload_due {
                     return None;
@@ -351,11 +351,10 @@ impl Call {
 
     fn judge(&self, token: &Token, ready: &Ready) -> Outcome {
         let sources = process::with(|process| process.sources.clone());
-        let time = Instant::now();
         let keys: Vec<_> = ready
             .keys
             .iter()
-            .map(|holder| holder.keys(&sources, time))
+            .map(|holder| holder.keys(&sources, Instant::now))
             .collect();
         let candidates: Vec<_> = ready
             .profile

@@ -72,8 +72,15 @@ impl<V> VerifiedTokens<V> {
     }
 
     /// What is known of this token, provided that it was verified in the same context and
-    /// generation and is valid at the UNIX time `now`, in seconds. Otherwise it is forgotten.
-    pub fn get(&mut self, token: &[u8], context: u64, generation: u64, now: u64) -> Option<&V> {
+    /// generation and is valid at the UNIX time `now`, in seconds, which is asked for only where there
+    /// is such a token. Otherwise it is forgotten.
+    pub fn get(
+        &mut self,
+        token: &[u8],
+        context: u64,
+        generation: u64,
+        now: impl FnOnce() -> u64,
+    ) -> Option<&V> {
         self.entries.as_ref()?;
         let place = self.place(token, context);
         let entries = self.entries.as_mut()?;
@@ -83,7 +90,7 @@ impl<V> VerifiedTokens<V> {
         if !same {
             return None;
         }
-        if entry.generation != generation || !entry.validity.includes(now) {
+        if entry.generation != generation || !entry.validity.includes(now()) {
             entries.pop(&place);
             return None;
         }
@@ -127,32 +134,32 @@ mod tests {
         let mut cache = VerifiedTokens::new(10);
         cache.insert(*b"one", 0, 1, always(), "first");
         cache.insert(*b"two", 0, 1, always(), "second");
-        assert_eq!(cache.get(b"one", 0, 1, NOW), Some(&"first"));
-        assert_eq!(cache.get(b"two", 0, 1, NOW), Some(&"second"));
+        assert_eq!(cache.get(b"one", 0, 1, || NOW), Some(&"first"));
+        assert_eq!(cache.get(b"two", 0, 1, || NOW), Some(&"second"));
         for other in [&b"on"[..], b"onf", b"one ", b"", b"One"] {
-            assert_eq!(cache.get(other, 0, 1, NOW), None);
+            assert_eq!(cache.get(other, 0, 1, || NOW), None);
         }
         assert_eq!(cache.len(), 2);
         cache.clear();
         assert!(cache.is_empty());
-        assert_eq!(cache.get(b"one", 0, 1, NOW), None);
+        assert_eq!(cache.get(b"one", 0, 1, || NOW), None);
     }
 
     #[test]
     fn one_context_does_not_vouch_for_another() {
         let mut cache = VerifiedTokens::new(10);
         cache.insert(*b"one", 7, 1, always(), ());
-        assert!(cache.get(b"one", 8, 1, NOW).is_none());
-        assert!(cache.get(b"one", 7, 1, NOW).is_some());
+        assert!(cache.get(b"one", 8, 1, || NOW).is_none());
+        assert!(cache.get(b"one", 7, 1, || NOW).is_some());
     }
 
     #[test]
     fn another_generation_forgets() {
         let mut cache = VerifiedTokens::new(10);
         cache.insert(*b"one", 0, 1, always(), ());
-        assert!(cache.get(b"one", 0, 2, NOW).is_none());
+        assert!(cache.get(b"one", 0, 2, || NOW).is_none());
         assert!(
-            cache.get(b"one", 0, 1, NOW).is_none(),
+            cache.get(b"one", 0, 1, || NOW).is_none(),
             "it is gone for good"
         );
         assert!(cache.is_empty());
@@ -165,12 +172,12 @@ mod tests {
         let validity = Validity::of(&token, &Rules::default()).unwrap();
         let insert = |cache: &mut VerifiedTokens<()>| cache.insert(*b"one", 0, 1, validity, ());
         insert(&mut cache);
-        assert!(cache.get(b"one", 0, 1, NOW).is_some());
-        assert!(cache.get(b"one", 0, 1, NOW + 9).is_some());
-        assert!(cache.get(b"one", 0, 1, NOW + 10).is_none());
+        assert!(cache.get(b"one", 0, 1, || NOW).is_some());
+        assert!(cache.get(b"one", 0, 1, || NOW + 9).is_some());
+        assert!(cache.get(b"one", 0, 1, || NOW + 10).is_none());
         insert(&mut cache);
         assert!(
-            cache.get(b"one", 0, 1, NOW - 1).is_none(),
+            cache.get(b"one", 0, 1, || NOW - 1).is_none(),
             "a clock may be set back"
         );
     }
@@ -180,20 +187,23 @@ mod tests {
         let mut cache = VerifiedTokens::new(2);
         cache.insert(*b"one", 0, 1, always(), 1);
         cache.insert(*b"two", 0, 1, always(), 2);
-        assert_eq!(cache.get(b"one", 0, 1, NOW), Some(&1));
+        assert_eq!(cache.get(b"one", 0, 1, || NOW), Some(&1));
         cache.insert(*b"three", 0, 1, always(), 3);
         assert_eq!(cache.len(), 2);
-        assert_eq!(cache.get(b"two", 0, 1, NOW), None);
-        assert_eq!(cache.get(b"one", 0, 1, NOW), Some(&1));
+        assert_eq!(cache.get(b"two", 0, 1, || NOW), None);
+        assert_eq!(cache.get(b"one", 0, 1, || NOW), Some(&1));
         cache.insert(*b"one", 0, 1, always(), 4);
-        assert_eq!((cache.len(), cache.get(b"one", 0, 1, NOW)), (2, Some(&4)));
+        assert_eq!(
+            (cache.len(), cache.get(b"one", 0, 1, || NOW)),
+            (2, Some(&4))
+        );
     }
 
     #[test]
     fn no_room_keeps_nothing() {
         let mut cache = VerifiedTokens::new(0);
         cache.insert(*b"one", 0, 1, always(), ());
-        assert!(cache.get(b"one", 0, 1, NOW).is_none());
+        assert!(cache.get(b"one", 0, 1, || NOW).is_none());
         assert!(cache.is_empty());
     }
 }

@@ -91,13 +91,17 @@ impl KeyHolder {
     ///
     /// # Errors
     /// See [`HolderError`].
-    pub fn keys(&self, sources: &KeySources, now: Instant) -> Result<Keys<'_>, HolderError> {
+    pub fn keys(
+        &self,
+        sources: &KeySources,
+        now: impl FnOnce() -> Instant,
+    ) -> Result<Keys<'_>, HolderError> {
         match self {
             KeyHolder::Keys(keys) => Ok(Keys::Own(keys)),
             KeyHolder::Unusable(error) => Err(HolderError::Key(error.clone())),
             KeyHolder::BadReference(error) => Err(HolderError::Reference(error.clone())),
             KeyHolder::Reference(KeyReference::File(path)) => sources
-                .file(path, now)
+                .file(path, now())
                 .map(Keys::Shared)
                 .map_err(HolderError::Source),
             KeyHolder::Reference(KeyReference::Url(url)) => {

@@ -83,6 +83,9 @@ pub enum TokenError {
     NoAlgorithm,
 }
 
+/// Bytes that printing a token may add to its header: `"typ":"JWT",`, or fewer.
+const ADDED_TO_HEADER: usize = 16;
+
 /// A token whose parts are well formed. Nothing about it is true until its signature is verified.
 pub struct Token {
     text: String,
@@ -223,7 +226,7 @@ impl Token {
     /// header where there is no other type.
     ///
     /// The C module accepts no other type, so that one is printed as it is.
-    pub fn decoded(&self) -> String {
+    pub fn decoded(&self) -> Box<str> {
         let foreign_type = match self.header.get("typ") {
             Some(Value::String(typ)) => !typ.eq_ignore_ascii_case("JWT"),
             _ => false,
@@ -238,14 +241,15 @@ impl Token {
     /// That function prints what it read before it looked at the key, and libjwt then knows the
     /// algorithm as `none`: so the header says `"alg":"none"` whatever the token says, and `typ`
     /// is left as it is.
-    pub fn decoded_without_key(&self) -> String {
+    pub fn decoded_without_key(&self) -> Box<str> {
         static NONE: LazyLock<Value> = LazyLock::new(|| Value::from("none"));
         self.print(Some(&NONE), None)
     }
 
-    fn print(&self, algorithm: Option<&Value>, typ: Option<&Value>) -> String {
-        // Base64 makes four bytes of three: the text has at least the size of its content.
-        let mut out = String::with_capacity(self.text.len());
+    fn print(&self, algorithm: Option<&Value>, typ: Option<&Value>) -> Box<str> {
+        // Base64 makes four bytes of three. What is printed is most often what was read, but for
+        // what may be put into the header; and it may be kept, so it has no room to spare.
+        let mut out = String::with_capacity(self.signed_length / 4 * 3 + ADDED_TO_HEADER);
         // The header holds alg in any case, so only typ may have to be put in between.
         let has_type = self.header.contains("typ");
         let added = typ.filter(|_| !has_type).map(|typ| ("typ", typ));
@@ -271,7 +275,7 @@ impl Token {
         json::print::members(&mut out, merged);
         out.push('.');
         json::print::object(&mut out, &self.claims);
-        out
+        out.into_boxed_str()
     }
 }
 

@@ -46,7 +46,7 @@ impl Call {
         let keys = ready
             .keys
             .get(candidate)
-            .map(|keys| keys.keys(&sources, Instant::now()));
+            .map(|keys| keys.keys(&sources, Instant::now));
         if let Some(Ok(keys)) = &keys {
             let name = || match tag {
                 Some(tag) => format!("secret {} of tag {tag:?}", candidate + 1),
@@ -100,7 +100,7 @@ impl Call {
         code
     }
 
-    fn username(&self, token: &Token) -> Option<String> {
+    fn username(&self, token: &Token) -> Option<Box<str>> {
         let claim = self
             .module
             .config
@@ -110,7 +110,7 @@ impl Call {
         claim
             .as_str()
             .filter(|name| !name.is_empty())
-            .map(str::to_owned)
+            .map(Box::from)
     }
 
     /// Sets the outputs of a token that may in.
@@ -160,7 +160,7 @@ impl Call {
     }
 
     /// The values of `load_claims`.
-    pub(super) fn claims(&self, token: &Token) -> Vec<Option<ClaimValue>> {
+    pub(super) fn claims(&self, token: &Token) -> Box<[Option<ClaimValue>]> {
         let wanted = &self.module.config.tokens.claims;
         wanted
             .iter()

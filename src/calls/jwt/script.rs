@@ -65,9 +65,9 @@ impl Call {
             let token = token::bare_token(token).ok()?;
             let keys = process.sources.generation();
             let reload_due = process.is_reload_due();
-            let verified = process.tokens.get(token, key.id, keys, now())?;
+            let verified = process.tokens.get(token, key.id, keys, now)?;
             if key.keys.is_reference() {
-                key.keys.keys(&process.sources, Instant::now()).ok()?;
+                key.keys.keys(&process.sources, Instant::now).ok()?;
                 if process.sources.generation() != keys || reload_due {
                     return None;
                 }
@@ -82,7 +82,7 @@ impl Call {
         let tokens = &self.module.config.tokens;
         let sources = process::with(|process| process.sources.clone());
         let generation = sources.generation();
-        let keys = key.keys.keys(&sources, Instant::now());
+        let keys = key.keys.keys(&sources, Instant::now);
         let candidate = holder::candidate(&keys, i64::MIN, i64::MAX);
         let outcome = authorize::script_authorize(&token, candidate.keys, &tokens.rules, now());
         let text = token.decoded_without_key();

@@ -187,6 +187,10 @@ fn members_are_found_sorted_and_replaced() {
     assert_eq!(object.get("a"), Some(&Value::Integer(2)));
     assert_eq!(object.get(""), Some(&Value::Integer(4)));
     assert!(object.get("c").is_none() && !object.contains("c") && object.contains("b"));
+    let many: Vec<_> = (0..100).map(|n| format!("\"{n}\":{n}")).collect();
+    let many = parse_object(format!("{{{}}}", many.join(",")).as_bytes()).unwrap();
+    assert!((0..100).all(|n| many.get(&n.to_string()) == Some(&Value::Integer(n))));
+    assert!(many.get("100").is_none() && many.get("").is_none() && !many.contains("x"));
     object.insert("b", Value::Null);
     object.insert("ab", Value::from("new"));
     let names: Vec<_> = object.iter().map(|(name, _)| name).collect();
