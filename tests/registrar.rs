@@ -67,7 +67,7 @@ fn trials() -> Vec<Trial> {
     .concat();
     // SIPp as next hop takes whatever comes there for its call: nobody else's may be left over.
     let alone = [restart::SCENARIOS, sipp::SCENARIOS, trunks::SCENARIOS].concat();
-    let of_mysql = [accounts::OF_MYSQL, jambonz::SCENARIOS].concat();
+    let of_mysql = [accounts::OF_MYSQL, grants::OF_MYSQL, jambonz::SCENARIOS].concat();
     setting
         .cores()
         .iter()

@@ -20,9 +20,9 @@ mod sign;
 use super::setting::{Setting, ignored};
 use crate::harness::core::Core;
 use crate::harness::database::Backend;
+use crate::harness::database::own::Own;
 use crate::harness::sipp;
 use libtest_mimic::Trial;
-use own::Own;
 use std::sync::Arc;
 
 /// What a trial does with a core.

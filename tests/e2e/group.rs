@@ -7,9 +7,10 @@ use crate::harness;
 use crate::harness::database::Database;
 use crate::harness::instance::Instance;
 use crate::harness::script::Script;
+use crate::harness::shared::Shared;
 use crate::harness::sipp::{self, Run};
 use libtest_mimic::{Failed, Trial};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 /// The routes of the test script.
 const ROUTES: &str = include_str!("authorize.cfg");
@@ -22,7 +23,7 @@ pub struct Group {
     setting: Arc<Setting>,
     place: Place,
     make: Box<Make>,
-    running: Mutex<Option<Result<Running, String>>>,
+    running: Shared<Running>,
 }
 
 struct Running {
@@ -55,12 +56,8 @@ impl Group {
             setting: Arc::clone(setting),
             place: place.clone(),
             make: Box::new(make),
-            running: Mutex::new(None),
+            running: Shared::new(),
         })
-    }
-
-    fn running(&self) -> MutexGuard<'_, Option<Result<Running, String>>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn start(&self) -> Result<Running, String> {
@@ -77,21 +74,8 @@ impl Group {
 
     /// The port of its core, which is started if it is not there yet.
     pub fn port(&self) -> Result<u16, String> {
-        let mut running = self.running();
-        if running.is_none() {
-            match self.start() {
-                Ok(started) => *running = Some(Ok(started)),
-                Err(e) => {
-                    // Once is enough of a long log.
-                    *running = Some(Err("its core did not start, as said above".to_string()));
-                    return Err(e);
-                }
-            }
-        }
-        match running.as_ref().expect("just set") {
-            Ok(running) => Ok(running.instance.port),
-            Err(e) => Err(e.clone()),
-        }
+        self.running
+            .with(|| self.start(), |running| running.instance.port)
     }
 
     /// Runs a case, and looks afterwards at what it left.
@@ -114,21 +98,15 @@ impl Group {
 
     /// Every process must still be there, and nothing secret in the log.
     pub fn look_after(&self, tokens: &[&str]) -> Result<(), String> {
-        let mut running = self.running();
-        let Some(Ok(running)) = running.as_mut() else {
-            return Ok(());
-        };
-        running.instance.check_workers()?;
-        let log = running.instance.log_lines(&mut running.log_checked);
         let mut unspeakable = self.setting.world().unspeakable();
-        unspeakable.push(running.database.password.clone());
-        secrecy::check(
-            &log,
-            unspeakable
-                .iter()
-                .map(String::as_str)
-                .chain(tokens.iter().copied()),
-        )
+        let check = |running: &mut Running| {
+            running.instance.check_workers()?;
+            let log = running.instance.log_lines(&mut running.log_checked);
+            unspeakable.push(running.database.password.clone());
+            let unspeakable = unspeakable.iter().map(String::as_str);
+            secrecy::check(&log, unspeakable.chain(tokens.iter().copied()))
+        };
+        self.running.look(check).unwrap_or(Ok(()))
     }
 }
 

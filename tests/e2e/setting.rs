@@ -2,14 +2,15 @@
 
 use super::world::World;
 use crate::harness::core::{self, Core, Kind};
-use crate::harness::database::{Backend, Database, MariaDb, Servers, schema};
+use crate::harness::database::own::Own;
+use crate::harness::database::{Backend, Database, MariaDb, Servers};
 use crate::harness::profiles::Content;
 use crate::harness::{self, sipp};
 use libtest_mimic::{Completion, Trial};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, OnceLock};
 
 /// One for the whole run. The servers end when the last trial is done with it.
 pub struct Setting {
@@ -17,7 +18,7 @@ pub struct Setting {
     cores: Vec<Core>,
     stand_in: OnceLock<Result<(), String>>,
     world: OnceLock<World>,
-    own_mariadb: Mutex<Option<MariaDb>>,
+    own_mariadb: Own,
     folder: tempfile::TempDir,
     number: AtomicU32,
 }
@@ -44,7 +45,7 @@ impl Setting {
             cores,
             stand_in: OnceLock::new(),
             world: OnceLock::new(),
-            own_mariadb: Mutex::new(None),
+            own_mariadb: Own::default(),
             folder: tempfile::Builder::new()
                 .prefix("auth_web-e2e-")
                 .tempdir()
@@ -135,27 +136,8 @@ impl Setting {
         &self,
         run: impl FnOnce(&mut MariaDb, &Database) -> Result<(), String>,
     ) -> Result<(), String> {
-        // A trial that panicked has left it in an unknown state: then there is a new one.
-        let mut own = self.own_mariadb.lock().unwrap_or_else(|poisoned| {
-            let mut own = poisoned.into_inner();
-            *own = None;
-            own
-        });
-        if own.is_none() {
-            *own = Some(MariaDb::start(&self.folder())?);
-        }
-        let server = own.as_mut().expect("just started");
-        let number = self.number.fetch_add(1, Ordering::Relaxed);
-        let database = server.create(
-            &format!("own{number}"),
-            &[schema(Backend::Mysql)],
-            &self.world().content(),
-        )?;
-        let outcome = run(server, &database);
-        if outcome.is_err() {
-            *own = None;
-        }
-        outcome
+        let content = self.world().content();
+        self.own_mariadb.with(self.folder(), &content, run)
     }
 
     /// Sees to it that what the core needs is built: the module, and the stand-in itself.

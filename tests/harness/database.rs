@@ -2,6 +2,7 @@
 
 mod dbtext;
 mod mariadb;
+pub mod own;
 mod postgres;
 mod sql;
 mod sqlite;

@@ -13,6 +13,7 @@ pub mod ports;
 pub mod profiles;
 pub mod script;
 pub mod server;
+pub mod shared;
 pub mod shipped;
 pub mod sip;
 pub mod sipp;

@@ -14,6 +14,9 @@ pub const SCENARIOS: &[Scenario] = &[
     ("signing off", off),
 ];
 
+/// They have a registrar of their own.
+pub const OF_MYSQL: &[Scenario] = &[("an advertised address", advertised)];
+
 /// How far the seconds of two clocks and a busy machine may be apart.
 const SLACK: u64 = 20;
 
@@ -118,6 +121,21 @@ fn fields(group: &Group) -> Result<(), String> {
     odd["callHook"] = json!(hook);
     odd["call_hook"] = json!(hook);
     registered(group, "odd@a.example", odd, 3600)
+}
+
+fn advertised(group: &Group) -> Result<(), String> {
+    // The registrar of the group has none.
+    group.stop();
+    let mut site = group.setting.site(&group.core, group.backend)?;
+    let address = "sip.example.net";
+    site.settings = vec![("ADVERTISED_ADDRESS", address.to_string())];
+    let _instance = site.start(&group.core)?;
+    Device::new(&site, "john", "a.example")?.register()?;
+    let (members, _, _) = site.redis.user("john@a.example")?.ok_or("not in Redis")?;
+    match members["sbcAddress"] == json!(format!("{address}:{}", site.udp)) {
+        true => Ok(()),
+        false => Err(format!("{members}")),
+    }
 }
 
 fn time(group: &Group) -> Result<(), String> {

@@ -5,6 +5,7 @@ use super::setting::{Setting, Site};
 use crate::harness::core::Core;
 use crate::harness::database::Backend;
 use crate::harness::instance::Instance;
+use crate::harness::shared::Shared;
 use crate::harness::{module, sipp};
 use libtest_mimic::{Completion, Failed, Trial};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -28,7 +29,7 @@ pub struct Group {
     pub core: Core,
     pub backend: Backend,
     site: OnceLock<Result<Site, String>>,
-    instance: Mutex<Option<Result<Instance, String>>>,
+    instance: Shared<Instance>,
     /// One after the other: they share users and the next hop.
     turn: Mutex<()>,
 }
@@ -117,7 +118,7 @@ impl Group {
             core: core.clone(),
             backend,
             site: OnceLock::new(),
-            instance: Mutex::new(None),
+            instance: Shared::new(),
             turn: Mutex::new(()),
         })
     }
@@ -135,38 +136,20 @@ impl Group {
         if !module().is_file() {
             return Err(format!("no module at {}: run make", module().display()));
         }
-        let mut instance = self.instance();
-        if instance.is_none() {
-            match self.site().and_then(|site| site.start(&self.core)) {
-                Ok(started) => *instance = Some(Ok(started)),
-                Err(e) => {
-                    // Once is enough of a long log.
-                    *instance = Some(Err("it did not start, as said above".to_string()));
-                    return Err(e);
-                }
-            }
-        }
-        match instance.as_ref().expect("just set") {
-            Ok(_) => Ok(()),
-            Err(e) => Err(e.clone()),
-        }
+        let start = || self.site().and_then(|site| site.start(&self.core));
+        self.instance.with(start, |_| ())
     }
 
     /// The running registrar, to be looked at.
     pub fn with<T>(&self, look: impl FnOnce(&mut Instance) -> T) -> Result<T, String> {
-        match self.instance().as_mut() {
-            Some(Ok(instance)) => Ok(look(instance)),
-            _ => Err("it does not run".to_string()),
-        }
+        self.instance
+            .look(look)
+            .ok_or_else(|| "it does not run".to_string())
     }
 
     /// Ends the registrar; the site stays.
     pub fn stop(&self) {
-        *self.instance() = None;
-    }
-
-    fn instance(&self) -> std::sync::MutexGuard<'_, Option<Result<Instance, String>>> {
-        self.instance.lock().unwrap_or_else(PoisonError::into_inner)
+        self.instance.end();
     }
 
     fn log_tail(&self) -> String {

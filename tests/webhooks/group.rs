@@ -7,8 +7,9 @@ use crate::harness::core::Core;
 use crate::harness::instance::Instance;
 use crate::harness::script::Script;
 use crate::harness::server::wait_for;
+use crate::harness::shared::Shared;
 use libtest_mimic::{Failed, Trial};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a log may lag behind an answer.
@@ -25,7 +26,7 @@ pub struct Group {
     pub setting: Arc<Setting>,
     pub core: Core,
     make: Make,
-    running: Mutex<Option<Result<Running, String>>>,
+    running: Shared<Running>,
 }
 
 struct Running {
@@ -44,7 +45,7 @@ pub fn trials(
         setting: Arc::clone(setting),
         core: core.clone(),
         make,
-        running: Mutex::new(None),
+        running: Shared::new(),
     });
     scenarios
         .iter()
@@ -60,10 +61,6 @@ pub fn trials(
 }
 
 impl Group {
-    fn running(&self) -> MutexGuard<'_, Option<Result<Running, String>>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn start(&self) -> Result<Running, String> {
         self.setting.prepare(&self.core)?;
         let script = (self.make)(&self.setting, &self.core)?;
@@ -75,21 +72,8 @@ impl Group {
 
     /// The port of the core, which is started if it is not there yet.
     pub fn port(&self) -> Result<u16, String> {
-        let mut running = self.running();
-        if running.is_none() {
-            match self.start() {
-                Ok(started) => *running = Some(Ok(started)),
-                Err(e) => {
-                    // Once is enough of a long log.
-                    *running = Some(Err("its core did not start, as said above".to_string()));
-                    return Err(e);
-                }
-            }
-        }
-        match running.as_ref().expect("just set") {
-            Ok(running) => Ok(running.instance.port),
-            Err(e) => Err(e.clone()),
-        }
+        self.running
+            .with(|| self.start(), |running| running.instance.port)
     }
 
     /// A device on 127.0.0.1.
@@ -110,18 +94,14 @@ impl Group {
 
     /// How much was logged by now.
     pub fn log_length(&self) -> u64 {
-        match self.running().as_ref() {
-            Some(Ok(running)) => running.instance.log_length(),
-            _ => 0,
-        }
+        let length = |running: &mut Running| running.instance.log_length();
+        self.running.look(length).unwrap_or(0)
     }
 
     /// Complains unless a line with all these words is logged behind that place, or is soon.
     pub fn expect_log(&self, since: u64, words: &[&str]) -> Result<(), String> {
-        let log = || match self.running().as_ref() {
-            Some(Ok(running)) => running.instance.log_since(since),
-            _ => String::new(),
-        };
+        let log_of = |running: &mut Running| running.instance.log_since(since);
+        let log = || self.running.look(log_of).unwrap_or_default();
         let says = |line: &str| words.iter().all(|word| line.contains(word));
         let found = wait_for(LOG, || log().lines().any(says).then_some(()));
         found.ok_or_else(|| format!("no line with {words:?} in the log:\n{}", log()))
@@ -129,12 +109,11 @@ impl Group {
 
     /// Every process must still be there, and nothing secret in the log.
     fn look_after(&self) -> Result<(), String> {
-        let mut running = self.running();
-        let Some(Ok(running)) = running.as_mut() else {
-            return Ok(());
+        let check = |running: &mut Running| {
+            running.instance.check_workers()?;
+            let log = running.instance.log_lines(&mut running.log_checked);
+            secrecy::check(&log, [BASIC.1, SIGNATURE_SECRET, NONCE_SECRET])
         };
-        running.instance.check_workers()?;
-        let log = running.instance.log_lines(&mut running.log_checked);
-        secrecy::check(&log, [BASIC.1, SIGNATURE_SECRET, NONCE_SECRET])
+        self.running.look(check).unwrap_or(Ok(()))
     }
 }

@@ -1,10 +1,11 @@
 //! Profiles that are fetched when they are needed, and kept for a while.
 
 use super::clock;
-use super::own::{Own, questions};
+use super::own::questions;
 use super::running::Running;
 use crate::e2e::setting::Setting;
 use crate::harness::core::Core;
+use crate::harness::database::own::Own;
 use crate::harness::database::{Backend, Database};
 use crate::harness::keys::Key;
 use crate::harness::profiles::{Content, NEVER};
@@ -222,7 +223,7 @@ pub fn time_passes(setting: &Setting, core: &Core) -> Result<(), String> {
 pub fn no_cache(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> {
     const TOKENS: u64 = 40;
     let key = Key::secret();
-    own.with(setting, &profile("always", &key), |_, database| {
+    own.with(setting.folder(), &profile("always", &key), |_, database| {
         let mut running = Running::start(setting, core, |script| {
             script.database(database).set("cache_ttl", 0)
         })?;
@@ -259,7 +260,7 @@ pub fn cache_size(own: &Own, setting: &Setting, core: &Core) -> Result<(), Strin
         content.profile(tag, tag);
         content.secret(tag, &key.verifier());
     }
-    own.with(setting, &content, |_, database| {
+    own.with(setting.folder(), &content, |_, database| {
         let mut running = Running::start_with(setting, core, 1, |script| {
             script
                 .database(database)
@@ -307,73 +308,77 @@ pub fn cache_size(own: &Own, setting: &Setting, core: &Core) -> Result<(), Strin
 /// The statistics move as the manual says, and count all workers.
 pub fn statistics(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> {
     let key = Key::secret();
-    own.with(setting, &profile("counted", &key), |server, database| {
-        let mut running = Running::start(setting, core, |script| {
-            script.database(database).set("cache_ttl", 1)
-        })?;
-        const NAMES: [&str; 5] = [
-            "jwt_accepted",
-            "jwt_rejected",
-            "jwt_store_queries",
-            "jwt_store_failures",
-            "jwt_served_stale",
-        ];
-        let read = || {
-            NAMES
-                .iter()
-                .map(|name| running.mi.statistic(name))
-                .collect::<Result<Vec<_>, _>>()
-        };
-        let moved = |what: &str, from: &[u64], by: [std::ops::RangeInclusive<u64>; 5]| {
-            let to = read()?;
-            for (((name, from), to), by) in NAMES.iter().zip(from).zip(&to).zip(&by) {
-                if !by.contains(&(to - from)) {
-                    return Err(format!(
-                        "{what}: {name} went from {from} to {to}, {by:?} expected"
-                    ));
+    own.with(
+        setting.folder(),
+        &profile("counted", &key),
+        |server, database| {
+            let mut running = Running::start(setting, core, |script| {
+                script.database(database).set("cache_ttl", 1)
+            })?;
+            const NAMES: [&str; 5] = [
+                "jwt_accepted",
+                "jwt_rejected",
+                "jwt_store_queries",
+                "jwt_store_failures",
+                "jwt_served_stale",
+            ];
+            let read = || {
+                NAMES
+                    .iter()
+                    .map(|name| running.mi.statistic(name))
+                    .collect::<Result<Vec<_>, _>>()
+            };
+            let moved = |what: &str, from: &[u64], by: [std::ops::RangeInclusive<u64>; 5]| {
+                let to = read()?;
+                for (((name, from), to), by) in NAMES.iter().zip(from).zip(&to).zip(&by) {
+                    if !by.contains(&(to - from)) {
+                        return Err(format!(
+                            "{what}: {name} went from {from} to {to}, {by:?} expected"
+                        ));
+                    }
                 }
+                Ok(())
+            };
+            let start = read()?;
+            if start != [0; 5] {
+                return Err(format!("they begin at {start:?}"));
             }
-            Ok(())
-        };
-        let start = read()?;
-        if start != [0; 5] {
-            return Err(format!("they begin at {start:?}"));
-        }
-        for _ in 0..10 {
-            running.expect(&of("counted", &key), 1)?;
-        }
-        // Each worker asks once at least.
-        moved("accepted", &start, [10..=10, 0..=0, 1..=10, 0..=0, 0..=0])?;
-        running.everywhere(&of("counted", &key), 1)?;
-        let start = read()?;
-        for token in [
-            "garbage",
-            &of("counted", &Key::secret()),
-            &of("nobody", &key),
-        ] {
-            running.ask(token)?;
-        }
-        moved("rejected", &start, [0..=0, 3..=3, 1..=2, 0..=0, 0..=0])?;
-        server.pause();
-        // What was cached gets old.
-        sleep(Duration::from_millis(1100));
-        let start = read()?;
-        for _ in 0..10 {
-            running.expect(&of("counted", &key), 1)?;
-        }
-        moved(
-            "served stale",
-            &start,
-            [10..=10, 0..=0, 10..=10, 10..=10, 10..=10],
-        )?;
-        let start = read()?;
-        running.expect(&of("elsewhere", &key), -6)?;
-        moved("store failed", &start, [0..=0, 1..=1, 1..=1, 1..=1, 0..=0])?;
-        let log = running.instance.log();
-        if !log.contains("WARNING:auth_web:jwt_authorize") || !log.contains("cache_grace") {
-            return Err(format!("no warning of cache_grace in the log:\n{log}"));
-        }
-        server.resume()?;
-        running.instance.check_workers()
-    })
+            for _ in 0..10 {
+                running.expect(&of("counted", &key), 1)?;
+            }
+            // Each worker asks once at least.
+            moved("accepted", &start, [10..=10, 0..=0, 1..=10, 0..=0, 0..=0])?;
+            running.everywhere(&of("counted", &key), 1)?;
+            let start = read()?;
+            for token in [
+                "garbage",
+                &of("counted", &Key::secret()),
+                &of("nobody", &key),
+            ] {
+                running.ask(token)?;
+            }
+            moved("rejected", &start, [0..=0, 3..=3, 1..=2, 0..=0, 0..=0])?;
+            server.pause();
+            // What was cached gets old.
+            sleep(Duration::from_millis(1100));
+            let start = read()?;
+            for _ in 0..10 {
+                running.expect(&of("counted", &key), 1)?;
+            }
+            moved(
+                "served stale",
+                &start,
+                [10..=10, 0..=0, 10..=10, 10..=10, 10..=10],
+            )?;
+            let start = read()?;
+            running.expect(&of("elsewhere", &key), -6)?;
+            moved("store failed", &start, [0..=0, 1..=1, 1..=1, 1..=1, 0..=0])?;
+            let log = running.instance.log();
+            if !log.contains("WARNING:auth_web:jwt_authorize") || !log.contains("cache_grace") {
+                return Err(format!("no warning of cache_grace in the log:\n{log}"));
+            }
+            server.resume()?;
+            running.instance.check_workers()
+        },
+    )
 }

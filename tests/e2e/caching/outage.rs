@@ -1,10 +1,10 @@
 //! The database goes away under load, or hangs.
 
 use super::demand::of;
-use super::own::Own;
 use super::running::{LIMIT, Running};
 use crate::e2e::setting::Setting;
 use crate::harness::core::Core;
+use crate::harness::database::own::Own;
 use crate::harness::instance::tail;
 use crate::harness::keys::Key;
 use crate::harness::profiles::Content;
@@ -37,7 +37,7 @@ pub fn under_load(
     mode: &'static str,
 ) -> Result<(), String> {
     let key = Key::secret();
-    own.with(setting, &everybody(&key), |server, database| {
+    own.with(setting.folder(), &everybody(&key), |server, database| {
         let mut running = Running::start(setting, core, |script| {
             script
                 .database(database)
@@ -115,7 +115,7 @@ pub fn hanging(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> 
     const TIMEOUT: Duration = Duration::from_millis(1000);
     const TRIES: u32 = 40;
     let key = Key::secret();
-    own.with(setting, &everybody(&key), |server, database| {
+    own.with(setting.folder(), &everybody(&key), |server, database| {
         // One worker: if it waits, everybody does.
         let mut running = Running::start_with(setting, core, 1, |script| {
             script
@@ -187,7 +187,7 @@ pub fn hanging(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> 
 pub fn grace(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> {
     const LONG: i64 = 3600;
     let key = Key::secret();
-    own.with(setting, &everybody(&key), |server, database| {
+    own.with(setting.folder(), &everybody(&key), |server, database| {
         let start = |grace: i64| {
             Running::start_with(setting, core, 2, |script| {
                 script

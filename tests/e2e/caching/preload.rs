@@ -1,11 +1,12 @@
 //! All profiles in memory (`cache_mode` "preload").
 
 use super::demand::{of, profile};
-use super::own::{Own, questions};
+use super::own::questions;
 use super::rows;
 use super::running::{LIMIT, Running, WORKERS};
 use crate::e2e::setting::Setting;
 use crate::harness::core::Core;
+use crate::harness::database::own::Own;
 use crate::harness::database::{Backend, Database};
 use crate::harness::keys::Key;
 use crate::harness::script::Script;
@@ -100,7 +101,7 @@ pub fn changes(
 pub fn flood(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> {
     const TAGS: usize = 1000;
     let key = Key::secret();
-    own.with(setting, &profile("known", &key), |_, database| {
+    own.with(setting.folder(), &profile("known", &key), |_, database| {
         let mut running = Running::start(setting, core, preload(database, "auto", LONG))?;
         running.everywhere(&of("known", &key), 1)?;
         let asked = questions(database, || {
@@ -127,47 +128,51 @@ pub fn flood(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> {
 /// comes back.
 pub fn outage(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> {
     let key = Key::secret();
-    own.with(setting, &profile("known", &key), |server, database| {
-        let start = |grace: i64| {
-            Running::start_with(setting, core, 2, |script| {
-                preload(database, "auto", 1)(script).set("cache_grace", grace)
-            })
-        };
-        let (mut long, mut short) = (start(LONG)?, start(1)?);
-        let (known, unknown) = (of("known", &key), of("unknown", &key));
-        for running in [&long, &short] {
-            running.everywhere(&known, 1)?;
-            running.everywhere(&unknown, -4)?;
-        }
-        server.pause();
-        let until = |running: &Running, code: i32, what: &str| {
-            wait_for(LIMIT, || {
-                (running.all_say(&known, code) == Ok(true)).then_some(())
-            })
-            .ok_or(format!("{what} in {LIMIT:?}"))
-        };
-        until(
-            &short,
-            -6,
-            "cache_grace is over, and the profile still counts",
-        )?;
-        short.everywhere(&unknown, -6)?;
-        long.everywhere(&known, 1)?;
-        long.everywhere(&unknown, -4)?;
-        if long.mi.statistic("jwt_served_stale")? == 0 {
-            return Err("jwt_served_stale does not count".to_string());
-        }
-        // What was reloaded by hand must not be served from what was there before.
-        long.mi.reload()?;
-        long.everywhere(&known, -6)?;
-        server.resume()?;
-        for running in [&long, &short] {
-            until(running, 1, "the database is back, and not used")?;
-            running.everywhere(&unknown, -4)?;
-        }
-        short.instance.check_workers()?;
-        long.instance.check_workers()
-    })
+    own.with(
+        setting.folder(),
+        &profile("known", &key),
+        |server, database| {
+            let start = |grace: i64| {
+                Running::start_with(setting, core, 2, |script| {
+                    preload(database, "auto", 1)(script).set("cache_grace", grace)
+                })
+            };
+            let (mut long, mut short) = (start(LONG)?, start(1)?);
+            let (known, unknown) = (of("known", &key), of("unknown", &key));
+            for running in [&long, &short] {
+                running.everywhere(&known, 1)?;
+                running.everywhere(&unknown, -4)?;
+            }
+            server.pause();
+            let until = |running: &Running, code: i32, what: &str| {
+                wait_for(LIMIT, || {
+                    (running.all_say(&known, code) == Ok(true)).then_some(())
+                })
+                .ok_or(format!("{what} in {LIMIT:?}"))
+            };
+            until(
+                &short,
+                -6,
+                "cache_grace is over, and the profile still counts",
+            )?;
+            short.everywhere(&unknown, -6)?;
+            long.everywhere(&known, 1)?;
+            long.everywhere(&unknown, -4)?;
+            if long.mi.statistic("jwt_served_stale")? == 0 {
+                return Err("jwt_served_stale does not count".to_string());
+            }
+            // What was reloaded by hand must not be served from what was there before.
+            long.mi.reload()?;
+            long.everywhere(&known, -6)?;
+            server.resume()?;
+            for running in [&long, &short] {
+                until(running, 1, "the database is back, and not used")?;
+                running.everywhere(&unknown, -4)?;
+            }
+            short.instance.check_workers()?;
+            long.instance.check_workers()
+        },
+    )
 }
 
 /// The shared memory of a core does not outlive it: neither where it is ended, nor where its loader
