@@ -76,6 +76,43 @@ fail() {
 : "${REGISTRANT_MIN_EXPIRES:=30}"
 : "${REGISTRANT_INTERVAL:=10}"
 
+# number NAME LOWEST HIGHEST
+number() {
+	eval "value=\$$1"
+	case "$value" in
+	'' | *[!0-9]*) ;;
+	*)
+		if [ "${#value}" -le 9 ] && [ "$value" -ge "$2" ] && [ "$value" -le "$3" ]; then
+			return
+		fi
+		;;
+	esac
+	fail "$1 must be a number from $2 to $3, not '$value'"
+}
+number LOG_LEVEL 0 4
+number UDP_WORKERS 1 1000
+number TCP_WORKERS 1 1000
+number SIP_PORT 1 65535
+[ -z "$TLS_PORT" ] || number TLS_PORT 1 65535
+[ -z "$WS_PORT" ] || number WS_PORT 1 65535
+[ -z "$WSS_PORT" ] || number WSS_PORT 1 65535
+number ACCOUNT_TTL 0 86400
+number ACCOUNT_GRACE "$ACCOUNT_TTL" 604800
+number REDIS_PORT 1 65535
+number REDIS_DATABASE 0 1000000
+number REDIS_TIMEOUT 1 60000
+number HTTP_TIMEOUT 1 60000
+number TOKEN_LEEWAY 0 86400
+number NAT_EXPIRES 1 3600
+number MAX_EXPIRES "$NAT_EXPIRES" 31536000
+number DEFAULT_EXPIRES 1 "$MAX_EXPIRES"
+number REGISTRANT_DEFAULT_EXPIRES 1 31536000
+number REGISTRANT_MIN_EXPIRES 1 "$REGISTRANT_DEFAULT_EXPIRES"
+number REGISTRANT_INTERVAL 10 3600
+case "$LOG_TO_STDERR" in
+yes | no) ;;
+*) fail "LOG_TO_STDERR must be yes or no, not '$LOG_TO_STDERR'" ;;
+esac
 [ "${#REGISTRAR_SECRET}" -ge 16 ] || fail "REGISTRAR_SECRET must have at least 16 characters"
 if [ -n "$TLS_PORT$WSS_PORT" ] && { [ -z "$TLS_CERTIFICATE" ] || [ -z "$TLS_PRIVATE_KEY" ]; }; then
 	fail "TLS_PORT and WSS_PORT need TLS_CERTIFICATE and TLS_PRIVATE_KEY"

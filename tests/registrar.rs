@@ -8,6 +8,7 @@ mod registrar {
     pub mod accounts;
     pub mod calls;
     pub mod device;
+    pub mod environment;
     pub mod grants;
     pub mod group;
     pub mod hostile;
@@ -43,8 +44,8 @@ mod tls;
 use libtest_mimic::{Arguments, Trial};
 use registrar::setting::Setting;
 use registrar::{
-    accounts, calls, grants, group, hostile, jambonz, kept, restart, sipp, tokens, transports,
-    trunks,
+    accounts, calls, environment, grants, group, hostile, jambonz, kept, restart, sipp, tokens,
+    transports, trunks,
 };
 use std::sync::Arc;
 
@@ -72,5 +73,6 @@ fn trials() -> Vec<Trial> {
         .cores()
         .iter()
         .flat_map(|core| group::trials(&setting, core, &scenarios, &alone, &of_mysql))
+        .chain(environment::trials())
         .collect()
 }

@@ -1,0 +1,112 @@
+//! What registrar.sh refuses: OpenSIPS does not start then, and the message says why.
+
+use crate::harness::root;
+use libtest_mimic::{Failed, Trial};
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+/// Settings, and what must be said of them.
+const REFUSED: &[(&str, &str, &str)] = &[
+    (
+        "REGISTRAR_SECRET",
+        "fifteen letters",
+        "REGISTRAR_SECRET must have at least 16",
+    ),
+    (
+        "REGISTRAR_SECRET",
+        "sixteen letters\" and a quote",
+        "REGISTRAR_SECRET has a quote",
+    ),
+    (
+        "SIP_PORT",
+        "0",
+        "SIP_PORT must be a number from 1 to 65535, not '0'",
+    ),
+    ("SIP_PORT", "65536", "SIP_PORT must be"),
+    ("SIP_PORT", "sip", "SIP_PORT must be"),
+    ("WS_PORT", "80 90", "WS_PORT must be"),
+    ("UDP_WORKERS", "-1", "UDP_WORKERS must be"),
+    (
+        "HTTP_TIMEOUT",
+        "99999999999999999999",
+        "HTTP_TIMEOUT must be",
+    ),
+    (
+        "ACCOUNT_GRACE",
+        "9",
+        "ACCOUNT_GRACE must be a number from 10 to",
+    ),
+    (
+        "DEFAULT_EXPIRES",
+        "604801",
+        "DEFAULT_EXPIRES must be a number from 1 to 604800",
+    ),
+    ("REGISTRANT_INTERVAL", "9", "REGISTRANT_INTERVAL must be"),
+    ("LOG_TO_STDERR", "1", "LOG_TO_STDERR must be yes or no"),
+    ("DB_URL", "postgres://localhost/x", "DB_URL must begin with"),
+    ("TLS_PORT", "5061", "TLS_PORT and WSS_PORT need"),
+];
+
+/// One for all of them, and one for the defaults.
+pub fn trials() -> Vec<Trial> {
+    vec![
+        Trial::test("registrar.sh: settings that are refused", || {
+            REFUSED.iter().try_for_each(refused).map_err(Failed::from)
+        }),
+        Trial::test(
+            "registrar.sh: the defaults and every edge are taken",
+            || {
+                accepted(&[])
+                    .and_then(|()| accepted(&[("SIP_PORT", "1"), ("HTTP_TIMEOUT", "60000")]))
+                    .and_then(|()| accepted(&[("ACCOUNT_TTL", "0"), ("ACCOUNT_GRACE", "0")]))
+                    .and_then(|()| accepted(&[("DEFAULT_EXPIRES", "604800")]))
+                    .map_err(Failed::from)
+            },
+        ),
+    ]
+}
+
+/// What it writes and says, and whether it succeeded.
+fn run(settings: &[(&str, &str)]) -> Result<(String, String, bool), String> {
+    let failed = |e: std::io::Error| format!("registrar.sh: {e}");
+    let mut child = Command::new("/bin/sh")
+        .arg(root().join("opensips-cfg/registrar.sh"))
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("REGISTRAR_SECRET", "0123456789abcdef")
+        .envs(settings.iter().copied())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    let script = std::fs::read(root().join("opensips-cfg/registrar.cfg")).map_err(failed)?;
+    // It may end before it has read that, and then nobody reads.
+    let _ = child.stdin.take().map(|mut input| input.write_all(&script));
+    let output = child.wait_with_output().map_err(failed)?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let success = output.status.success();
+    Ok((text(&output.stdout), text(&output.stderr), success))
+}
+
+fn refused((name, value, words): &(&str, &str, &str)) -> Result<(), String> {
+    let (script, said, success) = run(&[(name, value)])?;
+    if success || !said.contains(words) {
+        return Err(format!("{name}={value}: {said:?}, not {words:?}"));
+    }
+    // Whoever does not look at its status has no script either.
+    match script.contains("\nroute {") && script.ends_with("}\n") {
+        true => Err(format!("{name}={value}: a whole script")),
+        false => Ok(()),
+    }
+}
+
+fn accepted(settings: &[(&str, &str)]) -> Result<(), String> {
+    let (script, said, success) = run(settings)?;
+    let left = script.lines().filter(|line| !line.starts_with('#'));
+    let left = left.filter(|line| line.contains("${")).count();
+    match success && said.is_empty() && left == 0 && script.contains("\nroute {") {
+        true => Ok(()),
+        false => Err(format!("{settings:?}: {said}, {left} settings left")),
+    }
+}
