@@ -135,7 +135,7 @@ fn stopped(setting: &Setting, place: &Place) -> Result<(), Failed> {
 
 fn hanging(setting: &Setting, place: &Place) -> Result<(), Failed> {
     setting.with_own_mariadb(|server, database| {
-        let script = uncached(database).set("db_timeout", 300);
+        let script = uncached(database).set("db_timeout", 1500);
         let mut instance =
             Instance::start(&place.core, &script, &setting.folder()).map_err(|e| e.to_string())?;
         send(setting, &instance, &GOOD)?;
