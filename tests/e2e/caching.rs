@@ -121,7 +121,7 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
             Box::new(|setting, core| preload::changes(setting, core, Backend::Mysql, "opensips")),
         ));
     }
-    let simple: [(&str, Shared); 14] = [
+    let simple: [(&str, Shared); 15] = [
         ("opensips-cfg/bearer.cfg", bearer::shipped),
         (
             "JSON Web Keys, and a file that is written anew",
@@ -139,6 +139,7 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
         ("tokens that the script signs", sign::signed),
         ("sizes of keys, sets, files and tags", limits::keys),
         ("RSA keys that are too short", limits::rsa),
+        ("tokens that are remembered", limits::remembered),
         ("size and time of a set that is fetched", limits::fetched),
         ("challenges for a token", challenge::bearer),
     ];

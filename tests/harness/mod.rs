@@ -9,6 +9,7 @@ pub mod core;
 pub mod database;
 pub mod instance;
 pub mod keys;
+pub mod memory;
 pub mod ports;
 pub mod profiles;
 pub mod script;

@@ -6,6 +6,7 @@ use super::faults::register;
 use super::setting::{Setting, USERS, script};
 use crate::harness::core::Core;
 use crate::harness::instance::{Footprint, Instance, tail};
+use crate::harness::memory;
 use crate::harness::server::wait_for;
 use std::collections::HashSet;
 use std::thread::sleep;
@@ -127,17 +128,9 @@ fn send(instance: &Instance, calls: usize) -> Result<Codes, String> {
     Ok(codes)
 }
 
-/// The memory of each process in KiB, without what it shares: the core lays transactions there.
+/// The memory of each process in KiB, without what it shares.
 fn resident(instance: &Instance) -> Vec<(u32, usize)> {
-    let of = |pid: u32| {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let line = status.lines().find(|line| line.starts_with("RssAnon:"));
-        let words = line.unwrap_or_default().split_whitespace();
-        words
-            .into_iter()
-            .find_map(|word| word.parse().ok())
-            .unwrap_or(0)
-    };
     let pids = instance.footprint().into_iter().map(|process| process.pid);
-    pids.map(|pid| (pid, of(pid))).collect()
+    pids.map(|pid| (pid, memory::own(pid).unwrap_or(0)))
+        .collect()
 }

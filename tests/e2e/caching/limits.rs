@@ -8,6 +8,7 @@ use crate::harness;
 use crate::harness::core::Core;
 use crate::harness::database::Backend;
 use crate::harness::keys::Key;
+use crate::harness::memory;
 use crate::harness::profiles::Content;
 use crate::harness::tokens::{b64, now, token, with_header};
 use serde_json::{Value, json};
@@ -190,6 +191,46 @@ pub fn fetched(setting: &Setting, core: &Core) -> Result<(), String> {
 }
 
 /// The text with blanks behind it, so that it has that size if it was shorter.
+/// `token_cache_size` bounds what a process remembers: its memory shows how much that is.
+pub fn remembered(setting: &Setting, core: &Core) -> Result<(), String> {
+    const TOKENS: usize = 600;
+    // Of long tokens, each of which takes its own length and most of it again.
+    const PADDING: usize = 4000;
+    let key = Key::secret();
+    let database = setting
+        .servers
+        .create(Backend::Sqlite, &Content::default())?;
+    let grown = |size: i64| {
+        let mut running = Running::start_with(setting, core, 1, |script| {
+            script.database(&database).set("token_cache_size", size)
+        })?;
+        let ask = |number: usize| {
+            let padding = "x".repeat(PADDING);
+            let claims = format!(r#"{{"jti":"{number}","padding":"{padding}"}}"#);
+            let token = token(&key, "HS256", &claims);
+            running.ask_with_key(&token, &key.verifier())?.expect(1)
+        };
+        let warm = (0..100).map(ask).last().ok_or("nobody asked")??;
+        let before = memory::own(&warm.worker)?;
+        for number in 100..100 + TOKENS {
+            ask(number)?;
+        }
+        let after = memory::own(&warm.worker)?;
+        running.instance.check_workers()?;
+        Ok::<usize, String>(after.saturating_sub(before))
+    };
+    let all = TOKENS * PADDING * 2 / 1024;
+    for (size, least, most) in [(0, 0, all / 4), (20, 0, all / 4), (4096, all / 2, 4 * all)] {
+        let kib = grown(size)?;
+        if !(least..=most).contains(&kib) {
+            return Err(format!(
+                "token_cache_size {size}: {TOKENS} tokens take {kib} KiB, not {least} to {most}"
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn padded(mut text: String, size: usize) -> String {
     let missing = size.saturating_sub(text.len());
     text.extend(std::iter::repeat_n(' ', missing));
