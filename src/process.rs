@@ -1,4 +1,8 @@
 //! What one OpenSIPS process holds: threads and connections, which don't survive a fork.
+//!
+//! Nothing of it is dropped by a destructor of the thread's: OpenSIPS leaves a worker by `exit()` in
+//! the handler of SIGTERM, and that would run such destructors in the middle of whatever was
+//! interrupted. [`end`] drops it, where the core says so.
 
 mod credentials;
 mod profiles;
@@ -28,7 +32,8 @@ use crate::store::mysql::MySql;
 use crate::store::profiles::Profile;
 use crate::store::{Source, StoreError};
 use lru::LruCache;
-use std::{cell::RefCell, mem, num::NonZeroUsize, sync::Arc, time::Instant};
+use std::mem::{self, ManuallyDrop};
+use std::{cell::RefCell, num::NonZeroUsize, sync::Arc, time::Instant};
 
 /// Queries under way in one process at the most, the ones that wait for a connection included.
 const MAX_QUERIES: usize = 256;
@@ -95,7 +100,8 @@ struct Held {
 }
 
 thread_local! {
-    static PROCESS: RefCell<Option<Process>> = const { RefCell::new(None) };
+    static PROCESS: RefCell<ManuallyDrop<Option<Process>>> =
+        const { RefCell::new(ManuallyDrop::new(None)) };
 }
 
 /// Works with what the calling process holds. Only for a process's own thread, not for those of
@@ -122,7 +128,7 @@ pub fn end() {
         {
             mem::forget(slot.take());
         }
-        *slot = None;
+        **slot = None;
     });
     COUNTERS.with(|cell| {
         let slot = cell.borrow_mut().take();
@@ -385,7 +391,12 @@ impl Process {
             ..PoolConfig::default()
         };
         let pool = Arc::new(Pool::new("auth_web-http", config));
-        let webhooks = Arc::new(Webhooks::new(client, pool));
+        let mut webhooks = Webhooks::new(client, pool);
+        // Otherwise the pool's own limit comes first, and says so.
+        if http.max_inflight_endpoint < http.max_inflight {
+            webhooks = webhooks.with_most_to_one(http.max_inflight_endpoint);
+        }
+        let webhooks = Arc::new(webhooks);
         Ok(self.webhooks.insert(webhooks).clone())
     }
 }
@@ -416,7 +427,8 @@ impl Fetch for NoFetch {
 
 thread_local! {
     /// The connection to the CacheDB, and the epoch in which it was made.
-    static COUNTERS: RefCell<Option<(u64, cachedb::Connection)>> = const { RefCell::new(None) };
+    static COUNTERS: RefCell<ManuallyDrop<Option<(u64, cachedb::Connection)>>> =
+        const { RefCell::new(ManuallyDrop::new(None)) };
 }
 
 /// Works with the counters of `cachedb_url`; `None` where it is not set.
@@ -436,7 +448,7 @@ pub fn with_counters<T>(
             mem::forget(slot.take());
         }
         if slot.is_none() {
-            *slot = engine.open(url).map(|connection| (epoch, connection));
+            **slot = engine.open(url).map(|connection| (epoch, connection));
         }
         let Some((_, connection)) = slot.as_ref() else {
             return Some(Err(CacheDbError));

@@ -1,10 +1,12 @@
 //! A panic never crosses into the core.
 
-use std::{cell::RefCell, ffi::CStr, panic};
+use std::{cell::RefCell, ffi::CStr, mem::ManuallyDrop, panic};
 
 thread_local! {
-    /// Where the last panic of this thread came from.
-    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+    /// Where the last panic of this thread came from. Without a destructor, which would be run by
+    /// `exit()` in a signal handler.
+    static PLACE: RefCell<ManuallyDrop<Option<String>>> =
+        const { RefCell::new(ManuallyDrop::new(None)) };
 }
 
 /// Makes panics leave their place instead of a message on stderr: a message may quote what it
@@ -14,7 +16,7 @@ pub fn install() {
         let place = info
             .location()
             .map(|l| format!("{}:{}", l.file(), l.line()));
-        PLACE.with(|p| *p.borrow_mut() = place);
+        PLACE.with(|p| **p.borrow_mut() = place);
     }));
 }
 

@@ -41,7 +41,8 @@ impl Waker {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Closes the descriptor where the core never got to see it.
+    /// Closes the descriptor where the core is not going to wait on it. A thread that is done later
+    /// writes to nothing.
     pub fn close(&self) {
         if let Some(fd) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
             // SAFETY: ours, and taken out, so that it is closed once.

@@ -10,7 +10,7 @@ use core::ffi::c_void;
 use std::{
     cell::RefCell,
     collections::HashMap,
-    mem,
+    mem::{self, ManuallyDrop},
     os::fd::RawFd,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -42,7 +42,9 @@ struct Queue {
 }
 
 thread_local! {
-    static QUEUE: RefCell<Option<Queue>> = const { RefCell::new(None) };
+    /// Without a destructor, which would be run by `exit()` in a signal handler.
+    static QUEUE: RefCell<ManuallyDrop<Option<Queue>>> =
+        const { RefCell::new(ManuallyDrop::new(None)) };
 }
 
 /// A call's place in the queue; without it, nobody resumes the call.
