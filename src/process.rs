@@ -134,7 +134,7 @@ impl Process {
             webhooks: None,
             credential_cache: CredentialCache::default(),
             sources: Arc::new(key_sources(module)),
-            sources_generation: shared::get(shared::GENERATION),
+            sources_generation: shared::page().generation.get(),
             tokens: VerifiedTokens::new(module.map_or(0, |m| m.config.tokens.cache_size)),
             signing: LruCache::new(MAX_SIGNING),
             keys: KeyCache::default(),
@@ -161,13 +161,13 @@ impl Process {
 
     /// Whether `jwt_reload` was called since the keys of files and URLs were looked at.
     pub fn is_reload_due(&self) -> bool {
-        self.sources_generation != shared::get(shared::GENERATION)
+        self.sources_generation != shared::page().generation.get()
     }
 
     /// Lets the keys of files and URLs be read again, where `jwt_reload` was called.
     pub fn reload_keys_if_due(&mut self) {
         if self.is_reload_due() {
-            self.sources_generation = shared::get(shared::GENERATION);
+            self.sources_generation = shared::page().generation.get();
             self.sources.reload();
         }
     }
