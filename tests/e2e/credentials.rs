@@ -5,6 +5,8 @@ mod challenge;
 #[allow(dead_code)]
 #[path = "caching/mi.rs"]
 mod mi;
+mod party;
+mod strangers;
 
 use super::secrecy;
 use super::setting::{Place, Setting};
@@ -59,6 +61,11 @@ pub fn trials(setting: &Arc<Setting>, place: &Place) -> Vec<Trial> {
         trials.push(trial("a Basic challenge of an endpoint", challenge::run));
         if place.core.is_opensips() {
             trials.push(trial("opensips-cfg/outbound-auth.cfg", carrier::run));
+            trials.extend(
+                strangers::TRIALS.map(|(name, run)| {
+                    trial(&format!("opensips-cfg/outbound-auth.cfg, {name}"), run)
+                }),
+            );
         }
     }
     trials
