@@ -131,6 +131,7 @@ int aw_rs_jwt_sign(aw_msg *msg, aw_str claims, aw_str key, aw_str algorithm, aw_
 	aw_str header);
 int aw_rs_http_authorize(aw_msg *msg, aw_str url, aw_spec *grant, aw_spec *expires,
 	aw_spec *message, aw_async *async);
+int aw_rs_check_headers(aw_msg *msg, aw_spec *reason);
 int aw_rs_digest_challenge(aw_msg *msg, aw_spec *header, aw_str realm, aw_str algorithms,
 	int stale);
 int aw_rs_jwt_challenge(aw_msg *msg, aw_spec *header, aw_str realm, aw_str authz_server,

@@ -1,7 +1,9 @@
 //! The script functions, in terms of a request and its variables.
 
 pub mod challenge;
+pub mod codes;
 pub mod credentials;
+pub mod headers;
 pub mod http;
 pub mod jwt;
 pub mod keys;
@@ -35,7 +37,7 @@ pub enum Started {
 pub enum Until {
     /// The descriptor is readable. For the core's reactor; the core closes it, or the shim where
     /// another wait follows.
-    Readable(RawFd),
+    Readable(Arc<Waker>, RawFd),
     /// The process resumes it, by its place in the queue.
     Rung(Place),
 }
@@ -129,6 +131,7 @@ fn on_descriptor<T: 'static>(
             then(message, value)
         }
         Ok(ticket) => {
+            let until = Until::Readable(waker.clone(), fd);
             let resume: Resume = Box::new(move |message, timed_out| {
                 waker.disarm();
                 let value = if timed_out {
@@ -139,10 +142,7 @@ fn on_descriptor<T: 'static>(
                 };
                 then(message, value)
             });
-            Started::Waiting {
-                until: Until::Readable(fd),
-                resume,
-            }
+            Started::Waiting { until, resume }
         }
     }
 }

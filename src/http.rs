@@ -18,6 +18,7 @@ mod fetch;
 mod freshness;
 mod request;
 mod resolver;
+mod shares;
 mod signature;
 mod table;
 #[cfg(test)]

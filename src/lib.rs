@@ -157,8 +157,8 @@ mod entry {
                     match done {
                         Started::Done(code) => code,
                         Started::Waiting { until, .. } => {
-                            if let Until::Readable(fd) = until {
-                                opensips::reactor::close(fd);
+                            if let Until::Readable(waker, _) = until {
+                                waker.close();
                             }
                             INTERNAL_ERROR
                         }
@@ -177,7 +177,7 @@ mod entry {
     /// Tells the shim what a call waits for.
     fn tell(until: Until, out: &mut aw_async) -> Option<Place> {
         match until {
-            Until::Readable(fd) => {
+            Until::Readable(_, fd) => {
                 out.fd = fd;
                 None
             }
@@ -343,6 +343,17 @@ mod entry {
             let started =
                 calls::http::authorize(module, Message::new(msg), url, outputs, wait(out));
             hand_over(started, out)
+        })
+    }
+
+    /// `check_headers([out_reason])`.
+    #[unsafe(no_mangle)]
+    extern "C" fn aw_rs_check_headers(msg: *mut aw_msg, reason: *mut aw_spec) -> c_int {
+        guard::entry(c"check_headers", -1, || {
+            let Some(module) = module::get() else {
+                return -1;
+            };
+            calls::headers::check(module, Message::new(msg), Variable::from_raw(reason))
         })
     }
 

@@ -115,6 +115,8 @@ pub struct Module {
     pub claim_avps: Vec<Avp>,
     /// AVPs of `load_grant`, parallel to the configuration's.
     pub grant_avps: Vec<Avp>,
+    /// AVPs of `load_authorization`, parallel to the configuration's.
+    pub authorization_avps: Vec<Avp>,
     /// The optional tables that are there.
     pub tables: Tables,
     /// The credentials of the parameter `credential`.
@@ -192,6 +194,7 @@ pub fn init() -> Result<(), InitError> {
         credential_avps: avps("load_credentials", credentials)?,
         claim_avps: claim_avps(&config.tokens.claims)?,
         grant_avps: avps("load_grant", &config.http.grant)?,
+        authorization_avps: avps("load_authorization", &config.http.authorization)?,
         counters: counters(&config.http)?,
         nonces: nonces(&config.http)?,
         request: RequestVariables::new().map_err(InitError::Variable)?,

@@ -21,14 +21,15 @@ use crate::jwt::sign::{SigningKey, SigningKeyError};
 use crate::jwt::source::{Fetch, FetchError, Fetched, KeySources};
 use crate::module::{CoreSource, Module};
 use crate::opensips::cachedb::{self, CacheDbError};
-use crate::opensips::{db, fork, reactor, shared};
+use crate::opensips::fork::PerProcess;
+use crate::opensips::{db, reactor, shared};
 use crate::pool::{Lost, Notify, OnQuiet, Pool, PoolConfig, PoolFull, Ticket};
 use crate::store::cache::Ready;
 use crate::store::mysql::MySql;
 use crate::store::profiles::Profile;
 use crate::store::{Source, StoreError};
 use lru::LruCache;
-use std::{cell::RefCell, mem, num::NonZeroUsize, sync::Arc, time::Instant};
+use std::{num::NonZeroUsize, sync::Arc, time::Instant};
 
 /// Queries under way in one process at the most, the ones that wait for a connection included.
 const MAX_QUERIES: usize = 256;
@@ -58,7 +59,6 @@ pub type Answer = Result<Option<Profile>, StoreError>;
 
 /// See the [module](self).
 pub struct Process {
-    epoch: u64,
     queries: Pool,
     core_db: Option<db::Connection>,
     /// Profiles that are at hand, where there is a database of them.
@@ -95,48 +95,25 @@ struct Held {
 }
 
 thread_local! {
-    static PROCESS: RefCell<Option<Process>> = const { RefCell::new(None) };
+    static PROCESS: PerProcess<Process> = const { PerProcess::new() };
+    /// The connection to the CacheDB.
+    static COUNTERS: PerProcess<cachedb::Connection> = const { PerProcess::new() };
 }
 
 /// Works with what the calling process holds. Only for a process's own thread, not for those of
 /// a pool.
 pub fn with<T>(work: impl FnOnce(&mut Process) -> T) -> T {
-    PROCESS.with(|cell| {
-        let mut slot = cell.borrow_mut();
-        let epoch = fork::epoch();
-        if slot.as_ref().is_some_and(|process| process.epoch != epoch) {
-            // Inherited by a fork: its threads are not here, so that it can't even be dropped.
-            mem::forget(slot.take());
-        }
-        work(slot.get_or_insert_with(|| Process::new(epoch)))
-    })
+    PROCESS.with(|process| process.with(Process::new, work))
 }
 
-/// Forgets what the calling process holds, at its end.
+/// Drops what the calling process holds, at its end.
 pub fn end() {
-    PROCESS.with(|cell| {
-        let mut slot = cell.borrow_mut();
-        if slot
-            .as_ref()
-            .is_some_and(|process| process.epoch != fork::epoch())
-        {
-            mem::forget(slot.take());
-        }
-        *slot = None;
-    });
-    COUNTERS.with(|cell| {
-        let slot = cell.borrow_mut().take();
-        if slot
-            .as_ref()
-            .is_some_and(|(owner, _)| *owner != fork::epoch())
-        {
-            mem::forget(slot);
-        }
-    });
+    PROCESS.with(PerProcess::end);
+    COUNTERS.with(PerProcess::end);
 }
 
 impl Process {
-    fn new(epoch: u64) -> Self {
+    fn new() -> Self {
         let config = PoolConfig {
             max_threads: MAX_QUERIES,
             thread_init: reactor::block_signals,
@@ -145,7 +122,6 @@ impl Process {
         let module = crate::module::get();
         let database = module.and_then(|m| m.config.database.as_ref());
         Process {
-            epoch,
             queries: Pool::new("auth_web-db", config),
             core_db: None,
             profiles: database.map(Profiles::new),
@@ -385,7 +361,12 @@ impl Process {
             ..PoolConfig::default()
         };
         let pool = Arc::new(Pool::new("auth_web-http", config));
-        let webhooks = Arc::new(Webhooks::new(client, pool));
+        let mut webhooks = Webhooks::new(client, pool);
+        // Otherwise the pool's own limit comes first, and says so.
+        if http.max_inflight_endpoint < http.max_inflight {
+            webhooks = webhooks.with_most_to_one(http.max_inflight_endpoint);
+        }
+        let webhooks = Arc::new(webhooks);
         Ok(self.webhooks.insert(webhooks).clone())
     }
 }
@@ -414,11 +395,6 @@ impl Fetch for NoFetch {
     }
 }
 
-thread_local! {
-    /// The connection to the CacheDB, and the epoch in which it was made.
-    static COUNTERS: RefCell<Option<(u64, cachedb::Connection)>> = const { RefCell::new(None) };
-}
-
 /// Works with the counters of `cachedb_url`; `None` where it is not set.
 ///
 /// # Errors
@@ -429,23 +405,18 @@ pub fn with_counters<T>(
 ) -> Option<Result<T, CacheDbError>> {
     let engine = module.counters?;
     let url = module.config.http.cachedb_url.as_ref()?;
-    COUNTERS.with(|cell| {
-        let mut slot = cell.borrow_mut();
-        let epoch = fork::epoch();
-        if slot.as_ref().is_some_and(|(owner, _)| *owner != epoch) {
-            mem::forget(slot.take());
-        }
-        if slot.is_none() {
-            *slot = engine.open(url).map(|connection| (epoch, connection));
-        }
-        let Some((_, connection)) = slot.as_ref() else {
-            return Some(Err(CacheDbError));
-        };
-        // The engine in memory looks and adds in two steps: between them, another process could
-        // use up the same nonce count.
-        if url.starts_with("local:") {
-            return Some(shared::exclusively(|| work(connection)).unwrap_or(Err(CacheDbError)));
-        }
-        Some(work(connection))
-    })
+    let done = COUNTERS.with(|counters| {
+        counters.try_with(
+            || engine.open(url),
+            |connection| {
+                // The engine in memory looks and adds in two steps: between them, another process
+                // could use up the same nonce count.
+                if url.starts_with("local:") {
+                    return shared::exclusively(|| work(connection)).unwrap_or(Err(CacheDbError));
+                }
+                work(connection)
+            },
+        )
+    });
+    Some(done.unwrap_or(Err(CacheDbError)))
 }

@@ -16,6 +16,7 @@ mod webhooks {
     pub mod endpoint;
     pub mod faults;
     pub mod group;
+    pub mod identity;
     pub mod limits;
     pub mod nonces;
     pub mod parameters;
@@ -39,7 +40,9 @@ mod harness;
 use libtest_mimic::{Arguments, Trial};
 use std::sync::Arc;
 use webhooks::setting::Setting;
-use webhooks::{bans, credentials, decisions, faults, group, nonces, parameters, storm, waiting};
+use webhooks::{
+    bans, credentials, decisions, faults, group, identity, nonces, parameters, storm, waiting,
+};
 
 fn main() {
     let arguments = Arguments::from_args();
@@ -54,6 +57,7 @@ fn trials() -> Vec<Trial> {
             decisions::SCENARIOS,
             credentials::SCENARIOS,
             nonces::SCENARIOS,
+            identity::SCENARIOS,
             bans::SCENARIOS,
         ];
         trials.extend(group::trials(
@@ -64,6 +68,9 @@ fn trials() -> Vec<Trial> {
         ));
         for (make, scenarios) in [
             (nonces::forgetful as group::Make, nonces::FORGETFUL),
+            (identity::unvouched as group::Make, identity::UNVOUCHED),
+            (identity::left_to_the_script, identity::LEFT_TO_THE_SCRIPT),
+            (identity::small, identity::SMALL),
             (parameters::script_with_all, parameters::WITH_ALL),
             (parameters::script_with_get, parameters::WITH_GET),
             (faults::one_worker, faults::SCENARIOS),
@@ -71,6 +78,7 @@ fn trials() -> Vec<Trial> {
         ] {
             trials.extend(group::trials(&setting, core, make, scenarios));
         }
+        trials.push(setting.trial(core, storm::ENDED, storm::end));
         trials.extend(webhooks::limits::trials(&setting, core));
         trials.extend(webhooks::shipped::trials(&setting, core));
         trials.extend(webhooks::redis::trials(&setting, core));

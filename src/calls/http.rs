@@ -1,5 +1,6 @@
 //! `http_authorize`: a webhook decides.
 
+use super::codes::http as code;
 use super::{Started, Wait, Wake};
 use crate::config::database::{Database, Driver};
 use crate::config::http::Http;
@@ -14,31 +15,26 @@ use crate::opensips::pvar::{Message, Value, Variable};
 use crate::opensips::stats::{self, Statistic};
 use crate::pool::Ticket;
 use crate::process;
-use crate::sip;
+use crate::sip::{self, AddressOfRecord, Header};
 use crate::store::StoreError;
 use std::{
     ffi::CStr,
+    fmt::Display,
     sync::Arc,
     time::{Instant, SystemTime},
 };
 
 mod choice;
+mod proof;
 
 pub use choice::binding;
+pub use proof::parts;
+
+use choice::Chosen;
+use proof::Proof;
 
 /// Name of the function in log lines.
 const FUNCTION: &CStr = c"http_authorize";
-
-/// Return codes, see the manual.
-mod code {
-    pub const ADMITTED: i32 = 1;
-    pub const DENIED: i32 = -1;
-    pub const BANNED: i32 = -2;
-    pub const BAD_NONCE: i32 = -3;
-    pub const NO_CREDENTIALS: i32 = -4;
-    pub const ENDPOINT_FAILED: i32 = -5;
-    pub const MALFORMED: i32 = -6;
-}
 
 /// Where `http_authorize` leaves what it found.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +62,7 @@ pub fn authorize(
         message,
         outputs,
     };
-    let (target, request) = match call.prepare(url) {
+    let (target, request, proof) = match call.prepare(url) {
         Ok(prepared) => prepared,
         Err(code) => return Started::Done(code),
     };
@@ -76,7 +72,9 @@ pub fn authorize(
         wait,
         |wake| call.begin(target, request, wake),
         |cause| Err(EndpointError::given_up(cause)),
-        move |message, outcome| Started::Done(Call { message, ..call }.finish(requested, outcome)),
+        move |message, outcome| {
+            Started::Done(Call { message, ..call }.finish(&proof, requested, outcome))
+        },
     )
 }
 
@@ -90,24 +88,49 @@ struct Call {
 
 impl Call {
     /// Everything that is decided without asking anybody; the return code where that is all.
-    fn prepare(&self, url: &[u8]) -> Result<(Target, Request), i32> {
+    fn prepare(&self, url: &[u8]) -> Result<(Target, Request, Proof), i32> {
         let variables = &self.module.request;
         let source = variables.source(self.message);
         self.check_ban(&source)?;
         let method = variables.method(self.message);
-        let domain = variables.domain(self.message, &method);
-        let headers = variables.headers(self.message);
-        let credentials = self.credentials(&headers, &source, &domain)?;
-        let target = self.target(url, &credentials, &domain)?;
+        let aor = variables.address_of_record(self.message, &method);
+        if !sip::is_one_line(aor.user()) {
+            return Err(self.malformed(&source, &"the address of record has a CR, LF or NUL"));
+        }
+        let headers = self.headers(&source)?;
+        let expires = variables.requested_expires(self.message);
+        let expires = expires.map_err(|error| self.malformed(&source, &error))?;
+        let Chosen {
+            header,
+            credentials,
+        } = self.credentials(&source, &aor)?;
+        let target = self.target(url, &credentials, aor.domain())?;
         let request = Request {
             method,
-            expires: sip::requested_expires(&headers),
-            credentials,
+            expires,
+            credentials: credentials.clone(),
             source_address: source,
             source_port: variables.source_port(self.message),
             headers: self.http.headers.then_some(headers),
         };
-        Ok((target, request))
+        let proof = Proof {
+            aor,
+            header,
+            credentials,
+        };
+        Ok((target, request, proof))
+    }
+
+    /// The head of the request, where there is only one way to read it.
+    fn headers(&self, source: &str) -> Result<Vec<Header>, i32> {
+        let headers = self.module.request.headers(self.message);
+        headers.map_err(|error| self.malformed(source, &error))
+    }
+
+    fn malformed(&self, source: &str, error: &dyn Display) -> i32 {
+        let code = code::MALFORMED;
+        log!(Notice, FUNCTION, "refused ({code}) {source}: {error}");
+        code
     }
 
     fn check_ban(&self, source: &str) -> Result<(), i32> {
@@ -130,43 +153,36 @@ impl Call {
         }
     }
 
-    fn credentials(
-        &self,
-        headers: &[(Vec<u8>, Vec<u8>)],
-        source: &str,
-        domain: &str,
-    ) -> Result<Credentials, i32> {
-        let values = sip::values(headers, "Authorization", "").chain(sip::values(
-            headers,
-            "Proxy-Authorization",
-            "",
-        ));
+    fn credentials(&self, source: &str, aor: &AddressOfRecord) -> Result<Chosen, i32> {
+        let variables = &self.module.request;
+        let domain = aor.domain();
         let now = SystemTime::now();
         let nonces = &self.module.nonces;
         let freshness = |digest: &Digest| {
             nonces.check(&digest.nonce, &choice::binding(&digest.realm, domain), now)
         };
-        let credentials = match choice::choose(values, domain, freshness) {
-            Ok(Some(credentials)) => credentials,
+        let values = variables.authorizations(self.message);
+        let core_username = || variables.core_username(self.message);
+        let chosen = match choice::choose(&values, domain, freshness, core_username) {
+            Ok(Some(chosen)) => chosen,
             Ok(None) => {
                 log!(Debug, FUNCTION, "no credentials from {source}");
                 return Err(code::NO_CREDENTIALS);
             }
             Err(error) => {
-                let code = code::MALFORMED;
-                log!(
-                    Notice,
-                    FUNCTION,
-                    "refused ({code}) {source}: credentials: {error}"
-                );
-                return Err(code);
+                return Err(self.malformed(source, &format_args!("credentials: {error}")));
             }
         };
-        let Credentials::Digest(digest) = &credentials else {
-            return Ok(credentials);
+        let Credentials::Digest(digest) = &chosen.credentials else {
+            return Ok(chosen);
         };
         if !self.http.nonce_check {
-            return Ok(credentials);
+            return match self.http.aor_check {
+                true if !digest.realm.eq_ignore_ascii_case(domain.as_bytes()) => {
+                    Err(self.not_theirs(source, &"its realm is not that of", aor))
+                }
+                _ => Ok(chosen),
+            };
         }
         let remaining = match freshness(digest) {
             Freshness::Fresh(remaining) => remaining,
@@ -180,12 +196,19 @@ impl Call {
             NonceUses::new(counters).record(digest, remaining)
         });
         match used {
-            None | Some(Ok(Use::First)) => Ok(credentials),
+            None | Some(Ok(Use::First)) => Ok(chosen),
             Some(Ok(Use::Replay)) => {
                 Err(self.bad_nonce(source, "this count of its nonce was used before"))
             }
             Some(Err(error)) => Err(self.failed(&error.to_string())),
         }
+    }
+
+    fn not_theirs(&self, source: &str, cause: &dyn Display, aor: &AddressOfRecord) -> i32 {
+        let code = code::NOT_THEIRS;
+        stats::count(Statistic::HttpDenied);
+        log!(Notice, FUNCTION, "refused ({code}) {source}: {cause} {aor}");
+        code
     }
 
     fn bad_nonce(&self, source: &str, cause: &str) -> i32 {
@@ -195,7 +218,8 @@ impl Call {
         code
     }
 
-    /// The endpoint: of the call, else of the realm, else of the parameter.
+    /// The endpoint: of the call, else of the realm, else of the parameter. The realm is the one that
+    /// the nonce was made for; where the nonce vouches for nothing, the domain of the request.
     fn target(&self, url: &[u8], credentials: &Credentials, domain: &str) -> Result<Target, i32> {
         if !url.is_empty() {
             let parsed = std::str::from_utf8(url)
@@ -207,7 +231,8 @@ impl Call {
                 .map(Target::Endpoint)
                 .map_err(|error| self.failed(&error));
         }
-        let realm = match credentials.realm() {
+        let vouched = credentials.realm().filter(|_| self.http.nonce_check);
+        let realm = match vouched {
             Some(realm) => String::from_utf8_lossy(realm).to_ascii_lowercase(),
             None => domain.to_owned(),
         };
@@ -302,7 +327,7 @@ impl Call {
     }
 
     /// What remains once a thread came back.
-    fn finish(&self, requested: Option<u32>, outcome: Outcome) -> i32 {
+    fn finish(&self, proof: &Proof, requested: Option<u32>, outcome: Outcome) -> i32 {
         let answer = match outcome {
             Ok(answer) => answer,
             Err(error) if error.is_unknown_realm() => return self.no_endpoint(),
@@ -311,9 +336,12 @@ impl Call {
         if let Some(remark) = &answer.remark {
             log!(Warning, FUNCTION, "the endpoint answered: {remark}");
         }
-        let expires = match answer.verdict {
-            Verdict::Admitted { expires } => expires.or(requested),
-            Verdict::Denied { .. } => None,
+        let (expires, members) = match answer.verdict {
+            Verdict::Admitted { expires } => match self.admits(proof, &answer) {
+                Ok(members) => (expires.or(requested), members),
+                Err(code) => return code,
+            },
+            Verdict::Denied { .. } => (None, Vec::new()),
         };
         let expires = expires.and_then(|seconds| i32::try_from(seconds).ok());
         let set = self.set(
@@ -334,23 +362,51 @@ impl Call {
         }
         // The first of a list ends up in front, as with load_credentials.
         let set = set
-            && self
-                .module
-                .grant_avps
-                .iter()
-                .zip(&self.http.grant)
-                .rev()
-                .all(|(avp, wanted)| match answer.grant.member(&wanted.source) {
+            && self.module.grant_avps.iter().zip(&members).rev().all(
+                |(avp, member)| match member {
                     None => true,
-                    Some(GrantValue::Integer(number)) => avp.push(Value::Int(number)),
+                    Some(GrantValue::Integer(number)) => avp.push(Value::Int(*number)),
                     Some(GrantValue::Text(text)) => avp.push(Value::Text(text.as_bytes())),
-                });
+                },
+            )
+            && self.show(proof);
         if !set {
             log!(Error, FUNCTION, "an output could not be set: not admitted");
             return code::ENDPOINT_FAILED;
         }
         stats::count(Statistic::HttpAdmitted);
         code::ADMITTED
+    }
+
+    /// The members of an admission that `load_grant` wants; the return code where the admission does
+    /// not count: it is somebody else's, or has a member that no script should have. Scripts put them
+    /// into headers, and look at them with regular expressions, which end at a NUL.
+    fn admits(&self, proof: &Proof, answer: &Answer) -> Result<Vec<Option<GrantValue>>, i32> {
+        if self.http.aor_check
+            && let Err(error) = proof.check(answer.aor.as_deref())
+        {
+            let source = self.module.request.source(self.message);
+            return Err(self.not_theirs(&source, &error, &proof.aor));
+        }
+        let of = |name: &str| match answer.grant.member(name) {
+            Some(GrantValue::Text(text)) if !sip::is_one_line(text.as_bytes()) => {
+                let cause = "has a CR, LF or NUL: not admitted";
+                Err(self.failed(&format!("the endpoint's answer: member {name:?} {cause}")))
+            }
+            member => Ok(member),
+        };
+        let wanted = self.http.grant.iter();
+        wanted.map(|wanted| of(&wanted.source)).collect()
+    }
+
+    /// Hands out what `load_authorization` wants of the credentials that were checked.
+    fn show(&self, proof: &Proof) -> bool {
+        let avps = self.module.authorization_avps.iter();
+        let mut wanted = avps.zip(&self.http.authorization).rev();
+        wanted.all(|(avp, wanted)| {
+            let part = proof.part(&wanted.source);
+            part.is_none_or(|part| avp.push(Value::Text(&part)))
+        })
     }
 
     fn denied(&self, answer: &Answer, ban: Option<Ban>) -> i32 {

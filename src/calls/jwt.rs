@@ -155,7 +155,7 @@ impl Call {
                     return None;
                 }
             }
-            let code = self.admit(verified, &ready);
+            let code = self.admit(token, verified, &ready);
             process.refresh_keys(&ready.keys);
             Some(code)
         })
@@ -197,6 +197,7 @@ impl Call {
         tag: String,
         database: &'static Database,
     ) -> Started {
+        let generation_of_keys = keys_generation();
         let outcome = self.judge(&token, &subject.ready);
         let ask = matches!(outcome, Outcome::NotVerified { .. } | Outcome::StoreFailed)
             && process::with(|process| {
@@ -204,7 +205,8 @@ impl Call {
                 profiles.is_some_and(|p| p.cache.may_ask(&tag, Instant::now()))
             });
         if !ask {
-            return Started::Done(self.conclude_with(&token, subject, &outcome));
+            let code = self.conclude_with(&token, subject, &outcome, generation_of_keys);
+            return Started::Done(code);
         }
         self.ask(Question {
             token,
@@ -386,16 +388,29 @@ impl Call {
 
     /// Hands the outcome to the script.
     fn conclude(&self, token: &Token, subject: &Subject) -> i32 {
+        let generation = keys_generation();
         let outcome = self.judge(token, &subject.ready);
-        self.conclude_with(token, subject, &outcome)
+        self.conclude_with(token, subject, &outcome, generation)
     }
 
-    fn conclude_with(&self, token: &Token, subject: &Subject, outcome: &Outcome) -> i32 {
+    /// `generation` is that of the keys, taken before the token was judged by them.
+    fn conclude_with(
+        &self,
+        token: &Token,
+        subject: &Subject,
+        outcome: &Outcome,
+        generation: u64,
+    ) -> i32 {
         let Outcome::Authorized { candidate } = outcome else {
             return self.refuse(Some(token), outcome);
         };
-        self.admit_first(token, subject, *candidate)
+        self.admit_first(token, subject, *candidate, generation)
     }
+}
+
+/// The generation of the keys in files and at URLs.
+fn keys_generation() -> u64 {
+    process::with(|process| process.sources.generation())
 }
 
 /// The generation of caches, which `jwt_reload` raises.

@@ -1,7 +1,11 @@
 //! What the functions read of a SIP request, all of it through pseudo-variables.
 
+use crate::digest::MAX_HEADERS as MAX_CREDENTIALS;
 use crate::opensips::pvar::{Message, Variable};
-use crate::sip;
+use crate::sip::{self, AddressOfRecord, HeadError, Header, MAX_HEADERS};
+
+/// Most Contact headers that are looked at. Devices send one or two, or one with a list in it.
+const MAX_CONTACTS: usize = 16;
 
 /// The pseudo-variables, parsed once at start.
 #[derive(Debug)]
@@ -9,9 +13,31 @@ pub struct RequestVariables {
     method: Variable,
     source_ip: Variable,
     source_port: Variable,
-    to_domain: Variable,
-    from_domain: Variable,
+    to: Address,
+    from: Address,
     buffer: Variable,
+    /// Names of headers, in the order of the message.
+    names: Vec<Variable>,
+    authorization: Vec<Variable>,
+    proxy_authorization: Vec<Variable>,
+    contact: Vec<Variable>,
+    expires: Variable,
+    core_username: Variable,
+}
+
+#[derive(Debug)]
+struct Address {
+    user: Variable,
+    domain: Variable,
+}
+
+/// The credentials of a request, as the core has found them.
+#[derive(Debug)]
+pub struct Authorizations {
+    /// The values of Authorization.
+    pub authorization: Vec<Vec<u8>>,
+    /// The values of Proxy-Authorization.
+    pub proxy_authorization: Vec<Vec<u8>>,
 }
 
 impl RequestVariables {
@@ -21,13 +47,32 @@ impl RequestVariables {
     /// The specification that the core does not know.
     pub fn new() -> Result<Self, String> {
         let parse = |text: &str| Variable::parse(text).ok_or_else(|| text.to_owned());
+        // One more than there may be, which tells that there are too many.
+        let list = |name: &str, most: usize| {
+            let indexes = 0..=most;
+            indexes
+                .map(|index| parse(&format!("$({name}[{index}])")))
+                .collect::<Result<Vec<_>, _>>()
+        };
         Ok(RequestVariables {
             method: parse("$rm")?,
             source_ip: parse("$si")?,
             source_port: parse("$sp")?,
-            to_domain: parse("$td")?,
-            from_domain: parse("$fd")?,
+            to: Address {
+                user: parse("$tU")?,
+                domain: parse("$td")?,
+            },
+            from: Address {
+                user: parse("$fU")?,
+                domain: parse("$fd")?,
+            },
             buffer: parse("$mb")?,
+            names: list("hdr_name", MAX_HEADERS)?,
+            authorization: list("hdr(Authorization)", MAX_CREDENTIALS)?,
+            proxy_authorization: list("hdr(Proxy-Authorization)", MAX_CREDENTIALS)?,
+            contact: list("hdr(Contact)", MAX_CONTACTS)?,
+            expires: parse("$hdr(Expires)")?,
+            core_username: parse("$aU")?,
         })
     }
 
@@ -51,19 +96,76 @@ impl RequestVariables {
         self.text(message, self.source_port).parse().unwrap_or(0)
     }
 
-    /// The domain of whom the request is about, in lower case: that of To for a REGISTER (the
-    /// address of record, RFC 3261 section 10.2), that of From for any other.
-    pub fn domain(&self, message: Message, method: &str) -> String {
-        let variable = if method == "REGISTER" {
-            self.to_domain
-        } else {
-            self.from_domain
-        };
-        self.text(message, variable).to_ascii_lowercase()
+    /// Whom the request is about: To of a REGISTER (RFC 3261 section 10.2), From of any other.
+    fn address(&self, method: &str) -> &Address {
+        match method {
+            "REGISTER" => &self.to,
+            _ => &self.from,
+        }
     }
 
-    /// All headers, name and value, as they were received.
-    pub fn headers(&self, message: Message) -> Vec<(Vec<u8>, Vec<u8>)> {
-        sip::headers(&message.text(self.buffer).unwrap_or_default())
+    /// The domain of whom the request is about, in lower case.
+    pub fn domain(&self, message: Message, method: &str) -> String {
+        let domain = self.text(message, self.address(method).domain);
+        domain.to_ascii_lowercase()
     }
+
+    /// Whom the request is about: the address of record that is registered, else the caller's.
+    pub fn address_of_record(&self, message: Message, method: &str) -> AddressOfRecord {
+        let user = message.text(self.address(method).user).unwrap_or_default();
+        AddressOfRecord::new(&user, &self.domain(message, method))
+    }
+
+    /// All headers, name and value, where there is but one way to read them, and the core has taken
+    /// it.
+    ///
+    /// # Errors
+    /// [`HeadError`].
+    pub fn headers(&self, message: Message) -> Result<Vec<Header>, HeadError> {
+        let headers = sip::head(&message.text(self.buffer).unwrap_or_default())?;
+        let ours = headers.iter().map(|(name, _)| Some(name.as_slice()));
+        // The core has no header behind our last one.
+        let ours = ours.chain(std::iter::once(None));
+        for (at, (ours, variable)) in ours.zip(&self.names).enumerate() {
+            if message.text(*variable).as_deref() != ours {
+                return Err(HeadError::Ambiguous(at + 1));
+            }
+        }
+        Ok(headers)
+    }
+
+    /// The credentials; of each kind at most one more than the module looks at.
+    pub fn authorizations(&self, message: Message) -> Authorizations {
+        Authorizations {
+            authorization: values(message, &self.authorization),
+            proxy_authorization: values(message, &self.proxy_authorization),
+        }
+    }
+
+    /// The whole username that the core's own parser takes out of the first Proxy-Authorization, or
+    /// without one the first Authorization. It logs an error where that header is none of scheme
+    /// Digest.
+    pub fn core_username(&self, message: Message) -> Option<Vec<u8>> {
+        message.text(self.core_username)
+    }
+
+    /// The expiry in seconds that the request asks for.
+    ///
+    /// # Errors
+    /// [`HeadError::TooManyContacts`].
+    pub fn requested_expires(&self, message: Message) -> Result<Option<u32>, HeadError> {
+        let contacts = values(message, &self.contact);
+        if contacts.len() > MAX_CONTACTS {
+            return Err(HeadError::TooManyContacts(MAX_CONTACTS));
+        }
+        let expires = message.text(self.expires);
+        let contacts = contacts.iter().map(Vec::as_slice);
+        Ok(sip::requested_expires(contacts, expires.as_deref()))
+    }
+}
+
+/// What a header has, up to the first index that is not there.
+fn values(message: Message, variables: &[Variable]) -> Vec<Vec<u8>> {
+    let values = variables.iter().map(|variable| message.text(*variable));
+    values.map_while(|value| value).collect()
 }

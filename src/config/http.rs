@@ -2,6 +2,7 @@
 
 use super::credentials::{self, Credential};
 use super::raw::{ConfigError, Raw};
+use crate::calls::http::parts;
 use crate::http::{
     Basic, Client, ClientConfig, Endpoint, EndpointDefaults, Method, SIGNATURE_HEADER,
     SignatureKey, Trust,
@@ -33,6 +34,8 @@ pub struct Http {
     pub client: ClientConfig,
     /// Calls under way in one process at the most (`http_max_inflight`).
     pub max_inflight: usize,
+    /// Of these, to one endpoint (`http_max_inflight_endpoint`).
+    pub max_inflight_endpoint: usize,
     /// Whether all SIP headers go along (`http_headers`).
     pub headers: bool,
     /// The CacheDB of bans and nonce counts (`cachedb_url`).
@@ -45,6 +48,10 @@ pub struct Http {
     pub nonce_check: bool,
     /// Members of the answer for AVPs (`load_grant`).
     pub grant: Vec<Credential>,
+    /// Parts of the credentials for AVPs (`load_authorization`).
+    pub authorization: Vec<Credential>,
+    /// Whether who is admitted has to be the request's address of record (`aor_check`).
+    pub aor_check: bool,
 }
 
 impl Http {
@@ -66,6 +73,13 @@ impl Http {
             milliseconds("http_connect_timeout", DEFAULT_CONNECT_TIMEOUT_MS, 10)?.min(timeout);
         let max_inflight = raw.int("http_max_inflight", 256, 1..=4096, "calls")?;
         let max_inflight = usize::try_from(max_inflight).unwrap_or(256);
+        // A part for the others, where there are others.
+        let half = match raw.has("endpoints_table") || raw.has("db_url") {
+            true => max_inflight.div_ceil(2),
+            false => max_inflight,
+        };
+        let default = i64::try_from(half).unwrap_or(i64::MAX);
+        let most = raw.int("http_max_inflight_endpoint", default, 1..=4096, "calls")?;
         let failures = raw.int(
             "http_breaker_failures",
             10,
@@ -96,12 +110,15 @@ impl Http {
             tables_named: raw.has("endpoints_table"),
             client,
             max_inflight,
+            max_inflight_endpoint: usize::try_from(most).unwrap_or(half).min(max_inflight),
             headers: raw.flag("http_headers", false)?,
             cachedb_url: cachedb_url(raw)?,
             nonce_secret: nonce_secret(raw)?,
             nonce_expire: Duration::from_secs(seconds("nonce_expire", 30)?.into()),
             nonce_check: raw.flag("nonce_check", true)?,
             grant: grant(raw)?,
+            authorization: authorization(raw)?,
+            aor_check: raw.flag("aor_check", true)?,
         })
     }
 }
@@ -235,6 +252,22 @@ fn grant(raw: &Raw) -> Result<Vec<Credential>, ConfigError> {
     })
 }
 
+fn authorization(raw: &Raw) -> Result<Vec<Credential>, ConfigError> {
+    const NAME: &str = "load_authorization";
+    let list = raw.text(NAME)?.unwrap_or("");
+    let known = |list: &Vec<Credential>| {
+        let mut sources = list.iter().map(|one| one.source.as_str());
+        sources.all(|source| parts().any(|part| part == source))
+    };
+    credentials::parse(list).filter(known).ok_or_else(|| {
+        let parts: Vec<&str> = parts().collect();
+        let parts = parts.join(", ");
+        let allowed =
+            format!("a list of {parts}, each by itself or as $avp(name)=part, separated by ;");
+        raw.error(NAME, allowed)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::raw::RawValue;
@@ -252,7 +285,8 @@ mod tests {
     fn defaults_are_safe() {
         let http = http(&[]).unwrap();
         assert!(http.endpoint.is_none() && http.cachedb_url.is_none());
-        assert!(http.nonce_check && !http.headers);
+        assert!(http.nonce_check && http.aor_check && !http.headers);
+        assert_eq!(http.max_inflight_endpoint, 256);
         assert_eq!(http.client.trust, Trust::System);
         assert_eq!(http.nonce_expire, Duration::from_secs(30));
         assert_eq!(http.max_inflight, 256);
@@ -281,6 +315,10 @@ mod tests {
             ("nonce_secret", "hunter2"),
             ("nonce_expire", "0"),
             ("load_grant", "$var(x)=y"),
+            ("load_authorization", "username;password"),
+            ("load_authorization", "$avp(x)"),
+            ("aor_check", "2"),
+            ("http_max_inflight_endpoint", "0"),
             ("endpoints_table", "a;b"),
             ("blacklist_time", "-1"),
         ] {
@@ -292,5 +330,18 @@ mod tests {
         }
         assert!(http(&[("http_password", "hunter2")]).is_err());
         assert!(http(&[("cachedb_url", "local:bans://")]).is_ok());
+        assert!(http(&[("load_authorization", "$avp(who)=aor;username")]).is_ok());
+    }
+
+    #[test]
+    fn one_of_many_endpoints_gets_half() {
+        let share = |values: &[(&str, &str)]| http(values).unwrap().max_inflight_endpoint;
+        let table = ("db_url", "mysql://localhost/opensips");
+        assert_eq!(share(&[table]), 128);
+        assert_eq!(share(&[table, ("http_max_inflight", "1")]), 1);
+        assert_eq!(share(&[("http_max_inflight", "9")]), 9);
+        let own = ("http_max_inflight_endpoint", "5");
+        assert_eq!(share(&[table, own]), 5);
+        assert_eq!(share(&[table, own, ("http_max_inflight", "2")]), 2);
     }
 }

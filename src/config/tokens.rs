@@ -9,6 +9,17 @@ use crate::jwt::source::{KeyReference, SourceConfig};
 use crate::jwt::token::Limits;
 use std::time::Duration;
 
+/// Which address of record the user of a token stands for (`jwt_aor`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenAor {
+    /// The script looks at that.
+    Unchecked,
+    /// The one that it names, `user@domain`.
+    Whole,
+    /// The same; without a domain, the user of each of these.
+    OfDomains(Vec<String>),
+}
+
 /// What tokens have to be.
 #[derive(Clone, Debug)]
 pub struct Tokens {
@@ -24,6 +35,8 @@ pub struct Tokens {
     pub jwks_url: Option<String>,
     /// The claim that is the username of its tokens (`username_claim`).
     pub username_claim: ClaimPath,
+    /// Which address of record a token's user stands for (`jwt_aor`).
+    pub aor: TokenAor,
     /// How long JWK Sets are kept (`jwks_min_ttl`, `jwks_max_ttl`, `jwks_min_refresh`).
     pub sources: SourceConfig,
     /// Verified tokens that one process remembers at the most (`token_cache_size`).
@@ -83,8 +96,34 @@ impl Tokens {
             jwks_url: jwks_url(raw)?,
             username_claim: ClaimPath::parse(raw.text("username_claim")?.unwrap_or("sub"))
                 .map_err(|error| other("username_claim", error.to_string()))?,
+            aor: aor(raw)?,
             sources: sources(raw)?,
         })
+    }
+}
+
+fn aor(raw: &Raw) -> Result<TokenAor, ConfigError> {
+    const NAME: &str = "jwt_aor";
+    let allowed = || {
+        raw.error(
+            NAME,
+            "\"off\", \"full\", or domains separated by commas or blanks",
+        )
+    };
+    let list = values(raw, NAME).map_err(|_| allowed())?;
+    let is = |word: &str| list.iter().any(|value| value == word);
+    let is_domain = |value: &String| {
+        let bytes = value.bytes();
+        bytes
+            .into_iter()
+            .all(|b| b.is_ascii_alphanumeric() || b"-.:[]_".contains(&b))
+    };
+    match list.len() {
+        0 => Ok(TokenAor::Unchecked),
+        1 if is("off") => Ok(TokenAor::Unchecked),
+        1 if is("full") => Ok(TokenAor::Whole),
+        _ if is("off") || is("full") || !list.iter().all(is_domain) => Err(allowed()),
+        _ => Ok(TokenAor::OfDomains(list)),
     }
 }
 
@@ -218,6 +257,22 @@ mod tests {
         let rules = tokens.unwrap().rules;
         assert_eq!(rules.issuers, ["https://a", "https://b", "c"]);
         assert_eq!(rules.audiences, ["x", "y"]);
+    }
+
+    #[test]
+    fn a_token_stands_for_an_address_of_record() {
+        let aor = |value: &str| tokens(&[("jwt_aor", value)]).map(|tokens| tokens.aor);
+        assert_eq!(tokens(&[]).unwrap().aor, TokenAor::Unchecked);
+        assert_eq!(aor("off"), Ok(TokenAor::Unchecked));
+        assert_eq!(aor("full"), Ok(TokenAor::Whole));
+        let domains = ["a.example", "[2001:db8::1]"].map(str::to_owned).to_vec();
+        assert_eq!(
+            aor("a.example, [2001:db8::1]"),
+            Ok(TokenAor::OfDomains(domains))
+        );
+        for bad in ["", "full a.example", "off, off", "a@b", "$td"] {
+            assert!(aor(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

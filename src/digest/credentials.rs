@@ -3,11 +3,15 @@
 use percent_encoding::percent_decode;
 
 use super::algorithm::{Algorithm, UnknownAlgorithm};
-use super::lexer::Lexer;
+use super::lexer::{Escape, Lexer, trim};
 
 /// Longest header value that is looked at, in bytes. SIP over UDP has no room for more, and
 /// nothing that a device sends comes near.
 pub const MAX_HEADER_LENGTH: usize = 8192;
+
+/// Most headers with credentials of one request, of each kind. A request that passes proxies has one
+/// for each of them, and one for each hash.
+pub const MAX_HEADERS: usize = 8;
 
 /// Most parameters of one header. The registry knows a dozen.
 const MAX_PARAMETERS: usize = 64;
@@ -85,6 +89,22 @@ pub enum CredentialsError {
     /// A parameter is there twice; which one counts would be a guess.
     #[error("the parameter {0} is there more than once")]
     Duplicate(&'static str),
+    /// The same of one that is not known.
+    #[error("a parameter that is not known is there more than once")]
+    DuplicateExtension,
+    /// A backslash where OpenSIPS would read another value: before a quote, or in a username or
+    /// realm.
+    #[error("the parameter {0} has a backslash, so that it can be read in two ways")]
+    Escape(&'static str),
+    /// Several headers, and not one user.
+    #[error("the headers name different users")]
+    SeveralUsers,
+    /// More headers than any device sends.
+    #[error("there are more than {MAX_HEADERS} headers with credentials")]
+    TooManyHeaders,
+    /// OpenSIPS's own parser takes somebody else's name out of the header.
+    #[error("the username can be read in two ways")]
+    Ambiguous,
     /// A parameter whose value is not of its form.
     #[error("the parameter {name} must be {allowed}")]
     Invalid {
@@ -112,23 +132,40 @@ impl Credentials {
     ///
     /// [`CredentialsError`]; every error but [`CredentialsError::Scheme`] means malformed.
     pub fn parse(value: &[u8]) -> Result<Credentials, CredentialsError> {
-        if value.len() > MAX_HEADER_LENGTH {
-            return Err(CredentialsError::TooLong(value.len()));
-        }
-        let mut lexer = Lexer::new(value.trim_ascii());
-        let scheme = lexer.token();
-        let separated = lexer.white_space();
-        if scheme.is_empty() || !(separated || lexer.is_at_end()) {
-            return Err(CredentialsError::Grammar);
-        }
+        let (scheme, lexer) = scheme(value)?;
         if scheme.eq_ignore_ascii_case(b"Digest") {
-            Ok(Credentials::Digest(Box::new(digest(lexer)?)))
+            let found = Parameters::read(lexer)?;
+            Ok(Credentials::Digest(Box::new(digest(found)?)))
         } else if scheme.eq_ignore_ascii_case(b"Bearer") {
             Ok(Credentials::Bearer(Bearer {
                 token: b64token(lexer.rest())?,
             }))
         } else {
             Err(CredentialsError::Scheme)
+        }
+    }
+
+    /// The user whom a header names, whatever else is in it; nobody where the scheme is not Digest.
+    ///
+    /// # Errors
+    ///
+    /// [`CredentialsError`], where the header is no list of parameters.
+    pub fn username_of(value: &[u8]) -> Result<Option<Vec<u8>>, CredentialsError> {
+        let (scheme, lexer) = scheme(value)?;
+        if !scheme.eq_ignore_ascii_case(b"Digest") {
+            return Ok(None);
+        }
+        username(&mut Parameters::read(lexer)?).map(Some)
+    }
+
+    /// A part of what was sent, by the name of its parameter; `scheme` is that in lower case.
+    /// `None` where it was not sent. The names are those of [`PARTS`].
+    pub fn part(&self, name: &str) -> Option<&[u8]> {
+        match (self, name) {
+            (Credentials::Digest(_), "scheme") => Some(b"digest"),
+            (Credentials::Bearer(_), "scheme") => Some(b"bearer"),
+            (Credentials::Bearer(_), _) => None,
+            (Credentials::Digest(digest), name) => digest.part(name),
         }
     }
 
@@ -141,8 +178,57 @@ impl Credentials {
     }
 }
 
+/// What [`Credentials::part`] knows.
+pub const PARTS: [&str; 12] = [
+    "scheme",
+    "username",
+    "realm",
+    "nonce",
+    "uri",
+    "response",
+    "algorithm",
+    "qop",
+    "nc",
+    "cnonce",
+    "opaque",
+    "userhash",
+];
+
+impl Digest {
+    fn part(&self, name: &str) -> Option<&[u8]> {
+        match name {
+            "username" => Some(&self.username),
+            "realm" => Some(&self.realm),
+            "nonce" => Some(&self.nonce),
+            "uri" => Some(&self.uri),
+            "response" => Some(self.response.as_bytes()),
+            "algorithm" => Some(self.algorithm.name().as_bytes()),
+            "qop" => self.qop.as_deref().map(str::as_bytes),
+            "nc" => self.nc.as_deref().map(str::as_bytes),
+            "cnonce" => self.cnonce.as_deref(),
+            "opaque" => self.opaque.as_deref(),
+            "userhash" => self.userhash.then_some(b"true".as_slice()),
+            _ => None,
+        }
+    }
+}
+
+/// The scheme, and what is behind it.
+fn scheme(value: &[u8]) -> Result<(&[u8], Lexer<'_>), CredentialsError> {
+    if value.len() > MAX_HEADER_LENGTH {
+        return Err(CredentialsError::TooLong(value.len()));
+    }
+    let mut lexer = Lexer::new(trim(value));
+    let scheme = lexer.token();
+    let separated = lexer.white_space();
+    if scheme.is_empty() || !(separated || lexer.is_at_end()) {
+        return Err(CredentialsError::Grammar);
+    }
+    Ok((scheme, lexer))
+}
+
 fn b64token(value: &[u8]) -> Result<String, CredentialsError> {
-    let body = value.trim_ascii_end();
+    let body = trim(value);
     let unpadded = body
         .iter()
         .rposition(|byte| *byte != b'=')
@@ -180,6 +266,7 @@ const NAMES: [&str; 12] = [
 impl Parameters {
     fn read(mut lexer: Lexer<'_>) -> Result<Parameters, CredentialsError> {
         let mut parameters = Parameters::default();
+        let mut extensions: Vec<&[u8]> = Vec::new();
         for _ in 0..MAX_PARAMETERS {
             let name = lexer.token();
             if name.is_empty() || !lexer.separator(b'=') {
@@ -190,11 +277,20 @@ impl Parameters {
                 .iter()
                 .zip(&mut parameters.values)
                 .find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name));
-            if let Some((name, slot)) = known {
-                if slot.is_some() {
-                    return Err(CredentialsError::Duplicate(name));
+            let escape = lexer.escape();
+            match known {
+                Some((name, Some(_))) => return Err(CredentialsError::Duplicate(name)),
+                Some((name, _)) if escape > allowed_escape(name) => {
+                    return Err(CredentialsError::Escape(name));
                 }
-                *slot = Some(value);
+                Some((_, slot)) => *slot = Some(value),
+                None if escape == Escape::Quote => {
+                    return Err(CredentialsError::Escape("that is not known"));
+                }
+                None if extensions.iter().any(|n| n.eq_ignore_ascii_case(name)) => {
+                    return Err(CredentialsError::DuplicateExtension);
+                }
+                None => extensions.push(name),
             }
             if !lexer.separator(b',') {
                 return if lexer.is_at_end() {
@@ -219,18 +315,31 @@ impl Parameters {
     }
 }
 
-fn digest(lexer: Lexer<'_>) -> Result<Digest, CredentialsError> {
-    let mut found = Parameters::read(lexer)?;
-    let username = match found.take("username*") {
-        None => found.required("username")?,
-        Some(_) if found.take("username").is_some() => {
-            return Err(CredentialsError::Duplicate("username"));
-        }
-        Some(extended) => extended_value(&extended).ok_or(CredentialsError::Invalid {
+/// What may be escaped in the value of a parameter: in a name that somebody may act on, nothing.
+fn allowed_escape(name: &str) -> Escape {
+    match name {
+        "username" | "username*" | "realm" => Escape::None,
+        _ => Escape::Other,
+    }
+}
+
+/// The user, which is empty where none is named.
+fn username(found: &mut Parameters) -> Result<Vec<u8>, CredentialsError> {
+    match (found.take("username*"), found.take("username")) {
+        (Some(_), Some(_)) => Err(CredentialsError::Duplicate("username")),
+        (None, plain) => Ok(plain.unwrap_or_default()),
+        (Some(extended), None) => extended_value(&extended).ok_or(CredentialsError::Invalid {
             name: "username*",
             allowed: "UTF-8'language'percent-encoded",
-        })?,
-    };
+        }),
+    }
+}
+
+fn digest(mut found: Parameters) -> Result<Digest, CredentialsError> {
+    let username = username(&mut found)?;
+    if username.is_empty() {
+        return Err(CredentialsError::Missing("username"));
+    }
     let realm = found.required("realm")?;
     let nonce = found.required("nonce")?;
     let uri = found.required("uri")?;

@@ -4,6 +4,36 @@
 /// Reads a header value from the front.
 pub(crate) struct Lexer<'a> {
     rest: &'a [u8],
+    escape: Escape,
+}
+
+/// The quoted pairs (RFC 3261 section 25.1) of a value. OpenSIPS takes a backslash for a character
+/// like any other: to it, a value ends at the quote behind one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Escape {
+    /// There are none.
+    None,
+    /// Of other characters than a quote.
+    Other,
+    /// Of a quote.
+    Quote,
+}
+
+/// White space of RFC 3261 section 25.1, a folded line's end included: form feed and vertical tab
+/// are none.
+pub(crate) fn is_white_space(byte: u8) -> bool {
+    b" \t\r\n".contains(&byte)
+}
+
+/// Without the white space around it.
+pub(crate) fn trim(value: &[u8]) -> &[u8] {
+    let wanted = |byte: &u8| !is_white_space(*byte);
+    let begin = value.iter().position(wanted).unwrap_or(value.len());
+    let end = value
+        .iter()
+        .rposition(wanted)
+        .map_or(begin, |last| last + 1);
+    value.get(begin..end).unwrap_or_default()
 }
 
 /// A value is neither a quoted string nor one or more visible characters.
@@ -12,7 +42,15 @@ pub(crate) struct BadValue;
 
 impl<'a> Lexer<'a> {
     pub(crate) fn new(value: &'a [u8]) -> Self {
-        Lexer { rest: value }
+        Lexer {
+            rest: value,
+            escape: Escape::None,
+        }
+    }
+
+    /// What was escaped in the last value.
+    pub(crate) fn escape(&self) -> Escape {
+        self.escape
     }
 
     pub(crate) fn is_at_end(&self) -> bool {
@@ -26,9 +64,7 @@ impl<'a> Lexer<'a> {
 
     /// Skips white space, folded lines included; returns whether there was any.
     pub(crate) fn white_space(&mut self) -> bool {
-        let before = self.rest.len();
-        self.rest = self.rest.trim_ascii_start();
-        self.rest.len() < before
+        !self.while_(is_white_space).is_empty()
     }
 
     /// Skips `byte` and the white space around it.
@@ -55,6 +91,7 @@ impl<'a> Lexer<'a> {
     /// directions, and the meaning is clear without it, so both forms are taken for all of them,
     /// as OpenSIPS does. An unquoted value ends at white space, a comma or a quote.
     pub(crate) fn value(&mut self) -> Result<Vec<u8>, BadValue> {
+        self.escape = Escape::None;
         if self.rest.first() == Some(&b'"') {
             return self.quoted_string();
         }
@@ -78,6 +115,11 @@ impl<'a> Lexer<'a> {
                 // quoted-pair: any ASCII character but CR and LF.
                 b'\\' => match bytes.next() {
                     Some((_, escaped)) if escaped.is_ascii() && !is_forbidden(escaped) => {
+                        let escape = match escaped {
+                            b'"' => Escape::Quote,
+                            _ => Escape::Other,
+                        };
+                        self.escape = self.escape.max(escape);
                         value.push(escaped);
                     }
                     _ => return Err(BadValue),

@@ -6,7 +6,8 @@
 //! whoever gets more than 1 is a replay, on whichever machine of a cluster it arrives. A counter
 //! lives as long as its nonce, which is refused as stale afterwards.
 //!
-//! Credentials without a count (the form of RFC 2069, without qop) use up the nonce as a whole.
+//! Credentials without qop (the form of RFC 2069) use up the nonce as a whole, whatever count they
+//! claim: it is not part of what is hashed then, so that anybody could make up another one.
 
 use std::time::Duration;
 
@@ -43,7 +44,8 @@ impl<C: Counters> NonceUses<C> {
     pub fn record(&self, digest: &Digest, remaining: Duration) -> Result<Use, C::Error> {
         // A nonce of ours is base64url: it fits into a key as it is.
         let nonce = String::from_utf8_lossy(&digest.nonce);
-        let count = digest.nc.as_deref().unwrap_or("-").to_ascii_lowercase();
+        let counted = digest.nc.as_deref().filter(|_| digest.qop.is_some());
+        let count = counted.unwrap_or("-").to_ascii_lowercase();
         let key = format!("auth_web_nc_{nonce}_{count}");
         // One second more, so that the counter is never gone before the nonce is.
         let seen = self
@@ -89,6 +91,20 @@ mod tests {
         assert_eq!(record("m", Some("00000002")), Use::First);
         assert_eq!(record("o", None), Use::First);
         assert_eq!(record("o", None), Use::Replay);
+    }
+
+    #[test]
+    fn a_count_that_is_not_hashed_is_none() {
+        let memory = Memory::default();
+        let uses = NonceUses::new(&memory);
+        let with_count = |count: &str| Digest {
+            nc: Some(count.to_owned()),
+            ..digest("n", None)
+        };
+        let record = |digest| uses.record(&digest, Duration::from_secs(30));
+        assert_eq!(record(with_count("00000001")), Ok(Use::First));
+        assert_eq!(record(with_count("00000002")), Ok(Use::Replay));
+        assert_eq!(record(digest("n", None)), Ok(Use::Replay));
     }
 
     #[test]

@@ -6,6 +6,8 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::sip::AddressOfRecord;
+
 /// Longest answer that is read, in bytes.
 pub const MAX_ANSWER: usize = 64 * 1024;
 
@@ -17,9 +19,11 @@ const MAX_EXPIRES: u32 = i32::MAX.unsigned_abs();
 pub struct Answer {
     /// In or not.
     pub verdict: Verdict,
+    /// `aor` of an admission: whose request it is, where the endpoint says so.
+    pub aor: Option<Box<AddressOfRecord>>,
     /// `msg`, or `message`: for people. Control characters are replaced with blanks, because
     /// scripts put it into reason phrases.
-    pub message: Option<String>,
+    pub message: Option<Box<str>>,
     /// All of it.
     pub grant: Grant,
     /// Something that an operator should read in the log.
@@ -104,6 +108,9 @@ pub enum AnswerError {
     /// `expires` of an admission.
     #[error("the answer's expires must be a whole number of seconds above 0")]
     Expires,
+    /// `aor` of an admission.
+    #[error("the answer's aor must be an address of record, user@domain")]
+    Aor,
 }
 
 /// The whole answer.
@@ -192,10 +199,12 @@ impl Answer {
         };
         let message = message.map(|json| {
             let message = text(json).unwrap_or_else(|| json.to_owned());
-            message.replace(char::is_control, " ")
+            message.replace(char::is_control, " ").into()
         });
         let admitted = text(status).is_some_and(|status| status.eq_ignore_ascii_case("ok"));
+        let mut aor = None;
         let (verdict, remark) = if admitted {
+            aor = grant.single("aor")?.map(address).transpose()?;
             let (expires, remark) = granted(grant.single("expires")?, requested)?;
             (Verdict::Admitted { expires }, remark)
         } else {
@@ -211,11 +220,17 @@ impl Answer {
         };
         Ok(Answer {
             verdict,
+            aor,
             message,
             grant,
             remark,
         })
     }
+}
+
+fn address(json: &str) -> Result<Box<AddressOfRecord>, AnswerError> {
+    let address = text(json).and_then(|text| AddressOfRecord::parse(&text));
+    address.map(Box::new).ok_or(AnswerError::Aor)
 }
 
 /// The seconds that an admission grants.

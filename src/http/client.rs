@@ -111,6 +111,10 @@ struct Asked<'a> {
     now: SystemTime,
 }
 
+/// Longest query of a GET, in bytes. Web servers take request lines of 8 KiB by default (nginx, Apache
+/// httpd), and close the connection over a longer one, which would look like an outage.
+pub const MAX_QUERY: usize = 7 * 1024;
+
 /// Heads of answers are small; a longer one is not from an endpoint.
 const MAX_HEAD: usize = 16 * 1024;
 
@@ -273,6 +277,11 @@ impl Client {
         until: Instant,
         now: SystemTime,
     ) -> Result<Vec<u8>, Cause> {
+        if let Payload::Query(query) = payload
+            && query.len() > MAX_QUERY
+        {
+            return Err(Cause::QueryTooLong(query.len()));
+        }
         let basic = url.basic().or(endpoint.basic.as_ref());
         let asked = Asked {
             endpoint,

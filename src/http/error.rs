@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::answer::{AnswerError, MAX_ANSWER};
+use super::client::MAX_QUERY;
 
 /// An endpoint failed. Prints as one line that names every URL that was asked, without userinfo
 /// and query, each with its cause.
@@ -91,6 +92,9 @@ pub enum Cause {
     /// Not 200.
     #[error("it answered with status {0}, which must be 200")]
     Status(u16),
+    /// A GET carries all that is asked in its URL, and that has an end.
+    #[error("a GET with a query of {0} bytes is not sent, {MAX_QUERY} are allowed: use POST")]
+    QueryTooLong(usize),
     /// Over [`MAX_ANSWER`].
     #[error("its answer is longer than {MAX_ANSWER} bytes")]
     TooLong,
@@ -123,6 +127,7 @@ impl Cause {
         match self {
             Cause::Status(status) => *status >= 500,
             Cause::Redirect(_)
+            | Cause::QueryTooLong(_)
             | Cause::TooLong
             | Cause::Answer(_)
             | Cause::UnknownRealm
@@ -146,6 +151,7 @@ impl Cause {
         match self {
             Cause::Status(status) => *status >= 500,
             Cause::LeftAlone(_)
+            | Cause::QueryTooLong(_)
             | Cause::UnknownRealm
             | Cause::Table(_)
             | Cause::Overload(_)

@@ -5,6 +5,7 @@
 //! P-Asserted-... excepted, as they came), the values of a repeated header joined with a comma.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -132,15 +133,19 @@ fn members(request: &Request) -> Vec<(&'static str, Value<'_>)> {
 /// One entry for each name, in the order of first appearance.
 fn by_name(headers: &[(Vec<u8>, Vec<u8>)]) -> Vec<(String, String)> {
     let mut grouped: Vec<(String, String)> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
     for (name, value) in headers {
         let name = header_name(&String::from_utf8_lossy(name));
         let value = String::from_utf8_lossy(value);
-        match grouped.iter_mut().find(|(known, _)| *known == name) {
+        match places.get(&name).and_then(|at| grouped.get_mut(*at)) {
             Some((_, joined)) => {
                 joined.push(',');
                 joined.push_str(&value);
             }
-            None => grouped.push((name, value.into_owned())),
+            None => {
+                places.insert(name.clone(), grouped.len());
+                grouped.push((name, value.into_owned()));
+            }
         }
     }
     grouped

@@ -9,6 +9,7 @@ use super::client::Client;
 use super::endpoint::Endpoint;
 use super::error::{Cause, EndpointError};
 use super::request::{Payload, Request};
+use super::shares::Shares;
 use crate::pool::{Lost, Notify, Pool, Ticket};
 
 /// What has become of a request.
@@ -63,6 +64,7 @@ impl fmt::Debug for Target {
 pub struct Webhooks {
     client: Arc<Client>,
     pool: Arc<Pool>,
+    shares: Shares,
 }
 
 /// The client gives up this much earlier than the ticket, or a tenth of the time-out if that is
@@ -75,6 +77,16 @@ impl Webhooks {
         Webhooks {
             client: client.into(),
             pool,
+            shares: Shares::new(usize::MAX),
+        }
+    }
+
+    /// With at most so many requests under way to one endpoint.
+    #[must_use]
+    pub fn with_most_to_one(self, most: usize) -> Self {
+        Webhooks {
+            shares: Shares::new(most),
+            ..self
         }
     }
 
@@ -131,8 +143,14 @@ impl Webhooks {
                 Err(EndpointError::one(name, cause))
             }
         };
+        let share = self
+            .shares
+            .take(&name)
+            .map_err(|no_share| EndpointError::one(&name, Cause::Overload(no_share.to_string())))?;
         let client = Arc::clone(&self.client);
         let job = move || {
+            // Given back when the thread is free again, which may be after the time-out.
+            let _share = share;
             let endpoint = target.find()?;
             let payload = Payload::new(&request, endpoint.method());
             client.ask(&endpoint, &payload, request.expires, until, now)

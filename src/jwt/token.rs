@@ -215,10 +215,7 @@ impl Token {
 
     /// The first 12 hexadecimal digits of the SHA-256 of the token: stands for it in logs.
     pub fn fingerprint(&self) -> String {
-        digest::digest(&digest::SHA256, self.text.as_bytes()).as_ref()[..6]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        fingerprint(self.text.as_bytes())
     }
 
     /// `header_json.payload_json` as the C module's `jwt_db_authorize` hands it out for a verified
@@ -286,6 +283,14 @@ impl fmt::Debug for Token {
             .field(&self.fingerprint())
             .finish()
     }
+}
+
+/// What a bare token is called in a log: the first twelve digits of its SHA-256.
+pub fn fingerprint(text: &[u8]) -> String {
+    digest::digest(&digest::SHA256, text).as_ref()[..6]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// The token alone, without scheme and blanks around it, as [`Token::parse`] takes it: what a cache

@@ -68,6 +68,13 @@ static int async_http_authorize(struct sip_msg *msg, void *ctx, void *url, void 
 	return aw_async_begun(ctx, &async, code);
 }
 
+static int check_headers(struct sip_msg *msg, void *reason, void *p2, void *p3, void *p4, void *p5,
+	void *p6, void *p7, void *p8)
+{
+	(void)p2, (void)p3, (void)p4, (void)p5, (void)p6, (void)p7, (void)p8;
+	return aw_rs_check_headers(msg, reason);
+}
+
 static int digest_challenge(struct sip_msg *msg, void *header, void *realm, void *algorithms,
 	void *stale, void *p5, void *p6, void *p7, void *p8)
 {
@@ -121,6 +128,7 @@ const struct osips_cmd_export aw_commands[] = {
 	{ "jwt_sign", jwt_sign, { IN, IN, IN, OUT, IN_OPTIONAL }, OSIPS_ALL_ROUTES },
 	{ "http_authorize", http_authorize, { IN, OUT, OUT_OPTIONAL, OUT_OPTIONAL },
 		OSIPS_ALL_ROUTES },
+	{ "check_headers", check_headers, { OUT_OPTIONAL }, OSIPS_ALL_ROUTES },
 	{ "digest_challenge", digest_challenge, { OUT, IN, IN_OPTIONAL, NUMBER_OPTIONAL },
 		OSIPS_ALL_ROUTES },
 	{ "jwt_challenge", jwt_challenge, { OUT, IN, IN_OPTIONAL, IN_OPTIONAL, IN_OPTIONAL },

@@ -45,6 +45,7 @@
 	PARAMETER(weak_keys) \
 	PARAMETER(jwks_url) \
 	PARAMETER(username_claim) \
+	PARAMETER(jwt_aor) \
 	PARAMETER(jwks_min_ttl) \
 	PARAMETER(jwks_max_ttl) \
 	PARAMETER(jwks_min_refresh) \
@@ -62,6 +63,7 @@
 	PARAMETER(http_tls_verify) \
 	PARAMETER(http_user_agent) \
 	PARAMETER(http_max_inflight) \
+	PARAMETER(http_max_inflight_endpoint) \
 	PARAMETER(http_breaker_failures) \
 	PARAMETER(http_breaker_time) \
 	PARAMETER(blacklist_time) \
@@ -70,6 +72,8 @@
 	PARAMETER(nonce_expire) \
 	PARAMETER(nonce_check) \
 	PARAMETER(load_grant) \
+	PARAMETER(load_authorization) \
+	PARAMETER(aor_check) \
 	PARAMETER(endpoints_table) \
 	PARAMETER(endpoint_realm_column) \
 	PARAMETER(endpoint_url_column) \

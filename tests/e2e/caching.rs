@@ -4,6 +4,7 @@ mod bearer;
 mod challenge;
 mod clock;
 mod demand;
+mod identity;
 mod issuers;
 mod keys;
 mod limits;
@@ -121,7 +122,7 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
             Box::new(|setting, core| preload::changes(setting, core, Backend::Mysql, "opensips")),
         ));
     }
-    let simple: [(&str, Shared); 15] = [
+    let simple: [(&str, Shared); 17] = [
         ("opensips-cfg/bearer.cfg", bearer::shipped),
         (
             "JSON Web Keys, and a file that is written anew",
@@ -129,6 +130,8 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
         ),
         ("a JWK Set changes, its provider goes away", keys::published),
         ("identity providers without a database", issuers::providers),
+        ("jwt_aor", identity::addresses),
+        ("line ends and NUL in claims", identity::lines),
         ("claims, age, type and scope", rules::claims),
         ("leeway", rules::leeway),
         ("sizes and depths", |s, c| rules::limits(s, c, "demand")),

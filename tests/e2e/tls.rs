@@ -3,12 +3,11 @@
 use super::group::script;
 use super::rows::every_algorithm;
 use super::setting::{Place, Setting};
+use crate::harness::certificates::Certificates;
 use crate::harness::database::{Backend, MariaDb, schema};
 use crate::harness::instance::Instance;
 use crate::harness::sipp::{self, Run};
 use libtest_mimic::{Failed, Trial};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What is asked for, and whether a core gets a connection with it from a server that takes TLS
@@ -52,7 +51,7 @@ pub fn trials(setting: &Arc<Setting>, place: &Place) -> Vec<Trial> {
 
 fn run(setting: &Setting, place: &Place) -> Result<(), Failed> {
     let folder = setting.folder();
-    let files = certificates(&folder)?;
+    let files = Certificates::new(&folder)?;
     let server = MariaDb::start_with(
         &folder.join("mariadb"),
         &[
@@ -89,39 +88,4 @@ fn run(setting: &Setting, place: &Place) -> Result<(), Failed> {
         }
     }
     Ok(())
-}
-
-struct Files {
-    authority: PathBuf,
-    other_authority: PathBuf,
-    certificate: PathBuf,
-    key: PathBuf,
-}
-
-/// A certificate for 127.0.0.1, its authority, and an authority that has nothing to do with it.
-fn certificates(folder: &Path) -> Result<Files, String> {
-    let failed = |e: rcgen::Error| e.to_string();
-    let authority = || -> Result<CertifiedIssuer<'static, KeyPair>, rcgen::Error> {
-        let mut params = CertificateParams::new(Vec::new())?;
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        CertifiedIssuer::self_signed(params, KeyPair::generate()?)
-    };
-    let (ours, other) = (authority().map_err(failed)?, authority().map_err(failed)?);
-    let key = KeyPair::generate().map_err(failed)?;
-    let certificate = CertificateParams::new(vec!["127.0.0.1".to_string()])
-        .and_then(|params| params.signed_by(&key, &ours))
-        .map_err(failed)?;
-    std::fs::create_dir_all(folder).map_err(|e| e.to_string())?;
-    let write = |name: &str, text: String| {
-        let path = folder.join(name);
-        std::fs::write(&path, text)
-            .map(|()| path)
-            .map_err(|e| e.to_string())
-    };
-    Ok(Files {
-        authority: write("ca.pem", ours.pem())?,
-        other_authority: write("other-ca.pem", other.pem())?,
-        certificate: write("server.pem", certificate.pem())?,
-        key: write("server.key", key.serialize_pem())?,
-    })
 }

@@ -5,6 +5,7 @@
 //! also when a test panics, or when the test program itself is killed.
 
 pub mod answer;
+pub mod certificates;
 pub mod core;
 pub mod database;
 pub mod instance;

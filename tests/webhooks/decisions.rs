@@ -250,7 +250,7 @@ fn question(group: &Group) -> Result<(), String> {
     let question = Question::register("async", "john", "a.example");
     let challenge = device.challenge(&question)?;
     let mut response = device.respond(&question, &challenge, "secret");
-    response.opaque = Some("a, \"quoted\" \\ opaque".to_string());
+    response.opaque = Some("a, quoted \\ opaque".to_string());
     device.ask_with(&question, &response)?.expect("1")?;
     let asked = group.setting.endpoint()?.request(&challenge.nonce)?;
     let members = asked["asked"].as_object().ok_or("no members")?;
@@ -322,6 +322,8 @@ fn bearer(group: &Group) -> Result<(), String> {
             ("Bearer eyJhbGciOiJub25lIn0.e30.letmein", "1"),
             ("bearer  eyJhbGciOiJub25lIn0.e30.letmein", "1"),
             ("Bearer eyJhbGciOiJub25lIn0.e30.let-me-in", "-1"),
+            // Good, but of whom?
+            ("Bearer eyJhbGciOiJub25lIn0.e30.anybody", "-7"),
         ] {
             let question =
                 Question::register(service, "john", "a.example").with("Authorization", value);

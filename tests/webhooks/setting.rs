@@ -191,6 +191,10 @@ pub fn script() -> Script {
             "load_grant",
             "call_hook;$avp(status_hook)=call_status_hook;limit",
         )
+        .set(
+            "load_authorization",
+            "header;scheme;$avp(who)=username;realm;nc;aor",
+        )
 }
 
 /// The same, with bans and nonce counts in memory.

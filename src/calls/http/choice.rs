@@ -1,6 +1,7 @@
 //! Which of a request's credentials count.
 
-use crate::digest::{Credentials, CredentialsError, Digest, Freshness};
+use crate::calls::request::Authorizations;
+use crate::digest::{Credentials, CredentialsError, Digest, Freshness, MAX_HEADERS};
 
 /// What a nonce is bound to: the realm that it was made for, and the domain that the request which
 /// was challenged is about. Without the latter, a customer could take a nonce from a challenge to
@@ -12,20 +13,66 @@ pub fn binding(realm: &[u8], domain: &str) -> Vec<u8> {
     bytes
 }
 
+/// Credentials, and the header that they were in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen {
+    /// Authorization or Proxy-Authorization.
+    pub header: &'static str,
+    /// What was in it.
+    pub credentials: Credentials,
+}
+
 /// Chooses among the credentials of a request: those of its own domain, else those whose nonce is
 /// ours, else the first Digest, else the first bearer token. `None` where there are none of a
 /// scheme that we know.
 ///
+/// All headers of scheme Digest have to name the same user: whichever of them somebody looks at,
+/// the core among them, it is he. `core_username` is what the core's own parser says of the first
+/// Proxy-Authorization, else the first Authorization; it is asked only where that is of this scheme.
+///
 /// # Errors
-/// Where nothing can be chosen and a header is malformed: the first one's error.
-pub fn choose<'a>(
-    values: impl IntoIterator<Item = &'a [u8]>,
+/// Where it can't be said who the user is; and where nothing can be chosen, what is wrong with the
+/// first header.
+pub fn choose(
+    values: &Authorizations,
     domain: &str,
     freshness: impl Fn(&Digest) -> Freshness,
-) -> Result<Option<Credentials>, CredentialsError> {
+    core_username: impl FnOnce() -> Option<Vec<u8>>,
+) -> Result<Option<Chosen>, CredentialsError> {
+    let Authorizations {
+        authorization,
+        proxy_authorization,
+    } = values;
+    if authorization.len().max(proxy_authorization.len()) > MAX_HEADERS {
+        return Err(CredentialsError::TooManyHeaders);
+    }
+    let all = || authorization.iter().chain(proxy_authorization);
+    let mut user = None;
+    for value in all() {
+        let name = match Credentials::username_of(value) {
+            // Whose it is, the core does not ask either.
+            Ok(None) => continue,
+            Ok(Some(name)) => name,
+            Err(error) => return Err(error),
+        };
+        if user.get_or_insert_with(|| name.clone()) != &name {
+            return Err(CredentialsError::SeveralUsers);
+        }
+    }
+    let of_core = proxy_authorization.first().or(authorization.first());
+    let is_digest = |value: &Vec<u8>| matches!(Credentials::username_of(value), Ok(Some(name)) if !name.is_empty());
+    if of_core.is_some_and(is_digest)
+        && let Some(name) = core_username()
+        && user.as_ref() != Some(&name)
+    {
+        return Err(CredentialsError::Ambiguous);
+    }
+    let named = |header| move |value| (header, value);
+    let all = authorization.iter().map(named("Authorization"));
+    let all = all.chain(proxy_authorization.iter().map(named("Proxy-Authorization")));
     let mut malformed = None;
-    let mut best: Option<(u8, Credentials)> = None;
-    for value in values {
+    let mut best: Option<(u8, Chosen)> = None;
+    for (header, value) in all {
         let credentials = match Credentials::parse(value) {
             Ok(credentials) => credentials,
             // Not malformed: for somebody else.
@@ -50,11 +97,17 @@ pub fn choose<'a>(
             Credentials::Bearer(_) => 0,
         };
         if best.as_ref().is_none_or(|(other, _)| rank > *other) {
-            best = Some((rank, credentials));
+            best = Some((
+                rank,
+                Chosen {
+                    header,
+                    credentials,
+                },
+            ));
         }
     }
     match (best, malformed) {
-        (Some((_, credentials)), _) => Ok(Some(credentials)),
+        (Some((_, chosen)), _) => Ok(Some(chosen)),
         (None, Some(error)) => Err(error),
         (None, None) => Ok(None),
     }
@@ -65,12 +118,11 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    fn digest(realm: &str, nonce: &str) -> Vec<u8> {
+    fn digest(realm: &str, nonce: &str) -> String {
         format!(
             "Digest username=\"u\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"sip:x\", \
              response=\"00000000000000000000000000000000\""
         )
-        .into_bytes()
     }
 
     fn fresh_if_ours(digest: &Digest) -> Freshness {
@@ -81,37 +133,85 @@ mod tests {
         }
     }
 
-    fn chosen(values: &[Vec<u8>]) -> Option<String> {
-        choose(values.iter().map(Vec::as_slice), "a.example", fresh_if_ours)
-            .unwrap()
-            .map(|credentials| match credentials {
-                Credentials::Digest(d) => {
-                    format!(
-                        "{} {}",
-                        String::from_utf8_lossy(&d.realm),
-                        String::from_utf8_lossy(&d.nonce)
-                    )
-                }
-                Credentials::Bearer(b) => b.token,
-            })
+    fn choose_of(
+        authorization: &[&str],
+        proxy: &[&str],
+        core: Option<&str>,
+    ) -> Result<Option<String>, CredentialsError> {
+        let bytes = |values: &[&str]| values.iter().map(|v| v.as_bytes().to_vec()).collect();
+        let values = Authorizations {
+            authorization: bytes(authorization),
+            proxy_authorization: bytes(proxy),
+        };
+        let core = || core.map(|name| name.as_bytes().to_vec());
+        let chosen = choose(&values, "a.example", fresh_if_ours, core)?;
+        Ok(chosen.map(|chosen| match chosen.credentials {
+            Credentials::Digest(d) => {
+                format!(
+                    "{} {}",
+                    String::from_utf8_lossy(&d.realm),
+                    String::from_utf8_lossy(&d.nonce)
+                )
+            }
+            Credentials::Bearer(b) => b.token,
+        }))
+    }
+
+    fn chosen(values: &[&str]) -> Result<Option<String>, CredentialsError> {
+        choose_of(values, &[], None)
     }
 
     #[test]
     fn the_request_s_own_realm_comes_first() {
-        let values = [digest("b.example", "ours"), digest("A.example", "ours")];
-        assert_eq!(chosen(&values).as_deref(), Some("A.example ours"));
-        let values = [digest("b.example", "theirs"), digest("fixed", "ours")];
-        assert_eq!(chosen(&values).as_deref(), Some("fixed ours"));
-        let values = [b"Bearer abc".to_vec(), digest("b.example", "theirs")];
-        assert_eq!(chosen(&values).as_deref(), Some("b.example theirs"));
+        let is = |text: &str| Ok(Some(text.to_owned()));
+        let (b, a) = (digest("b.example", "ours"), digest("A.example", "ours"));
+        assert_eq!(chosen(&[&b, &a]), is("A.example ours"));
+        assert_eq!(choose_of(&[&b], &[&a], Some("u")), is("A.example ours"));
+        let (b, a) = (digest("b.example", "theirs"), digest("fixed", "ours"));
+        assert_eq!(chosen(&[&b, &a]), is("fixed ours"));
+        assert_eq!(chosen(&["Bearer abc", &b]), is("b.example theirs"));
+        assert_eq!(chosen(&["Basic abc", "Bearer abc"]), is("abc"));
+        assert_eq!(chosen(&[]), Ok(None));
     }
 
     #[test]
-    fn one_malformed_header_does_not_spoil_another() {
-        let values = [b"Digest username=".to_vec(), digest("a.example", "ours")];
-        assert_eq!(chosen(&values).as_deref(), Some("a.example ours"));
-        assert!(choose([&values[0][..]], "a.example", fresh_if_ours).is_err());
-        assert_eq!(chosen(&[]), None);
+    fn headers_of_another_kind_do_not_spoil_ours() {
+        let ours = digest("a.example", "ours");
+        let unknown = "Digest username=\"u\", algorithm=AKAv1-MD5";
+        let is = Ok(Some("a.example ours".to_owned()));
+        assert_eq!(chosen(&[unknown, &ours]), is);
+        assert_eq!(chosen(&["Basic am9objpwYXNz", &ours, "Bearer a b"]), is);
+        assert!(chosen(&[unknown]).is_err());
+    }
+
+    #[test]
+    fn whoever_looks_sees_the_same_user() {
+        let ours = digest("a.example", "ours");
+        let mary = ours.replace("\"u\"", "\"mary\"");
+        let several = Err(CredentialsError::SeveralUsers);
+        assert_eq!(chosen(&[&ours, &mary]), several);
+        assert_eq!(choose_of(&[&ours], &[&mary], None), several);
+        let foreign = mary.replace("a.example", "c.example");
+        assert_eq!(chosen(&[&ours, &foreign]), several);
+        let nobody = "Digest realm=\"a.example\"";
+        assert_eq!(chosen(&[&ours, nobody]), several);
+        // Of what can't be read, nobody can say whom it names.
+        let open = "Digest username=\"u";
+        assert_eq!(chosen(&[open, &ours]), Err(CredentialsError::Grammar));
+        assert_eq!(chosen(&[&ours, open]), Err(CredentialsError::Grammar));
+        let many = [ours.as_str(); MAX_HEADERS + 1];
+        assert_eq!(chosen(&many), Err(CredentialsError::TooManyHeaders));
+    }
+
+    #[test]
+    fn the_core_has_to_see_him_too() {
+        let ours = digest("a.example", "ours");
+        let ambiguous = Err(CredentialsError::Ambiguous);
+        assert_eq!(choose_of(&[&ours], &[], Some("alice")), ambiguous);
+        assert!(choose_of(&[&ours], &[], Some("u")).is_ok());
+        // It knows no extended notation, and is not asked about other schemes.
+        assert!(choose_of(&[&ours], &[], None).is_ok());
+        assert!(choose_of(&["Bearer a", &ours], &[], Some("alice")).is_ok());
     }
 
     #[test]

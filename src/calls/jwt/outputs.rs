@@ -2,16 +2,19 @@
 //! one that may not.
 
 use super::{BY_PROFILE, Call, Subject};
+use crate::calls::codes::jwt as code;
+use crate::config::tokens::TokenAor;
 use crate::jwt::algorithm;
 use crate::jwt::authorize::Outcome;
 use crate::jwt::claims::Validity;
 use crate::jwt::key::KeySet;
-use crate::jwt::path::ClaimValue;
-use crate::jwt::token::Token;
+use crate::jwt::path::{ClaimPath, ClaimValue};
+use crate::jwt::token::{self, Token};
 use crate::log;
 use crate::opensips::pvar::{Value, Variable};
 use crate::opensips::stats::{self, Statistic};
 use crate::process::{self, Verified};
+use crate::sip;
 use crate::store::Cell;
 use crate::store::cache::Ready;
 use std::{fmt::Display, hash::Hash, time::Instant};
@@ -21,9 +24,6 @@ const AUTHORIZED: &str = "authorized";
 
 /// Return code where the core refuses to set an output: not admitted.
 pub(super) const OUTPUT_FAILED: i32 = -1;
-
-/// Return code where a claim that is needed is missing.
-const CLAIM_MISSING: i32 = -5;
 
 /// Where `jwt_authorize` leaves what it found.
 #[derive(Clone, Copy, Debug)]
@@ -38,11 +38,17 @@ pub struct Outputs {
 
 impl Call {
     /// Admits a token that secret number `candidate` of its subject verified, and remembers it.
-    pub(super) fn admit_first(&self, token: &Token, subject: &Subject, candidate: usize) -> i32 {
+    /// `generation` is that of the keys before they were looked at: what has changed since is verified
+    /// again.
+    pub(super) fn admit_first(
+        &self,
+        token: &Token,
+        subject: &Subject,
+        candidate: usize,
+        generation: u64,
+    ) -> i32 {
         let Subject { tag, ready, .. } = subject;
         let sources = process::with(|process| process.sources.clone());
-        // Before the keys are looked at again: what changes in between is verified again.
-        let generation = sources.generation();
         let keys = ready
             .keys
             .get(candidate)
@@ -65,25 +71,23 @@ impl Call {
                     let claim = &self.module.config.tokens.username_claim;
                     return self.refused(
                         Some(token),
-                        CLAIM_MISSING,
-                        &format_args!("claim \"{claim}\" is missing or no string"),
+                        code::CLAIM_REFUSED,
+                        &format_args!("claim \"{claim}\" is missing or no string of one line"),
                     );
                 }
             },
         };
+        let claims = match self.claims(token) {
+            Ok(claims) => claims,
+            Err(code) => return code,
+        };
         let verified = Verified {
             decoded: token.decoded(),
-            claims: self.claims(token),
+            claims,
             username,
             subject: Some((tag.clone(), ready.clone())),
         };
-        let code = self.admit(&verified, ready);
-        log!(
-            Debug,
-            self.function,
-            "admitted token {}",
-            token.fingerprint()
-        );
+        let code = self.admit(token.as_str().as_bytes(), &verified, ready);
         let rules = &self.module.config.tokens.rules;
         if let (Some(secret), Ok(validity)) = (
             ready.profile.secrets.get(candidate),
@@ -109,17 +113,21 @@ impl Call {
             .find(token.claims())?;
         claim
             .as_str()
-            .filter(|name| !name.is_empty())
+            .filter(|name| !name.is_empty() && sip::is_one_line(name.as_bytes()))
             .map(Box::from)
     }
 
-    /// Sets the outputs of a token that may in.
-    pub(super) fn admit(&self, verified: &Verified, ready: &Ready) -> i32 {
+    /// Sets the outputs of a token that may in, unless its user is somebody else. `text` is the bare
+    /// token.
+    pub(super) fn admit(&self, text: &[u8], verified: &Verified, ready: &Ready) -> i32 {
         let profile = &ready.profile;
         let username = match &verified.username {
             Some(username) => username.as_bytes(),
             None => &profile.username,
         };
+        if let Err(code) = self.check_aor(text, username) {
+            return code;
+        }
         let columns = self.module.credential_avps.iter().zip(&profile.columns);
         let set = self.set(self.outputs.username, Value::Text(username))
             // The first of a list ends up in front, as with auth_jwt.
@@ -131,11 +139,34 @@ impl Call {
                     Err(_) => avp.push(Value::Text(number.to_string().as_bytes())),
                 },
             });
-        self.admit_token(verified, set)
+        self.admit_token(text, verified, set)
+    }
+
+    /// Whether the user of a token is whom the request is about (`jwt_aor`).
+    fn check_aor(&self, text: &[u8], username: &[u8]) -> Result<(), i32> {
+        let wanted = &self.module.config.tokens.aor;
+        if *wanted == TokenAor::Unchecked {
+            return Ok(());
+        }
+        let variables = &self.module.request;
+        let method = variables.method(self.message);
+        let aor = variables.address_of_record(self.message, &method);
+        let theirs = match wanted {
+            TokenAor::OfDomains(domains) => aor.is_of(username, domains),
+            _ => aor.is_whole(username),
+        };
+        match theirs {
+            true => Ok(()),
+            false => {
+                let user = username.escape_ascii();
+                let reason = format_args!("its user \"{user}\" is not {aor} (jwt_aor)");
+                Err(self.refused_text(Some(text), code::NOT_THEIRS, &reason))
+            }
+        }
     }
 
     /// Sets the outputs that come of the token alone. `set` is whether others could be set.
-    pub(super) fn admit_token(&self, verified: &Verified, set: bool) -> i32 {
+    pub(super) fn admit_token(&self, text: &[u8], verified: &Verified, set: bool) -> i32 {
         let claims = self.module.claim_avps.iter().zip(&verified.claims);
         let set =
             set && self.set(
@@ -156,16 +187,27 @@ impl Call {
             return OUTPUT_FAILED;
         }
         stats::count(Statistic::JwtAccepted);
+        log!(
+            Debug,
+            self.function,
+            "admitted token {}",
+            token::fingerprint(text)
+        );
         1
     }
 
-    /// The values of `load_claims`.
-    pub(super) fn claims(&self, token: &Token) -> Box<[Option<ClaimValue>]> {
+    /// The values of `load_claims`; the return code where one can't be handed to a script, which would
+    /// put it into a header, or look at it with a regular expression, which ends at a NUL.
+    pub(super) fn claims(&self, token: &Token) -> Result<Box<[Option<ClaimValue>]>, i32> {
         let wanted = &self.module.config.tokens.claims;
-        wanted
-            .iter()
-            .map(|(_, path)| path.find(token.claims()).and_then(ClaimValue::of))
-            .collect()
+        let of = |path: &ClaimPath| match path.find(token.claims()).and_then(ClaimValue::of) {
+            Some(ClaimValue::Text(text)) if !sip::is_one_line(text.as_bytes()) => {
+                let reason = format_args!("claim \"{path}\" has a CR, LF or NUL");
+                Err(self.refused(Some(token), code::CLAIM_REFUSED, &reason))
+            }
+            value => Ok(value),
+        };
+        wanted.iter().map(|(_, path)| of(path)).collect()
     }
 
     /// An HMAC secret that is shorter than its hash (RFC 7518 section 3.2) is warned of once, and
@@ -207,7 +249,7 @@ impl Call {
         let tag_claim = &self.module.config.tokens.tag_claim;
         self.refused(
             Some(token),
-            CLAIM_MISSING,
+            code::CLAIM_REFUSED,
             &format_args!("claim {tag_claim:?} is missing or no string"),
         )
     }
@@ -218,12 +260,17 @@ impl Call {
 
     /// The reason is put into words only where the script or the log wants them.
     pub(super) fn refused(&self, token: Option<&Token>, code: i32, reason: &dyn Display) -> i32 {
+        let text = token.map(|token| token.as_str().as_bytes());
+        self.refused_text(text, code, reason)
+    }
+
+    fn refused_text(&self, text: Option<&[u8]>, code: i32, reason: &dyn Display) -> i32 {
         self.count_refusal(code, reason);
         log!(
             Notice,
             self.function,
             "refused ({code}) token {} from {}: {reason}",
-            token.map_or_else(|| "?".to_owned(), Token::fingerprint),
+            text.map_or_else(|| "?".to_owned(), token::fingerprint),
             self.module.request.source(self.message),
         );
         code

@@ -8,11 +8,13 @@ use crate::jwt::claims::Validity;
 use crate::jwt::holder;
 use crate::jwt::key_cache::ParsedKey;
 use crate::jwt::token::{self, Token};
-use crate::log;
 use crate::module::Module;
 use crate::opensips::pvar::{Message, Value, Variable};
 use crate::process::{self, Verified};
 use std::{sync::Arc, time::Instant};
+
+/// Return code of a token that is not valid with the key.
+const NOT_VALID: i32 = -1;
 
 /// `jwt_script_authorize(token, key, out_decoded [, out_reason])`: 1; -1 not valid with this key,
 /// and decoded is set; -2 not a token, and nothing is set.
@@ -72,7 +74,7 @@ impl Call {
                     return None;
                 }
             }
-            let code = self.admit_token(verified, true);
+            let code = self.admit_token(token, verified, true);
             process.refresh_keys([&key.keys]);
             Some(code)
         })
@@ -103,19 +105,20 @@ impl Call {
                 return code;
             }
         }
+        let claims = match self.claims(&token) {
+            Ok(claims) => claims,
+            Err(_) => {
+                self.set(self.outputs.decoded, Value::Text(text.as_bytes()));
+                return NOT_VALID;
+            }
+        };
         let verified = Verified {
             decoded: text,
-            claims: self.claims(&token),
+            claims,
             username: None,
             subject: None,
         };
-        let code = self.admit_token(&verified, true);
-        log!(
-            Debug,
-            self.function,
-            "admitted token {}",
-            token.fingerprint()
-        );
+        let code = self.admit_token(token.as_str().as_bytes(), &verified, true);
         if let Ok(validity) = Validity::of(&token, &tokens.rules) {
             let text = token.into_bytes();
             process::with(|process| {

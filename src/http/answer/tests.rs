@@ -195,9 +195,26 @@ fn a_denial_may_ban() {
 }
 
 #[test]
+fn an_admission_may_name_the_address_of_record() {
+    let aor = |json: &str| parse(&format!(r#"{{"status":"ok","aor":{json}}}"#)).map(|a| a.aor);
+    let named = AddressOfRecord::new(b"102", "a.example");
+    for json in [r#""102@A.example""#, r#""sip:102@a.example""#] {
+        assert_eq!(aor(json), Ok(Some(Box::new(named.clone()))), "{json}");
+    }
+    assert_eq!(aor("null"), Ok(None));
+    for json in [r#""102""#, r#""""#, "102", "{}", "[]", "true"] {
+        assert_eq!(aor(json), Err(AnswerError::Aor), "{json}");
+    }
+    let twice = parse(r#"{"status":"ok","aor":"a@b","aor":"c@d"}"#);
+    assert_eq!(twice.map(drop), Err(AnswerError::Duplicate("aor")));
+    // Who is denied is nobody.
+    assert_eq!(parse(r#"{"status":"x","aor":7}"#).map(|a| a.aor), Ok(None));
+}
+
+#[test]
 fn the_message_has_two_names_and_no_line_breaks() {
     let message = |body: &str| parse(body).expect(body).message;
-    let some = |text: &str| Some(text.to_owned());
+    let some = |text: &str| Some(text.into());
     assert_eq!(
         message(r#"{"status":"x","msg":"unknown user"}"#),
         some("unknown user")

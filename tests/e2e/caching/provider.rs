@@ -1,11 +1,11 @@
 //! An identity provider: an HTTPS server with a certificate of its own authority, that publishes one
 //! JWK Set (RFC 7517, 5).
 
+use crate::harness::certificates::Certificates;
 use crate::harness::keys::Key;
 use crate::harness::ports;
 use crate::harness::script::Script;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
@@ -57,38 +57,21 @@ pub struct Provider {
 impl Provider {
     /// Starts one whose files go to `folder`.
     pub fn start(folder: &Path, keys: &[Value]) -> Result<Provider, String> {
-        std::fs::create_dir_all(folder).map_err(|e| e.to_string())?;
-        let failed = |e: rcgen::Error| e.to_string();
-        let authority = || -> Result<CertifiedIssuer<'static, KeyPair>, rcgen::Error> {
-            let mut params = CertificateParams::new(Vec::new())?;
-            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-            CertifiedIssuer::self_signed(params, KeyPair::generate()?)
-        };
-        let (ours, other) = (authority().map_err(failed)?, authority().map_err(failed)?);
-        let key = KeyPair::generate().map_err(failed)?;
-        let certificate = CertificateParams::new(vec!["127.0.0.1".to_string()])
-            .and_then(|params| params.signed_by(&key, &ours))
-            .map_err(failed)?;
-        let write = |name: &str, text: String| {
-            let path = folder.join(name);
-            std::fs::write(&path, text)
-                .map(|()| path)
-                .map_err(|e| e.to_string())
-        };
+        let files = Certificates::new(folder)?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let tls = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .and_then(|builder| {
-                builder
-                    .with_no_client_auth()
-                    .with_single_cert(vec![certificate.der().clone()], private)
+                builder.with_no_client_auth().with_single_cert(
+                    vec![files.certificate_der],
+                    PrivateKeyDer::Pkcs8(files.key_der),
+                )
             })
             .map_err(|e| e.to_string())?;
         let mut provider = Provider {
             port: ports::free(),
-            authority: write("ca.pem", ours.pem())?,
-            other_authority: write("other-ca.pem", other.pem())?,
+            authority: files.authority,
+            other_authority: files.other_authority,
             tls: Arc::new(tls),
             shared: Arc::new(Shared {
                 published: Mutex::new(Published {

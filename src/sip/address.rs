@@ -1,0 +1,162 @@
+//! Addresses of record.
+
+use percent_encoding::percent_decode;
+use std::fmt;
+
+/// Whom a request is about: a user of a domain (RFC 3261 section 10.2).
+///
+/// The user is kept as it is after unescaping, and compared byte by byte: RFC 3261 section 19.1.4
+/// takes an escaped character for the one that it stands for, and tells upper from lower case. The
+/// domain is in lower case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddressOfRecord {
+    user: Vec<u8>,
+    domain: String,
+}
+
+/// `user@domain`, for logs: whatever could disturb one is escaped.
+impl fmt::Display for AddressOfRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let domain = self.domain.escape_debug();
+        write!(f, "{}@{domain}", self.user.escape_ascii())
+    }
+}
+
+impl AddressOfRecord {
+    /// From the parts of a SIP URI. `user` is as it came, with its escapes.
+    pub fn new(user: &[u8], domain: &str) -> Self {
+        AddressOfRecord {
+            user: percent_decode(user).collect(),
+            domain: domain.to_ascii_lowercase(),
+        }
+    }
+
+    /// From `user@domain`, with or without `sip:` or `sips:` before it. `None` where a part is
+    /// missing.
+    pub fn parse(text: &str) -> Option<Self> {
+        let scheme = ["sip:", "sips:"].into_iter().find(|scheme| {
+            let start = text.get(..scheme.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+        });
+        let text = text.get(scheme.map_or(0, str::len)..)?;
+        let (user, domain) = text.rsplit_once('@')?;
+        let parts = !user.is_empty() && !domain.is_empty();
+        parts.then(|| AddressOfRecord::new(user.as_bytes(), domain))
+    }
+
+    /// The user without escapes.
+    pub fn user(&self) -> &[u8] {
+        &self.user
+    }
+
+    /// The domain in lower case.
+    pub fn domain(&self) -> &str {
+        &self.domain
+    }
+
+    /// `user@domain`.
+    pub fn whole(&self) -> Vec<u8> {
+        [&self.user, b"@".as_slice(), self.domain.as_bytes()].concat()
+    }
+
+    /// Whether `name` is the user, or the whole address, of this domain.
+    ///
+    /// A name is no URI: a percent sign in it is one.
+    pub fn is_named(&self, name: &[u8]) -> bool {
+        !self.user.is_empty() && (name == self.user || self.is_whole(name))
+    }
+
+    /// Whether `name` is the whole address.
+    pub fn is_whole(&self, name: &[u8]) -> bool {
+        split(name).is_some_and(|(user, domain)| {
+            !user.is_empty()
+                && user == self.user
+                && domain.eq_ignore_ascii_case(self.domain.as_bytes())
+        })
+    }
+
+    /// Whether `name` is the whole address; or, without a domain, its user, where that is of one of
+    /// `domains`.
+    pub fn is_of(&self, name: &[u8], domains: &[String]) -> bool {
+        if split(name).is_some() {
+            return self.is_whole(name);
+        }
+        let domain = &self.domain;
+        !name.is_empty()
+            && name == self.user
+            && domains
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(domain))
+    }
+}
+
+/// User and domain of a name that has both.
+fn split(name: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = name.iter().rposition(|byte| *byte == b'@')?;
+    let (user, domain) = name.split_at(at);
+    Some((user, domain.get(1..).unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn aor(user: &str, domain: &str) -> AddressOfRecord {
+        AddressOfRecord::new(user.as_bytes(), domain)
+    }
+
+    #[test]
+    fn a_name_is_compared_byte_by_byte_after_unescaping_the_uri() {
+        let alice = aor("%61lice", "A.Example");
+        assert!(alice.is_named(b"alice") && alice.is_named(b"alice@a.EXAMPLE"));
+        for other in [
+            "Alice",
+            "ALICE@a.example",
+            "%61lice",
+            "alice@",
+            "alice@b.example",
+            "alice@evil@a.example",
+            "alice\0",
+            "alic",
+            "",
+            "@a.example",
+        ] {
+            assert!(!alice.is_named(other.as_bytes()), "{other:?}");
+        }
+        // The account of that strange name, and nobody else.
+        assert!(aor("%2561lice", "a.example").is_named(b"%61lice"));
+        assert!(aor("alice%40evil.example", "a.example").is_named(b"alice@evil.example"));
+        assert!(!aor("alice", "a.example").is_named(b"alice@evil.example"));
+        assert!(!aor("", "a.example").is_named(b""));
+        assert!(!aor("", "a.example").is_named(b"@a.example"));
+    }
+
+    #[test]
+    fn a_bare_name_is_of_the_domains_that_are_named() {
+        let domains = ["a.example".to_owned(), "B.example".to_owned()];
+        assert!(aor("al", "b.example").is_of(b"al", &domains));
+        assert!(aor("al", "c.example").is_of(b"al@C.example", &domains));
+        assert!(!aor("al", "c.example").is_of(b"al", &domains));
+        assert!(!aor("al", "a.example").is_of(b"al@b.example", &domains));
+        assert!(!aor("al", "a.example").is_of(b"al", &[]));
+        assert!(!aor("al%40b.example", "a.example").is_of(b"al@b.example", &domains));
+        assert!(!aor("", "a.example").is_of(b"", &domains));
+    }
+
+    #[test]
+    fn an_address_is_read_with_or_without_its_scheme() {
+        let expected = Some(aor("18005550100*102", "a.example"));
+        for text in [
+            "18005550100*102@a.example",
+            "sip:18005550100*102@a.example",
+            "SIPS:18005550100%2A102@A.example",
+        ] {
+            assert_eq!(AddressOfRecord::parse(text), expected, "{text}");
+        }
+        for text in ["", "alice", "sip:alice", "@a.example", "alice@", "sip:@a"] {
+            assert_eq!(AddressOfRecord::parse(text), None, "{text}");
+        }
+        assert_eq!(aor("a\r\n", "x\n").to_string(), "a\\r\\n@x\\n");
+        assert_eq!(aor("a", "X").whole(), b"a@x");
+    }
+}

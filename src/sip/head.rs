@@ -1,0 +1,166 @@
+//! The head of a message, read strictly.
+//!
+//! OpenSIPS is lenient: whatever stands before a colon is the name of a header, line ends and NUL
+//! included. A script that removes a header by its name, and a next hop that reads what was left,
+//! then see different messages. So a head counts only if nobody can read it otherwise.
+
+/// Most header fields of one message. With all the Via, Route and Record-Route that a request
+/// gathers on its way, real ones stay below a hundred.
+pub const MAX_HEADERS: usize = 256;
+
+/// A header field: its name and its value, without the white space around them. A folded value is
+/// one line (RFC 3261 section 7.3.1).
+pub type Header = (Vec<u8>, Vec<u8>);
+
+/// Why a head is not read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HeadError {
+    /// The empty line behind the last header field is missing.
+    #[error("the head has no end")]
+    NoEnd,
+    /// A line that is neither a header field nor the continuation of one.
+    #[error(
+        "line {0} of the head must begin with the name of a header, which is a token, and a colon"
+    )]
+    Name(usize),
+    /// NUL, or a CR that does not belong to a line end.
+    #[error("line {0} of the head has a NUL, or a CR that is no line end")]
+    Byte(usize),
+    /// Over [`MAX_HEADERS`].
+    #[error("the head has more than {MAX_HEADERS} header fields")]
+    TooMany,
+    /// More Contact headers than are looked at.
+    #[error("the head has more than {0} Contact headers")]
+    TooManyContacts(usize),
+    /// The core sees other header fields.
+    #[error("header {0} can be read in two ways")]
+    Ambiguous(usize),
+}
+
+/// The header fields of a request or response, in their order. `message` may have a body, which is
+/// not looked at. Lines end with CR LF, or with LF alone, which some devices send.
+///
+/// # Errors
+///
+/// [`HeadError`]; lines are counted from 1, the request or status line.
+pub fn head(message: &[u8]) -> Result<Vec<Header>, HeadError> {
+    let mut headers: Vec<Header> = Vec::new();
+    // Empty lines before the first one are ignored (RFC 3261 section 7.5).
+    let begin = message
+        .iter()
+        .position(|byte| !b"\r\n".contains(byte))
+        .unwrap_or(message.len());
+    let mut rest = message.get(begin..).unwrap_or_default();
+    for number in 1.. {
+        let Some(end) = rest.iter().position(|byte| *byte == b'\n') else {
+            break;
+        };
+        let (line, after) = rest.split_at(end);
+        rest = after.get(1..).unwrap_or_default();
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.iter().any(|byte| b"\0\r".contains(byte)) {
+            return Err(HeadError::Byte(number));
+        }
+        if number == 1 {
+            continue;
+        }
+        if line.is_empty() {
+            return Ok(headers);
+        }
+        if line.starts_with(b" ") || line.starts_with(b"\t") {
+            let (_, value) = headers.last_mut().ok_or(HeadError::Name(number))?;
+            value.push(b' ');
+            value.extend_from_slice(line.trim_ascii());
+            continue;
+        }
+        let colon = line.iter().position(|byte| *byte == b':');
+        let (name, value) = line.split_at(colon.ok_or(HeadError::Name(number))?);
+        let blanks = name.iter().rev().take_while(|byte| b" \t".contains(byte));
+        let (name, _) = name.split_at(name.len() - blanks.count());
+        if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
+            return Err(HeadError::Name(number));
+        }
+        if headers.len() == MAX_HEADERS {
+            return Err(HeadError::TooMany);
+        }
+        let value = value.get(1..).unwrap_or_default().trim_ascii();
+        headers.push((name.to_vec(), value.to_vec()));
+    }
+    Err(HeadError::NoEnd)
+}
+
+/// RFC 3261 section 25.1.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(lines: &str) -> Result<Vec<(String, String)>, HeadError> {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+        let message = format!("REGISTER sip:r SIP/2.0\r\n{lines}\r\n\r\nBody: no\r\n\0");
+        head(message.as_bytes()).map(|headers| {
+            let texts = headers.into_iter();
+            texts
+                .map(|(name, value)| (text(name), text(value)))
+                .collect()
+        })
+    }
+
+    #[test]
+    fn headers_are_taken_apart_and_folded_lines_joined() {
+        let found = read("Via: a\r\nv:b\nSubject \t: x\r\n  y\r\n\tz\r\nEmpty:\r\nX-1:\x0c:");
+        let expected = [
+            ("Via", "a"),
+            ("v", "b"),
+            ("Subject", "x y z"),
+            ("Empty", ""),
+            ("X-1", ":"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(found, Ok(expected.to_vec()));
+        assert_eq!(
+            head(b"\r\n\r\nOPTIONS sip:r SIP/2.0\n\n").map(|headers| headers.len()),
+            Ok(0)
+        );
+    }
+
+    #[test]
+    fn what_can_be_read_in_two_ways_is_refused() {
+        for (lines, error) in [
+            ("Junk\r\nAuthorization: x", HeadError::Name(2)),
+            ("Via: a\r\nX-Call-Hook\r\n : x", HeadError::Name(3)),
+            (" folded: x", HeadError::Name(2)),
+            (": x", HeadError::Name(2)),
+            ("\x0cAuthorization: x", HeadError::Name(2)),
+            ("\x0bTo: x", HeadError::Name(2)),
+            ("X-A B: x", HeadError::Name(2)),
+            ("X-Ä: x", HeadError::Name(2)),
+            ("A\0\r\nX-Call-Hook: x", HeadError::Byte(2)),
+            ("X: a\rTo: b", HeadError::Byte(2)),
+            ("\rTo: b", HeadError::Byte(2)),
+            ("X: a\r\r\nTo: b", HeadError::Byte(2)),
+            ("X: a\0b", HeadError::Byte(2)),
+        ] {
+            assert_eq!(read(lines), Err(error), "{lines:?}");
+        }
+        assert_eq!(head(b"R sip:r SIP/2.0\r\nTo: a\r\n"), Err(HeadError::NoEnd));
+        assert_eq!(head(b""), Err(HeadError::NoEnd));
+        assert_eq!(head(b"R\0 sip:r\r\n\r\n"), Err(HeadError::Byte(1)));
+        let many = "X: y\r\n".repeat(MAX_HEADERS);
+        assert!(read(many.trim_end()).is_ok());
+        assert_eq!(read(&format!("{many}X: y")), Err(HeadError::TooMany));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(message: Vec<u8>) {
+            _ = head(&message);
+            _ = head(&[b"R sip:r SIP/2.0\r\n", message.as_slice(), b"\r\n\r\n"].concat());
+        }
+    }
+}

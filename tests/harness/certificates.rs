@@ -1,0 +1,48 @@
+//! Certificates of servers, and authorities that vouch for them.
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use std::path::{Path, PathBuf};
+
+/// A certificate for 127.0.0.1, its authority, and an authority that has nothing to do with it.
+pub struct Certificates {
+    pub authority: PathBuf,
+    pub other_authority: PathBuf,
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+    /// The same as bytes.
+    pub certificate_der: CertificateDer<'static>,
+    pub key_der: PrivatePkcs8KeyDer<'static>,
+}
+
+impl Certificates {
+    /// New ones, in PEM files of this folder.
+    pub fn new(folder: &Path) -> Result<Certificates, String> {
+        std::fs::create_dir_all(folder).map_err(|e| e.to_string())?;
+        let failed = |e: rcgen::Error| e.to_string();
+        let authority = || -> Result<CertifiedIssuer<'static, KeyPair>, rcgen::Error> {
+            let mut params = CertificateParams::new(Vec::new())?;
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            CertifiedIssuer::self_signed(params, KeyPair::generate()?)
+        };
+        let (ours, other) = (authority().map_err(failed)?, authority().map_err(failed)?);
+        let key = KeyPair::generate().map_err(failed)?;
+        let certificate = CertificateParams::new(vec!["127.0.0.1".to_string()])
+            .and_then(|params| params.signed_by(&key, &ours))
+            .map_err(failed)?;
+        let write = |name: &str, text: String| {
+            let path = folder.join(name);
+            std::fs::write(&path, text)
+                .map(|()| path)
+                .map_err(|e| e.to_string())
+        };
+        Ok(Certificates {
+            authority: write("ca.pem", ours.pem())?,
+            other_authority: write("other-ca.pem", other.pem())?,
+            certificate: write("server.pem", certificate.pem())?,
+            key: write("server.key", key.serialize_pem())?,
+            certificate_der: certificate.der().clone(),
+            key_der: PrivatePkcs8KeyDer::from(key.serialize_der()),
+        })
+    }
+}
