@@ -80,8 +80,8 @@ uninstall:
 	@MODULES_DIR='$(MODULES_DIR)' DESTDIR='$(DESTDIR)' scripts/install --remove
 
 lint:
-	$(CARGO) fmt --check
-	$(CARGO) clippy --all-targets $(CARGO_FLAGS) -- -D warnings
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets $(CARGO_FLAGS) -- -D warnings
 	@scripts/deny
 
 clean:
