@@ -16,7 +16,7 @@ QUIET := $(if $(filter 1,$(V)),,--quiet)
 CORE = $(MAKE) --no-print-directory -C tests/core
 # Builds and runs a benchmark.
 define benchmark
-scripts/quiet 'building the benchmark of $(1) ($(call files,benches/$(1) benches/shared) files)' \
+scripts/quiet 'building the benchmark of $(1) ($(call files,benches/$(1) tests/harness) files)' \
 	$(CARGO) bench --no-run $(QUIET) $(CARGO_FLAGS) --bench $(1) && \
 AUTH_WEB_SO=$(CURDIR)/build/auth_web.so $(CARGO) bench $(CARGO_FLAGS) --bench $(1)
 endef
@@ -99,8 +99,9 @@ uninstall:
 	@MODULES_DIR='$(MODULES_DIR)' DESTDIR='$(DESTDIR)' scripts/install --remove
 
 lint:
-	@scripts/quiet 'checking the format' $(CARGO) fmt --check
-	@scripts/quiet 'checking for lints' $(CARGO) clippy --all-targets $(QUIET) $(CARGO_FLAGS) -- -D warnings
+	@scripts/quiet 'checking the format' $(CARGO) fmt --all --check
+	@scripts/quiet 'checking for lints' \
+		$(CARGO) clippy --workspace --all-targets $(QUIET) $(CARGO_FLAGS) -- -D warnings
 	@scripts/deny
 
 clean:

@@ -3,10 +3,6 @@
 //!
 //! `KEEP=1` leaves the core running, and says what to type next.
 
-#[allow(dead_code)]
-#[path = "../tests/harness/mod.rs"]
-mod harness;
-
 use harness::core::{self, Core};
 use harness::database::{Backend, Database, Servers};
 use harness::instance::Instance;

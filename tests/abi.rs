@@ -1,27 +1,14 @@
 //! include/opensips/abi.h against the numbers of every release that the module loads into
 //! (tests/abi/*.txt), with no OpenSIPS around; and `make abi-check`, which finds such numbers.
 
-#[path = "abi/header.rs"]
-mod header;
-// The rest of these two is for abi-check.
-#[allow(dead_code)]
-#[path = "abi/measure.rs"]
-mod measure;
-#[path = "abi/numbers.rs"]
-mod numbers;
-#[path = "abi/table.rs"]
-mod table;
-#[allow(dead_code)]
-#[path = "abi/tree.rs"]
-mod tree;
-
-use measure::{Compiler, Side, measure};
-use numbers::{Numbers, declared_otherwise, kept_file, kept_otherwise, strangers};
+use abi::header;
+use abi::measure::{Compiler, Side, measure};
+use abi::numbers::{Numbers, declared_otherwise, kept_file, kept_otherwise, strangers};
+use abi::table::{self, Release, Size, Table, What};
+use abi::tree::Tree;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use table::{Release, Size, Table, What};
-use tree::Tree;
 
 const RELEASES: [Release; 4] = [Release(3, 4), Release(3, 5), Release(3, 6), Release(4, 0)];
 

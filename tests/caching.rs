@@ -4,24 +4,27 @@
 //! `cargo test --test caching -- --list` shows all trials; a word filters by name. What cannot be
 //! tried here is listed as ignored, with the reason.
 
-// Shared with the other end-to-end tests, and none of them uses all of it.
-#[allow(dead_code)]
-mod e2e {
-    pub mod caching;
-    pub mod setting;
-    pub mod world;
+mod caching {
+    pub mod bearer;
+    pub mod challenge;
+    pub mod clock;
+    pub mod demand;
+    pub mod identity;
+    pub mod issuers;
+    pub mod keys;
+    pub mod limits;
+    pub mod list;
+    pub mod outage;
+    pub mod own;
+    pub mod preload;
+    pub mod provider;
+    pub mod rows;
+    pub mod rules;
+    pub mod running;
+    pub mod sign;
 }
-#[allow(dead_code)]
-mod webhooks {
-    pub mod device;
-    pub mod digest;
-    pub mod endpoint;
-}
-#[allow(dead_code)]
-#[path = "harness/mod.rs"]
-mod harness;
 
-use e2e::setting::Setting;
+use harness::setting::Setting;
 use libtest_mimic::Arguments;
 use std::sync::Arc;
 
@@ -31,8 +34,8 @@ const THREADS: usize = 6;
 fn main() {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(THREADS);
-    let setting = Arc::new(Setting::new());
-    let trials = e2e::caching::trials(&setting);
+    let setting = Arc::new(Setting::open());
+    let trials = caching::list::trials(&setting);
     drop(setting);
     libtest_mimic::run(&arguments, trials).exit();
 }

@@ -12,10 +12,6 @@ mod docs {
     pub mod quick_start;
     pub mod reasons;
 }
-// Shared with the end-to-end tests, which use all of it.
-#[allow(dead_code)]
-#[path = "harness/mod.rs"]
-mod harness;
 
 use libtest_mimic::{Arguments, Completion, Trial};
 

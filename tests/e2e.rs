@@ -8,6 +8,7 @@ mod e2e {
     pub mod cases;
     pub mod credentials;
     pub mod differential;
+    pub mod docker;
     pub mod drop_in;
     pub mod forgeries;
     pub mod group;
@@ -16,31 +17,31 @@ mod e2e {
     pub mod outage;
     pub mod refusals;
     pub mod rows;
-    pub mod secrecy;
-    pub mod setting;
     pub mod shipped;
     pub mod tables;
     pub mod tls;
     pub mod variants;
-    pub mod world;
 }
-// The demo shares it, and neither uses all of it.
-#[allow(dead_code)]
-#[path = "harness/mod.rs"]
-mod harness;
 
-use e2e::setting::Setting;
+use harness::setting::Setting;
 use libtest_mimic::{Arguments, Trial};
 use std::sync::Arc;
 
 fn main() {
-    let arguments = Arguments::from_args();
-    let conclusion = libtest_mimic::run(&arguments, trials());
-    conclusion.exit();
+    let mut arguments = Arguments::from_args();
+    let trials = match e2e::docker::trials() {
+        Some(trials) => {
+            // In the order of the list: the last one looks at what all of them have left.
+            arguments.test_threads = Some(1);
+            trials
+        }
+        None => trials(),
+    };
+    libtest_mimic::run(&arguments, trials).exit();
 }
 
 fn trials() -> Vec<Trial> {
-    let setting = Arc::new(Setting::new());
+    let setting = Arc::new(Setting::open());
     let mut trials = Vec::new();
     let places = setting.places();
     for place in &places {

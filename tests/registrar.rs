@@ -14,35 +14,16 @@ mod registrar {
     pub mod hostile;
     pub mod jambonz;
     pub mod kept;
-    pub mod redis;
     pub mod restart;
-    pub mod setting;
     pub mod sipp;
     pub mod tokens;
     pub mod transports;
     pub mod trunks;
     pub mod websocket;
 }
-// Their other parts serve the other tests.
-#[allow(dead_code)]
-#[path = "webhooks/digest.rs"]
-mod digest;
-#[allow(dead_code)]
-#[path = "webhooks/endpoint.rs"]
-mod endpoint;
-#[allow(dead_code)]
-#[path = "harness/mod.rs"]
-mod harness;
-#[allow(dead_code)]
-#[path = "e2e/caching/mi.rs"]
-mod mi;
 
-#[allow(dead_code)]
-#[path = "webhooks/tls.rs"]
-mod tls;
-
+use harness::registrar::Setting;
 use libtest_mimic::{Arguments, Trial};
-use registrar::setting::Setting;
 use registrar::{
     accounts, calls, environment, grants, group, hostile, jambonz, kept, restart, sipp, tokens,
     transports, trunks,
@@ -55,7 +36,7 @@ fn main() {
 }
 
 fn trials() -> Vec<Trial> {
-    let setting = Arc::new(Setting::new());
+    let setting = Arc::new(Setting::open());
     let scenarios = [
         accounts::SCENARIOS,
         calls::SCENARIOS,

@@ -9,11 +9,6 @@ mod webhooks {
     pub mod bans;
     pub mod credentials;
     pub mod decisions;
-    pub mod device;
-    pub mod digest;
-    // The rest of it is for the load of the registrar.
-    #[allow(dead_code)]
-    pub mod endpoint;
     pub mod faults;
     pub mod group;
     pub mod identity;
@@ -21,21 +16,12 @@ mod webhooks {
     pub mod nonces;
     pub mod parameters;
     pub mod redis;
-    // The rest of it is about tokens.
-    #[allow(dead_code)]
-    #[path = "../e2e/secrecy.rs"]
-    pub mod secrecy;
     pub mod setting;
     pub mod shipped;
     pub mod storm;
     pub mod tables;
-    pub mod tls;
     pub mod waiting;
 }
-// Its other parts serve the other end-to-end tests.
-#[allow(dead_code)]
-#[path = "harness/mod.rs"]
-mod harness;
 
 use libtest_mimic::{Arguments, Trial};
 use std::sync::Arc;
@@ -50,7 +36,7 @@ fn main() {
 }
 
 fn trials() -> Vec<Trial> {
-    let setting = Arc::new(Setting::new());
+    let setting = Arc::new(Setting::open());
     let mut trials = Vec::new();
     for core in setting.cores() {
         let scenarios = [

@@ -4,40 +4,16 @@
 //! Every other round the devices have moved: they are challenged, and the endpoint is asked. In the
 //! rounds between, the registrar answers what it knows. See docs/benchmarks.md.
 
-#[allow(dead_code)]
-#[path = "../../tests/webhooks/digest.rs"]
-mod digest;
-#[allow(dead_code)]
-#[path = "../../tests/webhooks/endpoint.rs"]
-mod endpoint;
-#[allow(dead_code)]
-#[path = "../../tests/harness/mod.rs"]
-mod harness;
 mod memory;
-#[allow(dead_code)]
-#[path = "../../tests/e2e/caching/mi.rs"]
-mod mi;
-#[allow(dead_code)]
-#[path = "../../tests/registrar/redis.rs"]
-mod redis;
 mod round;
-#[allow(dead_code)]
-#[path = "../../tests/registrar/setting.rs"]
-mod setting;
-#[allow(dead_code)]
-#[path = "../shared/mod.rs"]
-mod shared;
-#[allow(dead_code)]
-#[path = "../../tests/webhooks/tls.rs"]
-mod tls;
 
 use harness::database::Backend;
+use harness::measure::{self, machine};
 use harness::ports;
+use harness::registrar::{CROWD, Setting, Site};
 use memory::Own;
 use round::Crowd;
 use serde_json::{Value, json};
-use setting::{CROWD, Setting, Site};
-use shared::machine;
 use std::collections::HashMap;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -72,11 +48,11 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<bool, String> {
-    let devices = shared::setting("DEVICES", 100_000_usize)?.clamp(10, 1_000_000);
-    let seconds = shared::setting("DURATION", 300_u64)?.clamp(1, 86_400);
-    let workers = shared::setting("WORKERS", 4_u32)?.clamp(1, 64);
+    let devices = measure::setting("DEVICES", 100_000_usize)?.clamp(10, 1_000_000);
+    let seconds = measure::setting("DURATION", 300_u64)?.clamp(1, 86_400);
+    let workers = measure::setting("WORKERS", 4_u32)?.clamp(1, 64);
     println!("machine: {}", machine::description());
-    let mut core = match shared::opensips(&NEEDED) {
+    let mut core = match measure::opensips(&NEEDED) {
         Ok(core) => core,
         Err(reason) => {
             println!("nothing is measured: {reason}");

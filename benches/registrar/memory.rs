@@ -1,6 +1,6 @@
 //! What each process of OpenSIPS has for itself.
 
-use crate::harness::server::children;
+use harness::server::children;
 use std::fs;
 
 /// KiB that a process shares with nobody.

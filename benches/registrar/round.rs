@@ -1,8 +1,8 @@
 //! One round: every device registers, or refreshes, once.
 
-use crate::harness::database::program;
-use crate::harness::instance::tail;
-use crate::harness::root;
+use harness::database::program;
+use harness::instance::tail;
+use harness::root;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -1,7 +1,7 @@
 //! What is called, with which tokens, and how much faster than auth_jwt it is meant to be.
 
-use crate::harness::keys::Key;
-use crate::harness::tokens::{now, token};
+use harness::keys::Key;
+use harness::tokens::{now, token};
 
 /// A function with an algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

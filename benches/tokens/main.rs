@@ -3,13 +3,6 @@
 //!
 //! See docs/benchmarks.md.
 
-#[allow(dead_code)]
-#[path = "../../tests/harness/mod.rs"]
-mod harness;
-#[allow(dead_code)]
-#[path = "../shared/mod.rs"]
-mod shared;
-
 mod call;
 mod place;
 mod preload;
@@ -17,6 +10,7 @@ mod probe;
 mod report;
 
 use call::{Call, Keys};
+use harness::measure;
 use harness::script::Value;
 use place::{Place, add_profile};
 use probe::{LOOP, Probe, Setting};
@@ -47,9 +41,9 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), String> {
-    let rounds = shared::setting("ROUNDS", 21_u32)?.clamp(1, 1000);
-    let profiles = shared::setting("PROFILES", 1_000_000_u32)?.clamp(1, 10_000_000);
-    println!("machine: {}", shared::machine::description());
+    let rounds = measure::setting("ROUNDS", 21_u32)?.clamp(1, 1000);
+    let profiles = measure::setting("PROFILES", 1_000_000_u32)?.clamp(1, 10_000_000);
+    println!("machine: {}", measure::machine::description());
     let place = Place::find()?;
     place.introduce();
     println!(

@@ -1,10 +1,9 @@
 //! Where it is measured: a core, a database, the C module beside ours.
 
-use crate::harness;
-use crate::harness::core::{self, Core};
-use crate::harness::database::{Backend, Database, MariaDb, Servers, schema};
-use crate::harness::profiles::Content;
-use crate::shared;
+use harness::core::{self, Core};
+use harness::database::{Backend, Database, MariaDb, Servers, schema};
+use harness::measure;
+use harness::profiles::Content;
 use std::cell::Cell;
 use std::path::PathBuf;
 
@@ -42,7 +41,7 @@ impl Place {
             .tempdir()
             .map_err(|e| e.to_string())?;
         let opensips =
-            shared::opensips(&["auth_jwt.so", "db_mysql.so"]).or_else(|_| shared::opensips(&[]));
+            measure::opensips(&["auth_jwt.so", "db_mysql.so"]).or_else(|_| measure::opensips(&[]));
         let no_mariadb = Backend::Mysql.missing();
         let peer = match (&opensips, &no_mariadb) {
             (Err(reason), _) => Err(reason.clone()),

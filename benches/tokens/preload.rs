@@ -1,15 +1,14 @@
 //! `cache_mode` "preload": what a million profiles cost, beside a thousand.
 
 use crate::call::Call;
-use crate::harness;
-use crate::harness::database::Database;
-use crate::harness::keys::Key;
-use crate::harness::server::wait_for;
-use crate::harness::tokens::{now, token};
 use crate::place::{Place, secret};
 use crate::probe::{LOOP, Probe, Setting};
-use crate::shared::table::Table;
-use crate::shared::{machine, median};
+use harness::database::Database;
+use harness::keys::Key;
+use harness::measure::table::Table;
+use harness::measure::{machine, median};
+use harness::server::wait_for;
+use harness::tokens::{now, token};
 use std::time::{Duration, Instant};
 
 /// Loops before anything is measured: by then a worker has seen most of the pages of the snapshot.

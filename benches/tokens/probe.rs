@@ -1,11 +1,11 @@
 //! A core that is asked how long its functions take.
 
 use crate::call::Call;
-use crate::harness::core::Core;
-use crate::harness::database::Database;
-use crate::harness::instance::Instance;
-use crate::harness::script::{Script, Value};
-use crate::harness::sip;
+use harness::core::Core;
+use harness::database::Database;
+use harness::instance::Instance;
+use harness::script::{Script, Value};
+use harness::sip;
 use std::path::Path;
 use std::time::Duration;
 
@@ -88,7 +88,7 @@ impl Probe {
         if admitted != expected.to_string() {
             return Err(format!(
                 "{route}: {admitted} of {count} tokens were let in, not {expected}; the core logged:\n{}",
-                crate::harness::instance::tail(&self.instance.log(), 5)
+                harness::instance::tail(&self.instance.log(), 5)
             ));
         }
         let took = header("X-Took");

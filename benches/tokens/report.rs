@@ -1,8 +1,8 @@
 //! The table of calls.
 
 use crate::call::Call;
-use crate::shared::median;
-use crate::shared::table::Table;
+use harness::measure::median;
+use harness::measure::table::Table;
 use std::fmt;
 
 /// Whose figure, and under which circumstances.

@@ -1,8 +1,8 @@
 //! The two that are compared: the same script, once over this module, once over rest_client and
 //! json.
 
-use crate::harness::core::Core;
-use crate::harness::instance::Config;
+use harness::core::Core;
+use harness::instance::Config;
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -49,7 +49,7 @@ impl Contender {
 
     fn modules(self) -> Vec<PathBuf> {
         match self {
-            Contender::AuthWeb => vec![crate::harness::module()],
+            Contender::AuthWeb => vec![harness::module()],
             Contender::RestClient => NEEDED.iter().map(PathBuf::from).collect(),
         }
     }

@@ -1,7 +1,7 @@
 //! The example endpoint that ships with the module, as a process of its own.
 
-use crate::harness::ports;
-use crate::harness::server::{Server, wait_for};
+use harness::ports;
+use harness::server::{Server, wait_for};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};

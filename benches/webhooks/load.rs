@@ -1,8 +1,8 @@
 //! SIPp at a constant rate, and what it saw.
 
-use crate::harness::database::program;
-use crate::harness::instance::tail;
-use crate::harness::{ports, root};
+use harness::database::program;
+use harness::instance::tail;
+use harness::{ports, root};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};

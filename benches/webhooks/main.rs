@@ -3,13 +3,6 @@
 //! Both run in the same OpenSIPS, ask the same endpoint, and get the same load from SIPp, in turns.
 //! See docs/benchmarks.md.
 
-#[allow(dead_code)]
-#[path = "../../tests/harness/mod.rs"]
-mod harness;
-#[allow(dead_code)]
-#[path = "../shared/mod.rs"]
-mod shared;
-
 mod contender;
 mod credentials;
 mod endpoint;
@@ -19,9 +12,9 @@ mod report;
 use contender::{Contender, MEMORY, NEEDED, Setup};
 use endpoint::Endpoint;
 use harness::instance::{Instance, tail};
+use harness::measure::{self, machine};
 use load::{Load, Seen, send};
 use report::{Case, Measured};
-use shared::machine;
 use std::path::Path;
 use std::process::ExitCode;
 use std::thread::sleep;
@@ -48,11 +41,11 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), String> {
-    let seconds = shared::setting("DURATION", 5_u32)?.clamp(1, 60);
-    let rounds = shared::setting("ROUNDS", 3_u32)?.clamp(1, 20);
-    let workers = shared::setting("WORKERS", 4_u32)?.clamp(1, 64);
+    let seconds = measure::setting("DURATION", 5_u32)?.clamp(1, 60);
+    let rounds = measure::setting("ROUNDS", 3_u32)?.clamp(1, 20);
+    let workers = measure::setting("WORKERS", 4_u32)?.clamp(1, 64);
     println!("machine: {}", machine::description());
-    let mut core = match shared::opensips(&NEEDED) {
+    let mut core = match measure::opensips(&NEEDED) {
         Ok(core) => core,
         Err(reason) => {
             println!("nothing is measured: {reason}");

@@ -2,8 +2,8 @@
 
 use crate::contender::Contender;
 use crate::load::Seen;
-use crate::shared::median;
-use crate::shared::table::Table;
+use harness::measure::median;
+use harness::measure::table::Table;
 use std::fmt;
 
 /// One load on one contender.

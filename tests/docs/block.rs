@@ -1,6 +1,5 @@
 //! Documents in Markdown, as far as the tests look at them: sections and fenced blocks.
 
-use crate::harness;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};

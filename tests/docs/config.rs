@@ -3,9 +3,9 @@
 use super::block::{self, Section};
 use super::exports;
 use super::manual;
-use crate::harness::keys::Key;
 use auth_web::config::raw::RawValue;
 use auth_web::config::{Config, Raw};
+use harness::keys::Key;
 use libtest_mimic::{Failed, Trial};
 
 /// Parameters that are accepted and decide nothing.

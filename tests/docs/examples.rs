@@ -2,9 +2,8 @@
 //! numbers of functions and parameters, routes, syntax.
 
 use super::block::{self, Block};
-use crate::harness;
-use crate::harness::core::Core;
 use crate::ignored;
+use harness::core::Core;
 use libtest_mimic::{Failed, Trial};
 use std::os::unix::fs::symlink;
 use std::path::Path;

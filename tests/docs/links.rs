@@ -1,7 +1,6 @@
 //! Links between the documents lead somewhere.
 
 use super::block;
-use crate::harness;
 use libtest_mimic::{Failed, Trial};
 use std::path::Path;
 

@@ -3,12 +3,12 @@
 
 use super::block::{self, Block};
 use super::examples::link_modules;
-use crate::harness::core::Core;
-use crate::harness::database::program;
-use crate::harness::instance::{Config, Instance};
-use crate::harness::sip;
-use crate::harness::tokens::with_broken_signature;
-use crate::{harness, ignored};
+use crate::ignored;
+use harness::core::Core;
+use harness::database::program;
+use harness::instance::{Config, Instance};
+use harness::sip;
+use harness::tokens::with_broken_signature;
 use libtest_mimic::{Failed, Trial};
 use std::fs::File;
 use std::path::{Path, PathBuf};

@@ -2,13 +2,13 @@
 
 use super::block;
 use super::manual::MANUAL;
-use crate::harness::keys::Key;
-use crate::harness::tokens::{token, with_header};
 use auth_web::jwt::algorithm::{Algorithm, AlgorithmSet};
 use auth_web::jwt::authorize::{CandidateSecret, Outcome, authorize};
 use auth_web::jwt::key::KeySet;
 use auth_web::jwt::rules::Rules;
 use auth_web::jwt::token::{Limits, Token};
+use harness::keys::Key;
+use harness::tokens::{token, with_header};
 use libtest_mimic::{Failed, Trial};
 
 /// The time at which all is judged, in UNIX seconds.

@@ -6,7 +6,7 @@ use super::forgeries::{
     injections, none, times_that_are_no_numbers, unknown_crit, unknown_profile,
 };
 use super::rows::{Rows, admitted, every_algorithm, good, padded, rotation, tokens, with_scheme};
-use super::world::{APOSTROPHE, NO_EXTRA, PUNCTUATION, World};
+use harness::world::{APOSTROPHE, NO_EXTRA, PUNCTUATION, World};
 
 /// One SIPp run.
 #[derive(Clone, Copy)]

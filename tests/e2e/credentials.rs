@@ -2,24 +2,20 @@
 
 mod carrier;
 mod challenge;
-#[allow(dead_code)]
-#[path = "caching/mi.rs"]
-mod mi;
 mod party;
 mod strangers;
 
-use super::secrecy;
-use super::setting::{Place, Setting, ignored};
-use crate::harness;
-use crate::harness::answer::Answer;
-use crate::harness::database::{Backend, Database, schema};
-use crate::harness::instance::Instance;
-use crate::harness::profiles::Content;
-use crate::harness::script::Script;
-use crate::harness::server::wait_for;
-use crate::harness::sip;
+use harness::answer::Answer;
+use harness::database::{Backend, Database, schema};
+use harness::instance::Instance;
+use harness::mi::Mi;
+use harness::profiles::Content;
+use harness::script::Script;
+use harness::secrecy;
+use harness::server::wait_for;
+use harness::setting::{Place, Setting, ignored};
+use harness::sip;
 use libtest_mimic::Trial;
-use mi::Mi;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -42,7 +38,7 @@ pub fn trials(setting: &Arc<Setting>, place: &Place) -> Vec<Trial> {
     let trial = |name: &str, run: fn(&Setting, &Place) -> Result<(), String>| {
         let (setting, place) = (Arc::clone(setting), place.clone());
         Trial::test(format!("{place}, credentials: {name}"), move || {
-            setting.prepare(&place.core)?;
+            place.core.prepare()?;
             Ok(run(&setting, &place)?)
         })
     };

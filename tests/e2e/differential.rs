@@ -5,13 +5,13 @@
 
 use super::drop_in::{routes, script};
 use super::group::Group;
-use super::setting::{Place, Setting, ignored};
-use super::world::{APOSTROPHE, World};
-use crate::harness::answer::Answer;
-use crate::harness::database::Backend;
-use crate::harness::keys::Key;
-use crate::harness::sip;
-use crate::harness::tokens::{token, with_header};
+use harness::answer::Answer;
+use harness::database::Backend;
+use harness::keys::Key;
+use harness::setting::{Place, Setting, ignored};
+use harness::sip;
+use harness::tokens::{token, with_header};
+use harness::world::{APOSTROPHE, World};
 use libtest_mimic::{Failed, Trial};
 use std::sync::Arc;
 use std::time::Duration;

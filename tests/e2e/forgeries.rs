@@ -1,12 +1,12 @@
 //! Rows for SIPp's injection files: what must not get in. Each row is one token.
 
 use super::rows::{Rows, tokens};
-use super::world::World;
-use crate::harness::keys::Key;
-use crate::harness::tokens::{
+use base64::Engine;
+use harness::keys::Key;
+use harness::tokens::{
     b64, sign, token, with_broken_signature, with_header, with_signature, with_signature_of,
 };
-use base64::Engine;
+use harness::world::World;
 
 /// Signatures that fit neither key nor content.
 pub fn bad_signatures(w: &World) -> Rows {

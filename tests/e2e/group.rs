@@ -1,14 +1,13 @@
 //! One core with one database, and all cases sent to it.
 
 use super::cases::{CASES, Case};
-use super::secrecy;
-use super::setting::{Place, Setting};
-use crate::harness;
-use crate::harness::database::Database;
-use crate::harness::instance::Instance;
-use crate::harness::script::Script;
-use crate::harness::shared::Shared;
-use crate::harness::sipp::{self, Run};
+use harness::database::Database;
+use harness::instance::Instance;
+use harness::script::Script;
+use harness::secrecy;
+use harness::setting::{Place, Setting};
+use harness::shared::Shared;
+use harness::sipp::{self, Run};
 use libtest_mimic::{Failed, Trial};
 use std::sync::Arc;
 
@@ -56,12 +55,12 @@ impl Group {
             setting: Arc::clone(setting),
             place: place.clone(),
             make: Box::new(make),
-            running: Shared::new(),
+            running: Shared::default(),
         })
     }
 
     fn start(&self) -> Result<Running, String> {
-        self.setting.prepare(&self.place.core)?;
+        self.place.core.prepare()?;
         let (database, script) = (self.make)(&self.setting, &self.place)?;
         let instance = Instance::start(&self.place.core, &script, &self.setting.folder())
             .map_err(|e| e.to_string())?;

@@ -2,11 +2,11 @@
 
 use super::group::script;
 use super::rows::every_algorithm;
-use super::setting::{Place, Setting};
-use crate::harness::database::Backend;
-use crate::harness::instance::{Footprint, Instance};
-use crate::harness::server::wait_for;
-use crate::harness::sipp::{self, Run};
+use harness::database::Backend;
+use harness::instance::{Footprint, Instance};
+use harness::server::wait_for;
+use harness::setting::{Place, Setting};
+use harness::sipp::{self, Run};
 use libtest_mimic::{Failed, Trial};
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub fn trials(setting: &Arc<Setting>, place: &Place) -> Vec<Trial> {
     vec![Trial::test(
         format!("{place}: {CALLS} requests at once, plain and async"),
         move || {
-            setting.prepare(&place.core)?;
+            place.core.prepare()?;
             run(&setting, &place)
         },
     )]

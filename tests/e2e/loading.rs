@@ -3,14 +3,13 @@
 use super::cases::{CASES, Case};
 use super::drop_in;
 use super::group::{Group, script, trials_of};
-use super::setting::{Place, Setting, ignored};
-use crate::harness;
-use crate::harness::core::{self, Core};
-use crate::harness::database::Backend;
-use crate::harness::instance::Instance;
-use crate::harness::script::Script;
-use crate::harness::server::wait_for;
-use crate::harness::tokens::token;
+use harness::core::{self, Core};
+use harness::database::Backend;
+use harness::instance::Instance;
+use harness::script::Script;
+use harness::server::wait_for;
+use harness::setting::{Place, Setting, ignored};
+use harness::tokens::token;
 use libtest_mimic::{Failed, Trial};
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +33,7 @@ pub fn trials(setting: &Arc<Setting>, places: &[Place]) -> Vec<Trial> {
     let mut trial = |name: &str, run: fn(&Setting, &Place) -> Result<(), Failed>| {
         let (setting, place) = (Arc::clone(setting), place.clone());
         trials.push(Trial::test(format!("{place}, {name}"), move || {
-            setting.prepare(&place.core)?;
+            place.core.prepare()?;
             run(&setting, &place)
         }));
     };
@@ -77,7 +76,7 @@ fn refused(setting: &Arc<Setting>, core: &Core) -> Trial {
     Trial::test(
         format!("{core}: refused, for this release is not served"),
         move || {
-            setting.prepare(&core)?;
+            core.prepare()?;
             let script = Script::new(&harness::module(), "\nroute { exit; }\n");
             match Instance::start(&core, &script, &setting.folder()) {
                 Ok(_) => Err("it started".into()),

@@ -3,13 +3,13 @@
 use super::cases::Case;
 use super::group::script;
 use super::rows::{every_algorithm, tokens};
-use super::setting::{Place, Setting};
-use crate::harness::database::{Backend, Database};
-use crate::harness::instance::Instance;
-use crate::harness::script::Script;
-use crate::harness::server::wait_for;
-use crate::harness::sip;
-use crate::harness::sipp::{self, Run};
+use harness::database::{Backend, Database};
+use harness::instance::Instance;
+use harness::script::Script;
+use harness::server::wait_for;
+use harness::setting::{Place, Setting};
+use harness::sip;
+use harness::sipp::{self, Run};
 use libtest_mimic::{Failed, Trial};
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +32,7 @@ pub fn trials(setting: &Arc<Setting>, place: &Place) -> Vec<Trial> {
     let trial = |name: &str, run: fn(&Setting, &Place) -> Result<(), Failed>| {
         let (setting, place) = (Arc::clone(setting), place.clone());
         Trial::test(format!("{place}: {name}"), move || {
-            setting.prepare(&place.core)?;
+            place.core.prepare()?;
             run(&setting, &place)
         })
     };

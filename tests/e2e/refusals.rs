@@ -1,12 +1,11 @@
 //! What must keep a core from starting, and what it says then.
 
 use super::group::script;
-use super::secrecy;
-use super::setting::{Place, Setting};
-use crate::harness;
-use crate::harness::database::{Backend, Database};
-use crate::harness::instance::{Instance, tail};
-use crate::harness::script::{Script, Value};
+use harness::database::{Backend, Database};
+use harness::instance::{Instance, tail};
+use harness::script::{Script, Value};
+use harness::secrecy;
+use harness::setting::{Place, Setting};
 use libtest_mimic::{Failed, Trial};
 use std::sync::Arc;
 
@@ -106,7 +105,7 @@ pub fn trials(setting: &Arc<Setting>, places: &[Place]) -> Vec<Trial> {
         let (setting, place) = (Arc::clone(setting), place.clone());
         let name = format!("{place}, does not start: {name}");
         trials.push(Trial::test(name, move || {
-            setting.prepare(&place.core)?;
+            place.core.prepare()?;
             run(&setting, &place)
         }));
     };

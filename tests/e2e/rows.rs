@@ -1,8 +1,8 @@
 //! Rows for SIPp's injection files: tokens that must get in, and what must come back with them.
 
-use super::world::{NO_EXTRA, World};
-use crate::harness::keys::Key;
-use crate::harness::tokens::token;
+use harness::keys::Key;
+use harness::tokens::token;
+use harness::world::{NO_EXTRA, World};
 
 /// Rows of SIPp's injection file.
 pub type Rows = Vec<Vec<String>>;

@@ -1,13 +1,12 @@
 //! The scripts in opensips-cfg, as a user would copy them.
 
-use super::setting::{Place, Setting};
-use crate::harness;
-use crate::harness::database::Backend;
-use crate::harness::instance::Instance;
-use crate::harness::keys::Key;
-use crate::harness::shipped::Shipped;
-use crate::harness::sip;
-use crate::harness::tokens::token;
+use harness::database::Backend;
+use harness::instance::Instance;
+use harness::keys::Key;
+use harness::setting::{Place, Setting};
+use harness::shipped::Shipped;
+use harness::sip;
+use harness::tokens::token;
 use libtest_mimic::{Failed, Trial};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +27,7 @@ pub fn trials(setting: &Arc<Setting>, places: &[Place]) -> Vec<Trial> {
         .map(|file| {
             let (setting, place) = (Arc::clone(setting), place.clone());
             Trial::test(format!("{place}, opensips-cfg/{file}"), move || {
-                setting.prepare(&place.core)?;
+                place.core.prepare()?;
                 run(&setting, &place, file)
             })
         })

@@ -2,9 +2,9 @@
 
 use super::cases::{CASES, Case, named};
 use super::group::{Group, script, trials_of};
-use super::setting::{Place, Setting, ignored};
-use crate::harness::database::{Backend, schema};
-use crate::harness::profiles::Content;
+use harness::database::{Backend, schema};
+use harness::profiles::Content;
+use harness::setting::{Place, Setting, ignored};
 use libtest_mimic::Trial;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -2,11 +2,11 @@
 
 use super::group::script;
 use super::rows::every_algorithm;
-use super::setting::{Place, Setting};
-use crate::harness::certificates::Certificates;
-use crate::harness::database::{Backend, MariaDb, schema};
-use crate::harness::instance::Instance;
-use crate::harness::sipp::{self, Run};
+use harness::certificates::Certificates;
+use harness::database::{Backend, MariaDb, schema};
+use harness::instance::Instance;
+use harness::setting::{Place, Setting};
+use harness::sipp::{self, Run};
 use libtest_mimic::{Failed, Trial};
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ pub fn trials(setting: &Arc<Setting>, place: &Place) -> Vec<Trial> {
     }
     let (setting, place) = (Arc::clone(setting), place.clone());
     vec![Trial::test(format!("{place}, over TLS"), move || {
-        setting.prepare(&place.core)?;
+        place.core.prepare()?;
         run(&setting, &place)
     })]
 }

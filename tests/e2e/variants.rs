@@ -5,12 +5,11 @@ use super::cases::{CASES, Case, case};
 use super::drop_in;
 use super::group::{self, Group, trials_of};
 use super::rows::{Rows, admitted, every_algorithm, tokens};
-use super::setting::{Place, Setting};
-use super::world::{NO_EXTRA, World};
-use crate::harness;
-use crate::harness::database::{Backend, Database};
-use crate::harness::script::Script;
-use crate::harness::tokens::token;
+use harness::database::{Backend, Database};
+use harness::script::Script;
+use harness::setting::{Place, Setting};
+use harness::tokens::token;
+use harness::world::{NO_EXTRA, World};
 use libtest_mimic::Trial;
 use std::sync::Arc;
 

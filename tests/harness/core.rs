@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// A program that loads the module and runs a routing script.
 #[derive(Debug, Clone)]
@@ -75,6 +76,22 @@ impl Core {
         self.module("db_mysql.so").is_some()
     }
 
+    /// Sees to it that what it needs is built: the module, and the stand-in itself.
+    ///
+    /// # Errors
+    /// What is not there, and how to build it.
+    pub fn prepare(&self) -> Result<(), String> {
+        static STAND_IN: OnceLock<Result<(), String>> = OnceLock::new();
+        let module = super::module();
+        if !module.is_file() {
+            return Err(format!("no module at {}: run make", module.display()));
+        }
+        match self.kind {
+            Kind::OpenSips(_) => Ok(()),
+            Kind::StandIn(_) => STAND_IN.get_or_init(build_stand_in).clone(),
+        }
+    }
+
     /// The path of one of its own modules, where it has that.
     pub fn module(&self, file: &str) -> Option<PathBuf> {
         let path = self.modules.as_ref()?.join(file);
@@ -133,6 +150,21 @@ fn modules_of(binary: &Path) -> Option<PathBuf> {
         .iter()
         .map(|lib| prefix.join(lib).join("opensips/modules"))
         .find(|folder| folder.join("tm.so").is_file())
+}
+
+fn build_stand_in() -> Result<(), String> {
+    let output = Command::new("make")
+        .arg("-C")
+        .arg(super::root().join("tests/core"))
+        .output()
+        .map_err(|e| e.to_string())?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!(
+        "make in tests/core: {}",
+        String::from_utf8_lossy(&output.stderr)
+    ))
 }
 
 /// The stand-in, which `make` builds in tests/core.

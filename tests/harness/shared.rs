@@ -5,11 +5,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Made by the first trial that needs it, dropped with the last.
 pub struct Shared<T>(Mutex<Option<Result<T, String>>>);
 
-impl<T> Shared<T> {
-    pub const fn new() -> Shared<T> {
+impl<T> Default for Shared<T> {
+    fn default() -> Shared<T> {
         Shared(Mutex::new(None))
     }
+}
 
+impl<T> Shared<T> {
     /// Works with it; `make` makes it where it is not there yet. Why it can't be made is said once:
     /// once is enough of a long log.
     pub fn with<R>(

@@ -2,7 +2,7 @@
 
 use super::device::{Device, Request, expect, refused};
 use super::group::{Group, Scenario};
-use super::setting::{ACCOUNT_GRACE, ACCOUNT_TTL};
+use harness::registrar::{ACCOUNT_GRACE, ACCOUNT_TTL};
 use std::time::{Duration, Instant};
 
 pub const SCENARIOS: &[Scenario] = &[
@@ -64,9 +64,9 @@ fn denied(group: &Group) -> Result<(), String> {
     let challenge = device.ask(&Request::register())?;
     let challenge = challenge
         .header("WWW-Authenticate")
-        .and_then(crate::digest::Challenge::parse)
+        .and_then(harness::digest::Challenge::parse)
         .ok_or("no challenge")?;
-    let response = crate::digest::Response::to(&challenge, "john", "secret", "sip:a.example");
+    let response = harness::digest::Response::to(&challenge, "john", "secret", "sip:a.example");
     let request =
         Request::register().with(format!("Authorization: {}", response.header("REGISTER")));
     refused(device.ask(&request)?, 403, "Not your address of record")?;
@@ -78,7 +78,7 @@ fn denied(group: &Group) -> Result<(), String> {
 
 fn limit(group: &Group) -> Result<(), String> {
     let site = group.site()?;
-    let full = |answer: crate::harness::answer::Answer| {
+    let full = |answer: harness::answer::Answer| {
         let answer = expect(answer, 503)?;
         match answer.reason.as_str() {
             "Max Devices Registered" => Ok(()),
@@ -148,7 +148,7 @@ fn changed(group: &Group) -> Result<(), String> {
 /// The database has no answer any more: who is known stays so for a while, nobody else gets in.
 fn unanswered(
     group: &Group,
-    register: &dyn Fn(&str, &str) -> Result<crate::harness::answer::Answer, String>,
+    register: &dyn Fn(&str, &str) -> Result<harness::answer::Answer, String>,
 ) -> Result<(), String> {
     expect(register("a.example", "mary")?, 200)?;
     // It was asked at the latest now.

@@ -2,7 +2,7 @@
 
 use super::device::{Device, Request, Transport, expect, refused};
 use super::group::{Group, Scenario};
-use super::setting::Site;
+use harness::registrar::Site;
 use std::net::UdpSocket;
 use std::time::Duration;
 

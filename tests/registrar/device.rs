@@ -1,9 +1,9 @@
 //! A SIP device: over UDP, TCP, TLS, WS and WSS.
 
-use super::setting::Site;
 use super::websocket;
-use crate::digest::{Challenge, Response};
-use crate::harness::answer::Answer;
+use harness::answer::Answer;
+use harness::digest::{Challenge, Response};
+use harness::registrar::Site;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::path::Path;

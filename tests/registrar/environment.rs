@@ -1,6 +1,6 @@
 //! What registrar.sh refuses: OpenSIPS does not start then, and the message says why.
 
-use crate::harness::root;
+use harness::root;
 use libtest_mimic::{Failed, Trial};
 use std::io::Write;
 use std::process::{Command, Stdio};

@@ -2,8 +2,8 @@
 
 use super::device::{Device, Request, expect};
 use super::group::{Group, Scenario};
-use crate::harness::answer::Answer;
-use crate::harness::tokens;
+use harness::answer::Answer;
+use harness::tokens;
 use serde_json::{Value, json};
 
 pub const SCENARIOS: &[Scenario] = &[
@@ -91,9 +91,9 @@ fn fields(group: &Group) -> Result<(), String> {
     let answer = expect(device.ask(&Request::register())?, 401)?;
     let challenge = answer
         .header("WWW-Authenticate")
-        .and_then(crate::digest::Challenge::parse)
+        .and_then(harness::digest::Challenge::parse)
         .ok_or("no challenge")?;
-    let response = crate::digest::Response::to(&challenge, "direct", "secret", "sip:A.Example");
+    let response = harness::digest::Response::to(&challenge, "direct", "secret", "sip:A.Example");
     let request =
         Request::register().with(format!("Authorization: {}", response.header("REGISTER")));
     expect(device.ask(&request)?, 200)?;

@@ -1,12 +1,12 @@
 //! One registrar that several trials share: started by the first that needs it.
 
-use super::redis;
-use super::setting::{Setting, Site};
-use crate::harness::core::Core;
-use crate::harness::database::Backend;
-use crate::harness::instance::Instance;
-use crate::harness::shared::Shared;
-use crate::harness::{module, sipp};
+use harness::core::Core;
+use harness::database::Backend;
+use harness::instance::Instance;
+use harness::redis;
+use harness::registrar::{Setting, Site};
+use harness::shared::Shared;
+use harness::{module, sipp};
 use libtest_mimic::{Completion, Failed, Trial};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -118,7 +118,7 @@ impl Group {
             core: core.clone(),
             backend,
             site: OnceLock::new(),
-            instance: Shared::new(),
+            instance: Shared::default(),
             turn: Mutex::new(()),
         })
     }
@@ -154,7 +154,7 @@ impl Group {
 
     fn log_tail(&self) -> String {
         let log = self.with(|instance| instance.log()).unwrap_or_default();
-        crate::harness::instance::tail(&log, 25)
+        harness::instance::tail(&log, 25)
     }
 
     /// Every process must still be there, and no secret in the log.
@@ -163,7 +163,7 @@ impl Group {
             Ok(checked) => checked?,
             Err(_) => return Ok(()),
         };
-        let secrets = [super::setting::SECRET, super::setting::TOKEN_SECRET];
+        let secrets = [harness::registrar::SECRET, harness::registrar::TOKEN_SECRET];
         match secrets.iter().find(|secret| log.contains(**secret)) {
             Some(_) => Err("a secret is in the log".to_string()),
             None => Ok(()),

@@ -2,9 +2,9 @@
 
 use super::device::{Device, Request, expect};
 use super::group::{Group, Scenario};
-use crate::digest::{Challenge, Response};
-use crate::harness::server::wait_for;
-use crate::harness::sip;
+use harness::digest::{Challenge, Response};
+use harness::server::wait_for;
+use harness::sip;
 use std::time::Duration;
 
 pub const SCENARIOS: &[Scenario] = &[

@@ -2,7 +2,7 @@
 
 use super::device::{Device, Request, expect, refused};
 use super::group::{Group, Scenario};
-use crate::harness::root;
+use harness::root;
 
 pub const SCENARIOS: &[Scenario] = &[("views over jambonz's tables", views)];
 

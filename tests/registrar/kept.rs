@@ -2,7 +2,7 @@
 
 use super::device::{Device, Request, expect};
 use super::group::{Group, Scenario};
-use crate::harness::answer::Answer;
+use harness::answer::Answer;
 
 pub const SCENARIOS: &[Scenario] = &[("without Redis nobody is confirmed", redis)];
 

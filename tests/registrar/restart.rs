@@ -2,8 +2,8 @@
 
 use super::device::{Device, Request, Transport, expect};
 use super::group::{Group, Scenario};
-use super::setting::{CROWD, Site};
-use crate::harness::server::wait_for;
+use harness::registrar::{CROWD, Site};
+use harness::server::wait_for;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

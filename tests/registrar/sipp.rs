@@ -1,10 +1,10 @@
 //! SIPp as device and next hop: registers, calls, hangs up and signs off, over UDP and TCP.
 
 use super::group::{Group, Scenario};
-use crate::harness::database::program;
-use crate::harness::instance::tail;
-use crate::harness::server::Server;
-use crate::harness::{ports, root};
+use harness::database::program;
+use harness::instance::tail;
+use harness::server::Server;
+use harness::{ports, root};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;

@@ -2,7 +2,7 @@
 
 use super::device::{Device, Request, expect, refused};
 use super::group::{Group, Scenario};
-use super::setting::token;
+use harness::registrar::token;
 
 pub const SCENARIOS: &[Scenario] = &[("tokens", tokens)];
 

@@ -2,8 +2,8 @@
 
 use super::group::{Group, Scenario};
 use super::sipp::{said, start};
-use crate::harness::ports;
-use crate::harness::server::wait_for;
+use harness::ports;
+use harness::server::wait_for;
 use serde_json::Value;
 use std::time::Duration;
 

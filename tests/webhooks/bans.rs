@@ -1,9 +1,9 @@
 //! Sources that an endpoint does not want to hear of for a while.
 
 use super::decisions::{BLACKLIST_TIME, BOTH};
-use super::device::{Device, Question};
 use super::group::{Group, Scenario};
-use crate::harness::server::wait_for;
+use harness::device::{Device, Question};
+use harness::server::wait_for;
 use std::time::Duration;
 
 /// The trials.

@@ -1,8 +1,8 @@
 //! Headers that devices send: hashes, several of them, malformed ones, none.
 
 use super::decisions::BOTH;
-use super::device::Question;
 use super::group::{Group, Scenario};
+use harness::device::Question;
 
 /// The trials.
 pub const SCENARIOS: &[Scenario] = &[

@@ -1,11 +1,11 @@
 //! What the endpoint answers, and what becomes of it in the script.
 
-use super::device::{Device, Question};
 use super::group::{Group, Scenario};
 use super::setting::{Setting, script_with_memory};
-use crate::harness::core::Core;
-use crate::harness::script::Script;
-use crate::harness::sipp::{self, Run};
+use harness::core::Core;
+use harness::device::{Device, Question};
+use harness::script::Script;
+use harness::sipp::{self, Run};
 use serde_json::{Value, json};
 
 /// What `blacklist: true` means here, in seconds.
@@ -372,7 +372,7 @@ fn several(group: &Group) -> Result<(), String> {
     Ok(())
 }
 
-fn ask_fresh(group: &Group, question: &Question) -> Result<super::device::Reply, String> {
+fn ask_fresh(group: &Group, question: &Question) -> Result<harness::device::Reply, String> {
     let device: Device = group.device()?;
     device.authorize(question, "secret")
 }

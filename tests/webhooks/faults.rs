@@ -1,14 +1,14 @@
 //! Endpoints that fail in every way, and a worker that serves others meanwhile.
 
-use super::device::{Device, LIMIT, Question};
-use super::digest::{Challenge, Response};
-use super::endpoint::Endpoint;
 use super::group::{Group, Scenario};
 use super::setting::{Setting, script};
-use crate::harness::core::Core;
-use crate::harness::ports;
-use crate::harness::script::Script;
-use crate::harness::server::wait_for;
+use harness::core::Core;
+use harness::device::{Device, LIMIT, Question};
+use harness::digest::{Challenge, Response};
+use harness::endpoint::Endpoint;
+use harness::ports;
+use harness::script::Script;
+use harness::server::wait_for;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::sleep;
 use std::time::{Duration, Instant};

@@ -1,13 +1,13 @@
 //! One core that several trials share: started by the first that needs it, looked after by each.
 
-use super::device::{Device, Question, Reply};
-use super::secrecy;
 use super::setting::{BASIC, NONCE_SECRET, SIGNATURE_SECRET, Setting};
-use crate::harness::core::Core;
-use crate::harness::instance::Instance;
-use crate::harness::script::Script;
-use crate::harness::server::wait_for;
-use crate::harness::shared::Shared;
+use harness::core::Core;
+use harness::device::{Device, Question, Reply};
+use harness::instance::Instance;
+use harness::script::Script;
+use harness::secrecy;
+use harness::server::wait_for;
+use harness::shared::Shared;
 use libtest_mimic::{Failed, Trial};
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +45,7 @@ pub fn trials(
         setting: Arc::clone(setting),
         core: core.clone(),
         make,
-        running: Shared::new(),
+        running: Shared::default(),
     });
     scenarios
         .iter()
@@ -62,7 +62,7 @@ pub fn trials(
 
 impl Group {
     fn start(&self) -> Result<Running, String> {
-        self.setting.prepare(&self.core)?;
+        self.core.prepare()?;
         let script = (self.make)(&self.setting, &self.core)?;
         Ok(Running {
             instance: self.setting.start(&self.core, &script)?,

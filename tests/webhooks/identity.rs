@@ -2,12 +2,12 @@
 //! and the script see.
 
 use super::decisions::BOTH;
-use super::device::{Device, Question, Reply};
-use super::digest::Challenge;
 use super::group::{Group, Scenario};
 use super::setting::{Setting, script};
-use crate::harness::core::Core;
-use crate::harness::script::Script;
+use harness::core::Core;
+use harness::device::{Device, Question, Reply};
+use harness::digest::Challenge;
+use harness::script::Script;
 use std::time::Duration;
 
 /// The trials on a core that checks nonces.

@@ -1,10 +1,11 @@
 //! Where a worker would have to wait for more than an endpoint: threads, and name servers.
 
-use super::device::{Device, LIMIT, Question};
 use super::faults::{at, meanwhile, register};
-use super::setting::{Setting, ignored, script};
-use crate::harness::core::Core;
-use crate::harness::database::program;
+use super::setting::{Setting, script};
+use harness::core::Core;
+use harness::database::program;
+use harness::device::{Device, LIMIT, Question};
+use harness::setting::ignored;
 use libtest_mimic::Trial;
 use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt;

@@ -1,12 +1,12 @@
 //! Nonces that are ours, fresh, and used once.
 
 use super::decisions::BOTH;
-use super::device::{LIMIT, Question};
-use super::digest::Challenge;
 use super::group::{Group, Scenario};
 use super::setting::{Setting, script};
-use crate::harness::core::Core;
-use crate::harness::script::Script;
+use harness::core::Core;
+use harness::device::{LIMIT, Question};
+use harness::digest::Challenge;
+use harness::script::Script;
 use std::io::ErrorKind;
 use std::thread::sleep;
 use std::time::Duration;

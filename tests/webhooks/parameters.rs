@@ -1,12 +1,12 @@
 //! What parameters change in a request: method, authentication, signature, headers, TLS, nonces.
 
 use super::decisions::BOTH;
-use super::device::Question;
-use super::digest::Challenge;
 use super::group::{Group, Scenario};
 use super::setting::{BASIC, SIGNATURE_SECRET, Setting, script};
-use crate::harness::core::Core;
-use crate::harness::script::Script;
+use harness::core::Core;
+use harness::device::Question;
+use harness::digest::Challenge;
+use harness::script::Script;
 
 /// Everything that can be set is set.
 pub fn script_with_all(setting: &Setting, _: &Core) -> Result<Script, String> {

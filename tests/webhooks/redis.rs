@@ -1,12 +1,13 @@
 //! Bans and nonce counts that two OpenSIPS share in a Redis.
 
 use super::decisions::BOTH;
-use super::device::{Device, Question};
-use super::setting::{Setting, ignored, script};
-use crate::harness::core::Core;
-use crate::harness::database::program;
-use crate::harness::ports;
-use crate::harness::server::{Server, wait_for};
+use super::setting::{Setting, script};
+use harness::core::Core;
+use harness::database::program;
+use harness::device::{Device, Question};
+use harness::ports;
+use harness::server::{Server, wait_for};
+use harness::setting::ignored;
 use libtest_mimic::Trial;
 use std::fs::File;
 use std::net::TcpStream;

@@ -1,16 +1,14 @@
 //! What there is to try the webhooks with on this machine: cores, endpoints, folders.
 
-use super::endpoint::Endpoint;
-use super::tls::Identity;
-use crate::harness;
-use crate::harness::core::{self, Core, Kind};
-use crate::harness::database::{Backend, Database, Servers, schema};
-use crate::harness::instance::Instance;
-use crate::harness::profiles::Content;
-use crate::harness::script::Script;
-use libtest_mimic::{Completion, Failed, Trial};
+use harness::core::{self, Core, Kind};
+use harness::database::{Backend, Database, Servers, schema};
+use harness::endpoint::Endpoint;
+use harness::instance::Instance;
+use harness::profiles::Content;
+use harness::script::Script;
+use harness::tls::Identity;
+use libtest_mimic::{Failed, Trial};
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -32,7 +30,6 @@ pub const USERS: &str = include_str!("users.txt");
 pub struct Setting {
     pub servers: Servers,
     cores: Vec<Core>,
-    stand_in: OnceLock<Result<(), String>>,
     endpoint: OnceLock<Result<Endpoint, String>>,
     guarded: OnceLock<Result<Endpoint, String>>,
     slow: OnceLock<Result<Endpoint, String>>,
@@ -42,14 +39,13 @@ pub struct Setting {
 }
 
 impl Setting {
-    pub fn new() -> Setting {
+    pub fn open() -> Setting {
         let mut cores = core::opensips();
         cores.push(core::stand_in());
         cores.retain(Core::is_served);
         Setting {
             servers: Servers::new().expect("a folder for the databases"),
             cores,
-            stand_in: OnceLock::new(),
             endpoint: OnceLock::new(),
             guarded: OnceLock::new(),
             slow: OnceLock::new(),
@@ -163,21 +159,9 @@ impl Setting {
     ) -> Trial {
         let (setting, core) = (Arc::clone(self), core.clone());
         Trial::test(format!("{core}: {name}"), move || {
-            setting.prepare(&core)?;
+            core.prepare()?;
             run(&setting, &core).map_err(Failed::from)
         })
-    }
-
-    /// Sees to it that what the core needs is built: the module, and the stand-in itself.
-    pub fn prepare(&self, core: &Core) -> Result<(), String> {
-        let module = harness::module();
-        if !module.is_file() {
-            return Err(format!("no module at {}: run make", module.display()));
-        }
-        match core.kind {
-            Kind::OpenSips(_) => Ok(()),
-            Kind::StandIn(_) => self.stand_in.get_or_init(build_stand_in).clone(),
-        }
     }
 }
 
@@ -218,24 +202,4 @@ pub fn can_use(core: &Core, backend: Backend) -> Result<(), String> {
         }
         _ => Ok(()),
     }
-}
-
-fn build_stand_in() -> Result<(), String> {
-    let output = Command::new("make")
-        .arg("-C")
-        .arg(harness::root().join("tests/core"))
-        .output()
-        .map_err(|e| e.to_string())?;
-    match output.status.success() {
-        true => Ok(()),
-        false => Err(format!(
-            "make in tests/core: {}",
-            String::from_utf8_lossy(&output.stderr)
-        )),
-    }
-}
-
-/// A trial that counts as ignored, and says why.
-pub fn ignored(name: String, reason: String) -> Trial {
-    Trial::ignorable_test(name, move || Ok(Completion::ignored_with(reason)))
 }

@@ -1,14 +1,13 @@
 //! opensips-cfg/http_authorize.cfg, as a user would copy it.
 
-use super::device::{Device, LIMIT, Question, Reply};
-use super::endpoint::Endpoint;
 use super::setting::{Setting, USERS};
-use crate::harness;
-use crate::harness::core::Core;
-use crate::harness::database::{Backend, Database};
-use crate::harness::instance::{Config, Instance};
-use crate::harness::server::wait_for;
-use crate::harness::shipped::Shipped;
+use harness::core::Core;
+use harness::database::{Backend, Database};
+use harness::device::{Device, LIMIT, Question, Reply};
+use harness::endpoint::Endpoint;
+use harness::instance::{Config, Instance};
+use harness::server::wait_for;
+use harness::shipped::Shipped;
 use libtest_mimic::Trial;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,7 +76,7 @@ fn status(reply: Reply, status: u16) -> Result<Reply, String> {
     }
 }
 
-fn challenge(device: &Device, question: &Question) -> Result<super::digest::Challenge, String> {
+fn challenge(device: &Device, question: &Question) -> Result<harness::digest::Challenge, String> {
     status(device.ask(question)?, 401)?.challenge()
 }
 

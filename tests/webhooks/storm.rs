@@ -1,13 +1,13 @@
 //! Very many calls to an endpoint that does everything wrong at random.
 
-use super::device::{Device, LIMIT, Question};
-use super::endpoint::Endpoint;
 use super::faults::register;
 use super::setting::{Setting, USERS, script};
-use crate::harness::core::Core;
-use crate::harness::instance::{Footprint, Instance, tail};
-use crate::harness::memory;
-use crate::harness::server::wait_for;
+use harness::core::Core;
+use harness::device::{Device, LIMIT, Question};
+use harness::endpoint::Endpoint;
+use harness::instance::{Footprint, Instance, tail};
+use harness::memory;
+use harness::server::wait_for;
 use std::collections::HashSet;
 use std::thread::sleep;
 use std::time::Duration;

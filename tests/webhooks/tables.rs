@@ -1,11 +1,12 @@
 //! An endpoint for each realm, in every database; jambonz's tables as a view.
 
-use super::device::{Device, Question};
-use super::secrecy;
-use super::setting::{Setting, can_use, ignored, script_with_memory};
-use crate::harness::core::Core;
-use crate::harness::database::{Backend, Database, schema};
-use crate::harness::profiles::Content;
+use super::setting::{Setting, can_use, script_with_memory};
+use harness::core::Core;
+use harness::database::{Backend, Database, schema};
+use harness::device::{Device, Question};
+use harness::profiles::Content;
+use harness::secrecy;
+use harness::setting::ignored;
 use libtest_mimic::Trial;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! Asynchronous calls where the core can't let them wait, or does it in another way.
 
-use super::device::{LIMIT, Question};
 use super::faults::{at, meanwhile, register};
 use super::group::{Group, Scenario};
+use harness::device::{LIMIT, Question};
 
 /// The trials; their group is that of one worker.
 pub const SCENARIOS: &[Scenario] = &[

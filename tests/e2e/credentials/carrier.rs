@@ -1,11 +1,11 @@
 //! The shipped script that calls out, with SIPp as a carrier that challenges.
 
 use super::{LIMIT, Place, SECRET, Setting};
-use crate::harness::core::Core;
-use crate::harness::database;
-use crate::harness::instance::{Config, Instance, tail};
-use crate::harness::server::{Server, wait_for};
-use crate::harness::{module, ports, root, sip};
+use harness::core::Core;
+use harness::database;
+use harness::instance::{Config, Instance, tail};
+use harness::server::{Server, wait_for};
+use harness::{module, ports, root, sip};
 use md5::{Digest, Md5};
 use std::process::{Command, Stdio};
 

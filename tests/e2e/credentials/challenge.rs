@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A device's credentials, which the endpoint is to judge.
-const DIGEST: &str = "Digest username=\"u\", realm=\"r\", nonce=\"n\", uri=\"sip:x\", \
+const DIGEST: &str = "Digest username=\"caller\", realm=\"example.org\", nonce=\"n\", uri=\"sip:x\", \
     response=\"00000000000000000000000000000000\"";
 
 pub fn run(setting: &Setting, place: &Place) -> Result<(), String> {

@@ -1,6 +1,6 @@
 //! Phones, carriers and others with a UDP socket, and as much SIP (RFC 3261) as it takes to call.
 
-use crate::harness::ports;
+use harness::ports;
 use std::net::UdpSocket;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};

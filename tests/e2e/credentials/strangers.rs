@@ -4,7 +4,7 @@
 use super::carrier::{Outbound, check_answer};
 use super::party::{Message, Party, Request, Stranger};
 use super::{LIMIT, Place, SECRET, Setting};
-use crate::harness::instance::{Instance, tail};
+use harness::instance::{Instance, tail};
 
 /// A name, and what shows it.
 type Case = (&'static str, fn(&Setting, &Place) -> Result<(), String>);

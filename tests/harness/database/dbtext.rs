@@ -1,7 +1,7 @@
 //! A folder of db_text: one file a table, one line a row, `:` between the columns.
 
 use super::{Backend, Database, Place, read};
-use crate::harness::profiles::Content;
+use crate::profiles::Content;
 use std::fs;
 use std::path::{Path, PathBuf};
 

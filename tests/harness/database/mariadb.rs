@@ -2,9 +2,9 @@
 
 use super::sql::{Client, rows};
 use super::{Backend, Database, Place, is_root, program, read, read_all, run};
-use crate::harness::ports;
-use crate::harness::profiles::Content;
-use crate::harness::server::{Server, wait_for};
+use crate::ports;
+use crate::profiles::Content;
+use crate::server::{Server, wait_for};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;

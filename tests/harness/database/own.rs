@@ -1,7 +1,7 @@
 //! A MariaDB that belongs to some trials alone: it may be stopped, frozen and counted.
 
 use super::{Backend, Database, MariaDb, schema};
-use crate::harness::profiles::Content;
+use crate::profiles::Content;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};

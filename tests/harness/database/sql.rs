@@ -1,6 +1,6 @@
 //! The command line clients of the SQL databases, and the rows as SQL.
 
-use crate::harness::profiles::Content;
+use crate::profiles::Content;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

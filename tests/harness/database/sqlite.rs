@@ -2,7 +2,7 @@
 
 use super::sql::{Client, rows, standard_literal};
 use super::{Backend, Database, Place, program, read_all};
-use crate::harness::profiles::Content;
+use crate::profiles::Content;
 use std::path::{Path, PathBuf};
 
 pub fn create(file: &Path, schema: &[PathBuf], content: &Content) -> Result<Database, String> {

@@ -1,0 +1,147 @@
+//! What is kept in memory, and how long it counts: profiles, verified tokens, keys from elsewhere.
+
+use super::{
+    bearer, challenge, demand, identity, issuers, keys, limits, outage, preload, rules, sign,
+};
+use harness::core::Core;
+use harness::database::Backend;
+use harness::database::own::Own;
+use harness::setting::{Setting, ignored};
+use harness::sipp;
+use libtest_mimic::Trial;
+use std::sync::Arc;
+
+/// What a trial does with a core.
+type Run = Box<dyn Fn(&Setting, &Core) -> Result<(), String> + Send>;
+
+/// A trial that has a MariaDB to itself.
+type WithOwn = fn(&Own, &Setting, &Core) -> Result<(), String>;
+
+/// A trial that shares the servers of the run.
+type Shared = fn(&Setting, &Core) -> Result<(), String>;
+
+/// All trials.
+pub fn trials(setting: &Arc<Setting>) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for core in setting.cores() {
+        trials.extend(of_core(setting, core));
+    }
+    if !setting.cores().any(Core::is_opensips) {
+        let reason = "none on PATH, in /usr/sbin, /usr/local/sbin or /opt/opensips-*/sbin";
+        trials.push(ignored("core: OpenSIPS".to_string(), reason.to_string()));
+    }
+    trials
+}
+
+fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
+    let own = Arc::new(Own::default());
+    let needs = |backend: Backend| backend.missing().or_else(sipp::missing);
+    let make = |name: &str, missing: Option<String>, run: Run| {
+        let name = format!("{core}: {name}");
+        if let Some(reason) = missing {
+            return ignored(name, reason);
+        }
+        let (setting, core) = (Arc::clone(setting), core.clone());
+        Trial::test(name, move || {
+            core.prepare()?;
+            Ok(run(&setting, &core)?)
+        })
+    };
+    let shared = |name: &str, run: Shared| make(name, needs(Backend::Mysql), Box::new(run));
+    let with_own = |name: &str, run: WithOwn| {
+        let own = Arc::clone(&own);
+        make(
+            name,
+            needs(Backend::Mysql),
+            Box::new(move |setting, core| run(&own, setting, core)),
+        )
+    };
+    let mut trials = vec![
+        with_own("cache_ttl 0 asks for every token", demand::no_cache),
+        with_own("cache_size bounds what is kept", demand::cache_size),
+        with_own("statistics", demand::statistics),
+        with_own("MariaDB is stopped and started under load", |o, s, c| {
+            outage::under_load(o, s, c, "demand")
+        }),
+        with_own(
+            "MariaDB is stopped and started under load, preloaded",
+            |o, s, c| outage::under_load(o, s, c, "preload"),
+        ),
+        with_own("MariaDB hangs", outage::hanging),
+        with_own(
+            "MariaDB is stopped until cache_grace is over",
+            outage::grace,
+        ),
+        with_own("made-up tags cost nothing, preloaded", preload::flood),
+        with_own("an outage, preloaded", preload::outage),
+        shared("secrets and profiles are added", demand::rotation),
+        shared("an added secret counts at the first token", demand::at_once),
+        shared("a secret is removed, cache_ttl passes", demand::revocation),
+        shared(
+            "a secret is removed, jwt_reload, no cache of tokens",
+            |s, c| demand::reload(s, c, 0),
+        ),
+        shared("a secret is removed, jwt_reload", |s, c| {
+            demand::reload(s, c, 4096)
+        }),
+        shared("time passes over tokens and secrets", demand::time_passes),
+    ];
+    let needs = |backend: Backend, driver: Option<&str>| {
+        let reason = backend.missing().or_else(sipp::missing);
+        reason.or_else(|| {
+            let file = driver.filter(|file| core.is_opensips() && core.module(file).is_none())?;
+            Some(format!("this OpenSIPS has no {file}"))
+        })
+    };
+    for backend in [Backend::Mysql, Backend::Sqlite, Backend::DbText] {
+        trials.push(make(
+            &format!("changes, preloaded, {backend}"),
+            needs(backend, backend.needed_module()),
+            Box::new(move |setting, core| preload::changes(setting, core, backend, "auto")),
+        ));
+    }
+    if core.is_opensips() {
+        trials.push(make(
+            "changes, preloaded, mysql by OpenSIPS's own driver",
+            needs(Backend::Mysql, Some("db_mysql.so")),
+            Box::new(|setting, core| preload::changes(setting, core, Backend::Mysql, "opensips")),
+        ));
+    }
+    let simple: [(&str, Shared); 17] = [
+        ("opensips-cfg/bearer.cfg", bearer::shipped),
+        (
+            "JSON Web Keys, and a file that is written anew",
+            keys::files,
+        ),
+        ("a JWK Set changes, its provider goes away", keys::published),
+        ("identity providers without a database", issuers::providers),
+        ("jwt_aor", identity::addresses),
+        ("line ends and NUL in claims", identity::lines),
+        ("claims, age, type and scope", rules::claims),
+        ("leeway", rules::leeway),
+        ("sizes and depths", |s, c| rules::limits(s, c, "demand")),
+        ("sizes and depths, preloaded", |s, c| {
+            rules::limits(s, c, "preload")
+        }),
+        ("secrets that are too short", rules::weak_keys),
+        ("tokens that the script signs", sign::signed),
+        ("sizes of keys, sets, files and tags", limits::keys),
+        ("RSA keys that are too short", limits::rsa),
+        ("tokens that are remembered", limits::remembered),
+        ("size and time of a set that is fetched", limits::fetched),
+        ("challenges for a token", challenge::bearer),
+    ];
+    for (name, run) in simple {
+        trials.push(make(
+            name,
+            needs(Backend::Sqlite, Some("db_sqlite.so")),
+            Box::new(run),
+        ));
+    }
+    trials.push(make(
+        "shared memory does not outlive its core",
+        needs(Backend::Sqlite, Some("db_sqlite.so")),
+        Box::new(preload::memory),
+    ));
+    trials
+}

@@ -1,0 +1,219 @@
+//! An identity provider: an HTTPS server with a certificate of its own authority, that publishes one
+//! JWK Set (RFC 7517, 5).
+
+use harness::certificates::Certificates;
+use harness::keys::Key;
+use harness::ports;
+use harness::script::Script;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{JoinHandle, spawn};
+use std::time::Duration;
+
+/// How long a client may take to say what it wants.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The script with time for a TLS handshake on a machine that is busy with other trials.
+pub fn patient(script: Script) -> Script {
+    const MILLISECONDS: i64 = 15_000;
+    script
+        .set("http_connect_timeout", MILLISECONDS)
+        .set("http_timeout", MILLISECONDS)
+}
+
+/// What is published, and how.
+#[derive(Clone)]
+pub struct Published {
+    /// 200, or what is wrong.
+    pub status: u16,
+    /// Cache-Control.
+    pub cache: &'static str,
+    /// The JWK Set.
+    pub body: String,
+}
+
+struct Shared {
+    published: Mutex<Published>,
+    asked: AtomicUsize,
+    ended: AtomicBool,
+}
+
+/// A running provider. It ends when it is dropped.
+pub struct Provider {
+    port: u16,
+    authority: PathBuf,
+    other_authority: PathBuf,
+    tls: Arc<ServerConfig>,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Provider {
+    /// Starts one whose files go to `folder`.
+    pub fn start(folder: &Path, keys: &[Value]) -> Result<Provider, String> {
+        let files = Certificates::new(folder)?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| {
+                builder.with_no_client_auth().with_single_cert(
+                    vec![files.certificate_der],
+                    PrivateKeyDer::Pkcs8(files.key_der),
+                )
+            })
+            .map_err(|e| e.to_string())?;
+        let mut provider = Provider {
+            port: ports::free(),
+            authority: files.authority,
+            other_authority: files.other_authority,
+            tls: Arc::new(tls),
+            shared: Arc::new(Shared {
+                published: Mutex::new(Published {
+                    status: 200,
+                    cache: "max-age=3600",
+                    body: set(keys),
+                }),
+                asked: AtomicUsize::new(0),
+                ended: AtomicBool::new(false),
+            }),
+            thread: None,
+        };
+        provider.resume()?;
+        Ok(provider)
+    }
+
+    /// Where the set is.
+    pub fn url(&self) -> String {
+        format!("https://127.0.0.1:{}/certs", self.port)
+    }
+
+    /// The file of the authority of its certificate.
+    pub fn authority(&self) -> &str {
+        self.authority.to_str().expect("a temporary folder")
+    }
+
+    /// An authority that did not sign it.
+    pub fn other_authority(&self) -> &str {
+        self.other_authority.to_str().expect("a temporary folder")
+    }
+
+    /// How many requests there have been.
+    pub fn asked(&self) -> usize {
+        self.shared.asked.load(Ordering::Relaxed)
+    }
+
+    /// Publishes other keys.
+    pub fn publish(&self, keys: &[Value]) {
+        self.published().body = set(keys);
+    }
+
+    /// What it answers from now on.
+    pub fn published(&self) -> MutexGuard<'_, Published> {
+        let published = &self.shared.published;
+        published.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stops listening.
+    pub fn pause(&mut self) {
+        self.shared.ended.store(true, Ordering::Relaxed);
+        // It waits for somebody to come.
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+
+    /// Listens again, on the same port.
+    pub fn resume(&mut self) -> Result<(), String> {
+        let listener = TcpListener::bind(("127.0.0.1", self.port)).map_err(|e| e.to_string())?;
+        self.shared.ended.store(false, Ordering::Relaxed);
+        let (shared, tls) = (Arc::clone(&self.shared), Arc::clone(&self.tls));
+        self.thread = Some(spawn(move || {
+            for stream in listener.incoming() {
+                if shared.ended.load(Ordering::Relaxed) {
+                    return;
+                }
+                let (shared, tls) = (Arc::clone(&shared), Arc::clone(&tls));
+                spawn(move || {
+                    // Whoever does not like the certificate goes away: that is up to him.
+                    let _ = stream
+                        .map_err(|e| e.to_string())
+                        .and_then(|stream| serve(stream, tls, &shared));
+                });
+            }
+        }));
+        Ok(())
+    }
+}
+
+impl Drop for Provider {
+    fn drop(&mut self) {
+        self.pause();
+    }
+}
+
+fn serve(stream: TcpStream, tls: Arc<ServerConfig>, shared: &Shared) -> Result<(), String> {
+    let failed = |e: std::io::Error| e.to_string();
+    stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
+    let connection = ServerConnection::new(tls).map_err(|e| e.to_string())?;
+    let mut reader = BufReader::new(StreamOwned::new(connection, stream));
+    let mut line = String::new();
+    while reader.read_line(&mut line).map_err(failed)? > 2 {
+        line.clear();
+    }
+    shared.asked.fetch_add(1, Ordering::Relaxed);
+    let Published {
+        status,
+        cache,
+        body,
+    } = shared
+        .published
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
+    let head = format!(
+        "HTTP/1.1 {status} Whatever\r\nContent-Type: application/json\r\nCache-Control: {cache}\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    let stream = reader.get_mut();
+    stream
+        .write_all(format!("{head}{body}").as_bytes())
+        .map_err(failed)?;
+    stream.conn.send_close_notify();
+    stream.flush().map_err(failed)
+}
+
+fn set(keys: &[Value]) -> String {
+    json!({ "keys": keys }).to_string()
+}
+
+/// A key as its provider publishes it.
+pub fn jwk(kid: &str, key: &Key) -> Value {
+    let b64 = harness::tokens::b64;
+    match key {
+        Key::Rsa(_) => {
+            let (n, e) = key.modulus_and_exponent();
+            json!({ "kty": "RSA", "kid": kid, "use": "sig", "alg": "RS256", "n": n, "e": e })
+        }
+        Key::Ec(_) => {
+            // The point closes the structure, uncompressed.
+            let der = key.public_der();
+            let point = &der[der.len() - 64..];
+            let (x, y) = (b64(&point[..32]), b64(&point[32..]));
+            json!({ "kty": "EC", "crv": "P-256", "kid": kid, "use": "sig", "x": x, "y": y })
+        }
+        Key::Ed(_) => {
+            let der = key.public_der();
+            let x = b64(&der[der.len() - 32..]);
+            json!({ "kty": "OKP", "crv": "Ed25519", "kid": kid, "use": "sig", "x": x })
+        }
+        Key::Secret(bytes) => json!({ "kty": "oct", "kid": kid, "k": b64(bytes) }),
+    }
+}

@@ -1,0 +1,274 @@
+//! What there is to try the registrar with on this machine: cores, databases, Redis, endpoint.
+
+use super::redis::Redis;
+use crate::core::{self, Core};
+use crate::database::{Backend, Database, Servers, schema};
+use crate::endpoint::Endpoint;
+use crate::instance::{Config, Instance};
+use crate::keys::Key;
+use crate::mi::Mi;
+use crate::profiles::Content;
+use crate::server::wait_for;
+use crate::tls::Identity;
+use crate::{module, ports, root};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// How long the last process of a registrar may be behind the first.
+const START: Duration = Duration::from_secs(60);
+
+/// For how long accounts are remembered: with a database that answers, and with one that fails.
+pub const ACCOUNT_TTL: Duration = Duration::from_secs(1);
+pub const ACCOUNT_GRACE: Duration = Duration::from_secs(5);
+
+/// What nonces and marks are made with in all instances.
+pub const SECRET: &str = "a secret of the tests, 0123456789";
+
+/// The shared secret of the one token profile.
+pub const TOKEN_SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// Who is let in: realms, users, and what comes with the grant.
+const USERS: &str = r#"
+@a.example:{"call_hook":"https://a.example/call","call_status_hook":"https://a.example/status"}
+a.example:john:secret
+a.example:mary:secret
+a.example:o'brien:secret
+a.example:short:secret:{"expires":120}
+a.example:direct:secret:{"allow_direct_app_calling":true}
+a.example:odd:secret:{"call_hook":"https://a.example/it's \"quoted\"\r\nX-Evil: 1"}
+silent.example:jim:secret
+limited.example:one:secret
+limited.example:two:secret
+limited.example:three:secret
+off.example:john:secret
+"#;
+
+/// A realm of many users: user0, user1 and so on, all with the same password.
+pub const CROWD: &str = "crowd.example";
+
+/// How many they are in the tests.
+const MANY: usize = 2000;
+
+/// Accounts and their endpoints; URL stands for that of the example endpoint.
+const ACCOUNTS: &str = "
+INSERT INTO registrar_accounts (realm, is_active, device_limit) VALUES
+    ('a.example', 1, NULL), ('silent.example', 1, NULL), ('limited.example', 1, 2),
+    ('off.example', 0, NULL), ('token.example', 1, NULL), ('none.example', 1, 0), ('crowd.example', 1, NULL);
+INSERT INTO http_endpoints (realm, url) VALUES
+    ('a.example', 'URL'), ('silent.example', 'URL'), ('limited.example', 'URL'),
+    ('off.example', 'URL'), ('none.example', 'URL'), ('crowd.example', 'URL');
+";
+
+/// One for the whole run. Whatever was started ends with it.
+pub struct Setting {
+    servers: Servers,
+    cores: Vec<Core>,
+    endpoint: OnceLock<Result<Endpoint, String>>,
+    many: usize,
+    folder: tempfile::TempDir,
+    number: AtomicU32,
+}
+
+impl Setting {
+    pub fn open() -> Setting {
+        Setting::with_crowd(MANY)
+    }
+
+    /// The same with so many users in [`CROWD`].
+    pub fn with_crowd(many: usize) -> Setting {
+        let mut cores = core::opensips();
+        cores.retain(Core::is_served);
+        cores.push(core::stand_in());
+        Setting {
+            servers: Servers::new().expect("a folder for the databases"),
+            cores,
+            endpoint: OnceLock::new(),
+            many,
+            folder: tempfile::Builder::new()
+                .prefix("auth_web-registrar-")
+                .tempdir()
+                .expect("a folder"),
+            number: AtomicU32::new(0),
+        }
+    }
+
+    /// The cores, the stand-in among them, which only says that it can't.
+    pub fn cores(&self) -> &[Core] {
+        &self.cores
+    }
+
+    /// A new folder for the files of one process.
+    pub fn folder(&self) -> PathBuf {
+        let number = self.number.fetch_add(1, Ordering::Relaxed);
+        let folder = self.folder.path().join(number.to_string());
+        std::fs::create_dir_all(&folder).expect("a folder");
+        folder
+    }
+
+    /// The endpoint that all accounts share.
+    pub fn endpoint(&self) -> Result<&Endpoint, String> {
+        let many = (0..self.many).map(|number| format!("{CROWD}:user{number}:secret\n"));
+        let users = USERS.to_string() + &many.collect::<String>();
+        let started = self
+            .endpoint
+            .get_or_init(|| Endpoint::start(&self.folder(), &users, &[]));
+        started.as_ref().map_err(String::clone)
+    }
+
+    /// A database with OpenSIPS's tables and ours, and the accounts of the tests.
+    fn database(&self, core: &Core, backend: Backend) -> Result<Database, String> {
+        let name = backend.to_string();
+        let shipped = root().join("opensips-cfg/schema").join(&name);
+        let of_opensips = |file: &str| {
+            let path = core.sql_file(&name, file);
+            path.ok_or_else(|| format!("this OpenSIPS has no {name}/{file}"))
+        };
+        let mut files = vec![
+            schema(backend),
+            shipped.join("http.sql"),
+            shipped.join("registrar.sql"),
+            of_opensips("usrloc-create.sql")?,
+            of_opensips("registrant-create.sql")?,
+        ];
+        if backend == Backend::Sqlite {
+            files.push(shipped.join("registrant.sql"));
+        }
+        let mut content = Content::default();
+        content.profile("jane", "jane@token.example");
+        content.secret("jane", TOKEN_SECRET);
+        let database = self.servers.create_with(backend, &files, &content)?;
+        if backend == Backend::Mysql {
+            let schema = database.url.rsplit('/').next().unwrap_or_default();
+            // The registrar writes contacts, which nothing else in the tests does.
+            database.sql(&format!(
+                "GRANT ALL ON {schema}.* TO 'opensipsro'@'127.0.0.1';"
+            ))?;
+        }
+        database.sql(&ACCOUNTS.replace("URL", &self.endpoint()?.url()))?;
+        Ok(database.with_plain_password())
+    }
+
+    /// Everything that one registrar needs.
+    pub fn site(&self, core: &Core, backend: Backend) -> Result<Site, String> {
+        let redis = Redis::start(&self.folder())?;
+        let database = self.database(core, backend)?;
+        let folder = self.folder();
+        Identity::new(&folder)?;
+        let transport = |file: &str| core.module(file).map(|_| ports::free());
+        let tls = core.module("tls_openssl.so").is_some();
+        Ok(Site {
+            redis,
+            database,
+            udp: ports::free(),
+            tls: transport("proto_tls.so").filter(|_| tls),
+            ws: transport("proto_ws.so"),
+            wss: transport("proto_wss.so").filter(|_| tls),
+            next_hop: ports::free(),
+            settings: Vec::new(),
+            folder,
+        })
+    }
+}
+
+/// What a registrar stands on; it can be started on it again and again.
+pub struct Site {
+    pub redis: Redis,
+    pub database: Database,
+    /// Ports of the transports; TCP has that of UDP.
+    pub udp: u16,
+    pub tls: Option<u16>,
+    pub ws: Option<u16>,
+    pub wss: Option<u16>,
+    /// Where calls of devices go.
+    pub next_hop: u16,
+    /// Settings that are not as all tests have them.
+    pub settings: Vec<(&'static str, String)>,
+    folder: PathBuf,
+}
+
+impl Site {
+    /// Starts the registrar, the way that the README says.
+    pub fn start(&self, core: &Core) -> Result<Instance, String> {
+        let program = root().join("opensips-cfg/registrar.sh");
+        let mut core = core.clone();
+        core.arguments
+            .extend(["-p".to_string(), program.display().to_string()]);
+        let folder = self.folder.join("opensips");
+        let instance = Instance::start(&core, self, &folder).map_err(|e| e.to_string())?;
+        // The process that takes connections is started after those of UDP.
+        for port in [Some(self.udp), self.tls, self.ws, self.wss]
+            .into_iter()
+            .flatten()
+        {
+            let up = || TcpStream::connect(("127.0.0.1", port)).ok();
+            wait_for(START, up).ok_or_else(|| format!("nobody listens on port {port}"))?;
+        }
+        Ok(instance)
+    }
+
+    /// The certificate of TLS and WSS, which vouches for itself.
+    pub fn certificate(&self) -> PathBuf {
+        self.folder.join("certificate.pem")
+    }
+
+    /// Where it is managed.
+    pub fn mi(&self) -> Mi {
+        Mi::new(&self.folder.join("mi"))
+    }
+}
+
+impl Config for Site {
+    fn render(&self, _core: &Core, _port: u16) -> String {
+        let path = root().join("opensips-cfg/registrar.cfg");
+        std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+    }
+
+    fn environment(&self, core: &Core, port: u16) -> Vec<(String, String)> {
+        let modules = core.modules.as_ref().map(|path| path.display().to_string());
+        let optional = |port: Option<u16>| port.map(|port| port.to_string()).unwrap_or_default();
+        let path = |name: &str| self.folder.join(name).display().to_string();
+        [
+            ("OPENSIPS_MODULES", modules.unwrap_or_default()),
+            ("AUTH_WEB", module().display().to_string()),
+            ("LOG_LEVEL", "3".to_string()),
+            ("LOG_TO_STDERR", "yes".to_string()),
+            ("UDP_WORKERS", "2".to_string()),
+            ("TCP_WORKERS", "2".to_string()),
+            ("MI_SOCKET", path("mi")),
+            ("SIP_PORT", port.to_string()),
+            ("TLS_PORT", optional(self.tls)),
+            ("WS_PORT", optional(self.ws)),
+            ("WSS_PORT", optional(self.wss)),
+            ("TLS_CERTIFICATE", path("certificate.pem")),
+            ("TLS_PRIVATE_KEY", path("key.pem")),
+            ("DB_URL", self.database.url.clone()),
+            ("ACCOUNT_TTL", ACCOUNT_TTL.as_secs().to_string()),
+            ("ACCOUNT_GRACE", ACCOUNT_GRACE.as_secs().to_string()),
+            ("REDIS_PORT", self.redis.port.to_string()),
+            ("REGISTRAR_SECRET", SECRET.to_string()),
+            ("NEXT_HOP", format!("127.0.0.1:{}", self.next_hop)),
+        ]
+        .into_iter()
+        .chain(self.settings.iter().cloned())
+        .map(|(name, value)| (name.to_string(), value))
+        .collect()
+    }
+
+    fn port(&self) -> Option<u16> {
+        Some(self.udp)
+    }
+}
+
+/// A token of the one profile, with these further claims: `"name":value,`.
+pub fn token(claims: &str) -> String {
+    let now = crate::tokens::now();
+    let payload = format!("{{{claims}\"tag\":\"jane\",\"exp\":{}}}", now + 600);
+    crate::tokens::token(&key(), "HS256", &payload)
+}
+
+fn key() -> Key {
+    Key::Secret(TOKEN_SECRET.as_bytes().to_vec())
+}
