@@ -11,6 +11,7 @@ mod docs {
     pub mod manual;
     pub mod quick_start;
     pub mod reasons;
+    pub mod threats;
 }
 
 use libtest_mimic::{Arguments, Completion, Trial};
@@ -25,6 +26,7 @@ fn trials() -> Vec<Trial> {
     trials.extend(docs::config::trials());
     trials.extend(docs::reasons::trials());
     trials.extend(docs::links::trials());
+    trials.extend(docs::threats::trials());
     trials.push(docs::quick_start::sql_trial());
     let mut cores = harness::core::opensips();
     cores.retain(harness::core::Core::is_served);
