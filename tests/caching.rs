@@ -13,9 +13,11 @@ mod e2e {
 }
 #[allow(dead_code)]
 mod webhooks {
+    pub mod bindings;
     pub mod device;
     pub mod digest;
     pub mod endpoint;
+    pub mod hop;
 }
 #[allow(dead_code)]
 #[path = "harness/mod.rs"]

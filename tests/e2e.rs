@@ -24,6 +24,16 @@ mod e2e {
     pub mod variants;
     pub mod world;
 }
+// The rest of it is for webhooks.
+#[allow(dead_code)]
+mod webhooks {
+    #[path = "../webhooks/device.rs"]
+    pub mod device;
+    #[path = "../webhooks/digest.rs"]
+    pub mod digest;
+    #[path = "../webhooks/hop.rs"]
+    pub mod hop;
+}
 // The demo shares it, and neither uses all of it.
 #[allow(dead_code)]
 #[path = "harness/mod.rs"]

@@ -7,6 +7,9 @@
 
 mod webhooks {
     pub mod bans;
+    // The rest of it is about tokens.
+    #[allow(dead_code)]
+    pub mod bindings;
     pub mod credentials;
     pub mod decisions;
     pub mod device;
@@ -16,6 +19,7 @@ mod webhooks {
     pub mod endpoint;
     pub mod faults;
     pub mod group;
+    pub mod hop;
     pub mod identity;
     pub mod limits;
     pub mod nonces;
