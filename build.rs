@@ -65,6 +65,7 @@ fn compile_shim() {
     let mut build = cc::Build::new();
     build
         .include("include")
+        .include("src/shim")
         .std("gnu11") // ctime_r
         .warnings(true)
         .extra_warnings(true)
@@ -82,19 +83,46 @@ fn compile_shim() {
     build.compile("shim");
 }
 
+/// The enums that are made of the rows of src/shim/exports.h.
+const ROWS: [&str; 4] = ["aw_function", "aw_statistic", "aw_command", "aw_argument"];
+
+/// Names their variants as Rust does: `AW_FUNCTION_jwt_sign` is `JwtSign`.
+#[derive(Debug)]
+struct Rows;
+
+impl bindgen::callbacks::ParseCallbacks for Rows {
+    fn enum_variant_name(
+        &self,
+        enum_name: Option<&str>,
+        variant: &str,
+        _: bindgen::callbacks::EnumVariantValue,
+    ) -> Option<String> {
+        let name = enum_name?.trim_start_matches("enum ");
+        let row = ROWS.contains(&name).then_some(name)?;
+        let words = variant.get(row.len() + 1..)?.split('_');
+        let words = words.map(|word| word.split_at(word.len().min(1)));
+        let named = words.map(|(first, rest)| first.to_uppercase() + &rest.to_lowercase());
+        Some(named.collect())
+    }
+}
+
 fn bind_interface(out: &Path) {
     bindgen::Builder::default()
         .header("include/auth_web.h")
         .header("include/opensips/abi.h")
-        .allowlist_function("aw_[a-qs-z].*") // aw_rs_* is ours
+        .clang_arg("-Isrc/shim")
+        .allowlist_function("aw_.*") // aw_rs_* are ours: src/lib.rs holds them against this
         .allowlist_type("aw_.*")
-        .allowlist_type("osips_module_exports")
+        .allowlist_type("osips_(module_exports|str)")
+        .allowlist_var("(aw|AW)_.*")
         .default_enum_style(bindgen::EnumVariation::Consts)
+        .rustified_enum(ROWS.join("|"))
         .prepend_enum_name(false)
         .derive_default(true)
         .generate_comments(false)
         .use_core()
         .parse_callbacks(Box::new(bindgen::CargoCallbacks::new()))
+        .parse_callbacks(Box::new(Rows))
         .generate()
         .expect("include/auth_web.h can be bound")
         .write_to_file(out.join("ffi.rs"))

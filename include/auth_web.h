@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "exports.h"
+
 /* Bytes that the callee only reads, and only during the call; s may be NULL where len is 0. */
 typedef struct aw_str {
 	const char *s;
@@ -119,35 +121,20 @@ void aw_queue_resume(void *ctx);
 /* Calls that were queued are ready to be resumed. */
 void aw_rs_ready(void);
 
-/* async is NULL for the plain call. Optional outputs are NULL where the script names none. */
-int aw_rs_jwt_authorize(aw_msg *msg, aw_str token, aw_spec *decoded, aw_spec *username,
-	aw_spec *reason, aw_async *async);
-int aw_rs_jwt_script_authorize(aw_msg *msg, aw_str token, aw_str key, aw_spec *decoded,
-	aw_spec *reason);
-int aw_rs_extract_pub_key_from_cert(aw_msg *msg, aw_str certificate, aw_spec *key);
-int aw_rs_extract_pub_key_from_exp_mod(aw_msg *msg, aw_str e, aw_str n, aw_spec *key);
-
-int aw_rs_jwt_sign(aw_msg *msg, aw_str claims, aw_str key, aw_str algorithm, aw_spec *token,
-	aw_str header);
-int aw_rs_http_authorize(aw_msg *msg, aw_str url, aw_spec *grant, aw_spec *expires,
-	aw_spec *message, aw_async *async);
-int aw_rs_check_headers(aw_msg *msg, aw_spec *reason);
-int aw_rs_digest_challenge(aw_msg *msg, aw_spec *header, aw_str realm, aw_str algorithms,
-	int stale);
-int aw_rs_jwt_challenge(aw_msg *msg, aw_spec *header, aw_str realm, aw_str authz_server,
-	aw_str scope, aw_str error);
-int aw_rs_credentials_get(aw_msg *msg, aw_str server, aw_str realm, aw_str user, aw_spec *username,
-	aw_spec *password);
+/* A script function with its arguments, as many as AW_MAX_ARGUMENTS, NULL where the script gives none;
+ * async is NULL for the plain call. The script's return code. */
+int aw_rs_call(enum aw_function function, aw_msg *msg, void *const *arguments, aw_async *async);
+/* What the arguments of each function are: enum aw_argument. */
+extern const unsigned char aw_arguments[][AW_MAX_ARGUMENTS];
+/* Its name. */
+const char *aw_function_name(enum aw_function function);
 
 /* The process of cache_mode "preload". Never returns. */
 void aw_rs_loader(void);
 
-/* Makes all processes forget what they cached. Non-zero where the module is not set up. */
-int aw_rs_jwt_reload(void);
-/* Makes all processes read the table of credentials again before they next use it. */
-int aw_rs_credentials_reload(void);
+/* A command of the management interface. Non-zero where the module is not set up. */
+int aw_rs_command(enum aw_command command);
 
-/* Value of statistic number i, in the order of src/shim/statistics.h. */
-unsigned long aw_rs_statistic(int i);
+unsigned long aw_rs_statistic(enum aw_statistic statistic);
 
 #endif

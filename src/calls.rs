@@ -9,11 +9,111 @@ pub mod jwt;
 pub mod keys;
 pub mod request;
 
+use crate::log;
+use crate::module::Module;
+use crate::opensips::arguments::Arguments;
+use crate::opensips::ffi::{aw_command as Command, aw_function as Function};
 use crate::opensips::pvar::Message;
 use crate::opensips::reactor::Waker;
 use crate::opensips::resume::{self, Bell, Context, Place};
+use crate::opensips::shared;
 use crate::pool::{Notify, Ticket};
 use std::{os::fd::RawFd, sync::Arc, time::SystemTime};
+
+/// Does what a script function is there for. One arm for each row of AW_FUNCTIONS in
+/// src/shim/exports.h, which says what its arguments are.
+pub fn call(
+    module: &'static Module,
+    function: Function,
+    message: Message,
+    arguments: Arguments<'_>,
+    wait: Wait,
+) -> Started {
+    let text = |index| arguments.text(index);
+    let output = |index| arguments.output(index);
+    let code = match function {
+        Function::JwtAuthorize | Function::JwtDbAuthorize => {
+            let outputs = jwt::Outputs {
+                decoded: output(1),
+                username: output(2),
+                reason: output(3),
+            };
+            return jwt::authorize(module, message, text(0), outputs, wait);
+        }
+        Function::JwtScriptAuthorize => {
+            let (decoded, reason) = (output(2), output(3));
+            jwt::script_authorize(module, message, text(0), text(1), decoded, reason)
+        }
+        Function::ExtractPubKeyFromCert => {
+            keys::public_key_from_certificate(message, text(0), output(1))
+        }
+        Function::ExtractPubKeyFromExpMod => {
+            keys::public_key_from_exp_mod(message, text(0), text(1), output(2))
+        }
+        Function::JwtSign => keys::sign(message, text(0), text(1), text(2), output(3), text(4)),
+        Function::JwtChallenge => {
+            let (server, scope, error) = (text(2), text(3), text(4));
+            challenge::bearer(message, output(0), text(1), server, scope, error)
+        }
+        Function::HttpAuthorize => {
+            let outputs = http::Outputs {
+                grant: output(1),
+                expires: output(2),
+                message: output(3),
+            };
+            return http::authorize(module, message, text(0), outputs, wait);
+        }
+        Function::CheckHeaders => headers::check(module, message, output(0)),
+        Function::DigestChallenge => {
+            let stale = arguments.number(3) != 0;
+            challenge::digest(module, message, output(0), text(1), text(2), stale)
+        }
+        Function::CredentialsGet => {
+            let (username, password) = (output(3), output(4));
+            credentials::get(
+                module,
+                message,
+                text(0),
+                text(1),
+                text(2),
+                username,
+                password,
+            )
+        }
+    };
+    Started::Done(code)
+}
+
+/// The return code of a function that fails for a reason of its own.
+pub fn failed(function: Function) -> i32 {
+    match function {
+        Function::JwtAuthorize | Function::JwtDbAuthorize => codes::jwt::STORE_FAILED,
+        Function::HttpAuthorize => codes::http::ENDPOINT_FAILED,
+        _ => codes::FAILED,
+    }
+}
+
+/// Does what a command of the management interface is there for.
+pub fn command(command: Command) {
+    match command {
+        Command::JwtReload => {
+            shared::page().generation.add(1);
+            log!(
+                Info,
+                c"jwt_reload",
+                "cached profiles and tokens are forgotten"
+            );
+        }
+        Command::CredentialsReload => {
+            shared::page().credentials_generation.add(1);
+            log!(
+                Info,
+                c"credentials_reload",
+                "the table of credentials is read again before it is next used"
+            );
+        }
+    }
+}
 
 /// The second half of a script function: what is left to do once its thread is done. Gets the
 /// message of the resume route, and whether the script's own time-out came first.

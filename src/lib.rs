@@ -23,12 +23,15 @@ pub mod store;
 mod entry {
     use crate::calls::{self, Resume, Started, Until, Wait};
     use crate::config::raw::RawValue;
-    use crate::opensips::ffi::{aw_async, aw_msg, aw_spec, aw_str, osips_module_exports};
+    use crate::opensips::arguments::{self, Arguments};
+    use crate::opensips::ffi::{
+        self, aw_async, aw_command, aw_function, aw_msg, aw_statistic, osips_module_exports,
+    };
     use crate::opensips::guard;
-    use crate::opensips::pvar::{Message, Variable};
+    use crate::opensips::pvar::Message;
     use crate::opensips::resume::{self, Context, Place};
     use crate::{loader, log, module, opensips, process};
-    use core::ffi::{CStr, c_char, c_int, c_ulong};
+    use core::ffi::{CStr, c_char, c_int, c_ulong, c_void};
 
     /// Return code of a function whose work failed for a reason of its own.
     const INTERNAL_ERROR: c_int = -6;
@@ -127,7 +130,7 @@ mod entry {
     #[unsafe(no_mangle)]
     extern "C" fn aw_rs_resume(
         msg: *mut aw_msg,
-        param: *mut core::ffi::c_void,
+        param: *mut c_void,
         timed_out: c_int,
         again: *mut aw_async,
     ) -> c_int {
@@ -214,212 +217,26 @@ mod entry {
         }
     }
 
-    /// `jwt_authorize(token, out_decoded, out_username [, out_reason])`.
+    /// A script function.
     #[unsafe(no_mangle)]
-    extern "C" fn aw_rs_jwt_authorize(
+    extern "C" fn aw_rs_call(
+        function: aw_function,
         msg: *mut aw_msg,
-        token: aw_str,
-        decoded: *mut aw_spec,
-        username: *mut aw_spec,
-        reason: *mut aw_spec,
+        raw: *const *mut c_void,
         out: *mut aw_async,
     ) -> c_int {
-        guard::entry(c"jwt_authorize", INTERNAL_ERROR, || {
+        let failed = calls::failed(function);
+        guard::entry(arguments::name(function), failed, || {
             let Some(module) = module::get() else {
-                return INTERNAL_ERROR;
+                return failed;
             };
-            // SAFETY: the core's strings live through the call.
-            let token = unsafe { token.as_bytes() };
-            let outputs = calls::jwt::Outputs {
-                decoded: Variable::from_raw(decoded),
-                username: Variable::from_raw(username),
-                reason: Variable::from_raw(reason),
-            };
-            let started =
-                calls::jwt::authorize(module, Message::new(msg), token, outputs, wait(out));
-            hand_over(started, out)
-        })
-    }
-
-    /// `jwt_script_authorize(token, key, out_decoded [, out_reason])`.
-    #[unsafe(no_mangle)]
-    extern "C" fn aw_rs_jwt_script_authorize(
-        msg: *mut aw_msg,
-        token: aw_str,
-        key: aw_str,
-        decoded: *mut aw_spec,
-        reason: *mut aw_spec,
-    ) -> c_int {
-        guard::entry(c"jwt_script_authorize", -1, || {
-            let Some(module) = module::get() else {
-                return -1;
-            };
-            calls::jwt::script_authorize(
-                module,
-                Message::new(msg),
-                // SAFETY: the core's strings live through the call.
-                unsafe { token.as_bytes() },
-                // SAFETY: as above.
-                unsafe { key.as_bytes() },
-                Variable::from_raw(decoded),
-                Variable::from_raw(reason),
+            // SAFETY: the shim hands over what the core gave to this function, for this call.
+            let arguments = unsafe { Arguments::of(function, raw) };
+            let message = Message::new(msg);
+            hand_over(
+                calls::call(module, function, message, arguments, wait(out)),
+                out,
             )
-        })
-    }
-
-    /// `extract_pub_key_from_cert(certificate, out_key)`.
-    #[unsafe(no_mangle)]
-    extern "C" fn aw_rs_extract_pub_key_from_cert(
-        msg: *mut aw_msg,
-        certificate: aw_str,
-        key: *mut aw_spec,
-    ) -> c_int {
-        guard::entry(c"extract_pub_key_from_cert", -1, || {
-            // SAFETY: the core's strings live through the call.
-            let certificate = unsafe { certificate.as_bytes() };
-            let key = Variable::from_raw(key);
-            calls::keys::public_key_from_certificate(Message::new(msg), certificate, key)
-        })
-    }
-
-    /// `extract_pub_key_from_exp_mod(e, n, out_key)`.
-    #[unsafe(no_mangle)]
-    extern "C" fn aw_rs_extract_pub_key_from_exp_mod(
-        msg: *mut aw_msg,
-        e: aw_str,
-        n: aw_str,
-        key: *mut aw_spec,
-    ) -> c_int {
-        guard::entry(c"extract_pub_key_from_exp_mod", -1, || {
-            // SAFETY: the core's strings live through the call.
-            let (e, n) = unsafe { (e.as_bytes(), n.as_bytes()) };
-            let key = Variable::from_raw(key);
-            calls::keys::public_key_from_exp_mod(Message::new(msg), e, n, key)
-        })
-    }
-
-    /// `jwt_sign(claims_json, key, algorithm, out_token [, header_json])`.
-    #[unsafe(no_mangle)]
-    extern "C" fn aw_rs_jwt_sign(
-        msg: *mut aw_msg,
-        claims: aw_str,
-        key: aw_str,
-        algorithm: aw_str,
-        token: *mut aw_spec,
-        header: aw_str,
-    ) -> c_int {
-        guard::entry(c"jwt_sign", -1, || {
-            // SAFETY: the core's strings live through the call.
-            let (claims, key) = unsafe { (claims.as_bytes(), key.as_bytes()) };
-            // SAFETY: as above.
-            let (algorithm, header) = unsafe { (algorithm.as_bytes(), header.as_bytes()) };
-            let token = Variable::from_raw(token);
-            calls::keys::sign(Message::new(msg), claims, key, algorithm, token, header)
-        })
-    }
-
-    /// `http_authorize(url, out_grant [, out_expires [, out_msg]])`.
-    #[unsafe(no_mangle)]
-    extern "C" fn aw_rs_http_authorize(
-        msg: *mut aw_msg,
-        url: aw_str,
-        grant: *mut aw_spec,
-        expires: *mut aw_spec,
-        message: *mut aw_spec,
-        out: *mut aw_async,
-    ) -> c_int {
-        const FAILED: c_int = -5;
-        guard::entry(c"http_authorize", FAILED, || {
-            let Some(module) = module::get() else {
-                return FAILED;
-            };
-            // SAFETY: the core's strings live through the call.
-            let url = unsafe { url.as_bytes() };
-            let outputs = calls::http::Outputs {
-                grant: Variable::from_raw(grant),
-                expires: Variable::from_raw(expires),
-                message: Variable::from_raw(message),
-            };
-            let started =
-                calls::http::authorize(module, Message::new(msg), url, outputs, wait(out));
-            hand_over(started, out)
-        })
-    }
-
-    /// `check_headers([out_reason])`.
-    #[unsafe(no_mangle)]
-    extern "C" fn aw_rs_check_headers(msg: *mut aw_msg, reason: *mut aw_spec) -> c_int {
-        guard::entry(c"check_headers", -1, || {
-            let Some(module) = module::get() else {
-                return -1;
-            };
-            calls::headers::check(module, Message::new(msg), Variable::from_raw(reason))
-        })
-    }
-
-    /// `digest_challenge(out_header, realm [, algorithms [, stale]])`.
-    #[unsafe(no_mangle)]
-    extern "C" fn aw_rs_digest_challenge(
-        msg: *mut aw_msg,
-        header: *mut aw_spec,
-        realm: aw_str,
-        algorithms: aw_str,
-        stale: c_int,
-    ) -> c_int {
-        guard::entry(c"digest_challenge", -1, || {
-            let Some(module) = module::get() else {
-                return -1;
-            };
-            // SAFETY: the core's strings live through the call.
-            let (realm, algorithms) = unsafe { (realm.as_bytes(), algorithms.as_bytes()) };
-            let header = Variable::from_raw(header);
-            let message = Message::new(msg);
-            calls::challenge::digest(module, message, header, realm, algorithms, stale != 0)
-        })
-    }
-
-    /// `jwt_challenge(out_header, realm [, authz_server [, scope [, error]]])`.
-    #[unsafe(no_mangle)]
-    extern "C" fn aw_rs_jwt_challenge(
-        msg: *mut aw_msg,
-        header: *mut aw_spec,
-        realm: aw_str,
-        authz_server: aw_str,
-        scope: aw_str,
-        error: aw_str,
-    ) -> c_int {
-        guard::entry(c"jwt_challenge", -1, || {
-            // SAFETY: the core's strings live through the call.
-            let (realm, authz_server) = unsafe { (realm.as_bytes(), authz_server.as_bytes()) };
-            // SAFETY: as above.
-            let (scope, error) = unsafe { (scope.as_bytes(), error.as_bytes()) };
-            let header = Variable::from_raw(header);
-            calls::challenge::bearer(Message::new(msg), header, realm, authz_server, scope, error)
-        })
-    }
-
-    /// `credentials_get(server, realm, user, out_username, out_password)`.
-    #[unsafe(no_mangle)]
-    extern "C" fn aw_rs_credentials_get(
-        msg: *mut aw_msg,
-        server: aw_str,
-        realm: aw_str,
-        user: aw_str,
-        username: *mut aw_spec,
-        password: *mut aw_spec,
-    ) -> c_int {
-        guard::entry(c"credentials_get", -1, || {
-            let Some(module) = module::get() else {
-                return -1;
-            };
-            // SAFETY: the core's strings live through the call.
-            let (server, realm) = unsafe { (server.as_bytes(), realm.as_bytes()) };
-            // SAFETY: as above.
-            let user = unsafe { user.as_bytes() };
-            let username = Variable::from_raw(username);
-            let password = Variable::from_raw(password);
-            let message = Message::new(msg);
-            calls::credentials::get(module, message, server, realm, user, username, password)
         })
     }
 
@@ -437,43 +254,43 @@ mod entry {
         }
     }
 
-    /// `jwt_reload` of the management interface.
+    /// A command of the management interface.
     #[unsafe(no_mangle)]
-    extern "C" fn aw_rs_jwt_reload() -> c_int {
-        guard::entry(c"jwt_reload", -1, || {
+    extern "C" fn aw_rs_command(command: aw_command) -> c_int {
+        guard::entry(c"command", -1, || {
             if module::get().is_none() {
                 return -1;
             }
-            opensips::shared::add(opensips::shared::GENERATION, 1);
-            log!(
-                Info,
-                c"jwt_reload",
-                "cached profiles and tokens are forgotten"
-            );
-            0
-        })
-    }
-
-    /// `credentials_reload` of the management interface.
-    #[unsafe(no_mangle)]
-    extern "C" fn aw_rs_credentials_reload() -> c_int {
-        guard::entry(c"credentials_reload", -1, || {
-            if module::get().is_none() {
-                return -1;
-            }
-            opensips::shared::add(opensips::shared::CREDENTIALS_GENERATION, 1);
-            log!(
-                Info,
-                c"credentials_reload",
-                "the table of credentials is read again before it is next used"
-            );
+            calls::command(command);
             0
         })
     }
 
     /// The value of a statistic.
     #[unsafe(no_mangle)]
-    extern "C" fn aw_rs_statistic(index: c_int) -> c_ulong {
-        opensips::stats::value(usize::try_from(index).unwrap_or(usize::MAX))
+    extern "C" fn aw_rs_statistic(statistic: aw_statistic) -> c_ulong {
+        opensips::stats::value(statistic)
     }
+
+    /// Holds the entry points against their declarations in include/auth_web.h: does not compile
+    /// where one differs.
+    macro_rules! as_declared {
+        ($($name:ident($($_:tt)*)),* $(,)?) => {
+            const _: () = {
+                $(let _ = [ffi::$name as unsafe extern "C" fn($($_)*) -> _, $name];)*
+            };
+        };
+    }
+    as_declared!(
+        aw_rs_modparam(_, _, _),
+        aw_rs_mod_init(),
+        aw_rs_child_init(_),
+        aw_rs_destroy(),
+        aw_rs_call(_, _, _, _),
+        aw_rs_resume(_, _, _, _),
+        aw_rs_ready(),
+        aw_rs_loader(),
+        aw_rs_command(_),
+        aw_rs_statistic(_),
+    );
 }

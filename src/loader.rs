@@ -54,7 +54,7 @@ pub fn first(database: &Database, source: &mut dyn Source) -> Result<Segment, Lo
         size: bytes.len(),
         error,
     })?;
-    tell(0, 1, began, shared::get(shared::GENERATION));
+    tell(0, 1, began, shared::page().generation.get());
     Ok(segment)
 }
 
@@ -67,15 +67,15 @@ pub fn run(module: &'static Module, database: &'static Database) -> ! {
     let mut next = Instant::now() + ttl;
     loop {
         sleep(TICK);
-        let generation = shared::get(shared::GENERATION);
-        let reload = generation != shared::get(shared::SNAPSHOT_GENERATION);
-        if Instant::now() < next && !(reload && shared::get(shared::SNAPSHOT_FAILING) == 0) {
+        let generation = shared::page().generation.get();
+        let reload = generation != shared::page().snapshot.generation.get();
+        if Instant::now() < next && !(reload && shared::page().snapshot.failing.get() == 0) {
             continue;
         }
         let started = Instant::now();
         next = match load(module, database, &mut connection, owner, generation) {
             Ok(size) => {
-                shared::set(shared::SNAPSHOT_FAILING, 0);
+                shared::page().snapshot.failing.set(0);
                 log!(
                     Debug,
                     FUNCTION,
@@ -85,7 +85,7 @@ pub fn run(module: &'static Module, database: &'static Database) -> ! {
                 started + ttl
             }
             Err(error) => {
-                shared::set(shared::SNAPSHOT_FAILING, 1);
+                shared::page().snapshot.failing.set(1);
                 log!(
                     Error,
                     FUNCTION,
@@ -126,15 +126,15 @@ fn load(
         }
     }?;
     let old = (
-        shared::get(shared::SNAPSHOT_OWNER),
-        shared::get(shared::SNAPSHOT),
+        shared::page().snapshot.owner.get(),
+        shared::page().snapshot.number.get(),
     );
     let number = old.1 + 1;
     segment::publish(owner, number, &bytes).map_err(|error| LoadError::Memory {
         size: bytes.len(),
         error,
     })?;
-    if shared::get(shared::SNAPSHOT_ENDING) != 0 {
+    if shared::page().snapshot.ending.get() != 0 {
         segment::unlink(owner, number);
     }
     tell(owner, number, began, generation);
@@ -144,19 +144,19 @@ fn load(
 
 /// Tells the workers of a snapshot. Its number comes last: who sees it sees the rest.
 fn tell(owner: u64, number: u64, began: u64, generation: u64) {
-    shared::set(shared::SNAPSHOT_OWNER, owner);
-    shared::set(shared::SNAPSHOT_TIME, began);
-    shared::set(shared::SNAPSHOT_GENERATION, generation);
-    shared::set(shared::SNAPSHOT, number);
+    shared::page().snapshot.owner.set(owner);
+    shared::page().snapshot.time.set(began);
+    shared::page().snapshot.generation.set(generation);
+    shared::page().snapshot.number.set(number);
 }
 
 /// Takes the newest snapshot's name away, at the end of OpenSIPS; and those of its neighbours: the
 /// loader may have been ended where it had published the next, or not yet unlinked the last.
 pub fn end() {
-    shared::set(shared::SNAPSHOT_ENDING, 1);
+    shared::page().snapshot.ending.set(1);
     let (owner, number) = (
-        shared::get(shared::SNAPSHOT_OWNER),
-        shared::get(shared::SNAPSHOT),
+        shared::page().snapshot.owner.get(),
+        shared::page().snapshot.number.get(),
     );
     for number in number.saturating_sub(1)..=number + 1 {
         segment::unlink(owner, number);
@@ -169,6 +169,6 @@ fn now() -> u64 {
 
 /// How old the newest snapshot is.
 pub fn age() -> Duration {
-    let began = SystemTime::UNIX_EPOCH + Duration::from_secs(shared::get(shared::SNAPSHOT_TIME));
+    let began = SystemTime::UNIX_EPOCH + Duration::from_secs(shared::page().snapshot.time.get());
     began.elapsed().unwrap_or_default()
 }

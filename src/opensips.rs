@@ -4,6 +4,7 @@
 //! fork), never from a thread of ours: the core is not made for threads.
 #![allow(unsafe_code)]
 
+pub mod arguments;
 pub mod avp;
 pub mod cachedb;
 pub mod db;

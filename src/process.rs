@@ -1,8 +1,4 @@
 //! What one OpenSIPS process holds: threads and connections, which don't survive a fork.
-//!
-//! Nothing of it is dropped by a destructor of the thread's: OpenSIPS leaves a worker by `exit()` in
-//! the handler of SIGTERM, and that would run such destructors in the middle of whatever was
-//! interrupted. [`end`] drops it, where the core says so.
 
 mod credentials;
 mod profiles;
@@ -25,15 +21,15 @@ use crate::jwt::sign::{SigningKey, SigningKeyError};
 use crate::jwt::source::{Fetch, FetchError, Fetched, KeySources};
 use crate::module::{CoreSource, Module};
 use crate::opensips::cachedb::{self, CacheDbError};
-use crate::opensips::{db, fork, reactor, shared};
+use crate::opensips::fork::PerProcess;
+use crate::opensips::{db, reactor, shared};
 use crate::pool::{Lost, Notify, OnQuiet, Pool, PoolConfig, PoolFull, Ticket};
 use crate::store::cache::Ready;
 use crate::store::mysql::MySql;
 use crate::store::profiles::Profile;
 use crate::store::{Source, StoreError};
 use lru::LruCache;
-use std::mem::{self, ManuallyDrop};
-use std::{cell::RefCell, num::NonZeroUsize, sync::Arc, time::Instant};
+use std::{num::NonZeroUsize, sync::Arc, time::Instant};
 
 /// Queries under way in one process at the most, the ones that wait for a connection included.
 const MAX_QUERIES: usize = 256;
@@ -63,7 +59,6 @@ pub type Answer = Result<Option<Profile>, StoreError>;
 
 /// See the [module](self).
 pub struct Process {
-    epoch: u64,
     queries: Pool,
     core_db: Option<db::Connection>,
     /// Profiles that are at hand, where there is a database of them.
@@ -100,49 +95,25 @@ struct Held {
 }
 
 thread_local! {
-    static PROCESS: RefCell<ManuallyDrop<Option<Process>>> =
-        const { RefCell::new(ManuallyDrop::new(None)) };
+    static PROCESS: PerProcess<Process> = const { PerProcess::new() };
+    /// The connection to the CacheDB.
+    static COUNTERS: PerProcess<cachedb::Connection> = const { PerProcess::new() };
 }
 
 /// Works with what the calling process holds. Only for a process's own thread, not for those of
 /// a pool.
 pub fn with<T>(work: impl FnOnce(&mut Process) -> T) -> T {
-    PROCESS.with(|cell| {
-        let mut slot = cell.borrow_mut();
-        let epoch = fork::epoch();
-        if slot.as_ref().is_some_and(|process| process.epoch != epoch) {
-            // Inherited by a fork: its threads are not here, so that it can't even be dropped.
-            mem::forget(slot.take());
-        }
-        work(slot.get_or_insert_with(|| Process::new(epoch)))
-    })
+    PROCESS.with(|process| process.with(Process::new, work))
 }
 
-/// Forgets what the calling process holds, at its end.
+/// Drops what the calling process holds, at its end.
 pub fn end() {
-    PROCESS.with(|cell| {
-        let mut slot = cell.borrow_mut();
-        if slot
-            .as_ref()
-            .is_some_and(|process| process.epoch != fork::epoch())
-        {
-            mem::forget(slot.take());
-        }
-        **slot = None;
-    });
-    COUNTERS.with(|cell| {
-        let slot = cell.borrow_mut().take();
-        if slot
-            .as_ref()
-            .is_some_and(|(owner, _)| *owner != fork::epoch())
-        {
-            mem::forget(slot);
-        }
-    });
+    PROCESS.with(PerProcess::end);
+    COUNTERS.with(PerProcess::end);
 }
 
 impl Process {
-    fn new(epoch: u64) -> Self {
+    fn new() -> Self {
         let config = PoolConfig {
             max_threads: MAX_QUERIES,
             thread_init: reactor::block_signals,
@@ -151,7 +122,6 @@ impl Process {
         let module = crate::module::get();
         let database = module.and_then(|m| m.config.database.as_ref());
         Process {
-            epoch,
             queries: Pool::new("auth_web-db", config),
             core_db: None,
             profiles: database.map(Profiles::new),
@@ -164,7 +134,7 @@ impl Process {
             webhooks: None,
             credential_cache: CredentialCache::default(),
             sources: Arc::new(key_sources(module)),
-            sources_generation: shared::get(shared::GENERATION),
+            sources_generation: shared::page().generation.get(),
             tokens: VerifiedTokens::new(module.map_or(0, |m| m.config.tokens.cache_size)),
             signing: LruCache::new(MAX_SIGNING),
             keys: KeyCache::default(),
@@ -191,13 +161,13 @@ impl Process {
 
     /// Whether `jwt_reload` was called since the keys of files and URLs were looked at.
     pub fn is_reload_due(&self) -> bool {
-        self.sources_generation != shared::get(shared::GENERATION)
+        self.sources_generation != shared::page().generation.get()
     }
 
     /// Lets the keys of files and URLs be read again, where `jwt_reload` was called.
     pub fn reload_keys_if_due(&mut self) {
         if self.is_reload_due() {
-            self.sources_generation = shared::get(shared::GENERATION);
+            self.sources_generation = shared::page().generation.get();
             self.sources.reload();
         }
     }
@@ -425,12 +395,6 @@ impl Fetch for NoFetch {
     }
 }
 
-thread_local! {
-    /// The connection to the CacheDB, and the epoch in which it was made.
-    static COUNTERS: RefCell<ManuallyDrop<Option<(u64, cachedb::Connection)>>> =
-        const { RefCell::new(ManuallyDrop::new(None)) };
-}
-
 /// Works with the counters of `cachedb_url`; `None` where it is not set.
 ///
 /// # Errors
@@ -441,23 +405,18 @@ pub fn with_counters<T>(
 ) -> Option<Result<T, CacheDbError>> {
     let engine = module.counters?;
     let url = module.config.http.cachedb_url.as_ref()?;
-    COUNTERS.with(|cell| {
-        let mut slot = cell.borrow_mut();
-        let epoch = fork::epoch();
-        if slot.as_ref().is_some_and(|(owner, _)| *owner != epoch) {
-            mem::forget(slot.take());
-        }
-        if slot.is_none() {
-            **slot = engine.open(url).map(|connection| (epoch, connection));
-        }
-        let Some((_, connection)) = slot.as_ref() else {
-            return Some(Err(CacheDbError));
-        };
-        // The engine in memory looks and adds in two steps: between them, another process could
-        // use up the same nonce count.
-        if url.starts_with("local:") {
-            return Some(shared::exclusively(|| work(connection)).unwrap_or(Err(CacheDbError)));
-        }
-        Some(work(connection))
-    })
+    let done = COUNTERS.with(|counters| {
+        counters.try_with(
+            || engine.open(url),
+            |connection| {
+                // The engine in memory looks and adds in two steps: between them, another process
+                // could use up the same nonce count.
+                if url.starts_with("local:") {
+                    return shared::exclusively(|| work(connection)).unwrap_or(Err(CacheDbError));
+                }
+                work(connection)
+            },
+        )
+    });
+    Some(done.unwrap_or(Err(CacheDbError)))
 }

@@ -82,6 +82,7 @@ fn trials() -> Vec<Trial> {
         ] {
             trials.extend(group::trials(&setting, core, make, scenarios));
         }
+        trials.push(setting.trial(core, storm::ENDED, storm::end));
         trials.extend(webhooks::limits::trials(&setting, core));
         trials.extend(webhooks::shipped::trials(&setting, core));
         trials.extend(webhooks::redis::trials(&setting, core));

@@ -1,11 +1,28 @@
 //! The return codes of the script functions, in the order of the manual.
 
-/// Of `jwt_authorize`, beside those of [`Outcome::code`](crate::jwt::authorize::Outcome::code).
+/// It is done.
+pub const DONE: i32 = 1;
+/// It could not be done, of all functions without codes of their own.
+pub const FAILED: i32 = -1;
+
+/// Of `jwt_authorize`; those of a judgement are in
+/// [`Outcome::code`](crate::jwt::authorize::Outcome::code).
 pub mod jwt {
+    /// The core refuses to set an output.
+    pub const OUTPUT_FAILED: i32 = -1;
     /// A claim that is needed is missing, or can't be handed to a script.
     pub const CLAIM_REFUSED: i32 = -5;
+    /// The store of the profiles could not answer.
+    pub const STORE_FAILED: i32 = -6;
     /// The token is good, and somebody else's.
     pub const NOT_THEIRS: i32 = -7;
+}
+
+/// Of `jwt_script_authorize`; those of a judgement are in
+/// [`Outcome::script_code`](crate::jwt::authorize::Outcome::script_code).
+pub mod jwt_script {
+    /// The token is not valid with the key.
+    pub const NOT_VALID: i32 = -1;
 }
 
 /// Of `http_authorize`.
@@ -26,4 +43,14 @@ pub mod http {
     pub const MALFORMED: i32 = -6;
     /// The credentials are good, and somebody else's.
     pub const NOT_THEIRS: i32 = -7;
+}
+
+/// Of `credentials_get`.
+pub mod credentials {
+    /// There are credentials.
+    pub const FOUND: i32 = 1;
+    /// There are none, and the request may be sent as anonymous.
+    pub const ANONYMOUS: i32 = 2;
+    /// The table could not be read, or an output not be set.
+    pub const FAILED: i32 = -1;
 }

@@ -1,5 +1,6 @@
 //! `credentials_get`: which user name and password answer a challenge.
 
+use super::codes::credentials as code;
 use crate::credentials::ANONYMOUS;
 use crate::log;
 use crate::module::Module;
@@ -9,13 +10,6 @@ use std::ffi::CStr;
 
 /// Name of the function in log lines.
 const FUNCTION: &CStr = c"credentials_get";
-
-/// Return codes, see the manual.
-mod code {
-    pub const FOUND: i32 = 1;
-    pub const ANONYMOUS: i32 = 2;
-    pub const FAILED: i32 = -1;
-}
 
 /// `credentials_get(server, realm, user, out_username, out_password)`.
 pub fn get(

@@ -225,7 +225,7 @@ impl Call {
             .database
             .as_ref()
             .is_some_and(|d| d.preload);
-        if preload && shared::get(shared::SNAPSHOT_FAILING) != 0 {
+        if preload && shared::page().snapshot.failing.get() != 0 {
             stats::count(Statistic::JwtServedStale);
         }
     }
@@ -415,5 +415,5 @@ fn keys_generation() -> u64 {
 
 /// The generation of caches, which `jwt_reload` raises.
 fn generation() -> u64 {
-    shared::get(shared::GENERATION)
+    shared::page().generation.get()
 }

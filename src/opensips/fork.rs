@@ -1,5 +1,7 @@
 //! Which process this is, without asking the system at every call.
 
+use std::cell::RefCell;
+use std::mem::{self, ManuallyDrop};
 use std::sync::{
     Once,
     atomic::{AtomicU64, Ordering},
@@ -26,9 +28,126 @@ pub fn epoch() -> u64 {
     EPOCH.load(Ordering::Relaxed)
 }
 
+/// What one process holds, made when it is first needed: for a `thread_local!` of the process's own
+/// thread. What was inherited by a fork is forgotten, and not even dropped, for its threads are not
+/// there.
+///
+/// It has no destructor. OpenSIPS leaves a worker by `exit()` in the handler of SIGTERM, and that runs
+/// the destructors of the thread in the middle of whatever was interrupted. [`end`](Self::end) drops
+/// it, where the core says that it is time to.
+pub struct PerProcess<T>(RefCell<ManuallyDrop<Option<Held<T>>>>);
+
+/// A value, and the epoch in which it was made.
+struct Held<T> {
+    epoch: u64,
+    value: T,
+}
+
+impl<T> PerProcess<T> {
+    const NO_DESTRUCTOR: () = assert!(!mem::needs_drop::<Self>());
+
+    /// Nothing yet.
+    pub const fn new() -> Self {
+        let () = Self::NO_DESTRUCTOR;
+        PerProcess(RefCell::new(ManuallyDrop::new(None)))
+    }
+
+    /// Works with what the process holds, which `make` makes; `None` where it can't.
+    pub fn try_with<R>(
+        &self,
+        make: impl FnOnce() -> Option<T>,
+        work: impl FnOnce(&mut T) -> R,
+    ) -> Option<R> {
+        let mut slot = self.0.borrow_mut();
+        forget_inherited(&mut slot);
+        if slot.is_none() {
+            let epoch = epoch();
+            **slot = make().map(|value| Held { epoch, value });
+        }
+        slot.as_mut().map(|held| work(&mut held.value))
+    }
+
+    /// Works with what the process holds, which `make` makes.
+    pub fn with<R>(&self, make: impl FnOnce() -> T, work: impl FnOnce(&mut T) -> R) -> R {
+        let mut slot = self.0.borrow_mut();
+        forget_inherited(&mut slot);
+        let made = || Held {
+            epoch: epoch(),
+            value: make(),
+        };
+        work(&mut slot.get_or_insert_with(made).value)
+    }
+
+    /// Drops what the process holds, at its end.
+    pub fn end(&self) {
+        let mut slot = self.0.borrow_mut();
+        forget_inherited(&mut slot);
+        **slot = None;
+    }
+}
+
+impl<T> Default for PerProcess<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn forget_inherited<T>(slot: &mut Option<Held<T>>) {
+    if slot.as_ref().is_some_and(|held| held.epoch != epoch()) {
+        mem::forget(slot.take());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    struct Dropped(Rc<Cell<u32>>);
+
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            self.0.set(self.0.get() + 1);
+        }
+    }
+
+    #[test]
+    fn what_a_process_holds_is_made_once_and_dropped_when_it_says_so() {
+        let count = Rc::new(Cell::new(0));
+        let made = || Dropped(count.clone());
+        {
+            let held = PerProcess::new();
+            assert_eq!(held.try_with(|| None, |_: &mut Dropped| ()), None);
+            held.with(made, |_| ());
+            held.with(|| unreachable!("it is there"), |_| ());
+            assert_eq!(count.get(), 0);
+            held.end();
+            assert_eq!(count.get(), 1);
+            held.with(made, |_| ());
+        }
+        // Not by itself: that would be in a signal handler.
+        assert_eq!(count.get(), 1);
+    }
+
+    #[test]
+    fn what_was_inherited_is_forgotten() {
+        install();
+        let held = PerProcess::new();
+        held.with(|| 1, |_| ());
+        // SAFETY: the child does nothing but look at its own memory and leave.
+        let pid = unsafe { libc::fork() };
+        if pid == 0 {
+            let code = held.with(|| 0, |value| *value);
+            // SAFETY: ends the child without running anything of the test's.
+            unsafe { libc::_exit(code) };
+        }
+        let mut status = -1;
+        // SAFETY: our own child, and room for its status.
+        assert_eq!(unsafe { libc::waitpid(pid, &mut status, 0) }, pid);
+        assert_eq!(status, 0);
+        assert_eq!(held.with(|| 0, |value| *value), 1);
+    }
 
     #[test]
     fn a_child_is_in_another_epoch() {

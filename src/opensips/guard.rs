@@ -1,12 +1,11 @@
 //! A panic never crosses into the core.
 
-use std::{cell::RefCell, ffi::CStr, mem::ManuallyDrop, panic};
+use super::fork::PerProcess;
+use std::{ffi::CStr, panic};
 
 thread_local! {
-    /// Where the last panic of this thread came from. Without a destructor, which would be run by
-    /// `exit()` in a signal handler.
-    static PLACE: RefCell<ManuallyDrop<Option<String>>> =
-        const { RefCell::new(ManuallyDrop::new(None)) };
+    /// Where the last panic of this thread came from.
+    static PLACE: PerProcess<Option<String>> = const { PerProcess::new() };
 }
 
 /// Makes panics leave their place instead of a message on stderr: a message may quote what it
@@ -16,7 +15,7 @@ pub fn install() {
         let place = info
             .location()
             .map(|l| format!("{}:{}", l.file(), l.line()));
-        PLACE.with(|p| **p.borrow_mut() = place);
+        PLACE.with(|p| p.with(|| None, |last| *last = place));
     }));
 }
 
@@ -25,7 +24,7 @@ pub fn entry<T>(function: &CStr, failed: T, run: impl FnOnce() -> T) -> T {
     match panic::catch_unwind(panic::AssertUnwindSafe(run)) {
         Ok(value) => value,
         Err(_) => {
-            let place = PLACE.with(|p| p.borrow_mut().take());
+            let place = PLACE.with(|p| p.with(|| None, Option::take));
             crate::log!(
                 Error,
                 function,

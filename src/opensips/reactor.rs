@@ -66,3 +66,33 @@ pub fn block_signals() {
         libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), std::ptr::null_mut());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(fd: RawFd) -> isize {
+        let mut count = [0; 8];
+        // SAFETY: room for eight bytes, which is what an eventfd gives.
+        unsafe { libc::read(fd, count.as_mut_ptr().cast(), count.len()) }
+    }
+
+    /// A thread that is done after its descriptor was given up must not write to whatever has that
+    /// number by then.
+    #[test]
+    fn a_late_thread_writes_to_nothing() {
+        for give_up in [Waker::close, Waker::disarm] {
+            let (waker, fd) = Waker::new().expect("a descriptor");
+            let (other, other_fd) = Waker::new().expect("a descriptor");
+            give_up(&waker);
+            // SAFETY: takes no pointers; the number is that of the descriptor that was given up.
+            assert_eq!(unsafe { libc::dup2(other_fd, fd) }, fd);
+            waker.wake();
+            assert_eq!(read(fd), -1);
+            other.wake();
+            assert_eq!(read(fd), 8);
+            close(fd);
+            other.close();
+        }
+    }
+}

@@ -5,12 +5,12 @@
 //! descriptor readable; the process resumes what is on the list. See `src/shim/resume.c` for where
 //! the core allows that.
 
-use super::{ffi, fork};
+use super::ffi;
+use super::fork::PerProcess;
 use core::ffi::c_void;
 use std::{
-    cell::RefCell,
     collections::HashMap,
-    mem::{self, ManuallyDrop},
+    mem,
     os::fd::RawFd,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -34,7 +34,6 @@ struct Ready {
 }
 
 struct Queue {
-    epoch: u64,
     /// `None` where the process has no reactor.
     ready: Option<Arc<Ready>>,
     waiting: HashMap<u64, Context>,
@@ -42,9 +41,7 @@ struct Queue {
 }
 
 thread_local! {
-    /// Without a destructor, which would be run by `exit()` in a signal handler.
-    static QUEUE: RefCell<ManuallyDrop<Option<Queue>>> =
-        const { RefCell::new(ManuallyDrop::new(None)) };
+    static QUEUE: PerProcess<Queue> = const { PerProcess::new() };
 }
 
 /// A call's place in the queue; without it, nobody resumes the call.
@@ -83,20 +80,12 @@ impl Bell {
 }
 
 fn with<T>(work: impl FnOnce(&mut Queue) -> T) -> T {
-    QUEUE.with(|cell| {
-        let mut slot = cell.borrow_mut();
-        let epoch = fork::epoch();
-        if slot.as_ref().is_some_and(|queue| queue.epoch != epoch) {
-            // Inherited by a fork: calls and reactor are the parent's.
-            mem::forget(slot.take());
-        }
-        work(slot.get_or_insert_with(|| Queue {
-            epoch,
-            ready: watched(),
-            waiting: HashMap::new(),
-            last: 0,
-        }))
-    })
+    let new = || Queue {
+        ready: watched(),
+        waiting: HashMap::new(),
+        last: 0,
+    };
+    QUEUE.with(|queue| queue.with(new, work))
 }
 
 /// A new eventfd that the core watches.

@@ -1,6 +1,8 @@
 //! Numbers that all processes of one OpenSIPS share: an anonymous shared mapping, made before the
 //! fork.
 
+use super::ffi::AW_STATISTICS_COUNT;
+use super::stats::Statistic;
 use std::{
     ptr,
     sync::{
@@ -10,46 +12,98 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How many numbers there are room for.
-pub const CELLS: usize = 64;
-
-/// Cell of the generation of caches, which `jwt_reload` raises.
-pub const GENERATION: usize = CELLS - 1;
-
-/// Cell of the number of the newest snapshot of all profiles, 0 for none.
-pub const SNAPSHOT: usize = CELLS - 3;
-
-/// Cell of the process that published it.
-pub const SNAPSHOT_OWNER: usize = CELLS - 4;
-
-/// Cell of the UNIX time, in seconds, at which reading it began.
-pub const SNAPSHOT_TIME: usize = CELLS - 5;
-
-/// Cell of the generation of caches of then.
-pub const SNAPSHOT_GENERATION: usize = CELLS - 6;
-
-/// Cell that is 1 while a newer one can't be had.
-pub const SNAPSHOT_FAILING: usize = CELLS - 7;
-
-/// Cell of the generation of credentials, which `credentials_reload` raises.
-pub const CREDENTIALS_GENERATION: usize = CELLS - 8;
-
-/// Cell that is 1 once OpenSIPS ends.
-pub const SNAPSHOT_ENDING: usize = CELLS - 9;
-
-/// Cell of the lock of [`exclusively`].
-const LOCK: usize = CELLS - 2;
-
 /// How long [`exclusively`] waits for its turn. What is done under the lock takes microseconds.
 const PATIENCE: Duration = Duration::from_millis(20);
 
-struct Page(*const AtomicU64);
-// SAFETY: the page is never unmapped, and holds nothing but atomics.
-unsafe impl Send for Page {}
-// SAFETY: as above.
-unsafe impl Sync for Page {}
+/// A number that all processes share.
+#[derive(Debug, Default)]
+#[repr(transparent)]
+pub struct Number(AtomicU64);
 
-static PAGE: OnceLock<Page> = OnceLock::new();
+impl Number {
+    const fn new() -> Self {
+        Number(AtomicU64::new(0))
+    }
+
+    /// Adds to it.
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// Sets it. What was set before it is seen by whoever reads this one.
+    pub fn set(&self, n: u64) {
+        self.0.store(n, Ordering::Release);
+    }
+
+    /// Reads it.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// The newest snapshot of all profiles (`cache_mode` "preload"). Whoever publishes one sets `number`
+/// last.
+#[derive(Debug)]
+#[repr(C)]
+pub struct SnapshotNumbers {
+    /// Its number, 0 for none.
+    pub number: Number,
+    /// The process that published it.
+    pub owner: Number,
+    /// The UNIX time, in seconds, at which reading it began.
+    pub time: Number,
+    /// The generation of caches of then.
+    pub generation: Number,
+    /// 1 while a newer one can't be had.
+    pub failing: Number,
+    /// 1 once OpenSIPS ends.
+    pub ending: Number,
+}
+
+/// All that the processes share. The system fills it with zeroes.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Page {
+    statistics: [Number; AW_STATISTICS_COUNT as usize],
+    /// The generation of caches, which `jwt_reload` raises.
+    pub generation: Number,
+    /// The generation of credentials, which `credentials_reload` raises.
+    pub credentials_generation: Number,
+    /// The newest snapshot.
+    pub snapshot: SnapshotNumbers,
+    /// The process that has the lock of [`exclusively`], 0 for none.
+    lock: AtomicU64,
+}
+
+impl Page {
+    const fn new() -> Self {
+        Page {
+            statistics: [const { Number::new() }; AW_STATISTICS_COUNT as usize],
+            generation: Number::new(),
+            credentials_generation: Number::new(),
+            snapshot: SnapshotNumbers {
+                number: Number::new(),
+                owner: Number::new(),
+                time: Number::new(),
+                generation: Number::new(),
+                failing: Number::new(),
+                ending: Number::new(),
+            },
+            lock: AtomicU64::new(0),
+        }
+    }
+
+    /// The counter of a statistic.
+    pub fn statistic(&self, statistic: Statistic) -> &Number {
+        // There is one for each value of the enum.
+        &self.statistics[statistic as usize]
+    }
+}
+
+static PAGE: OnceLock<&'static Page> = OnceLock::new();
+
+/// Serves where nothing is shared: outside of OpenSIPS.
+static OWN: Page = Page::new();
 
 /// Makes the mapping. Must be called before the fork; later calls do nothing.
 ///
@@ -63,7 +117,7 @@ pub fn init() -> std::io::Result<()> {
     let page = unsafe {
         libc::mmap(
             ptr::null_mut(),
-            CELLS * size_of::<AtomicU64>(),
+            size_of::<Page>(),
             libc::PROT_READ | libc::PROT_WRITE,
             libc::MAP_SHARED | libc::MAP_ANONYMOUS,
             -1,
@@ -73,46 +127,28 @@ pub fn init() -> std::io::Result<()> {
     if page == libc::MAP_FAILED {
         return Err(std::io::Error::last_os_error());
     }
-    let _ = PAGE.set(Page(page.cast()));
+    // SAFETY: large enough, aligned to a page of memory, never unmapped; zero is a value of all that is
+    // in it, which is nothing but atomics.
+    let _ = PAGE.set(unsafe { &*page.cast() });
     Ok(())
 }
 
-fn cell(index: usize) -> Option<&'static AtomicU64> {
-    let page = PAGE.get().filter(|_| index < CELLS)?;
-    // SAFETY: inside of the mapping, aligned, and never unmapped.
-    Some(unsafe { &*page.0.add(index) })
-}
-
-/// Adds to a number.
-pub fn add(index: usize, n: u64) {
-    if let Some(cell) = cell(index) {
-        cell.fetch_add(n, Ordering::Relaxed);
-    }
-}
-
-/// Sets a number. What was set before it is seen by whoever reads this one.
-pub fn set(index: usize, n: u64) {
-    if let Some(cell) = cell(index) {
-        cell.store(n, Ordering::Release);
-    }
-}
-
-/// Reads a number.
-pub fn get(index: usize) -> u64 {
-    cell(index).map_or(0, |cell| cell.load(Ordering::Acquire))
+/// What the processes share.
+pub fn page() -> &'static Page {
+    PAGE.get().copied().unwrap_or(&OWN)
 }
 
 /// Does a short piece of work while no other process does its own: no waiting for a network in it.
 /// `None` where the turn did not come in time. The lock of a process that died is taken over.
 pub fn exclusively<T>(work: impl FnOnce() -> T) -> Option<T> {
-    struct Held(&'static AtomicU64);
-    impl Drop for Held {
+    struct Locked(&'static AtomicU64);
+    impl Drop for Locked {
         fn drop(&mut self) {
             self.0.store(0, Ordering::Release);
         }
     }
 
-    let lock = cell(LOCK)?;
+    let lock = &page().lock;
     let me = u64::from(std::process::id());
     let start = Instant::now();
     while let Err(owner) = lock.compare_exchange_weak(0, me, Ordering::Acquire, Ordering::Relaxed) {
@@ -123,7 +159,7 @@ pub fn exclusively<T>(work: impl FnOnce() -> T) -> Option<T> {
         }
         std::thread::yield_now();
     }
-    let _held = Held(lock);
+    let _locked = Locked(lock);
     Some(work())
 }
 
@@ -152,17 +188,18 @@ mod tests {
     #[test]
     fn work_under_the_lock_is_done_one_at_a_time() {
         init().expect("there is memory");
-        const CELL: usize = 40;
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        static DONE: AtomicU64 = AtomicU64::new(0);
         let threads: Vec<_> = (0..4)
             .map(|_| {
                 std::thread::spawn(|| {
                     for _ in 0..500 {
                         // Read and written apart: only the lock makes it one step.
                         exclusively(|| {
-                            let page = cell(CELL).expect("init was called");
-                            let value = page.load(Ordering::Relaxed);
+                            let value = COUNT.load(Ordering::Relaxed);
                             std::thread::yield_now();
-                            page.store(value + 1, Ordering::Relaxed);
+                            COUNT.store(value + 1, Ordering::Relaxed);
+                            DONE.fetch_add(1, Ordering::Relaxed);
                         });
                     }
                 })
@@ -172,7 +209,8 @@ mod tests {
             thread.join().expect("no panic");
         }
         // Whoever had to wait too long did not work at all, nobody worked at the same time.
-        assert!(get(CELL) > 0 && get(CELL) <= 2000);
+        let count = COUNT.load(Ordering::Relaxed);
+        assert!(count > 0 && count == DONE.load(Ordering::Relaxed));
         assert_eq!(exclusively(|| 7), Some(7), "the lock is free again");
     }
 
@@ -198,7 +236,7 @@ mod tests {
             .expect("true is there");
         let pid = u64::from(child.id());
         let _ = child.wait_with_output();
-        let lock = cell(LOCK).expect("init was called");
+        let lock = &page().lock;
         while lock
             .compare_exchange(0, pid, Ordering::Relaxed, Ordering::Relaxed)
             .is_err()

@@ -177,7 +177,7 @@ impl Process {
         };
         let now = Since {
             time: Instant::now(),
-            generation: shared::get(shared::CREDENTIALS_GENERATION),
+            generation: shared::page().credentials_generation.get(),
         };
         self.collect_credentials(module, now, false);
         match self.credential_cache.step(database, now) {
@@ -212,7 +212,7 @@ impl Process {
         };
         let now = Since {
             time: Instant::now(),
-            generation: shared::get(shared::CREDENTIALS_GENERATION),
+            generation: shared::page().credentials_generation.get(),
         };
         self.begin_credentials(module, database, native, now);
     }

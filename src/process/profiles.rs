@@ -40,7 +40,7 @@ impl Profiles {
         }
         match self
             .cache
-            .lookup(tag, Instant::now(), shared::get(shared::GENERATION))
+            .lookup(tag, Instant::now(), shared::page().generation.get())
         {
             Lookup::Fresh(ready) => Some(ready),
             _ => None,
@@ -55,8 +55,8 @@ impl Profiles {
             .database
             .as_ref()
             .filter(|database| database.preload)?;
-        let newest = shared::get(shared::SNAPSHOT);
-        let current = shared::get(shared::SNAPSHOT_GENERATION) == shared::get(shared::GENERATION);
+        let newest = shared::page().snapshot.number.get();
+        let current = shared::page().snapshot.generation.get() == shared::page().generation.get();
         if !current || loader::age() > database.cache.ttl + database.cache.grace {
             return None;
         }
@@ -67,7 +67,7 @@ impl Profiles {
                 .as_ref()
                 .is_none_or(|(number, _)| *number != newest)
         {
-            let segment = Segment::open(shared::get(shared::SNAPSHOT_OWNER), newest).ok()?;
+            let segment = Segment::open(shared::page().snapshot.owner.get(), newest).ok()?;
             self.snapshot = Some((newest, segment));
         }
         let segment = first.or(self.snapshot.as_ref().map(|(_, segment)| segment))?;

@@ -14,27 +14,18 @@ static void *answer(int failed)
 	return init_mi_result_string(ok, sizeof ok - 1);
 }
 
-static void *jwt_reload(const void *params, void *async_hdl)
-{
-	(void)params, (void)async_hdl;
-	return answer(aw_rs_jwt_reload());
-}
-
-static void *credentials_reload(const void *params, void *async_hdl)
-{
-	(void)params, (void)async_hdl;
-	return answer(aw_rs_credentials_reload());
-}
-
-#define COMMANDS \
-	{ (char *)"jwt_reload", \
-		(char *)"forgets the profiles and tokens that are cached, in all processes", 0, NULL, \
-		{ { jwt_reload, { NULL } } } }, \
-	{ (char *)"credentials_reload", \
-		(char *)"reads the table of credentials again, in all processes", 0, NULL, \
-		{ { credentials_reload, { NULL } } } },
+#define COMMAND(name, help) \
+	static void *run_##name(const void *params, void *async_hdl) \
+	{ \
+		(void)params, (void)async_hdl; \
+		return answer(aw_rs_command(AW_COMMAND_##name)); \
+	}
+AW_COMMANDS
+#undef COMMAND
 
 /* The two differ in how many parameters a recipe has, and in the aliases of 4.0. */
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
-const struct osips_mi_export_34 aw_mi_commands_34[] = { COMMANDS { NULL } };
-const struct osips_mi_export_40 aw_mi_commands_40[] = { COMMANDS { NULL } };
+#define COMMAND(name, help) \
+	{ (char *)#name, (char *)help, 0, NULL, { { run_##name, { NULL } } } },
+const struct osips_mi_export_34 aw_mi_commands_34[] = { AW_COMMANDS { NULL } };
+const struct osips_mi_export_40 aw_mi_commands_40[] = { AW_COMMANDS { NULL } };

@@ -6,8 +6,6 @@
  */
 #include "shim.h"
 
-#include "parameters.h"
-
 #define PARAMETER(name) \
 	static int set_##name(unsigned int type, void *val) \
 	{ \

@@ -5,17 +5,11 @@
  */
 #include "shim.h"
 
-#include "statistics.h"
-
-#define STATISTIC(name) index_##name,
-enum { AW_STATISTICS };
-#undef STATISTIC
-
 #define STATISTIC(name) \
 	static unsigned long get_##name(void *context) \
 	{ \
 		(void)context; \
-		return aw_rs_statistic(index_##name); \
+		return aw_rs_statistic(AW_STATISTIC_##name); \
 	}
 AW_STATISTICS
 #undef STATISTIC
@@ -26,4 +20,3 @@ const struct osips_stat_export aw_statistics[] = {
 	AW_STATISTICS
 	{ NULL, 0, NULL },
 };
-#undef STATISTIC

@@ -1,4 +1,4 @@
-//! What the module exports, read out of the tables of its shim.
+//! What the module exports, read out of the rows of its shim.
 
 use super::block;
 use std::collections::BTreeMap;
@@ -12,76 +12,67 @@ pub struct Arity {
     pub optional: usize,
 }
 
+/// The rows.
+const ROWS: &str = "src/shim/exports.h";
+
 /// Names of the parameters.
 pub fn parameters() -> Vec<String> {
-    listed("src/shim/parameters.h", "PARAMETER(")
+    names("AW_PARAMETERS", "\tPARAMETER(")
 }
 
 /// Names of the statistics.
 pub fn statistics() -> Vec<String> {
-    listed("src/shim/statistics.h", "STATISTIC(")
+    names("AW_STATISTICS", "\tSTATISTIC(")
 }
 
 /// Names of the commands of the management interface.
 pub fn mi_commands() -> Vec<String> {
-    let text = block::read("src/shim/mi.c");
-    let names = text.split("{ (char *)\"").skip(1).filter_map(quoted);
-    not_empty("src/shim/mi.c", names.collect())
+    names("AW_COMMANDS", "\tCOMMAND(")
 }
 
 /// The functions, by name.
 pub fn functions() -> BTreeMap<String, Arity> {
-    table("aw_commands[]")
+    rows("AW_FUNCTIONS", "FUNCTION(")
+        .into_iter()
+        .map(arity)
+        .collect()
 }
 
 /// The asynchronous functions, by name.
 pub fn async_functions() -> BTreeMap<String, Arity> {
-    table("aw_async_commands[]")
+    let rows = rows("AW_FUNCTIONS", "\tASYNC_FUNCTION(");
+    rows.into_iter().map(arity).collect()
 }
 
-fn listed(path: &str, mark: &str) -> Vec<String> {
-    let text = block::read(path);
-    let names = text
-        .split(mark)
-        .skip(1)
-        .filter_map(|rest| rest.split_once(')'))
-        .map(|(name, _)| name.to_string());
-    not_empty(path, names.collect())
+fn names(list: &str, mark: &str) -> Vec<String> {
+    let rows = rows(list, mark).into_iter();
+    rows.map(|mut row| row.swap_remove(0)).collect()
 }
 
-fn not_empty(path: &str, names: Vec<String>) -> Vec<String> {
-    assert!(!names.is_empty(), "{path} has another form than it had");
-    names
+/// What is in the parentheses of each row of a list.
+fn rows(list: &str, mark: &str) -> Vec<Vec<String>> {
+    let text = block::read(ROWS);
+    let lines = text
+        .split_once(&format!("#define {list} \\\n"))
+        .and_then(|(_, rest)| rest.split_once("\n\n"))
+        .map(|(lines, _)| lines)
+        .unwrap_or_else(|| panic!("{ROWS} has no list {list}"));
+    let of = |line: &str| {
+        let (_, rest) = line.split_once(mark)?;
+        let (row, _) = rest.split_once(')')?;
+        Some(row.split(',').map(|word| word.trim().to_string()).collect())
+    };
+    let rows: Vec<_> = lines.lines().filter_map(of).collect();
+    assert!(!rows.is_empty(), "{list} has another form than it had");
+    rows
 }
 
-/// What stands before the next quotation mark.
-fn quoted(text: &str) -> Option<String> {
-    text.split_once('"').map(|(name, _)| name.to_string())
-}
-
-fn table(name: &str) -> BTreeMap<String, Arity> {
-    let text = block::read("src/shim/commands.c");
-    let body = text
-        .split_once(name)
-        .and_then(|(_, rest)| rest.split_once("};"))
-        .map(|(body, _)| body)
-        .unwrap_or_else(|| panic!("src/shim/commands.c has no table {name}"));
-    let mut functions = BTreeMap::new();
-    for entry in body.split("{ \"").skip(1) {
-        let name = quoted(entry).expect("a name");
-        let kinds = entry
-            .split_once('{')
-            .and_then(|(_, rest)| rest.split_once('}'))
-            .map(|(kinds, _)| kinds)
-            .expect("a list of parameters");
-        let kinds: Vec<_> = kinds.split(',').map(str::trim).collect();
-        let optional = kinds.iter().filter(|k| k.ends_with("OPTIONAL")).count();
-        let arity = Arity {
-            all: kinds.len(),
-            optional,
-        };
-        functions.insert(name, arity);
-    }
-    assert!(!functions.is_empty(), "{name} has another form than it had");
-    functions
+fn arity(mut row: Vec<String>) -> (String, Arity) {
+    let name = row.remove(0);
+    let optional = row.iter().filter(|kind| kind.ends_with("OPTIONAL"));
+    let arity = Arity {
+        optional: optional.count(),
+        all: row.len(),
+    };
+    (name, arity)
 }

@@ -150,7 +150,7 @@ fn run(core: &Core) -> Result<(), Failed> {
         });
         let expires: Vec<Option<u32>> = expires.collect();
         let good = |expires: &Option<u32>| expires.is_some_and(|s| (1..=3600).contains(&s));
-        if status == 200 && !(expires.iter().all(good) && !expires.is_empty()) {
+        if status == 200 && (expires.is_empty() || !expires.iter().all(good)) {
             return Err(format!("{user}: saved for {expires:?}: {answer:?}").into());
         }
     }

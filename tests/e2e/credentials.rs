@@ -5,9 +5,11 @@ mod challenge;
 #[allow(dead_code)]
 #[path = "caching/mi.rs"]
 mod mi;
+mod party;
+mod strangers;
 
 use super::secrecy;
-use super::setting::{Place, Setting};
+use super::setting::{Place, Setting, ignored};
 use crate::harness;
 use crate::harness::answer::Answer;
 use crate::harness::database::{Backend, Database, schema};
@@ -57,8 +59,13 @@ pub fn trials(setting: &Arc<Setting>, place: &Place) -> Vec<Trial> {
         trials.push(trial("parameters, quoting, anonymous", parameters));
         trials.push(trial("wrong parameters are refused", refused));
         trials.push(trial("a Basic challenge of an endpoint", challenge::run));
-        if place.core.is_opensips() {
-            trials.push(trial("opensips-cfg/outbound-auth.cfg", carrier::run));
+        let mut shipped = |name: &str, run| match carrier::missing(&place.core) {
+            Some(reason) => trials.push(ignored(format!("{place}, credentials: {name}"), reason)),
+            None => trials.push(trial(name, run)),
+        };
+        shipped(carrier::SCRIPT, carrier::run);
+        for (name, run) in strangers::TRIALS {
+            shipped(&format!("{}, {name}", carrier::SCRIPT), run);
         }
     }
     trials

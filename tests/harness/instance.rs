@@ -197,6 +197,18 @@ impl Instance {
             .unwrap_or(0)
     }
 
+    /// Sends SIGTERM, and says how it ended and what it has logged; where it has not ended within the
+    /// limit, that is an error.
+    pub fn terminate(mut self, limit: Duration) -> Result<(ExitStatus, String), String> {
+        let signalled = Command::new("kill")
+            .args(["-TERM", &self.server.pid().to_string()])
+            .status();
+        signalled.map_err(|e| e.to_string())?;
+        let ended = self.server.wait(limit);
+        let status = ended.ok_or("the core does not end after SIGTERM")?;
+        Ok((status, self.log()))
+    }
+
     /// Leaves it running when this program ends; its process id.
     pub fn leave(self) -> u32 {
         let pid = self.server.pid();

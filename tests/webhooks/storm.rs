@@ -74,6 +74,44 @@ pub fn run(setting: &Setting, core: &Core) -> Result<(), String> {
     instance.check_workers()
 }
 
+/// The name of the trial in which a core is ended.
+pub const ENDED: &str = "a core that is ended in the middle of many calls";
+
+/// How often.
+const ENDS: usize = 8;
+
+/// How long a core may take to end. It takes well below a second; the limit is for machines that are
+/// busy.
+const END: Duration = Duration::from_secs(30);
+
+/// Workers are interrupted by SIGTERM wherever they are, and leave in the handler.
+pub fn end(setting: &Setting, core: &Core) -> Result<(), String> {
+    let endpoint = Endpoint::start(&setting.folder(), USERS, &["--latency", "5"])?;
+    for round in 0..ENDS {
+        let script = script()
+            .log_level(3)
+            .set("http_url", endpoint.url().as_str())
+            .set("nonce_check", 0);
+        let instance = setting.start(core, &script)?;
+        let device = Device::new(instance.port)?;
+        for call in 0..40 * (round + 1) {
+            device.send(&register(["async", "plain"][call % 2]))?;
+        }
+        let (status, log) = instance.terminate(END)?;
+        let bad = [
+            "segfault",
+            "CRITICAL",
+            "internal error",
+            "panicked",
+            "by a signal",
+        ];
+        if !status.success() || bad.iter().any(|word| log.contains(word)) {
+            return Err(format!("round {round}, {status}: {}", tail(&log, 20)));
+        }
+    }
+    Ok(())
+}
+
 /// What the processes hold once all are there: the first answer comes before that.
 fn settled(instance: &Instance) -> Vec<Footprint> {
     loop {

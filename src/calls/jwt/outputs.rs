@@ -22,9 +22,6 @@ use std::{fmt::Display, hash::Hash, time::Instant};
 /// `out_reason` of a token that may in.
 const AUTHORIZED: &str = "authorized";
 
-/// Return code where the core refuses to set an output: not admitted.
-pub(super) const OUTPUT_FAILED: i32 = -1;
-
 /// Where `jwt_authorize` leaves what it found.
 #[derive(Clone, Copy, Debug)]
 pub struct Outputs {
@@ -185,7 +182,7 @@ impl Call {
                 self.function,
                 "an output could not be set: not admitted"
             );
-            return OUTPUT_FAILED;
+            return code::OUTPUT_FAILED;
         }
         stats::count(Statistic::JwtAccepted);
         log!(

@@ -1,7 +1,7 @@
 //! `jwt_script_authorize`: a token checked with a key that the script gives.
 
-use super::outputs::OUTPUT_FAILED;
 use super::{Call, Outputs};
+use crate::calls::codes::jwt_script::NOT_VALID;
 use crate::calls::{Started, Wait, now};
 use crate::jwt::authorize::{self, Outcome};
 use crate::jwt::claims::Validity;
@@ -12,9 +12,6 @@ use crate::module::Module;
 use crate::opensips::pvar::{Message, Value, Variable};
 use crate::process::{self, Verified};
 use std::{sync::Arc, time::Instant};
-
-/// Return code of a token that is not valid with the key.
-const NOT_VALID: i32 = -1;
 
 /// `jwt_script_authorize(token, key, out_decoded [, out_reason])`: 1; -1 not valid with this key,
 /// and decoded is set; -2 not a token, and nothing is set.
@@ -53,7 +50,7 @@ pub fn script_authorize(
             let judge = move |call: Call| Started::Done(call.by_key(token, &key));
             return match call.fetch(urls, judge) {
                 Started::Done(code) => code,
-                Started::Waiting { .. } => OUTPUT_FAILED,
+                Started::Waiting { .. } => NOT_VALID,
             };
         }
     }

@@ -9,8 +9,15 @@ use crate::harness::{module, ports, root, sip};
 use md5::{Digest, Md5};
 use std::process::{Command, Stdio};
 
+pub const SCRIPT: &str = "opensips-cfg/outbound-auth.cfg";
+
 /// User names of the entries, and what their passwords end in.
-const USERS: [(&str, &str); 3] = [("proxy-user", "1"), ("user", "2"), ("refused", "4")];
+const USERS: [(&str, &str); 4] = [
+    ("proxy-user", "1"),
+    ("user", "2"),
+    ("refused", "4"),
+    ("named", "5"),
+];
 
 /// The scenario, what the caller gets, and who answered.
 const CASES: [(&str, u16, &[&str]); 4] = [
@@ -26,15 +33,21 @@ const CASES: [(&str, u16, &[&str]); 4] = [
 ];
 
 pub fn run(setting: &Setting, place: &Place) -> Result<(), String> {
-    for module in ["uac.so", "uac_auth.so"] {
-        if place.core.module(module).is_none() {
-            return Err(format!("this OpenSIPS has no {module}"));
-        }
-    }
     for (scenario, status, answers) in CASES {
         one(setting, place, scenario, status, answers).map_err(|e| format!("{scenario}: {e}"))?;
     }
     Ok(())
+}
+
+/// Why this core can't run the script.
+pub fn missing(core: &Core) -> Option<String> {
+    if !core.is_opensips() {
+        return Some("the stand-in has no tm, dialog and uac_auth".to_string());
+    }
+    ["uac.so", "uac_auth.so", "dialog.so"]
+        .iter()
+        .find(|file| core.module(file).is_none())
+        .map(|file| format!("this OpenSIPS has no {file}"))
 }
 
 fn one(
@@ -59,7 +72,7 @@ fn one(
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     let mut sipp = Server::start(&mut command).map_err(|e| e.to_string())?;
-    let script = Outbound { carrier };
+    let script = Outbound::over("127.0.0.1", carrier);
     let mut instance =
         Instance::start(&place.core, &script, &setting.folder()).map_err(|e| e.to_string())?;
     let answer = sip::exchange(instance.port, "INVITE", "callee", &[], LIMIT);
@@ -100,33 +113,38 @@ fn one(
 fn check_answers(messages: &str, expected: &[&str]) -> Result<(), String> {
     let mut seen = Vec::new();
     for line in messages.lines() {
-        let Some((_, answer)) = line.split_once("Authorization: Digest ") else {
-            continue;
-        };
-        let value = |name: &str| {
-            let mark = format!("{name}=");
-            let field = answer
-                .split(", ")
-                .find_map(|field| field.strip_prefix(&mark))
-                .unwrap_or_default();
-            field.trim_matches('"').to_string()
-        };
-        let user = value("username");
-        let (_, password) = USERS
-            .iter()
-            .find(|(name, _)| *name == user)
-            .ok_or_else(|| format!("nobody is called {user}"))?;
-        let first = md5(&format!("{user}:{}:{SECRET}{password}", value("realm")));
-        let second = md5(&format!("INVITE:{}", value("uri")));
-        let middle = ["nonce", "nc", "cnonce", "qop"].map(value).join(":");
-        if md5(&format!("{first}:{middle}:{second}")) != value("response") {
-            return Err(format!("the wrong password: {line}"));
+        if line.contains("Authorization: Digest ") {
+            seen.push(check_answer(line, "INVITE")?);
         }
-        seen.push(user);
     }
     match seen == expected {
         true => Ok(()),
         false => Err(format!("{expected:?} expected, answered has {seen:?}")),
+    }
+}
+
+/// The user name of an answer, which is the right one to its nonce.
+pub fn check_answer(line: &str, method: &str) -> Result<String, String> {
+    let (_, answer) = line.split_once("Digest ").ok_or("no Digest")?;
+    let value = |name: &str| {
+        let mark = format!("{name}=");
+        let field = answer
+            .split(',')
+            .find_map(|field| field.trim().strip_prefix(&mark))
+            .unwrap_or_default();
+        field.trim_matches('"').to_string()
+    };
+    let user = value("username");
+    let (_, password) = USERS
+        .iter()
+        .find(|(name, _)| *name == user)
+        .ok_or_else(|| format!("nobody is called {user}"))?;
+    let first = md5(&format!("{user}:{}:{SECRET}{password}", value("realm")));
+    let second = md5(&format!("{method}:{}", value("uri")));
+    let middle = ["nonce", "nc", "cnonce", "qop"].map(value).join(":");
+    match md5(&format!("{first}:{middle}:{second}")) == value("response") {
+        true => Ok(user),
+        false => Err(format!("the wrong password: {line}")),
     }
 }
 
@@ -136,13 +154,22 @@ fn md5(text: &str) -> String {
 }
 
 /// The shipped script, with the addresses of the test and its credentials.
-struct Outbound {
-    carrier: u16,
+pub struct Outbound {
+    /// What stands in place of the line that chooses a carrier.
+    pub choice: String,
+}
+
+impl Outbound {
+    /// All calls go over that carrier.
+    pub fn over(host: &str, port: u16) -> Outbound {
+        let choice = format!("$rd = \"{host}\"; $rp = {port};");
+        Outbound { choice }
+    }
 }
 
 impl Config for Outbound {
     fn render(&self, core: &Core, port: u16) -> String {
-        let path = root().join("opensips-cfg/outbound-auth.cfg");
+        let path = root().join(SCRIPT);
         let text = std::fs::read_to_string(path).expect("it ships");
         let mut out = String::new();
         for line in text.lines() {
@@ -160,12 +187,7 @@ impl Config for Outbound {
             } else if line.starts_with("modparam(\"auth_web\", \"credential\"") {
                 continue;
             } else if line.trim() == "#$rd = \"sip.carrier.example\";" {
-                // Where the test's caller sends OPTIONS is this very core.
-                format!(
-                    "if ($rm == \"OPTIONS\") {{ send_reply(200, \"Ready\"); exit; }}\n\
-                     $rd = \"127.0.0.1\"; $rp = {};",
-                    self.carrier
-                )
+                self.choice.clone()
             } else {
                 line.to_string()
             };
@@ -177,6 +199,7 @@ impl Config for Outbound {
                     format!("user:{SECRET}2;server=127.0.0.1;realm=inner.example;user=caller"),
                     format!("wrong:{SECRET}3;server=127.0.0.1;realm=inner.example"),
                     format!("refused:{SECRET}4;realm=refused.example"),
+                    format!("named:{SECRET}5;server=localhost"),
                 ] {
                     out.push_str(&format!(
                         "modparam(\"auth_web\", \"credential\", \"{entry}\")\n"

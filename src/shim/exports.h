@@ -1,0 +1,174 @@
+/*
+ * What the module exports: one row for each script function, parameter, statistic and command of the
+ * management interface. The tables of the shim, the enums of the interface and, by bindgen, those of
+ * the Rust code are made of these rows.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef AUTH_WEB_EXPORTS_H
+#define AUTH_WEB_EXPORTS_H
+
+/*
+ * FUNCTION(name, arguments), or ASYNC_FUNCTION where there is an asynchronous form as well. What they
+ * do is in calls::call (src/calls.rs). An argument is
+ *   IN, IN_OPTIONAL       a string
+ *   NUMBER_OPTIONAL       an integer
+ *   OUT, OUT_OPTIONAL     a variable that can be written
+ */
+#define AW_FUNCTIONS \
+	ASYNC_FUNCTION(jwt_authorize, IN, OUT, OUT, OUT_OPTIONAL) \
+	ASYNC_FUNCTION(jwt_db_authorize, IN, OUT, OUT, OUT_OPTIONAL) \
+	FUNCTION(jwt_script_authorize, IN, IN, OUT, OUT_OPTIONAL) \
+	FUNCTION(extract_pub_key_from_cert, IN, OUT) \
+	FUNCTION(extract_pub_key_from_exp_mod, IN, IN, OUT) \
+	FUNCTION(jwt_sign, IN, IN, IN, OUT, IN_OPTIONAL) \
+	FUNCTION(jwt_challenge, OUT, IN, IN_OPTIONAL, IN_OPTIONAL, IN_OPTIONAL) \
+	ASYNC_FUNCTION(http_authorize, IN, OUT, OUT_OPTIONAL, OUT_OPTIONAL) \
+	FUNCTION(check_headers, OUT_OPTIONAL) \
+	FUNCTION(digest_challenge, OUT, IN, IN_OPTIONAL, NUMBER_OPTIONAL) \
+	FUNCTION(credentials_get, IN, IN, IN, OUT, OUT)
+
+/* PARAMETER(name). What each means and allows is in src/config/. */
+#define AW_PARAMETERS \
+	/* of auth_jwt */ \
+	PARAMETER(db_mode) \
+	PARAMETER(db_url) \
+	PARAMETER(profiles_table) \
+	PARAMETER(secrets_table) \
+	PARAMETER(tag_column) \
+	PARAMETER(username_column) \
+	PARAMETER(secret_tag_column) \
+	PARAMETER(secret_column) \
+	PARAMETER(start_ts_column) \
+	PARAMETER(start_ts) \
+	PARAMETER(end_ts_column) \
+	PARAMETER(end_ts) \
+	PARAMETER(tag_claim) \
+	PARAMETER(load_credentials) \
+	/* of ours: the database */ \
+	PARAMETER(db_driver) \
+	PARAMETER(db_timeout) \
+	PARAMETER(cache_mode) \
+	PARAMETER(cache_ttl) \
+	PARAMETER(cache_size) \
+	PARAMETER(cache_grace) \
+	/* of ours: tokens */ \
+	PARAMETER(algorithms) \
+	PARAMETER(leeway) \
+	PARAMETER(issuer) \
+	PARAMETER(audience) \
+	PARAMETER(require_exp) \
+	PARAMETER(max_token_size) \
+	PARAMETER(required_claims) \
+	PARAMETER(max_age) \
+	PARAMETER(token_type) \
+	PARAMETER(required_scope) \
+	PARAMETER(load_claims) \
+	PARAMETER(token_cache_size) \
+	PARAMETER(weak_keys) \
+	PARAMETER(jwks_url) \
+	PARAMETER(username_claim) \
+	PARAMETER(jwt_aor) \
+	PARAMETER(jwks_min_ttl) \
+	PARAMETER(jwks_max_ttl) \
+	PARAMETER(jwks_min_refresh) \
+	/* of ours: webhooks */ \
+	PARAMETER(http_url) \
+	PARAMETER(http_method) \
+	PARAMETER(http_username) \
+	PARAMETER(http_password) \
+	PARAMETER(http_signature_secret) \
+	PARAMETER(http_signature_header) \
+	PARAMETER(http_headers) \
+	PARAMETER(http_timeout) \
+	PARAMETER(http_connect_timeout) \
+	PARAMETER(http_tls_ca) \
+	PARAMETER(http_tls_verify) \
+	PARAMETER(http_user_agent) \
+	PARAMETER(http_max_inflight) \
+	PARAMETER(http_max_inflight_endpoint) \
+	PARAMETER(http_breaker_failures) \
+	PARAMETER(http_breaker_time) \
+	PARAMETER(blacklist_time) \
+	PARAMETER(cachedb_url) \
+	PARAMETER(nonce_secret) \
+	PARAMETER(nonce_expire) \
+	PARAMETER(nonce_check) \
+	PARAMETER(load_grant) \
+	PARAMETER(load_authorization) \
+	PARAMETER(aor_check) \
+	PARAMETER(endpoints_table) \
+	PARAMETER(endpoint_realm_column) \
+	PARAMETER(endpoint_url_column) \
+	PARAMETER(endpoint_method_column) \
+	PARAMETER(endpoint_username_column) \
+	PARAMETER(endpoint_password_column) \
+	PARAMETER(endpoint_secret_column) \
+	/* of ours: credentials for the way out */ \
+	PARAMETER(credential) \
+	PARAMETER(credentials_table) \
+	PARAMETER(credential_server_column) \
+	PARAMETER(credential_realm_column) \
+	PARAMETER(credential_user_column) \
+	PARAMETER(credential_username_column) \
+	PARAMETER(credential_password_column)
+
+/* STATISTIC(name). */
+#define AW_STATISTICS \
+	/* tokens that got in, and that did not */ \
+	STATISTIC(jwt_accepted) \
+	STATISTIC(jwt_rejected) \
+	/* questions to the store of profiles, and those that it did not answer */ \
+	STATISTIC(jwt_store_queries) \
+	STATISTIC(jwt_store_failures) \
+	/* tokens that were judged by a profile that was old, because the store failed (cache_grace) */ \
+	STATISTIC(jwt_served_stale) \
+	/* keys of a URL that could not be fetched when a token needed them */ \
+	STATISTIC(jwks_failures) \
+	/* requests that an endpoint admitted; denied, or whose realm has none, or that are somebody else's */ \
+	STATISTIC(http_admitted) \
+	STATISTIC(http_denied) \
+	/* requests of sources that are banned */ \
+	STATISTIC(http_banned) \
+	/* requests whose nonce is none of ours, stale or replayed */ \
+	STATISTIC(http_bad_nonces) \
+	/* requests that no endpoint answered as it should; of these, the ones that were not asked because
+	 * too many were under way */ \
+	STATISTIC(http_failures) \
+	STATISTIC(http_overloads)
+
+/* COMMAND(name, help) of the management interface. */
+#define AW_COMMANDS \
+	COMMAND(jwt_reload, "forgets the profiles and tokens that are cached, in all processes") \
+	COMMAND(credentials_reload, "reads the table of credentials again, in all processes")
+
+/* What an argument is. */
+enum aw_argument {
+	AW_ARGUMENT_NONE,
+	AW_ARGUMENT_TEXT,
+	AW_ARGUMENT_NUMBER,
+	AW_ARGUMENT_OUTPUT,
+};
+
+/* As many as the core hands over. */
+enum { AW_MAX_ARGUMENTS = 8 };
+
+#define FUNCTION(name, ...) AW_FUNCTION_##name,
+#define ASYNC_FUNCTION(name, ...) AW_FUNCTION_##name,
+enum aw_function { AW_FUNCTIONS };
+#undef FUNCTION
+#undef ASYNC_FUNCTION
+
+#define STATISTIC(name) AW_STATISTIC_##name,
+enum aw_statistic { AW_STATISTICS };
+#undef STATISTIC
+
+#define STATISTIC(name) + 1
+enum { AW_STATISTICS_COUNT = 0 AW_STATISTICS };
+#undef STATISTIC
+
+#define COMMAND(name, help) AW_COMMAND_##name,
+enum aw_command { AW_COMMANDS };
+#undef COMMAND
+
+#endif
