@@ -10,6 +10,7 @@ mod docs {
     pub mod links;
     pub mod manual;
     pub mod quick_start;
+    pub mod readings;
     pub mod reasons;
     pub mod threats;
 }
@@ -24,6 +25,7 @@ fn main() {
 fn trials() -> Vec<Trial> {
     let mut trials = docs::manual::trials();
     trials.extend(docs::config::trials());
+    trials.extend(docs::readings::trials());
     trials.extend(docs::reasons::trials());
     trials.extend(docs::links::trials());
     trials.extend(docs::threats::trials());

@@ -7,6 +7,15 @@ use crate::sip::{self, AddressOfRecord, HeadError, Header, MAX_HEADERS};
 /// Most Contact headers that are looked at. Devices send one or two, or one with a list in it.
 const MAX_CONTACTS: usize = 16;
 
+/// The method whose requests are about To.
+const REGISTER: &str = "REGISTER";
+
+/// Whether a method is not REGISTER, and yet is for a script that compares it: `==` takes upper for lower
+/// case. What is about From would then be saved under To.
+fn is_nearly_register(method: &str) -> bool {
+    method != REGISTER && method.eq_ignore_ascii_case(REGISTER)
+}
+
 /// The pseudo-variables, parsed once at start.
 #[derive(Debug)]
 pub struct RequestVariables {
@@ -29,6 +38,8 @@ pub struct RequestVariables {
 struct Address {
     user: Variable,
     domain: Variable,
+    /// The second header of that name, which there may not be.
+    second: Variable,
 }
 
 /// The credentials of a request, as the core has found them.
@@ -61,10 +72,12 @@ impl RequestVariables {
             to: Address {
                 user: parse("$tU")?,
                 domain: parse("$td")?,
+                second: parse("$(hdr(To)[1])")?,
             },
             from: Address {
                 user: parse("$fU")?,
                 domain: parse("$fd")?,
+                second: parse("$(hdr(From)[1])")?,
             },
             buffer: parse("$mb")?,
             names: list("hdr_name", MAX_HEADERS)?,
@@ -99,7 +112,7 @@ impl RequestVariables {
     /// Whom the request is about: To of a REGISTER (RFC 3261 section 10.2), From of any other.
     fn address(&self, method: &str) -> &Address {
         match method {
-            "REGISTER" => &self.to,
+            REGISTER => &self.to,
             _ => &self.from,
         }
     }
@@ -116,12 +129,21 @@ impl RequestVariables {
         AddressOfRecord::new(&user, &self.domain(message, method))
     }
 
+    /// Whether somebody else could say that a request is about another one: of two To or From, OpenSIPS
+    /// takes the first, and after a wait the last.
+    pub fn is_about_several(&self, message: Message, method: &str) -> bool {
+        is_nearly_register(method) || message.text(self.address(method).second).is_some()
+    }
+
     /// All headers, name and value, where there is but one way to read them, and the core has taken
     /// it.
     ///
     /// # Errors
     /// [`HeadError`].
     pub fn headers(&self, message: Message) -> Result<Vec<Header>, HeadError> {
+        if is_nearly_register(&self.method(message)) {
+            return Err(HeadError::Method);
+        }
         let headers = sip::head(&message.text(self.buffer).unwrap_or_default())?;
         let ours = headers.iter().map(|(name, _)| Some(name.as_slice()));
         // The core has no header behind our last one.

@@ -75,18 +75,18 @@ impl AddressOfRecord {
         })
     }
 
-    /// Whether `name` is the whole address; or, without a domain, its user, where that is of one of
-    /// `domains`.
+    /// Whether this is an address of one of `domains`, and `name` is the whole of it; or, without a
+    /// domain, its user.
     pub fn is_of(&self, name: &[u8], domains: &[String]) -> bool {
-        if split(name).is_some() {
-            return self.is_whole(name);
-        }
         let domain = &self.domain;
-        !name.is_empty()
-            && name == self.user
-            && domains
-                .iter()
-                .any(|known| known.eq_ignore_ascii_case(domain))
+        let ours = domains
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(domain));
+        let named = match split(name) {
+            Some(_) => self.is_whole(name),
+            None => !name.is_empty() && name == self.user,
+        };
+        ours && named
     }
 }
 
@@ -135,7 +135,9 @@ mod tests {
     fn a_bare_name_is_of_the_domains_that_are_named() {
         let domains = ["a.example".to_owned(), "B.example".to_owned()];
         assert!(aor("al", "b.example").is_of(b"al", &domains));
-        assert!(aor("al", "c.example").is_of(b"al@C.example", &domains));
+        assert!(aor("al", "b.example").is_of(b"al@B.example", &domains));
+        // What a name says of its domain opens no other one.
+        assert!(!aor("al", "c.example").is_of(b"al@C.example", &domains));
         assert!(!aor("al", "c.example").is_of(b"al", &domains));
         assert!(!aor("al", "a.example").is_of(b"al@b.example", &domains));
         assert!(!aor("al", "a.example").is_of(b"al", &[]));

@@ -8,6 +8,19 @@
 /// gathers on its way, real ones stay below a hundred.
 pub const MAX_HEADERS: usize = 256;
 
+/// Headers of which there may be only one, with their compact forms (RFC 3261 section 7.3.3), as far as
+/// anything is decided by them.
+const SINGLE: [(&str, &str); 8] = [
+    ("To", "t"),
+    ("From", "f"),
+    ("Call-ID", "i"),
+    ("CSeq", ""),
+    ("Expires", ""),
+    ("Max-Forwards", ""),
+    ("Content-Length", "l"),
+    ("Content-Type", "c"),
+];
+
 /// A header field: its name and its value, without the white space around them. A folded value is
 /// one line (RFC 3261 section 7.3.1).
 pub type Header = (Vec<u8>, Vec<u8>);
@@ -32,6 +45,13 @@ pub enum HeadError {
     /// More Contact headers than are looked at.
     #[error("the head has more than {0} Contact headers")]
     TooManyContacts(usize),
+    /// A header that there may be only one of (RFC 3261 section 7.3.1): who looks at the first one sees
+    /// another message than who looks at the last.
+    #[error("the head has more than one {0}")]
+    Twice(&'static str),
+    /// REGISTER in lower case: scripts compare without regard to case, and RFC 3261 section 7.1 with.
+    #[error("the method is not REGISTER, but looks like it")]
+    Method,
     /// The core sees other header fields.
     #[error("header {0} can be read in two ways")]
     Ambiguous(usize),
@@ -65,7 +85,10 @@ pub fn head(message: &[u8]) -> Result<Vec<Header>, HeadError> {
             continue;
         }
         if line.is_empty() {
-            return Ok(headers);
+            return match twice(&headers) {
+                None => Ok(headers),
+                Some(name) => Err(HeadError::Twice(name)),
+            };
         }
         if line.starts_with(b" ") || line.starts_with(b"\t") {
             let (_, value) = headers.last_mut().ok_or(HeadError::Name(number))?;
@@ -87,6 +110,17 @@ pub fn head(message: &[u8]) -> Result<Vec<Header>, HeadError> {
         headers.push((name.to_vec(), value.to_vec()));
     }
     Err(HeadError::NoEnd)
+}
+
+/// The header that is there more than once, and may not be.
+fn twice(headers: &[Header]) -> Option<&'static str> {
+    let mut seen = [false; SINGLE.len()];
+    headers.iter().find_map(|(name, _)| {
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        let mut known = SINGLE.iter().zip(&mut seen);
+        let ((long, _), seen) = known.find(|((long, short), _)| is(long) || is(short))?;
+        std::mem::replace(seen, true).then_some(*long)
+    })
 }
 
 /// RFC 3261 section 25.1.
@@ -127,6 +161,22 @@ mod tests {
             head(b"\r\n\r\nOPTIONS sip:r SIP/2.0\n\n").map(|headers| headers.len()),
             Ok(0)
         );
+    }
+
+    #[test]
+    fn there_is_one_of_what_decides() {
+        for (lines, name) in [
+            ("To: a\r\nVia: b\r\nt: c", "To"),
+            ("f: a\r\nFROM: a", "From"),
+            ("Call-ID: a\r\nCall-id \t: a", "Call-ID"),
+            ("Expires: 0\r\nExpires: 60", "Expires"),
+            ("l: 0\r\nContent-Length: 0", "Content-Length"),
+        ] {
+            assert_eq!(read(lines), Err(HeadError::Twice(name)), "{lines:?}");
+        }
+        let several =
+            "Via: a\r\nv: b\r\nContact: a\r\nm: b\r\nRoute: a\r\nRoute: b\r\nSubject: a\r\ns: b";
+        assert!(read(&format!("{several}\r\nTo: a\r\nFrom: b")).is_ok());
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! opensips-cfg/bearer.cfg, as a user would copy it.
 
+use harness::bindings::{self, Attack, Proof};
 use harness::core::Core;
 use harness::database::Backend;
 use harness::device::{Device, Question, Reply};
+use harness::digest::Response;
 use harness::endpoint::Endpoint;
+use harness::hop::Hop;
 use harness::instance::{Config, Instance};
 use harness::keys::Key;
 use harness::profiles::Content;
@@ -19,7 +22,7 @@ const URL: &str = "http://127.0.0.1:8080/";
 
 const DOMAIN: &str = "a.example";
 
-const USERS: &str = "a.example:caller:secret\na.example:mary:secret\n";
+const USERS: &str = "a.example:caller:secret\na.example:mary:secret\nb.example:caller:secret\n";
 
 /// Calls of SIPp.
 const CALLS: usize = 20;
@@ -35,16 +38,189 @@ impl Config for WithEndpoint {
     }
 }
 
+/// The script, with users of the tag of their names who all sign with this key.
+fn script(setting: &Setting, key: &Key, endpoint: &Endpoint) -> Result<WithEndpoint, String> {
+    let mut content = Content::default();
+    for (tag, username) in [
+        ("caller", "caller@a.example"),
+        ("mary", "mary@a.example"),
+        ("bare", "caller"),
+        ("loud", "CALLER@a.example"),
+        ("elsewhere", "caller@b.example"),
+    ] {
+        content.profile(tag, username);
+        content.secret(tag, &key.verifier());
+    }
+    let database = setting.servers.create(Backend::Sqlite, &content)?;
+    let shipped = Shipped::read(FILE, &harness::module(), &database)?;
+    Ok(WithEndpoint(shipped, endpoint.url()))
+}
+
+/// A token with the scope that is wanted; `exp` as it is to be written.
+fn until(key: &Key, tag: &str, exp: &str) -> String {
+    let claims = format!(r#"{{"exp":{exp},"tag":"{tag}","scope":"sip","realm":"a.example"}}"#);
+    token(key, "HS256", &claims)
+}
+
+/// Nobody is bound by somebody else's token or password, nor for longer than he may.
+pub fn bound(setting: &Setting, core: &Core) -> Result<(), String> {
+    let key = Key::secret();
+    let endpoint = Endpoint::start(&setting.folder(), USERS, &[])?;
+    let script = script(setting, &key, &endpoint)?;
+    let mut instance =
+        Instance::start(core, &script, &setting.folder()).map_err(|e| e.to_string())?;
+    let device = Device::new(instance.port)?;
+    let long = |tag| until(&key, tag, &(now() + 86_400).to_string());
+    let victim = "sip:caller@a.example";
+    let good = long("caller");
+    let proof = Proof::Token(&good);
+    bindings::stars(&device, victim, proof)?;
+    let others = long("elsewhere");
+    let other = ("sip:caller@b.example", Proof::Token(&others));
+    bindings::one_list(&device, ("caller", DOMAIN), proof, other)?;
+    lifetimes(&device, &key, victim)?;
+
+    let mallory = "sip:mary@a.example";
+    let own = |_: &str| Ok(format!("Bearer {}", long("mary")));
+    let digest = |user: &str, password: &str| {
+        let ends = [format!("<{victim}>"), format!("<{victim}>")];
+        let reply = device.ask_written("REGISTER", [&ends[0], &ends[1]], &[])?;
+        let response = Response::to(&reply.challenge()?, user, password, &device.registrar());
+        Ok::<_, String>(response.header("REGISTER"))
+    };
+    let disguised = || {
+        let own = own("")?;
+        let (worthless, marys) = (digest("caller", "wrong")?, digest("mary", "secret")?);
+        Ok(vec![
+            format!("Bearer {}", long("bare")),
+            format!("Bearer {}", long("loud")),
+            others_too(&own, &worthless),
+            others_too(&worthless, &own),
+            others_too(&own, &marys),
+            others_too(&marys, &own),
+            others_too(&own, "Bearer garbage"),
+            others_too("Bearer garbage", &own),
+            others_too("Basic Y2FsbGVyOnNlY3JldA==", &own),
+            others_too("Bearer", &marys),
+            format!("{worthless}\r\nAuthorization: {own}"),
+            format!("{own}\r\nAuthorization: {worthless}"),
+            format!("{worthless}\r\nAuthorization: {marys}"),
+            format!("Basic x\r\nAuthorization: {own}"),
+            format!("{worthless}\r\nJunk\r\nAuthorization: {own}"),
+            format!("{own}, {worthless}"),
+            format!("{worthless}, {own}"),
+        ])
+    };
+    let attack = Attack {
+        mallory,
+        victim,
+        proof,
+        own: &own,
+        disguised: &disguised,
+    };
+    bindings::try_all(&device, &attack)?;
+    // By password as well.
+    let own = |method: &str| {
+        let ends = [format!("<{mallory}>"), format!("<{victim}>")];
+        let reply = device.ask_written("REGISTER", [&ends[0], &ends[1]], &[])?;
+        let response = Response::to(&reply.challenge()?, "mary", "secret", &device.registrar());
+        Ok(response.header(method))
+    };
+    let attack = Attack {
+        own: &own,
+        ..attack
+    };
+    bindings::try_all(&device, &attack)?;
+    instance.check_workers()
+}
+
+/// One in Authorization, and the other in Proxy-Authorization.
+fn others_too(one: &str, other: &str) -> String {
+    format!("{one}\r\nProxy-Authorization: {other}")
+}
+
+/// A contact does not outlive its token, in whatever form the end of that is written, nor an hour; and
+/// none of them leaves something to the next one.
+fn lifetimes(device: &Device, key: &Key, victim: &str) -> Result<(), String> {
+    let lasting = until(key, "caller", &(now() + 86_400).to_string());
+    let proof = Proof::Token(&lasting);
+    // What is left shrinks meanwhile, and need not be there at all when a machine is slow.
+    let soon = now() + 1800;
+    let far = (now() + 86_400, 3600);
+    for (exp, most) in [
+        (soon.to_string(), 1800),
+        (format!("{}", far.0), far.1),
+        (format!("{soon}.9"), 1800),
+        (format!("{soon}.000"), 1800),
+        (format!("{}.5", far.0), far.1),
+        // In milliseconds.
+        (format!("{soon}000"), 3600),
+        (format!("{soon}000.5"), 3600),
+        ("2147483647".to_string(), 3600),
+        ("2147483648".to_string(), 3600),
+        ("4294967295".to_string(), 3600),
+        ("4294967297".to_string(), 3600),
+        ("9223372036854775807".to_string(), 3600),
+        ("1e12".to_string(), 3600),
+        // It reaches the script with its exponent, which is not understood.
+        ("9.9e307".to_string(), 0),
+        (soon.to_string(), 1800),
+    ] {
+        let ends = until(key, "caller", &exp);
+        // Each of several workers gets some.
+        for expires in ["604800", "4294967295", "604800"] {
+            let contact = format!("Contact: <sip:one@{}>;expires={expires}", device.local());
+            let reply = bindings::register(
+                device,
+                victim,
+                Proof::Token(&ends),
+                &[&contact, "Expires: 0"],
+            )?;
+            let held = bindings::bound(device, victim, proof)?;
+            let longest = held.values().max().copied().unwrap_or(0);
+            let kept = reply.status == 200 && longest > 0;
+            let refused = reply.status == 401 && longest == 0;
+            if longest > most || most > 0 && !kept || most == 0 && !refused {
+                return Err(format!("exp {exp}: bound for {longest} s: {reply:?}"));
+            }
+            bindings::sign_off(device, victim, proof)?;
+        }
+    }
+    bindings::no_longer_than(device, victim, proof, 3600)?;
+    // It has ended, and is let in because clocks may differ: for calls, but there is no time left for
+    // a contact.
+    let ended = until(key, "caller", &(now() - 1).to_string());
+    let contact = format!("Contact: <sip:one@{}>;expires=60", device.local());
+    let reply = bindings::register(device, victim, Proof::Token(&ended), &[&contact])?;
+    let held = bindings::bound(device, victim, proof)?;
+    match reply.status == 401 && held.is_empty() {
+        true => Ok(()),
+        false => Err(format!("{held:?} of a token that has ended: {reply:?}")),
+    }
+}
+
+/// Of what the sender says, only what was checked goes on.
+pub fn relayed(setting: &Setting, core: &Core) -> Result<(), String> {
+    let key = Key::secret();
+    let endpoint = Endpoint::start(&setting.folder(), USERS, &[])?;
+    let hop = Hop::new()?;
+    let script = hop.behind(script(setting, &key, &endpoint)?);
+    let mut instance =
+        Instance::start(core, &script, &setting.folder()).map_err(|e| e.to_string())?;
+    let device = Device::new(instance.port)?;
+    let token = until(&key, "caller", &(now() + 3600).to_string());
+    let invite = Hop::invite("caller", DOMAIN);
+    let both = invite.with("Proxy-Authorization", format!("Bearer {token}"));
+    device.send(&both.with("Authorization", format!("Bearer {token}")))?;
+    hop.expect_nothing_unchecked()?;
+    instance.check_workers()
+}
+
 /// Challenges with both schemes, and takes either.
 pub fn shipped(setting: &Setting, core: &Core) -> Result<(), String> {
     let (key, other) = (Key::secret(), Key::secret());
-    let mut content = Content::default();
-    content.profile("caller", "caller");
-    content.secret("caller", &key.verifier());
-    let database = setting.servers.create(Backend::Sqlite, &content)?;
     let mut endpoint = Endpoint::start(&setting.folder(), USERS, &[])?;
-    let shipped = Shipped::read(FILE, &harness::module(), &database)?;
-    let script = WithEndpoint(shipped, endpoint.url());
+    let script = script(setting, &key, &endpoint)?;
     let mut instance =
         Instance::start(core, &script, &setting.folder()).map_err(|e| e.to_string())?;
     let claims = |more: &str| format!(r#"{{"exp":{},"tag":"caller"{more}}}"#, now() + 3600);
@@ -77,11 +253,26 @@ pub fn shipped(setting: &Setting, core: &Core) -> Result<(), String> {
     status(device.authorize(&register("caller"), "wrong")?, 403)?;
     // Nobody gets in under another's name.
     status(bearer(&register("mary"), "Authorization", &good)?, 403)?;
+    let mary = Question {
+        user: "mary".to_string(),
+        ..invite.clone()
+    };
+    status(bearer(&mary, "Proxy-Authorization", &good)?, 403)?;
     status(device.authorize(&register("mary"), "secret")?, 200)?;
-    let both = register("caller")
-        .with("Authorization", format!("Bearer {good}"))
-        .with("Proxy-Authorization", format!("Bearer {good}"));
-    status(device.ask(&both)?, 400)?;
+    // What is for somebody else on the way is no reason against it, wherever it stands: the token that is
+    // where this request should have it counts.
+    let foreign = format!("Bearer {}", token(&other, "HS256", &claims("")));
+    for question in [register("caller"), invite.clone()] {
+        let (ours, theirs) = match question.method {
+            "REGISTER" => ("Authorization", "Proxy-Authorization"),
+            _ => ("Proxy-Authorization", "Authorization"),
+        };
+        let good = format!("Bearer {good}");
+        let both = question.clone().with(theirs, foreign.as_str());
+        status(device.ask(&both.with(ours, good.as_str()))?, 200)?;
+        let basic = question.with(ours, "Basic Y2FsbGVyOnNlY3JldA==");
+        status(device.ask(&basic.with(ours, good.as_str()))?, 200)?;
+    }
     let basic = register("caller").with("Authorization", "Basic Y2FsbGVyOnNlY3JldA==");
     let answer = device.ask(&basic)?;
     if ![400, 401].contains(&answer.status) {

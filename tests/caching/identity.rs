@@ -59,6 +59,9 @@ pub fn addresses(setting: &Setting, core: &Core) -> Result<(), String> {
                 if !good {
                     said.because("is not plain@example.org (jwt_aor)")?;
                 }
+                // Of two To, the one counts before a wait, and the other after it.
+                let twice = [header[0], ("To", "<sip:caller@example.org>")];
+                Said::of(running.exchange("plain", &twice)?)?.expect(-7)?;
                 // There it is To of another name.
                 Said::of(running.exchange("async", &header)?)?.expect(-7)?;
                 let invite =

@@ -138,6 +138,24 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
             Box::new(run),
         ));
     }
+    // The stand-in keeps no contacts, and forwards nothing.
+    let real: [(&str, Shared); 2] = [
+        (
+            "opensips-cfg/bearer.cfg: who is bound to what",
+            bearer::bound,
+        ),
+        (
+            "opensips-cfg/bearer.cfg: what the next hop gets",
+            bearer::relayed,
+        ),
+    ];
+    for (name, run) in real.into_iter().filter(|_| core.is_opensips()) {
+        trials.push(make(
+            name,
+            needs(Backend::Sqlite, Some("db_sqlite.so")),
+            Box::new(run),
+        ));
+    }
     trials.push(make(
         "shared memory does not outlive its core",
         needs(Backend::Sqlite, Some("db_sqlite.so")),

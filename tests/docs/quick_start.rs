@@ -125,7 +125,9 @@ fn run(core: &Core) -> Result<(), Failed> {
     let forged = with_broken_signature(token);
     for (user, token, status) in [
         ("alice", Some(token), 200),
+        ("%61lice", Some(token), 200),
         ("bob", Some(token), 403),
+        ("ALICE", Some(token), 403),
         ("alice", Some(forged.as_str()), 403),
         ("alice", None, 401),
     ] {
@@ -139,6 +141,17 @@ fn run(core: &Core) -> Result<(), Failed> {
         if answer.status != status {
             let log = instance.log();
             return Err(format!("{user}: {status} expected, got {answer:?}\n{log}").into());
+        }
+        // Its token is good for an hour, some of which is over.
+        let contacts = answer.header("Contact").unwrap_or_default();
+        let expires = contacts.split(";expires=").skip(1).map(|rest| {
+            let end = rest.find(|c: char| !c.is_ascii_digit());
+            rest.split_at(end.unwrap_or(rest.len())).0.parse().ok()
+        });
+        let expires: Vec<Option<u32>> = expires.collect();
+        let good = |expires: &Option<u32>| expires.is_some_and(|s| (1..=3600).contains(&s));
+        if status == 200 && (expires.is_empty() || !expires.iter().all(good)) {
+            return Err(format!("{user}: saved for {expires:?}: {answer:?}").into());
         }
     }
     instance.check_workers()?;

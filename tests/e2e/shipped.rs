@@ -1,8 +1,11 @@
 //! The scripts in opensips-cfg, as a user would copy them.
 
 use harness::database::Backend;
+use harness::device::Device;
+use harness::hop::Hop;
 use harness::instance::Instance;
 use harness::keys::Key;
+use harness::profiles::Content;
 use harness::setting::{Place, Setting};
 use harness::shipped::Shipped;
 use harness::sip;
@@ -34,86 +37,140 @@ pub fn trials(setting: &Arc<Setting>, places: &[Place]) -> Vec<Trial> {
         .collect()
 }
 
+/// Users who all sign with this key.
+fn content(key: &Key) -> Content {
+    let mut content = Content::default();
+    for (tag, username) in [
+        ("caller", "caller@example.org"),
+        ("hmac", "dave@example.org"),
+        ("bare", "caller"),
+        ("loud", "CALLER@example.org"),
+        ("elsewhere", "caller@b.example"),
+    ] {
+        content.profile(tag, username);
+        content.secret(tag, &key.verifier());
+    }
+    content
+}
+
 fn run(setting: &Setting, place: &Place, file: &str) -> Result<(), Failed> {
     let w = setting.world();
-    let database = setting.database(place.backend)?;
+    let database = setting.servers.create(place.backend, &content(&w.secret))?;
     let shipped = Shipped::read(file, &harness::module(), &database)?;
     let mut instance =
         Instance::start(&place.core, &shipped, &setting.folder()).map_err(|e| e.to_string())?;
     let soon = w.now + 3600;
-    // From and profile are "caller" and whoever it is: see harness::sip.
     let signed =
-        |key: &Key, alg: &str, payload: String| format!("Bearer {}", token(key, alg, &payload));
+        |key: &Key, alg: &str, payload: &str| format!("Bearer {}", token(key, alg, payload));
+    let of = |tag: &str| {
+        // What a claim says of the realm is nothing.
+        let more = r#""realm":"example.org","sub":"caller@example.org""#;
+        signed(
+            &w.secret,
+            "HS256",
+            &format!(r#"{{"exp":{soon},"tag":"{tag}",{more}}}"#),
+        )
+    };
+    let callers = format!(r#"{{"exp":{soon},"tag":"caller"}}"#);
+    let good = of("caller");
     let asked = [
         (None, 401),
+        (Some(good.clone()), 200),
+        (Some(of("hmac")), 403),
+        (Some(of("bare")), 403),
+        (Some(of("loud")), 403),
+        (Some(of("elsewhere")), 403),
+        (Some(of("nobody")), 403),
         (
-            Some(signed(
-                &w.secret,
-                "HS256",
-                format!(r#"{{"exp":{soon},"tag":"caller"}}"#),
-            )),
-            200,
-        ),
-        (
-            Some(signed(
-                &w.secret,
-                "HS256",
-                format!(r#"{{"exp":{soon},"tag":"hmac"}}"#),
-            )),
-            403,
-        ),
-        (
-            Some(signed(
-                &w.secret,
-                "HS256",
-                r#"{"exp":1,"tag":"caller"}"#.to_string(),
-            )),
+            Some(signed(&w.secret, "HS256", r#"{"exp":1,"tag":"caller"}"#)),
             401,
         ),
-        (
-            Some(signed(
-                &w.secret,
-                "HS256",
-                r#"{"tag":"caller"}"#.to_string(),
-            )),
-            403,
-        ),
-        (
-            Some(signed(
-                &w.secret,
-                "HS512",
-                format!(r#"{{"exp":{soon},"tag":"caller"}}"#),
-            )),
-            403,
-        ),
-        (
-            Some(signed(
-                &w.other_secret,
-                "HS256",
-                format!(r#"{{"exp":{soon},"tag":"caller"}}"#),
-            )),
-            403,
-        ),
-        (
-            Some(signed(
-                &w.secret,
-                "HS256",
-                format!(r#"{{"exp":{soon},"tag":"nobody"}}"#),
-            )),
-            403,
-        ),
+        (Some(signed(&w.secret, "HS256", r#"{"tag":"caller"}"#)), 403),
+        (Some(signed(&w.secret, "HS512", &callers)), 403),
+        (Some(signed(&w.other_secret, "HS256", &callers)), 403),
         (Some("Bearer garbage".to_string()), 400),
+        (Some("Digest username=\"caller\"".to_string()), 400),
     ];
-    for (number, (header, status)) in asked.iter().enumerate() {
+    let ask = |method: &str, user: &str, headers: &[(&str, &str)], status: u16| {
+        let answer = sip::exchange(instance.port, method, user, headers, LIMIT)
+            .map_err(|e| format!("{method} of {user}, {headers:?}: {e}"))?;
+        match answer.status == status {
+            true => Ok(()),
+            false => Err(format!(
+                "{method} of {user}, {headers:?}: {status} expected, got {answer:?}"
+            )),
+        }
+    };
+    // It is in From and To: see harness::sip.
+    for (header, status) in &asked {
         let headers: Vec<_> = header
             .iter()
             .map(|value| ("Authorization", value.as_str()))
             .collect();
-        let answer = sip::exchange(instance.port, "REGISTER", "somebody", &headers, LIMIT)
-            .map_err(|e| format!("request {number}: {e}"))?;
-        if answer.status != *status {
-            return Err(format!("request {number}: {status} expected, got {answer:?}").into());
-        }
+        ask("REGISTER", "caller", &headers, *status)?;
     }
+    let own = ("Authorization", good.as_str());
+    let worthless = ("Authorization", "Bearer garbage");
+    let to = ("To", "<sip:dave@example.org>");
+    let (daves, hidden) = (of("hmac"), format!("Junk\r\nAuthorization: {good}"));
+    for (method, user, headers, status) in [
+        // To counts in a registration, whoever is in From; and From in all else.
+        ("REGISTER", "dave", vec![own], 403),
+        (
+            "REGISTER",
+            "dave",
+            vec![("Authorization", daves.as_str())],
+            200,
+        ),
+        ("MESSAGE", "dave", vec![own], 200),
+        (
+            "MESSAGE",
+            "dave",
+            vec![("Authorization", daves.as_str())],
+            403,
+        ),
+        (
+            "MESSAGE",
+            "caller",
+            vec![("Authorization", daves.as_str())],
+            403,
+        ),
+        ("REGISTER", "%63aller", vec![own], 200),
+        ("REGISTER", "CALLER", vec![own], 403),
+        ("REGISTER", "caller%00", vec![own], 403),
+        ("register", "caller", vec![own], 400),
+        ("register", "dave", vec![own], 400),
+        ("REGISTER", "caller", vec![to, own], 400),
+        // The first one is checked.
+        ("REGISTER", "caller", vec![own, worthless], 200),
+        ("REGISTER", "caller", vec![worthless, own], 400),
+        (
+            "REGISTER",
+            "caller",
+            vec![worthless, ("X-A", hidden.as_str())],
+            400,
+        ),
+    ] {
+        ask(method, user, &headers, status)?;
+    }
+    instance.check_workers()?;
+    // The stand-in forwards nothing.
+    if place.core.is_opensips() {
+        relayed(setting, place, file, &good)?;
+    }
+    Ok(())
+}
+
+/// Of what the sender says, only what was checked goes on.
+fn relayed(setting: &Setting, place: &Place, file: &str, token: &str) -> Result<(), Failed> {
+    let content = content(&setting.world().secret);
+    let database = setting.servers.create(place.backend, &content)?;
+    let hop = Hop::new()?;
+    let script = hop.behind(Shipped::read(file, &harness::module(), &database)?);
+    let mut instance =
+        Instance::start(&place.core, &script, &setting.folder()).map_err(|e| e.to_string())?;
+    let invite = Hop::invite("caller", "example.org");
+    Device::new(instance.port)?.send(&invite.with("Authorization", token))?;
+    hop.expect_nothing_unchecked()?;
     Ok(instance.check_workers()?)
 }

@@ -261,6 +261,52 @@ impl Device {
         }
     }
 
+    /// Where it is, as in its Contact.
+    pub fn local(&self) -> &str {
+        &self.local
+    }
+
+    /// Sends a request whose method, From and To are written out as well as the lines behind them, and
+    /// waits for its final answer. Other than in [`Device::ask`] they need not fit together.
+    pub fn ask_written(
+        &self,
+        method: &str,
+        [from, to]: [&str; 2],
+        lines: &[String],
+    ) -> Result<Reply, String> {
+        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let id = format!("{}-{number}", std::process::id());
+        let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+        let text = format!(
+            "{method} {uri} SIP/2.0\r\n\
+             Via: SIP/2.0/UDP {local};branch=z9hG4bK-{id}\r\n\
+             From: {from};tag={id}\r\n\
+             To: {to}\r\n\
+             Call-ID: {id}\r\n\
+             CSeq: 1 {method}\r\n\
+             Max-Forwards: 70\r\n\
+             {lines}Content-Length: 0\r\n\r\n",
+            uri = self.registrar(),
+            local = self.local,
+        );
+        self.socket
+            .send(text.as_bytes())
+            .map_err(|e| e.to_string())?;
+        loop {
+            let reply = self
+                .receive(LIMIT)
+                .map_err(|e| format!("no answer to {text}: {e}"))?;
+            if reply.header("Call-ID") == id {
+                return Ok(reply);
+            }
+        }
+    }
+
+    /// The request URI of what is [written out](Device::ask_written).
+    pub fn registrar(&self) -> String {
+        format!("sip:registrar@127.0.0.1:{}", self.server)
+    }
+
     /// Asks without credentials: the challenge.
     pub fn challenge(&self, question: &Question) -> Result<Challenge, String> {
         self.ask(question)?.expect("-4")?.challenge()

@@ -5,12 +5,14 @@
 //! also when a test panics, or when the test program itself is killed.
 
 pub mod answer;
+pub mod bindings;
 pub mod certificates;
 pub mod core;
 pub mod database;
 pub mod device;
 pub mod digest;
 pub mod endpoint;
+pub mod hop;
 pub mod instance;
 pub mod keys;
 pub mod measure;

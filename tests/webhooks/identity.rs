@@ -427,6 +427,12 @@ fn checked(group: &Group) -> Result<(), String> {
         "X-A: b\0",
         "X A: b",
         "\x0cX-A: b",
+        "To: <sip:alice@a.example>",
+        "t: <sip:john@a.example>",
+        "F: <sip:john@a.example>;tag=1",
+        "Expires: 60\r\nexpires: 0",
+        "CSeq: 1 REGISTER",
+        "l: 0",
     ] {
         device.send(&question(bad))?;
         match device.receive(PATIENCE) {
@@ -437,8 +443,18 @@ fn checked(group: &Group) -> Result<(), String> {
             Err(_) => {}
         }
     }
-    if refused < 3 {
+    if refused < 9 {
         return Err(format!("only {refused} were refused"));
+    }
+    for (method, code) in [("register", "-1"), ("Register", "-1"), ("REGISTERS", "1")] {
+        let question = Question {
+            method,
+            ..question("X-Any: thing")
+        };
+        device
+            .ask(&question)?
+            .expect(code)
+            .map_err(|e| format!("{method}: {e}"))?;
     }
     let mut many = Question::register("headers", "john", "a.example");
     for _ in 0..300 {

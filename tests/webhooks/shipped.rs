@@ -1,10 +1,13 @@
 //! opensips-cfg/http_authorize.cfg, as a user would copy it.
 
 use super::setting::{Setting, USERS};
+use harness::bindings::{self, Attack, Proof};
 use harness::core::Core;
 use harness::database::{Backend, Database};
 use harness::device::{Device, LIMIT, Question, Reply};
+use harness::digest::Response;
 use harness::endpoint::Endpoint;
+use harness::hop::Hop;
 use harness::instance::{Config, Instance};
 use harness::server::wait_for;
 use harness::shipped::Shipped;
@@ -19,7 +22,15 @@ const URL: &str = "http://127.0.0.1:8080/";
 
 /// The trial of one core.
 pub fn trials(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
-    vec![setting.trial(core, "opensips-cfg/http_authorize.cfg", run)]
+    let mut trials = vec![setting.trial(core, "opensips-cfg/http_authorize.cfg", run)];
+    // The stand-in keeps no contacts, and forwards nothing.
+    if core.is_opensips() {
+        let name = "opensips-cfg/http_authorize.cfg: who is bound to what";
+        trials.push(setting.trial(core, name, bound));
+        let name = "opensips-cfg/http_authorize.cfg: what the next hop gets";
+        trials.push(setting.trial(core, name, relayed));
+    }
+    trials
 }
 
 /// The script with another endpoint.
@@ -34,11 +45,87 @@ impl Config for WithEndpoint {
     }
 }
 
-fn run(setting: &Setting, core: &Core) -> Result<(), String> {
-    let mut endpoint = Endpoint::start(&setting.folder(), USERS, &[])?;
+fn script(endpoint: &Endpoint) -> Result<WithEndpoint, String> {
     // It uses no database, and names one in a comment only.
     let shipped = Shipped::read(FILE, &harness::module(), &Database::nowhere(Backend::Mysql))?;
-    let script = WithEndpoint(shipped, endpoint.url());
+    Ok(WithEndpoint(shipped, endpoint.url()))
+}
+
+/// Nobody is bound by somebody else, nor for longer than was granted.
+fn bound(setting: &Setting, core: &Core) -> Result<(), String> {
+    let endpoint = Endpoint::start(&setting.folder(), USERS, &[])?;
+    let mut instance =
+        Instance::start(core, &script(&endpoint)?, &setting.folder()).map_err(|e| e.to_string())?;
+    let device = Device::new(instance.port)?;
+    let secret = |user| Proof::Password(user, "secret");
+    bindings::no_longer_than(&device, "sip:short@a.example", secret("short"), 60)?;
+    // Whatever is granted to whoever asks for nothing.
+    bindings::no_longer_than(&device, "sip:john@a.example", secret("john"), 604_800)?;
+    bindings::stars(&device, "sip:john@a.example", secret("john"))?;
+    let other = ("sip:john@b.example", Proof::Password("john", "other"));
+    bindings::one_list(&device, ("john", "a.example"), secret("john"), other)?;
+
+    let victim = "sip:alice@a.example";
+    let respond = |user: &str, method: &str| {
+        let ends = [victim, victim].map(|uri| format!("<{uri}>"));
+        let reply = device.ask_written("REGISTER", [&ends[0], &ends[1]], &[])?;
+        let response = Response::to(&reply.challenge()?, user, "secret", &device.registrar());
+        Ok::<_, String>(response.header(method))
+    };
+    let own = |method: &str| respond("short", method);
+    let disguised = || {
+        let own = || respond("short", "REGISTER");
+        let worthless = || Ok::<_, String>(own()?.replace("\"short\"", "\"alice\""));
+        let rest = |value: String| value.split_once(' ').map(|(_, rest)| rest.to_string());
+        let rest = |value| rest(value).ok_or("no scheme");
+        Ok(vec![
+            respond("alice@evil.example", "REGISTER")?,
+            respond("%61lice", "REGISTER")?,
+            worthless()?,
+            format!("{}, opaque=\"\\\", username=alice, z=\\\"\"", own()?),
+            format!("{}, username=\"alice\"", own()?),
+            format!("Digest username=\"alice\", {}", rest(own()?)?),
+            format!("{}\r\nAuthorization: {}", worthless()?, own()?),
+            format!("{}\r\nAuthorization: {}", own()?, worthless()?),
+            format!("{}\r\nProxy-Authorization: {}", own()?, worthless()?),
+            format!("{}\r\nProxy-Authorization: {}", worthless()?, own()?),
+            format!("{}\r\nJunk\r\nAuthorization: {}", worthless()?, own()?),
+            format!("{}\r\n\x0cAuthorization: {}", worthless()?, own()?),
+            format!("Basic YWxpY2U6c2VjcmV0\r\nAuthorization: {}", own()?),
+        ])
+    };
+    let attack = Attack {
+        mallory: "sip:short@a.example",
+        victim,
+        proof: secret("alice"),
+        own: &own,
+        disguised: &disguised,
+    };
+    bindings::try_all(&device, &attack)?;
+    instance.check_workers()
+}
+
+/// Of what the sender says, only what was checked goes on.
+fn relayed(setting: &Setting, core: &Core) -> Result<(), String> {
+    let endpoint = Endpoint::start(&setting.folder(), USERS, &[])?;
+    let hop = Hop::new()?;
+    let script = hop.behind(script(&endpoint)?);
+    let mut instance =
+        Instance::start(core, &script, &setting.folder()).map_err(|e| e.to_string())?;
+    let device = Device::new(instance.port)?;
+    let invite = Hop::invite("john", "a.example");
+    let challenge = status(device.ask(&invite)?, 407)?.challenge()?;
+    let response = device
+        .respond(&invite, &challenge, "secret")
+        .header("INVITE");
+    device.send(&invite.with("Proxy-Authorization", response))?;
+    hop.expect_nothing_unchecked()?;
+    instance.check_workers()
+}
+
+fn run(setting: &Setting, core: &Core) -> Result<(), String> {
+    let mut endpoint = Endpoint::start(&setting.folder(), USERS, &[])?;
+    let script = script(&endpoint)?;
     let mut instance =
         Instance::start(core, &script, &setting.folder()).map_err(|e| e.to_string())?;
     let device = Device::new(instance.port)?;
@@ -136,6 +223,18 @@ fn identities(device: &Device) -> Result<(), String> {
         device.ask(&mary.with("Authorization", "Digest username="))?,
         400,
     )?;
+    // What is for other realms, and of the same user, is no reason against him.
+    let john = register("john");
+    let own = johns(&john)?;
+    for (header, value) in [
+        ("Authorization", own.replace("a.example", "c.example")),
+        ("Proxy-Authorization", own.replace("a.example", "c.example")),
+        ("Authorization", "Basic am9objpzZWNyZXQ=".to_string()),
+    ] {
+        let own = johns(&john)?;
+        let both = john.clone().with(header, value).with("Authorization", own);
+        status(device.ask(&both)?, 200)?;
+    }
     Ok(())
 }
 

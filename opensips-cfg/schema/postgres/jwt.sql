@@ -13,6 +13,8 @@ CREATE TABLE IF NOT EXISTS version (
 );
 
 -- One row for each value that the tag claim of a token may have.
+-- sip_username is whom its tokens stand for: the whole address of record, such as 'alice@example.org'
+-- (jwt_aor "full"), or a user of the domains that jwt_aor names.
 CREATE TABLE IF NOT EXISTS jwt_profiles (
     id           SERIAL PRIMARY KEY NOT NULL,
     tag          VARCHAR(128) NOT NULL,

@@ -149,6 +149,7 @@ impl Call {
         let method = variables.method(self.message);
         let aor = variables.address_of_record(self.message, &method);
         let theirs = match wanted {
+            _ if variables.is_about_several(self.message, &method) => false,
             TokenAor::OfDomains(domains) => aor.is_of(username, domains),
             _ => aor.is_whole(username),
         };

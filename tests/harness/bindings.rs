@@ -1,0 +1,331 @@
+//! Who is bound to which contact, and for how long: attacks on a registrar over the wire, and what it
+//! then holds, as a REGISTER without Contact shows it (RFC 3261 section 10.2.3).
+
+use super::device::{Device, Reply};
+use super::digest::Response;
+use std::collections::BTreeMap;
+
+/// What somebody has to show.
+#[derive(Debug, Clone, Copy)]
+pub enum Proof<'a> {
+    /// A username and its password.
+    Password(&'a str, &'a str),
+    /// A token.
+    Token(&'a str),
+}
+
+/// A REGISTER for `to`, the URI of an address of record, with these further lines.
+pub fn register(
+    device: &Device,
+    to: &str,
+    proof: Proof<'_>,
+    lines: &[&str],
+) -> Result<Reply, String> {
+    let address = format!("<{to}>");
+    let ends = [address.as_str(); 2];
+    let with = |credentials: &str| {
+        let credentials = format!("Authorization: {credentials}");
+        let lines = lines.iter().map(ToString::to_string);
+        device.ask_written(
+            "REGISTER",
+            ends,
+            &lines.chain([credentials]).collect::<Vec<_>>(),
+        )
+    };
+    let (user, password) = match proof {
+        Proof::Token(token) => return with(&format!("Bearer {token}")),
+        Proof::Password(user, password) => (user, password),
+    };
+    let mut reply = device.ask_written("REGISTER", ends, &[])?;
+    for _ in 0..5 {
+        let challenge = reply.challenge()?;
+        let response = Response::to(&challenge, user, password, &device.registrar());
+        reply = with(&response.header("REGISTER"))?;
+        if !reply.challenges().iter().any(|challenge| challenge.stale) {
+            break;
+        }
+    }
+    Ok(reply)
+}
+
+/// The contacts that `to` is bound to, each with the seconds that are left.
+pub fn bound(device: &Device, to: &str, proof: Proof<'_>) -> Result<BTreeMap<String, u64>, String> {
+    let reply = register(device, to, proof, &[])?;
+    if reply.status != 200 {
+        return Err(format!("{to} asks for its contacts: {reply:?}"));
+    }
+    let list = reply.headers("Contact").join(",");
+    list.split('<')
+        .skip(1)
+        .map(|contact| {
+            let (uri, parameters) = contact.split_once('>').unwrap_or((contact, ""));
+            let expires = parameters.split(';').find_map(|parameter| {
+                let value = parameter.strip_prefix("expires=")?;
+                value.trim_end_matches([',', ' ']).parse().ok()
+            });
+            let expires = expires.ok_or_else(|| format!("no expires: {reply:?}"))?;
+            Ok((uri.to_string(), expires))
+        })
+        .collect()
+}
+
+/// Every contact of `to` is gone after this.
+pub fn sign_off(device: &Device, to: &str, proof: Proof<'_>) -> Result<(), String> {
+    let reply = register(device, to, proof, &["Contact: *", "Expires: 0"])?;
+    let left = bound(device, to, proof)?;
+    match reply.status == 200 && left.is_empty() {
+        true => Ok(()),
+        false => Err(format!("signed off, {left:?} are left: {reply:?}")),
+    }
+}
+
+/// Mixtures of contacts and times. `A` and `B` are two contacts; all of them are of a request.
+const MIXTURES: [&[&str]; 27] = [
+    &["Contact: <A>;expires=0, <B>;expires=604800"],
+    &["Contact: <A>;expires=604800, <B>;expires=0"],
+    &["Contact: <A>;expires=0", "Contact: <B>;expires=604800"],
+    &["Contact: <A>;expires=0", "m: <B>;EXPIRES=604800"],
+    &[
+        "m: <A>;expires=0",
+        "Subject: x",
+        "CONTACT: <B>;expires=604800",
+    ],
+    &["Contact: <A>;expires=0, <B>", "Expires: 604800"],
+    &["Contact: <A>;expires=0, <B>"],
+    &["Expires: 0", "Contact: <A>, <B>;expires=\"604800\""],
+    &["Expires: 0", "Expires: 604800", "Contact: <A>, <B>"],
+    &["Expires: 604800", "Expires: 0", "Contact: <A>, <B>"],
+    &["Expires: soon", "Contact: <A>, <B>;expires=604800"],
+    &["Contact: <A>;expires=4294967295"],
+    &["Contact: <A>;expires=4294967296"],
+    &["Contact: <A>;expires=4295572096"],
+    &["Contact: <A>;expires=2147483647"],
+    &["Contact: <A>;expires=99999999999999999999"],
+    &["Contact: <A>;expires=0;expires=604800"],
+    &["Contact: <A>;expires=604800;expires=0"],
+    &["Contact: <A>;expires=, <B>;expires"],
+    &["Contact: <A>;expires=soon, <B>;expires=-1"],
+    &["Contact: <A>;expires=+604800, <B>;expires=6e5"],
+    &["Contact: A;expires=604800"],
+    &["Contact: \"x;expires=0\" <A;expires=0>;expires=604800"],
+    &["Contact: \"x\\\" <y>;expires=0\" <A>;ExPiReS = 604800;q=0.5"],
+    &["Contact: <A>\r\n ;expires=604800"],
+    &["Contact: <A>, <B>"],
+    &[
+        "Expires: 604800",
+        "Contact: <A>;x=\"expires=0\", <B>;y=<;expires=0>",
+    ],
+];
+
+/// What changes nothing: `*` has to be alone, and with `Expires: 0` (RFC 3261 section 10.2.2).
+const STARS: [&[&str]; 6] = [
+    &["Contact: *"],
+    &["Contact: *", "Expires: 60"],
+    &["Contact: *, <B>", "Expires: 0"],
+    &["Contact: <B>, *", "Expires: 0"],
+    &["Contact: *", "Contact: <B>", "Expires: 0"],
+    &["Contact: <B>", "Contact: *", "Expires: 0"],
+];
+
+fn filled(device: &Device, lines: &[&str]) -> Vec<String> {
+    let uri = |user: &str| format!("sip:{user}@{}", device.local());
+    let lines = lines.iter().map(|line| match line.split_once(':') {
+        Some((name, value)) if ["contact", "m"].contains(&&*name.to_ascii_lowercase()) => {
+            let value = value.replace('A', &uri("one")).replace('B', &uri("other"));
+            format!("{name}:{value}")
+        }
+        _ => line.to_string(),
+    });
+    lines.collect()
+}
+
+/// However a time is asked for, nothing is bound to `to` for longer than was granted.
+pub fn no_longer_than(
+    device: &Device,
+    to: &str,
+    proof: Proof<'_>,
+    granted: u64,
+) -> Result<(), String> {
+    let mut kept = 0;
+    for lines in MIXTURES {
+        let written = filled(device, lines);
+        let written: Vec<&str> = written.iter().map(String::as_str).collect();
+        register(device, to, proof, &written)?;
+        let held = bound(device, to, proof)?;
+        if let Some((contact, seconds)) = held.iter().find(|(_, seconds)| **seconds > granted) {
+            return Err(format!(
+                "{lines:?}: {contact} is bound for {seconds} s, granted are {granted}"
+            ));
+        }
+        kept += usize::from(!held.is_empty());
+        sign_off(device, to, proof).map_err(|e| format!("{lines:?}: {e}"))?;
+    }
+    // What is never bound is no proof.
+    if kept < MIXTURES.len() / 2 {
+        return Err(format!("only {kept} of {} are kept", MIXTURES.len()));
+    }
+    Ok(())
+}
+
+/// Contacts go only as they should.
+pub fn stars(device: &Device, to: &str, proof: Proof<'_>) -> Result<(), String> {
+    let own = filled(device, &["Contact: <A>;expires=60"]);
+    register(device, to, proof, &[&own[0]])?;
+    let held = |device| -> Result<Vec<String>, String> {
+        Ok(bound(device, to, proof)?.into_keys().collect())
+    };
+    let before = held(device)?;
+    if before.len() != 1 {
+        return Err(format!("one contact was saved, there are {before:?}"));
+    }
+    for lines in STARS {
+        let written = filled(device, lines);
+        let written: Vec<&str> = written.iter().map(String::as_str).collect();
+        let reply = register(device, to, proof, &written)?;
+        let after = held(device)?;
+        if after != before || reply.status == 200 {
+            return Err(format!("{lines:?} left {after:?} of {before:?}: {reply:?}"));
+        }
+    }
+    sign_off(device, to, proof)
+}
+
+/// A user has one list of contacts, however the URI is written, and shares it with no other one.
+/// `user` is his name, of at least one letter, `domain` his domain; `other` is somebody of the same name
+/// in another domain.
+pub fn one_list(
+    device: &Device,
+    (user, domain): (&str, &str),
+    proof: Proof<'_>,
+    other: (&str, Proof<'_>),
+) -> Result<(), String> {
+    let escaped: String = user.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let (first, rest) = user.split_at(1);
+    let half = format!("%{:02X}{rest}", first.as_bytes()[0]);
+    let plain = format!("sip:{user}@{domain}");
+    let ways = [
+        plain.clone(),
+        format!("sip:{escaped}@{domain}"),
+        format!("sip:{half}@{}", domain.to_ascii_uppercase()),
+        format!("sip:{user}@{domain}:5070;transport=tcp"),
+        format!("sip:{user}:password@{domain}"),
+    ];
+    for (number, to) in ways.iter().enumerate() {
+        let contact = format!("Contact: <sip:{number}@{}>;expires=60", device.local());
+        let reply = register(device, to, proof, &[&contact])?;
+        if reply.status != 200 {
+            return Err(format!("{to}: {reply:?}"));
+        }
+    }
+    let all = bound(device, &plain, proof)?;
+    if all.len() != ways.len() {
+        return Err(format!("{ways:?} have {all:?}"));
+    }
+    let (to, others) = other;
+    let of_other = bound(device, to, others)?;
+    if !of_other.is_empty() {
+        return Err(format!("{to} has the contacts of {plain}: {of_other:?}"));
+    }
+    // Nor does he take them away.
+    sign_off(device, to, others)?;
+    if bound(device, &plain, proof)?.len() != ways.len() {
+        return Err(format!("{to} took contacts of {plain} away"));
+    }
+    sign_off(device, &plain, proof)
+}
+
+/// Somebody with a good account, and the victim: URIs of their addresses.
+pub struct Attack<'a> {
+    pub mallory: &'a str,
+    pub victim: &'a str,
+    /// What the victim shows.
+    pub proof: Proof<'a>,
+    /// What lets mallory in with this method: the whole value of an Authorization header, made anew for
+    /// each request.
+    pub own: &'a dyn Fn(&str) -> Result<String, String>,
+    /// What else he writes there to be taken for the victim.
+    pub disguised: &'a dyn Fn() -> Result<Vec<String>, String>,
+}
+
+/// Every way to have the registrar check one and save another: none of them binds the victim to
+/// mallory's contact.
+pub fn try_all(device: &Device, attack: &Attack<'_>) -> Result<(), String> {
+    let Attack {
+        mallory,
+        victim,
+        proof,
+        ..
+    } = *attack;
+    let contact = format!("Contact: <sip:evil@{}>;expires=60", device.local());
+    let (me, them) = (format!("<{mallory}>"), format!("<{victim}>"));
+    let ask = |method: &str, ends: [&str; 2], lines: &[String]| {
+        let lines: Vec<String> = std::iter::once(&contact).chain(lines).cloned().collect();
+        let reply = device.ask_written(method, ends, &lines)?;
+        let held = bound(device, victim, proof)?;
+        match held.is_empty() {
+            true => Ok(reply),
+            false => Err(format!(
+                "{victim} is bound to {held:?}: {method} {ends:?} {lines:?}: {reply:?}"
+            )),
+        }
+    };
+    let refused = |method: &str, ends: [&str; 2], lines: &[String]| {
+        let reply = ask(method, ends, lines)?;
+        match reply.status {
+            400.. => Ok(()),
+            _ => Err(format!("{method} {ends:?} {lines:?}: {reply:?}")),
+        }
+    };
+    let line = |value: String| format!("Authorization: {value}");
+    let own = |method: &str| (attack.own)(method).map(line);
+
+    let reply = ask("REGISTER", [&me, &me], &[own("REGISTER")?])?;
+    if reply.status != 200 {
+        return Err(format!("mallory is not let in as himself: {reply:?}"));
+    }
+    let (user, domain) = victim
+        .strip_prefix("sip:")
+        .and_then(|rest| rest.split_once('@'))
+        .ok_or("no address")?;
+    let escaped: String = user.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    for to in [
+        them.clone(),
+        format!("<sip:{escaped}@{domain}>"),
+        format!("<sip:{}@{domain}>", user.to_ascii_uppercase()),
+        format!("<sip:{user}%00@{domain}>"),
+        format!("<sip:{user}:password@{domain}>"),
+        format!("<sip:{user};user=phone@{domain}>"),
+    ] {
+        // From says nothing about a registration.
+        for from in [&me, &to] {
+            refused("REGISTER", [from, &to], &[own("REGISTER")?])?;
+        }
+    }
+    // A script that compares in any case takes each of these for a REGISTER, which saves To.
+    for method in ["register", "Register", "REGISTEr"] {
+        for ends in [[&*me, &*them], [&*them, &*me]] {
+            refused(method, ends, &[own(method)?])?;
+        }
+    }
+    for value in (attack.disguised)()? {
+        refused("REGISTER", [&me, &them], &[line(value)])?;
+    }
+    // Two of a kind: whose To is it? And what looks like another one.
+    for more in ["To", "t", "To ", "TO"] {
+        let lines = [format!("{more}: {them}"), own("REGISTER")?];
+        ask("REGISTER", [&me, &me], &lines)?;
+        let lines = [format!("{more}: {me}"), own("REGISTER")?];
+        ask("REGISTER", [&me, &them], &lines)?;
+    }
+    for to in [
+        format!("\"{them}\" {me}"),
+        format!("\"\\\"{them}\" {me}"),
+        format!("{me};x={them}"),
+        format!("{me};x=\"{them}\""),
+        format!("{victim} {me}"),
+        format!("{mallory};x={them}"),
+    ] {
+        ask("REGISTER", [&me, &to], &[own("REGISTER")?])?;
+    }
+    Ok(())
+}

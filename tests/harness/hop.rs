@@ -1,0 +1,84 @@
+//! The next hop: a shipped script with its last line put in, and what comes out behind it.
+
+use super::device::{LIMIT, Question};
+use crate::core::Core;
+use crate::instance::Config;
+use std::net::UdpSocket;
+
+/// What a shipped script does where its reader's own routing is to be.
+const PLACE: &str = "send_reply(200, \"OK\");";
+
+/// What a sender claims beside From, and how he was let in: none of it is for the next hop.
+const UNCHECKED: [&str; 5] = [
+    "P-Asserted-Identity",
+    "P-Preferred-Identity",
+    "Remote-Party-ID",
+    "Authorization",
+    "Proxy-Authorization",
+];
+
+/// A socket that calls are relayed to. It never answers.
+pub struct Hop(UdpSocket);
+
+/// A script that relays to it.
+pub struct Relaying<C>(C, String);
+
+impl<C: Config> Config for Relaying<C> {
+    fn render(&self, core: &Core, port: u16) -> String {
+        let text = self.0.render(core, port);
+        // The first one answers OPTIONS.
+        let (before, after) = text
+            .rsplit_once(PLACE)
+            .expect("a place for one's own routing");
+        format!("{before}$du = \"sip:{}\";\n    t_relay();{after}", self.1)
+    }
+}
+
+impl Hop {
+    pub fn new() -> Result<Hop, String> {
+        let socket = UdpSocket::bind(("127.0.0.1", 0)).map_err(|e| e.to_string())?;
+        socket
+            .set_read_timeout(Some(LIMIT))
+            .map_err(|e| e.to_string())?;
+        Ok(Hop(socket))
+    }
+
+    pub fn behind<C: Config>(&self, script: C) -> Relaying<C> {
+        let address = self.0.local_addr().map(|address| address.to_string());
+        Relaying(script, address.unwrap_or_default())
+    }
+
+    /// A call with all of that in it.
+    pub fn invite(user: &str, domain: &str) -> Question {
+        let question = Question {
+            method: "INVITE",
+            ..Question::register("callee", user, domain)
+        };
+        UNCHECKED[..3].iter().fold(question, |question, name| {
+            let line = question.with(name, "\"alice\" <sip:alice@a.example>");
+            line.with(&name.to_ascii_lowercase(), "<tel:+15551>")
+        })
+    }
+
+    /// Complains unless a call comes, and nothing of that is in it.
+    pub fn expect_nothing_unchecked(&self) -> Result<(), String> {
+        let mut buffer = vec![0; 65_535];
+        let length = self
+            .0
+            .recv(&mut buffer)
+            .map_err(|e| format!("no call: {e}"))?;
+        let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+        let names = text.lines().filter_map(|line| line.split_once(':'));
+        let left: Vec<_> = names
+            .filter(|(name, _)| {
+                UNCHECKED
+                    .iter()
+                    .any(|known| known.eq_ignore_ascii_case(name))
+            })
+            .collect();
+        match text.starts_with("INVITE ") && left.is_empty() {
+            true => Ok(()),
+            false => Err(format!("{left:?} reached the next hop:\n{text}")),
+        }
+    }
+}
