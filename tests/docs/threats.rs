@@ -68,7 +68,7 @@ fn check(cell: &str, source: &dyn Fn(&str) -> Option<String>) -> Result<(), Stri
         let is_there = match mark {
             '"' => {
                 // As a text of its own, or behind the core's name.
-                let starts = ["\"", "{core}: "];
+                let starts = ["\"", "}: "];
                 let ends = [",", ";", ")"];
                 starts.iter().any(|start| {
                     let mut ends = ends.iter();
