@@ -18,7 +18,7 @@ use crate::opensips::reactor::Waker;
 use crate::opensips::resume::{self, Bell, Context, Place};
 use crate::opensips::shared;
 use crate::pool::{Notify, Ticket};
-use std::{os::fd::RawFd, sync::Arc, time::SystemTime};
+use std::{os::fd::RawFd, sync::Arc};
 
 /// Does what a script function is there for. One arm for each row of AW_FUNCTIONS in
 /// src/shim/exports.h, which says what its arguments are.
@@ -245,11 +245,4 @@ fn on_descriptor<T: 'static>(
             Started::Waiting { until, resume }
         }
     }
-}
-
-/// UNIX time in seconds; 0 where the clock stands before 1970.
-pub fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |d| d.as_secs())
 }

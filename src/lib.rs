@@ -5,6 +5,7 @@
 #![deny(unsafe_code)]
 
 pub mod calls;
+pub mod clock;
 pub mod config;
 pub mod counters;
 pub mod credentials;

@@ -5,12 +5,13 @@
 //! worker maps it when it next needs a profile. The first snapshot is made before the fork, so that
 //! OpenSIPS does not start on a database that does not answer.
 
+use crate::clock;
 use crate::config::database::{Database, Driver};
 use crate::log;
 use crate::module::{CoreSource, Module};
 use crate::opensips::segment::{self, Segment};
 use crate::opensips::{db, shared};
-use crate::store::{Source, StoreError};
+use crate::store::{Source, StoreError, snapshot};
 use std::{
     ffi::CStr,
     io,
@@ -48,8 +49,8 @@ pub enum LoadError {
 /// # Errors
 /// See [`LoadError`].
 pub fn first(database: &Database, source: &mut dyn Source) -> Result<Segment, LoadError> {
-    let began = now();
-    let bytes = database.tables.fetch_all(source)?;
+    let began = clock::now();
+    let bytes = snapshot::fetch(&database.tables, source)?;
     let segment = Segment::inherited(&bytes).map_err(|error| LoadError::Memory {
         size: bytes.len(),
         error,
@@ -105,11 +106,12 @@ fn load(
     owner: u64,
     generation: u64,
 ) -> Result<usize, LoadError> {
-    let began = now();
+    let began = clock::now();
     let bytes = match &database.driver {
-        Driver::Native(native) => database
-            .tables
-            .fetch_all(&mut native.source(Instant::now() + database.timeout)),
+        Driver::Native(native) => snapshot::fetch(
+            &database.tables,
+            &mut native.source(Instant::now() + database.timeout),
+        ),
         Driver::Core => {
             let lost = || StoreError::Unreachable("see the driver's message above".to_owned());
             let open = match connection.take() {
@@ -119,7 +121,7 @@ fn load(
                     .and_then(|driver| driver.open(&database.url))
                     .ok_or_else(lost)?,
             };
-            let read = database.tables.fetch_all(&mut CoreSource(&open));
+            let read = snapshot::fetch(&database.tables, &mut CoreSource(&open));
             // After a failure the next try starts from a new connection.
             *connection = Some(open).filter(|_| read.is_ok());
             read
@@ -161,10 +163,6 @@ pub fn end() {
     for number in number.saturating_sub(1)..=number + 1 {
         segment::unlink(owner, number);
     }
-}
-
-fn now() -> u64 {
-    crate::calls::now()
 }
 
 /// How old the newest snapshot is.

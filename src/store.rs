@@ -10,6 +10,8 @@ pub mod endpoints;
 pub mod mysql;
 pub mod profiles;
 pub mod snapshot;
+#[cfg(test)]
+mod testing;
 pub mod url;
 pub mod version;
 

@@ -28,7 +28,6 @@ mod choice;
 mod proof;
 
 pub use choice::binding;
-pub use proof::parts;
 
 use choice::Chosen;
 use proof::Proof;

@@ -11,7 +11,8 @@ mod script;
 pub use outputs::Outputs;
 pub use script::script_authorize;
 
-use super::{Started, Wait, now, on_thread};
+use super::{Started, Wait, on_thread};
+use crate::clock;
 use crate::config::database::{Database, Driver};
 use crate::jwt::authorize::{self, Outcome};
 use crate::jwt::holder;
@@ -136,7 +137,7 @@ impl Call {
             let token = token::bare_token(token).ok()?;
             let keys = process.sources.generation();
             let reload_due = process.is_reload_due();
-            let verified = process.tokens.get(token, BY_PROFILE, keys, now)?;
+            let verified = process.tokens.get(token, BY_PROFILE, keys, clock::now)?;
             let subject = verified.subject.as_ref()?;
             if let Some(tag) = &subject.0 {
                 let current = process.profiles.as_mut()?.fresh(self.module, tag)?;
@@ -365,8 +366,12 @@ impl Call {
             .zip(&keys)
             .map(|(secret, keys)| holder::candidate(keys, secret.start, secret.end))
             .collect();
-        let outcome =
-            authorize::authorize(token, &candidates, &self.module.config.tokens.rules, now());
+        let outcome = authorize::authorize(
+            token,
+            &candidates,
+            &self.module.config.tokens.rules,
+            clock::now(),
+        );
         if outcome.is_authorized() {
             return outcome;
         }

@@ -2,7 +2,8 @@
 
 use super::{Call, Outputs};
 use crate::calls::codes::jwt_script::NOT_VALID;
-use crate::calls::{Started, Wait, now};
+use crate::calls::{Started, Wait};
+use crate::clock;
 use crate::jwt::authorize::{self, Outcome};
 use crate::jwt::claims::Validity;
 use crate::jwt::holder;
@@ -64,7 +65,7 @@ impl Call {
             let token = token::bare_token(token).ok()?;
             let keys = process.sources.generation();
             let reload_due = process.is_reload_due();
-            let verified = process.tokens.get(token, key.id, keys, now)?;
+            let verified = process.tokens.get(token, key.id, keys, clock::now)?;
             if key.keys.is_reference() {
                 key.keys.keys(&process.sources, Instant::now).ok()?;
                 if process.sources.generation() != keys || reload_due {
@@ -83,7 +84,8 @@ impl Call {
         let generation = sources.generation();
         let keys = key.keys.keys(&sources, Instant::now);
         let candidate = holder::candidate(&keys, i64::MIN, i64::MAX);
-        let outcome = authorize::script_authorize(&token, candidate.keys, &tokens.rules, now());
+        let outcome =
+            authorize::script_authorize(&token, candidate.keys, &tokens.rules, clock::now());
         let text = token.decoded_without_key();
         if !outcome.is_authorized() {
             self.set(self.outputs.decoded, Value::Text(text.as_bytes()));
