@@ -92,6 +92,9 @@ pub enum StoreError {
     Busy(String),
 }
 
+/// What a question to a database ends with.
+pub type Answer<T> = Result<T, StoreError>;
+
 /// A database that can be asked.
 pub trait Source {
     /// The rows that a [`Select`] names, at most [`Select::limit`] of them.

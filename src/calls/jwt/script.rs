@@ -37,7 +37,7 @@ pub fn script_authorize(
         function,
         wait: Wait::Never,
     };
-    let key = process::with(|process| process.keys.get(key));
+    let key = process::with(module, |process| process.keys.get(key));
     if let Some(code) = call.known(token, &key) {
         return code;
     }
@@ -61,7 +61,7 @@ pub fn script_authorize(
 impl Call {
     /// A token that was verified with this key before.
     fn known(&self, token: &[u8], key: &ParsedKey) -> Option<i32> {
-        process::with(|process| {
+        process::with(self.module, |process| {
             let token = token::bare_token(token).ok()?;
             let keys = process.sources.generation();
             let reload_due = process.is_reload_due();
@@ -80,7 +80,7 @@ impl Call {
 
     fn by_key(&self, token: Token, key: &Arc<ParsedKey>) -> i32 {
         let tokens = &self.module.config.tokens;
-        let sources = process::with(|process| process.sources.clone());
+        let sources = process::with(self.module, |process| process.sources.clone());
         let generation = sources.generation();
         let keys = key.keys.keys(&sources, Instant::now);
         let candidate = holder::candidate(&keys, i64::MIN, i64::MAX);
@@ -120,7 +120,7 @@ impl Call {
         let code = self.admit_token(token.as_str().as_bytes(), &verified, true);
         if let Ok(validity) = Validity::of(&token, &tokens.rules) {
             let text = token.into_bytes();
-            process::with(|process| {
+            process::with(self.module, |process| {
                 process
                     .tokens
                     .insert(text, key.id, generation, validity, verified);
