@@ -37,7 +37,7 @@ pub use error::{Cause, EndpointError};
 pub use fetch::HttpFetch;
 pub use request::{Payload, Request};
 pub use signature::{SIGNATURE_HEADER, SignatureKey};
-pub use table::{EndpointStore, EndpointTable, Found};
+pub use table::{EndpointTable, Found};
 pub use tls::{Trust, TrustError};
 pub use url::{EndpointUrl, UrlError};
 pub use webhooks::{FindEndpoint, Outcome, Target, Webhooks};

@@ -5,18 +5,19 @@
 #![deny(unsafe_code)]
 
 pub mod calls;
+pub mod clock;
 pub mod config;
 pub mod counters;
 pub mod credentials;
 pub mod digest;
 pub mod http;
 pub mod jwt;
-pub mod loader;
 pub mod module;
 pub mod opensips;
 pub mod pool;
 pub mod process;
 pub mod sip;
+pub mod start;
 pub mod store;
 
 #[allow(unsafe_code)]
@@ -30,7 +31,8 @@ mod entry {
     use crate::opensips::guard;
     use crate::opensips::pvar::Message;
     use crate::opensips::resume::{self, Context, Place};
-    use crate::{loader, log, module, opensips, process};
+    use crate::process::{self, loader};
+    use crate::{log, module, opensips, start};
     use core::ffi::{CStr, c_char, c_int, c_ulong, c_void};
 
     /// Return code of a function whose work failed for a reason of its own.
@@ -72,7 +74,7 @@ mod entry {
                     }
                 }
             };
-            module::collect(&name, value);
+            start::collect(&name, value);
             0
         })
     }
@@ -80,7 +82,7 @@ mod entry {
     /// `mod_init`.
     #[unsafe(no_mangle)]
     extern "C" fn aw_rs_mod_init() -> c_int {
-        guard::entry(c"mod_init", -1, || match module::init() {
+        guard::entry(c"mod_init", -1, || match start::init() {
             Ok(()) => {
                 let release = opensips::core_release();
                 log!(
@@ -106,11 +108,11 @@ mod entry {
     extern "C" fn aw_rs_child_init(rank: c_int) -> c_int {
         guard::entry(c"child_init", -1, || {
             if let Some(module) = module::get().filter(|_| rank >= 1) {
-                process::with(|process| {
+                process::with(module, |process| {
                     if let Some(url) = module.config.tokens.jwks_url.clone() {
-                        process.fetch_behind(vec![url]);
+                        process.fetch_in_background(vec![url]);
                     }
-                    process.begin_reading_credentials(module);
+                    process.begin_reading_credentials();
                 });
             }
             0

@@ -2,7 +2,7 @@
 
 use super::credentials::{self, Credential};
 use super::raw::{ConfigError, Raw};
-use crate::calls::http::parts;
+use crate::digest::PARTS;
 use crate::http::{
     Basic, Client, ClientConfig, Endpoint, EndpointDefaults, Method, SIGNATURE_HEADER,
     SignatureKey, Trust,
@@ -16,6 +16,14 @@ const DEFAULT_TIMEOUT_MS: i64 = 5000;
 
 /// Milliseconds that it may take to connect, TLS included, where `http_connect_timeout` is unset.
 const DEFAULT_CONNECT_TIMEOUT_MS: i64 = 1000;
+
+/// What `load_authorization` knows besides the parts of the credentials.
+const OF_REQUEST: [&str; 4] = ["header", "aor", "aor_user", "aor_domain"];
+
+/// All that `load_authorization` knows, by name.
+pub fn parts() -> impl Iterator<Item = &'static str> {
+    PARTS.into_iter().chain(OF_REQUEST)
+}
 
 /// What the parameters of the webhooks say.
 #[derive(Clone, Debug)]
