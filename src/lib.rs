@@ -11,6 +11,7 @@ pub mod credentials;
 pub mod digest;
 pub mod http;
 pub mod jwt;
+pub mod keys;
 pub mod loader;
 pub mod module;
 pub mod opensips;

@@ -10,15 +10,11 @@ pub use told::Told;
 
 use crate::config::database::Database;
 use crate::config::http::Http;
-use crate::http::{
-    Client, ClientError, Endpoint, EndpointDefaults, EndpointTable, HttpFetch, Webhooks,
-};
+use crate::http::{Client, ClientError, Endpoint, EndpointDefaults, EndpointTable, Webhooks};
 use crate::jwt::cache::VerifiedTokens;
-use crate::jwt::holder::KeyHolder;
-use crate::jwt::key_cache::KeyCache;
 use crate::jwt::path::ClaimValue;
 use crate::jwt::sign::{SigningKey, SigningKeyError};
-use crate::jwt::source::{Fetch, FetchError, Fetched, KeySources};
+use crate::keys::{Fetch, FetchError, Fetched, HttpFetch, KeyCache, KeyHolder, KeySources};
 use crate::module::{CoreSource, Module};
 use crate::opensips::cachedb::{self, CacheDbError};
 use crate::opensips::fork::PerProcess;

@@ -14,8 +14,8 @@ pub use script::script_authorize;
 use super::{Started, Wait, now, on_thread};
 use crate::config::database::{Database, Driver};
 use crate::jwt::authorize::{self, Outcome};
-use crate::jwt::holder;
 use crate::jwt::token::{self, Token};
+use crate::keys::candidate;
 use crate::log;
 use crate::module::Module;
 use crate::opensips::pvar::Message;
@@ -363,7 +363,7 @@ impl Call {
             .secrets
             .iter()
             .zip(&keys)
-            .map(|(secret, keys)| holder::candidate(keys, secret.start, secret.end))
+            .map(|(secret, keys)| candidate(keys, secret.start, secret.end))
             .collect();
         let outcome =
             authorize::authorize(token, &candidates, &self.module.config.tokens.rules, now());

@@ -5,8 +5,8 @@ use super::raw::{ConfigError, Raw};
 use crate::jwt::algorithm::AlgorithmSet;
 use crate::jwt::path::ClaimPath;
 use crate::jwt::rules::{RequiredClaim, Rules};
-use crate::jwt::source::{KeyReference, SourceConfig};
 use crate::jwt::token::Limits;
+use crate::keys::{KeyReference, SourceConfig};
 use std::time::Duration;
 
 /// Which address of record the user of a token stands for (`jwt_aor`).
