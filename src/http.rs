@@ -9,6 +9,7 @@
 
 mod answer;
 mod ban;
+mod basic;
 mod breaker;
 mod challenge;
 mod client;
@@ -29,10 +30,11 @@ mod webhooks;
 
 pub use answer::{Answer, AnswerError, Ban, Grant, GrantValue, MAX_ANSWER, Remark, Verdict};
 pub use ban::Bans;
+pub use basic::Basic;
 pub use breaker::BreakerConfig;
 pub use client::{BasicFor, Client, ClientConfig, ClientError};
 pub use document::{Document, Documents};
-pub use endpoint::{Basic, Endpoint, EndpointConfigError, EndpointDefaults, EndpointRow, Method};
+pub use endpoint::{Endpoint, EndpointConfigError, EndpointDefaults, EndpointRow, Method};
 pub use error::{Cause, EndpointError};
 pub use request::{Payload, Request};
 pub use signature::{SIGNATURE_HEADER, SignatureKey};

@@ -18,6 +18,7 @@ pub mod path;
 pub mod public_key;
 pub mod rules;
 pub mod sign;
+pub mod signing_key;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod token;

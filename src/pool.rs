@@ -15,17 +15,21 @@
 //! - Threads do not survive a fork. A pool is to be made in the process that uses it.
 
 mod deadline;
+mod full;
+mod lock;
 mod ticket;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use std::{fmt, io, thread};
+use std::{fmt, thread};
 
 use deadline::Deadlines;
+use lock::lock;
 use ticket::Slot;
 
+pub use full::PoolFull;
 pub use ticket::{Lost, NoNotify, Notify, Ticket};
 
 /// The stack of a thread, in bytes, that is enough for TLS, name resolution and a database
@@ -68,20 +72,6 @@ impl Default for PoolConfig {
             on_quiet: None,
         }
     }
-}
-
-/// Why [`Pool::submit`] did not take a job. The job was dropped, nothing will be notified.
-#[derive(Debug, thiserror::Error)]
-pub enum PoolFull {
-    /// As many jobs as allowed are running.
-    #[error("{max} jobs are running, which is the limit")]
-    Busy {
-        /// The limit, [`PoolConfig::max_threads`].
-        max: usize,
-    },
-    /// The system gave no thread.
-    #[error("no thread could be started: {0}")]
-    NoThread(#[source] io::Error),
 }
 
 /// A job as a thread runs it: it knows its slot and never unwinds.
@@ -349,11 +339,6 @@ fn work(shared: &Shared, first: Job) {
             }
         }
     }
-}
-
-/// Locks, also after a panic elsewhere: nothing in this module leaves its data half changed.
-fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::config::http::Http;
 use crate::http::{Client, ClientError, Endpoint, EndpointDefaults, EndpointTable, Webhooks};
 use crate::jwt::cache::VerifiedTokens;
 use crate::jwt::path::ClaimValue;
-use crate::jwt::sign::{SigningKey, SigningKeyError};
+use crate::jwt::signing_key::{SigningKey, SigningKeyError};
 use crate::keys::{Fetch, FetchError, Fetched, HttpFetch, KeyCache, KeyHolder, KeySources};
 use crate::module::{CoreSource, Module};
 use crate::opensips::cachedb::{self, CacheDbError};

@@ -9,8 +9,12 @@ use std::collections::HashMap;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::Method;
+use super::endpoint::Method;
 use crate::digest::Credentials;
+
+/// Longest query of a GET, in bytes. Web servers take request lines of 8 KiB by default
+/// (nginx, Apache httpd), and close the connection over a longer one, which would look like an outage.
+pub const MAX_QUERY: usize = 7 * 1024;
 
 /// What is asked.
 #[derive(Debug, Clone)]

@@ -6,8 +6,9 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::full::PoolFull;
+use super::lock::lock;
 use super::ticket::{Expire, Slot};
-use super::{PoolFull, lock};
 
 /// Keeps the thread from spinning when the idle time is set to nothing.
 const SHORTEST_NAP: Duration = Duration::from_millis(1);

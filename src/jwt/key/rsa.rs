@@ -3,8 +3,10 @@
 use std::sync::OnceLock;
 
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, RsaSubjectPublicKey};
+use x509_cert::der::asn1::{AnyRef, UintRef};
+use x509_cert::der::{Decode, Encode, Reader, SliceReader, Tag};
 
-use super::{KeyError, MAX_RSA_BITS, MIN_RSA_BITS};
+use super::error::{KeyError, MAX_RSA_BITS, MIN_RSA_BITS};
 use crate::jwt::algorithm::Algorithm;
 
 /// A checked RSA key, parsed for each algorithm once it is used with it.
@@ -45,10 +47,15 @@ impl RsaKey {
     }
 }
 
-fn modulus_bits(der: &[u8]) -> Option<usize> {
-    use x509_cert::der::asn1::UintRef;
-    use x509_cert::der::{Decode, Reader, SliceReader, asn1::AnyRef};
+/// `RSAPublicKey` (RFC 8017 appendix A.1.1) of two big-endian numbers.
+pub(in crate::jwt) fn pkcs1(exponent: &[u8], modulus: &[u8]) -> x509_cert::der::Result<Vec<u8>> {
+    let mut members = Vec::with_capacity(modulus.len() + exponent.len() + 16);
+    UintRef::new(modulus)?.encode_to_vec(&mut members)?;
+    UintRef::new(exponent)?.encode_to_vec(&mut members)?;
+    AnyRef::new(Tag::Sequence, &members)?.to_der()
+}
 
+fn modulus_bits(der: &[u8]) -> Option<usize> {
     let sequence = AnyRef::from_der(der).ok()?;
     let mut members = SliceReader::new(sequence.value()).ok()?;
     let modulus: UintRef<'_> = members.decode().ok()?;
