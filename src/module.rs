@@ -5,7 +5,7 @@ mod tables;
 pub use tables::Tables;
 
 use crate::calls::request::RequestVariables;
-use crate::config::credentials::Credential;
+use crate::config::avp_list::AvpSource;
 use crate::config::database::{Database, Driver};
 use crate::config::http::Http;
 use crate::config::raw::RawValue;
@@ -110,7 +110,7 @@ pub struct Module {
     /// The first snapshot of all profiles, with `cache_mode` "preload".
     pub first_snapshot: Option<Segment>,
     /// AVPs of `load_credentials`, parallel to the configuration's.
-    pub credential_avps: Vec<Avp>,
+    pub profile_avps: Vec<Avp>,
     /// AVPs of `load_claims`, parallel to the configuration's.
     pub claim_avps: Vec<Avp>,
     /// AVPs of `load_grant`, parallel to the configuration's.
@@ -184,14 +184,17 @@ pub fn init() -> Result<(), InitError> {
     if first_snapshot.is_some() {
         opensips::want_loader();
     }
-    let credentials = config.database.as_ref().map_or(&[][..], |d| &d.credentials);
+    let profile_avps = config
+        .database
+        .as_ref()
+        .map_or(&[][..], |d| &d.profile_avps);
     let module = Module {
         core_driver,
         tables,
         first_snapshot,
         credentials: Arc::new(Credentials::new(config.outbound.entries.iter().cloned())),
         provider: config.tokens.jwks_url.as_deref().map(provider),
-        credential_avps: avps("load_credentials", credentials)?,
+        profile_avps: avps("load_credentials", profile_avps)?,
         claim_avps: claim_avps(&config.tokens.claims)?,
         grant_avps: avps("load_grant", &config.http.grant)?,
         authorization_avps: avps("load_authorization", &config.http.authorization)?,
@@ -229,7 +232,7 @@ fn claim_avps(claims: &[(String, ClaimPath)]) -> Result<Vec<Avp>, InitError> {
         .collect()
 }
 
-fn avps(parameter: &'static str, list: &[Credential]) -> Result<Vec<Avp>, InitError> {
+fn avps(parameter: &'static str, list: &[AvpSource]) -> Result<Vec<Avp>, InitError> {
     list.iter()
         .map(|credential| {
             Avp::named(&credential.avp).ok_or_else(|| InitError::Avp {
