@@ -12,8 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long [`exclusively`] waits for its turn. What is done under the lock takes microseconds.
-const PATIENCE: Duration = Duration::from_millis(20);
+/// How long [`exclusively`] waits for the lock. What is done under the lock takes microseconds.
+const LOCK_TIMEOUT: Duration = Duration::from_millis(20);
 
 /// A number that all processes share.
 #[derive(Debug, Default)]
@@ -138,8 +138,8 @@ pub fn page() -> &'static Page {
     PAGE.get().copied().unwrap_or(&OWN)
 }
 
-/// Does a short piece of work while no other process does its own: no waiting for a network in it.
-/// `None` where the turn did not come in time. The lock of a process that died is taken over.
+/// Runs `work` while no other process runs its own. It must be short, and never wait for a network.
+/// `None` where the lock was not free in time. The lock of a process that died is taken over.
 pub fn exclusively<T>(work: impl FnOnce() -> T) -> Option<T> {
     struct Locked(&'static AtomicU64);
     impl Drop for Locked {
@@ -154,7 +154,7 @@ pub fn exclusively<T>(work: impl FnOnce() -> T) -> Option<T> {
     while let Err(owner) = lock.compare_exchange_weak(0, me, Ordering::Acquire, Ordering::Relaxed) {
         if owner != 0 && !is_alive(owner) {
             let _ = lock.compare_exchange(owner, 0, Ordering::Relaxed, Ordering::Relaxed);
-        } else if start.elapsed() > PATIENCE {
+        } else if start.elapsed() > LOCK_TIMEOUT {
             return None;
         }
         std::thread::yield_now();
