@@ -1,4 +1,8 @@
 //! Keys that sign: HMAC secrets and private keys.
+//!
+//! They are parsed once, and a key that is of no use is refused then. jsonwebtoken's `EncodingKey` is
+//! no replacement: it keeps the text of a key and parses it for each signature, so that a wrong curve
+//! or a modulus that is too short is an error of the first token; and it reads no SEC 1.
 
 use std::fmt;
 

@@ -3,12 +3,10 @@
 
 use super::ffi::AW_STATISTICS_COUNT;
 use super::stats::Statistic;
+use once_cell::sync::OnceCell;
 use std::{
     ptr,
-    sync::{
-        OnceLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -100,7 +98,7 @@ impl Page {
     }
 }
 
-static PAGE: OnceLock<&'static Page> = OnceLock::new();
+static PAGE: OnceCell<&'static Page> = OnceCell::new();
 
 /// Serves where nothing is shared: outside of OpenSIPS.
 static OWN: Page = Page::new();
@@ -110,9 +108,10 @@ static OWN: Page = Page::new();
 /// # Errors
 /// The system's error where it gives no memory.
 pub fn init() -> std::io::Result<()> {
-    if PAGE.get().is_some() {
-        return Ok(());
-    }
+    PAGE.get_or_try_init(map).map(drop)
+}
+
+fn map() -> std::io::Result<&'static Page> {
     // SAFETY: a new anonymous mapping, which the system fills with zeroes.
     let page = unsafe {
         libc::mmap(
@@ -129,8 +128,7 @@ pub fn init() -> std::io::Result<()> {
     }
     // SAFETY: large enough, aligned to a page of memory, never unmapped; zero is a value of all that is
     // in it, which is nothing but atomics.
-    let _ = PAGE.set(unsafe { &*page.cast() });
-    Ok(())
+    Ok(unsafe { &*page.cast() })
 }
 
 /// What the processes share.

@@ -1,8 +1,7 @@
 //! RSA public keys (RFC 8017).
 
-use std::sync::OnceLock;
-
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, RsaSubjectPublicKey};
+use once_cell::sync::OnceCell;
 use x509_cert::der::asn1::{AnyRef, UintRef};
 use x509_cert::der::{Decode, Encode, Reader, SliceReader, Tag};
 
@@ -12,7 +11,7 @@ use crate::jwt::algorithm::Algorithm;
 /// A checked RSA key, parsed for each algorithm once it is used with it.
 pub(in crate::jwt) struct RsaKey {
     pkcs1: Box<[u8]>,
-    parsed: [OnceLock<Option<ParsedPublicKey>>; 6],
+    parsed: [OnceCell<ParsedPublicKey>; 6],
 }
 
 impl RsaKey {
@@ -41,9 +40,8 @@ impl RsaKey {
             _ => return false,
         };
         self.parsed[slot]
-            .get_or_init(|| ParsedPublicKey::new(parameters, &self.pkcs1).ok())
-            .as_ref()
-            .is_some_and(|key| key.verify_sig(message, signature).is_ok())
+            .get_or_try_init(|| ParsedPublicKey::new(parameters, &self.pkcs1))
+            .is_ok_and(|key| key.verify_sig(message, signature).is_ok())
     }
 }
 
