@@ -14,7 +14,7 @@ use crate::opensips::arguments::Arguments;
 use crate::opensips::ffi::{aw_command as Command, aw_function as Function};
 use crate::opensips::pvar::Message;
 use crate::opensips::reactor::Waker;
-use crate::opensips::resume::{self, Bell, Context, Place};
+use crate::opensips::resume::{self, CallWaker, Context, Suspended};
 use crate::opensips::shared;
 use crate::pool::{Notify, Ticket};
 use std::{os::fd::RawFd, sync::Arc};
@@ -145,8 +145,8 @@ pub enum Until {
     /// The descriptor is readable. For the core's reactor; the core closes it, or the shim where
     /// another wait follows.
     Readable(Arc<Waker>, RawFd),
-    /// The process resumes it, by its place in the queue.
-    Rung(Place),
+    /// A [`CallWaker`] was used: the process resumes it by itself.
+    Woken(Suspended),
 }
 
 /// Whether and how a script function may leave its work to be done later.
@@ -160,13 +160,13 @@ pub enum Wait {
     InQueue(Context),
 }
 
-/// Whom a pool tells that a job is done.
+/// How a pool reports that a job is done.
 #[derive(Clone, Debug)]
 pub enum Wake {
     /// The core's reactor.
     Reactor(Arc<Waker>),
     /// The process's queue.
-    Queue(Bell),
+    Queue(CallWaker),
     /// Nobody: the worker waits for the ticket.
     Nobody,
 }
@@ -175,7 +175,7 @@ impl Notify for Wake {
     fn notify(&self) {
         match self {
             Wake::Reactor(waker) => waker.wake(),
-            Wake::Queue(bell) => bell.ring(),
+            Wake::Queue(waker) => waker.wake(),
             Wake::Nobody => {}
         }
     }
@@ -207,10 +207,10 @@ pub fn on_thread<T: 'static>(
         Wait::InQueue(context) => Some(context).filter(|_| module.request.method(message) != "ACK"),
     };
     match context.and_then(resume::wait) {
-        Some((place, bell)) => match begin(Wake::Queue(bell)) {
+        Some((suspended, waker)) => match begin(Wake::Queue(waker)) {
             Err(value) => then(message, value),
             Ok(ticket) => Started::Waiting {
-                until: Until::Rung(place),
+                until: Until::Woken(suspended),
                 // Without a descriptor there is no time-out of the script's.
                 resume: Box::new(move |message, _| then(message, ticket.wait())),
             },

@@ -12,6 +12,7 @@ pub mod credentials;
 pub mod digest;
 pub mod http;
 pub mod jwt;
+pub mod keys;
 pub mod module;
 pub mod opensips;
 pub mod pool;
@@ -30,7 +31,7 @@ mod entry {
     };
     use crate::opensips::guard;
     use crate::opensips::pvar::Message;
-    use crate::opensips::resume::{self, Context, Place};
+    use crate::opensips::resume::{self, Context, Suspended};
     use crate::process::{self, loader};
     use crate::{log, module, opensips, start};
     use core::ffi::{CStr, c_char, c_int, c_ulong, c_void};
@@ -39,7 +40,7 @@ mod entry {
     const INTERNAL_ERROR: c_int = -6;
 
     /// What is left to do of an asynchronous call, at an address that the core keeps.
-    type Pending = Option<(Resume, Option<Place>)>;
+    type Pending = Option<(Resume, Option<Suspended>)>;
 
     /// What the core looks up in the library. Filled in by the shim's constructor
     /// (src/shim/exports.c), before the core reads it; defined here because the linker exports
@@ -141,9 +142,9 @@ mod entry {
             // SAFETY: made by `hand_over`, and not freed while the core waits for it.
             let pending = unsafe { &mut *param }.take();
             let started = match pending {
-                Some((resume, place)) => {
+                Some((resume, suspended)) => {
                     // The core may come on its own: nobody is to resume it once more then.
-                    drop(place);
+                    drop(suspended);
                     resume(Message::new(msg), timed_out != 0)
                 }
                 None => Started::Done(INTERNAL_ERROR),
@@ -180,15 +181,15 @@ mod entry {
     }
 
     /// Tells the shim what a call waits for.
-    fn tell(until: Until, out: &mut aw_async) -> Option<Place> {
+    fn tell(until: Until, out: &mut aw_async) -> Option<Suspended> {
         match until {
             Until::Readable(_, fd) => {
                 out.fd = fd;
                 None
             }
-            Until::Rung(place) => {
+            Until::Woken(suspended) => {
                 out.queued = 1;
-                Some(place)
+                Some(suspended)
             }
         }
     }
@@ -212,8 +213,8 @@ mod entry {
             Started::Waiting { until, resume } => {
                 // SAFETY: the shim gives room for it wherever a function may wait.
                 let out = unsafe { &mut *out };
-                let place = tell(until, out);
-                out.param = Box::into_raw(Box::<Pending>::new(Some((resume, place)))).cast();
+                let suspended = tell(until, out);
+                out.param = Box::into_raw(Box::<Pending>::new(Some((resume, suspended)))).cast();
                 1
             }
         }

@@ -32,7 +32,7 @@ pub struct Module {
     /// The first snapshot of all profiles, with `cache_mode` "preload".
     pub first_snapshot: Option<Segment>,
     /// AVPs of `load_credentials`, parallel to the configuration's.
-    pub credential_avps: Vec<Avp>,
+    pub profile_avps: Vec<Avp>,
     /// AVPs of `load_claims`, parallel to the configuration's.
     pub claim_avps: Vec<Avp>,
     /// AVPs of `load_grant`, parallel to the configuration's.

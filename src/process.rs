@@ -11,13 +11,11 @@ pub use database::{Asked, Database, Query};
 pub use profiles::Profiles;
 pub use warned::WarnedOnce;
 
-use crate::http::{Client, ClientError, Endpoint, EndpointTable, HttpFetch, Webhooks};
+use crate::http::{Client, ClientError, Endpoint, EndpointTable, Webhooks};
 use crate::jwt::cache::VerifiedTokens;
-use crate::jwt::holder::KeyHolder;
-use crate::jwt::key_cache::KeyCache;
 use crate::jwt::path::ClaimValue;
-use crate::jwt::sign::{SigningKey, SigningKeyError};
-use crate::jwt::source::{Fetch, FetchError, Fetched, KeySources};
+use crate::jwt::signing_key::{SigningKey, SigningKeyError};
+use crate::keys::{Fetch, FetchError, Fetched, HttpFetch, KeyCache, KeyHolder, KeySources};
 use crate::module::Module;
 use crate::opensips::cachedb::{self, CacheDbError};
 use crate::opensips::fork::PerProcess;

@@ -2,7 +2,7 @@
 
 mod tables;
 
-use crate::config::credentials::Credential;
+use crate::config::avp_list::AvpSource;
 use crate::config::database::Database as DatabaseSettings;
 use crate::config::http::Http;
 use crate::config::raw::RawValue;
@@ -132,14 +132,15 @@ pub fn init() -> Result<(), InitError> {
     if first_snapshot.is_some() {
         opensips::want_loader();
     }
-    let credentials = config.database.as_ref().map_or(&[][..], |d| &d.credentials);
+    let database = config.database.as_ref();
+    let profile_avps = database.map_or(&[][..], |database| &database.profile_avps);
     let module = Module {
         core_driver,
         tables,
         first_snapshot,
         credentials: Arc::new(Credentials::new(config.outbound.entries.iter().cloned())),
         provider: config.tokens.jwks_url.as_deref().map(provider),
-        credential_avps: avps("load_credentials", credentials)?,
+        profile_avps: avps("load_credentials", profile_avps)?,
         claim_avps: claim_avps(&config.tokens.claims)?,
         grant_avps: avps("load_grant", &config.http.grant)?,
         authorization_avps: avps("load_authorization", &config.http.authorization)?,
@@ -177,12 +178,12 @@ fn claim_avps(claims: &[(String, ClaimPath)]) -> Result<Vec<Avp>, InitError> {
         .collect()
 }
 
-fn avps(parameter: &'static str, list: &[Credential]) -> Result<Vec<Avp>, InitError> {
+fn avps(parameter: &'static str, list: &[AvpSource]) -> Result<Vec<Avp>, InitError> {
     list.iter()
-        .map(|credential| {
-            Avp::named(&credential.avp).ok_or_else(|| InitError::Avp {
+        .map(|wanted| {
+            Avp::named(&wanted.avp).ok_or_else(|| InitError::Avp {
                 parameter,
-                name: credential.avp.clone(),
+                name: wanted.avp.clone(),
             })
         })
         .collect()

@@ -4,9 +4,11 @@
 
 mod docs {
     pub mod block;
+    pub mod circles;
     pub mod config;
     pub mod examples;
     pub mod exports;
+    pub mod imports;
     pub mod links;
     pub mod manual;
     pub mod quick_start;
@@ -27,6 +29,7 @@ fn trials() -> Vec<Trial> {
     trials.extend(docs::readings::trials());
     trials.extend(docs::reasons::trials());
     trials.extend(docs::links::trials());
+    trials.extend(docs::circles::trials());
     trials.push(docs::quick_start::sql_trial());
     let mut cores = harness::core::opensips();
     cores.retain(harness::core::Core::is_served);

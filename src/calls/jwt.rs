@@ -15,8 +15,8 @@ use super::{Started, Wait, on_thread};
 use crate::clock;
 use crate::config::database::Database;
 use crate::jwt::authorize::{self, Outcome};
-use crate::jwt::holder;
 use crate::jwt::token::{self, Token};
+use crate::keys::candidate;
 use crate::log;
 use crate::module::Module;
 use crate::opensips::pvar::Message;
@@ -366,7 +366,7 @@ impl Call {
             .secrets
             .iter()
             .zip(&keys)
-            .map(|(secret, keys)| holder::candidate(keys, secret.start, secret.end))
+            .map(|(secret, keys)| candidate(keys, secret.start, secret.end))
             .collect();
         let outcome = authorize::authorize(
             token,

@@ -1,6 +1,6 @@
 //! Parameters of the webhooks.
 
-use super::credentials::{self, Credential};
+use super::avp_list::{self, AvpSource};
 use super::raw::{ConfigError, Raw};
 use crate::digest::PARTS;
 use crate::http::{
@@ -55,9 +55,9 @@ pub struct Http {
     /// Whether http_authorize accepts our own, fresh, unused nonces only (`nonce_check`).
     pub nonce_check: bool,
     /// Members of the answer for AVPs (`load_grant`).
-    pub grant: Vec<Credential>,
+    pub grant: Vec<AvpSource>,
     /// Parts of the credentials for AVPs (`load_authorization`).
-    pub authorization: Vec<Credential>,
+    pub authorization: Vec<AvpSource>,
     /// Whether who is admitted has to be the request's address of record (`aor_check`).
     pub aor_check: bool,
 }
@@ -250,24 +250,24 @@ fn nonce_secret(raw: &Raw) -> Result<Option<Zeroizing<String>>, ConfigError> {
     }
 }
 
-fn grant(raw: &Raw) -> Result<Vec<Credential>, ConfigError> {
+fn grant(raw: &Raw) -> Result<Vec<AvpSource>, ConfigError> {
     const NAME: &str = "load_grant";
     let list = raw.text(NAME)?.unwrap_or("");
-    credentials::parse(list).ok_or_else(|| {
+    avp_list::parse(list).ok_or_else(|| {
         let allowed =
             "a list of members of the answer, each by itself or as $avp(name)=member, separated by ;";
         raw.error(NAME, allowed)
     })
 }
 
-fn authorization(raw: &Raw) -> Result<Vec<Credential>, ConfigError> {
+fn authorization(raw: &Raw) -> Result<Vec<AvpSource>, ConfigError> {
     const NAME: &str = "load_authorization";
     let list = raw.text(NAME)?.unwrap_or("");
-    let known = |list: &Vec<Credential>| {
+    let known = |list: &Vec<AvpSource>| {
         let mut sources = list.iter().map(|one| one.source.as_str());
         sources.all(|source| parts().any(|part| part == source))
     };
-    credentials::parse(list).filter(known).ok_or_else(|| {
+    avp_list::parse(list).filter(known).ok_or_else(|| {
         let parts: Vec<&str> = parts().collect();
         let parts = parts.join(", ");
         let allowed =

@@ -2,8 +2,8 @@
 
 use super::{Call, Subject};
 use crate::calls::{Started, on_thread};
-use crate::jwt::holder::KeyHolder;
 use crate::jwt::token::Token;
+use crate::keys::KeyHolder;
 use crate::log;
 use crate::opensips::stats::{self, Statistic};
 use crate::process;

@@ -125,7 +125,7 @@ impl Call {
         if let Err(code) = self.check_aor(text, username) {
             return code;
         }
-        let columns = self.module.credential_avps.iter().zip(&profile.columns);
+        let columns = self.module.profile_avps.iter().zip(&profile.columns);
         let set = self.set(self.outputs.username, Value::Text(username))
             // The first of a list ends up in front, as with auth_jwt.
             && columns.rev().all(|(avp, cell)| match cell {

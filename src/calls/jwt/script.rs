@@ -6,9 +6,9 @@ use crate::calls::{Started, Wait};
 use crate::clock;
 use crate::jwt::authorize::{self, Outcome};
 use crate::jwt::claims::Validity;
-use crate::jwt::holder;
-use crate::jwt::key_cache::ParsedKey;
 use crate::jwt::token::{self, Token};
+use crate::keys::ParsedKey;
+use crate::keys::candidate;
 use crate::module::Module;
 use crate::opensips::pvar::{Message, Value, Variable};
 use crate::process::{self, Verified};
@@ -83,7 +83,7 @@ impl Call {
         let sources = process::with(self.module, |process| process.sources.clone());
         let generation = sources.generation();
         let keys = key.keys.keys(&sources, Instant::now);
-        let candidate = holder::candidate(&keys, i64::MIN, i64::MAX);
+        let candidate = candidate(&keys, i64::MIN, i64::MAX);
         let outcome =
             authorize::script_authorize(&token, candidate.keys, &tokens.rules, clock::now());
         let text = token.decoded_without_key();
