@@ -7,7 +7,6 @@ pub mod headers;
 pub mod http;
 pub mod jwt;
 pub mod keys;
-pub mod request;
 
 use crate::log;
 use crate::module::Module;
@@ -15,10 +14,10 @@ use crate::opensips::arguments::Arguments;
 use crate::opensips::ffi::{aw_command as Command, aw_function as Function};
 use crate::opensips::pvar::Message;
 use crate::opensips::reactor::Waker;
-use crate::opensips::resume::{self, Bell, Context, Place};
+use crate::opensips::resume::{self, CallWaker, Context, Suspended};
 use crate::opensips::shared;
 use crate::pool::{Notify, Ticket};
-use std::{os::fd::RawFd, sync::Arc, time::SystemTime};
+use std::{os::fd::RawFd, sync::Arc};
 
 /// Does what a script function is there for. One arm for each row of AW_FUNCTIONS in
 /// src/shim/exports.h, which says what its arguments are.
@@ -50,7 +49,15 @@ pub fn call(
         Function::ExtractPubKeyFromExpMod => {
             keys::public_key_from_exp_mod(message, text(0), text(1), output(2))
         }
-        Function::JwtSign => keys::sign(message, text(0), text(1), text(2), output(3), text(4)),
+        Function::JwtSign => keys::sign(
+            module,
+            message,
+            text(0),
+            text(1),
+            text(2),
+            output(3),
+            text(4),
+        ),
         Function::JwtChallenge => {
             let (server, scope, error) = (text(2), text(3), text(4));
             challenge::bearer(message, output(0), text(1), server, scope, error)
@@ -138,8 +145,8 @@ pub enum Until {
     /// The descriptor is readable. For the core's reactor; the core closes it, or the shim where
     /// another wait follows.
     Readable(Arc<Waker>, RawFd),
-    /// The process resumes it, by its place in the queue.
-    Rung(Place),
+    /// A [`CallWaker`] was used: the process resumes it by itself.
+    Woken(Suspended),
 }
 
 /// Whether and how a script function may leave its work to be done later.
@@ -153,13 +160,13 @@ pub enum Wait {
     InQueue(Context),
 }
 
-/// Whom a pool tells that a job is done.
+/// How a pool reports that a job is done.
 #[derive(Clone, Debug)]
 pub enum Wake {
     /// The core's reactor.
     Reactor(Arc<Waker>),
     /// The process's queue.
-    Queue(Bell),
+    Queue(CallWaker),
     /// Nobody: the worker waits for the ticket.
     Nobody,
 }
@@ -168,7 +175,7 @@ impl Notify for Wake {
     fn notify(&self) {
         match self {
             Wake::Reactor(waker) => waker.wake(),
-            Wake::Queue(bell) => bell.ring(),
+            Wake::Queue(waker) => waker.wake(),
             Wake::Nobody => {}
         }
     }
@@ -179,6 +186,7 @@ impl Notify for Wake {
 /// `begin` starts it, or says at once how it ended; `late` is how it ends where it could not be
 /// waited for; `then` is the rest.
 pub fn on_thread<T: 'static>(
+    module: &Module,
     message: Message,
     wait: Wait,
     begin: impl FnOnce(Wake) -> Result<Ticket<T>, T>,
@@ -194,25 +202,21 @@ pub fn on_thread<T: 'static>(
             return then(message, value);
         }
         Wait::OnDescriptor => None,
-        Wait::InQueue(context) => Some(context).filter(|_| !is_ack(message)),
+        // An ACK has no transaction that could wait. The core sees to that itself where it waits on
+        // a descriptor, and only there.
+        Wait::InQueue(context) => Some(context).filter(|_| module.request.method(message) != "ACK"),
     };
     match context.and_then(resume::wait) {
-        Some((place, bell)) => match begin(Wake::Queue(bell)) {
+        Some((suspended, waker)) => match begin(Wake::Queue(waker)) {
             Err(value) => then(message, value),
             Ok(ticket) => Started::Waiting {
-                until: Until::Rung(place),
+                until: Until::Woken(suspended),
                 // Without a descriptor there is no time-out of the script's.
                 resume: Box::new(move |message, _| then(message, ticket.wait())),
             },
         },
         None => on_descriptor(message, begin, late, then),
     }
-}
-
-/// An ACK has no transaction that could wait. The core sees to that itself where it waits on a
-/// descriptor, and only there.
-fn is_ack(message: Message) -> bool {
-    crate::module::get().is_none_or(|module| module.request.method(message) == "ACK")
 }
 
 fn on_descriptor<T: 'static>(
@@ -245,11 +249,4 @@ fn on_descriptor<T: 'static>(
             Started::Waiting { until, resume }
         }
     }
-}
-
-/// UNIX time in seconds; 0 where the clock stands before 1970.
-pub fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |d| d.as_secs())
 }

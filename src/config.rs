@@ -1,7 +1,7 @@
 //! The module's configuration: modparams are collected ([`raw`]) and, in `mod_init`, turned once
 //! into one validated, immutable [`Config`].
 
-pub mod credentials;
+pub mod avp_list;
 pub mod database;
 pub mod http;
 pub mod outbound;

@@ -6,52 +6,18 @@
 //! So a more exact server always beats a more exact realm. Where no entry fits, a request may still
 //! be sent as `anonymous` with an empty password (RFC 3261 section 22.1).
 
+mod entry;
 mod parameter;
 
+pub use entry::{Entry, Login, Scope};
 pub use parameter::{ParameterError, SYNTAX, parse};
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use zeroize::Zeroizing;
 
 /// The user name that RFC 3261 section 22.1 has for a client without credentials.
 pub const ANONYMOUS: &str = "anonymous";
-
-/// A user name and its password.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Login {
-    /// The user name that stands in Authorization.
-    pub username: Vec<u8>,
-    /// Its password; may be empty.
-    pub password: Zeroizing<Vec<u8>>,
-}
-
-impl fmt::Debug for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Login").finish_non_exhaustive()
-    }
-}
-
-/// For what an entry is. Empty stands for any.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Scope {
-    /// The server: a host name or an address, compared without regard to case.
-    pub server: Vec<u8>,
-    /// The realm of the challenge, compared exactly (RFC 3261 section 20.44).
-    pub realm: Vec<u8>,
-    /// The user on whose behalf the request is sent, compared exactly.
-    pub user: Vec<u8>,
-}
-
-/// One entry.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// For what it is.
-    pub scope: Scope,
-    /// What answers.
-    pub login: Login,
-}
 
 type Users = HashMap<Box<[u8]>, Arc<Login>>;
 type Realms = HashMap<Box<[u8]>, Users>;

@@ -9,20 +9,20 @@
 
 mod answer;
 mod ban;
+mod basic;
 mod breaker;
 mod challenge;
 mod client;
+mod document;
 mod endpoint;
 mod error;
-mod fetch;
-mod freshness;
 mod request;
 mod resolver;
 mod shares;
 mod signature;
 mod table;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod tls;
 mod transport;
 mod url;
@@ -30,14 +30,15 @@ mod webhooks;
 
 pub use answer::{Answer, AnswerError, Ban, Grant, GrantValue, MAX_ANSWER, Remark, Verdict};
 pub use ban::Bans;
+pub use basic::Basic;
 pub use breaker::BreakerConfig;
 pub use client::{BasicFor, Client, ClientConfig, ClientError};
-pub use endpoint::{Basic, Endpoint, EndpointConfigError, EndpointDefaults, EndpointRow, Method};
+pub use document::{Document, Documents};
+pub use endpoint::{Endpoint, EndpointConfigError, EndpointDefaults, EndpointRow, Method};
 pub use error::{Cause, EndpointError};
-pub use fetch::HttpFetch;
 pub use request::{Payload, Request};
 pub use signature::{SIGNATURE_HEADER, SignatureKey};
-pub use table::{EndpointStore, EndpointTable, Found};
+pub use table::{EndpointTable, Found};
 pub use tls::{Trust, TrustError};
 pub use url::{EndpointUrl, UrlError};
 pub use webhooks::{FindEndpoint, Outcome, Target, Webhooks};

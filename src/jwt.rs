@@ -5,24 +5,20 @@
 //!
 //! The way of a token: [`token`] reads it, [`key`] reads what may verify it, [`verify`] checks the
 //! signature, [`claims`] judges what it says by [`rules`], and [`authorize`] puts these together
-//! into the answer that the routing script gets. [`cache`] remembers the answers. [`source`] is for
-//! keys that are but named where a key belongs. The other way
-//! round, [`sign`] makes a token, and [`challenge`] asks for one.
+//! into the answer that the routing script gets. [`cache`] remembers the answers. The other way round, [`sign`] makes a token, and [`challenge`] asks for one.
 
 pub mod algorithm;
 pub mod authorize;
 pub mod cache;
 pub mod challenge;
 pub mod claims;
-pub mod holder;
 pub mod json;
 pub mod key;
-pub mod key_cache;
 pub mod path;
 pub mod public_key;
 pub mod rules;
 pub mod sign;
-pub mod source;
+pub mod signing_key;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod token;

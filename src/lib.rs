@@ -5,18 +5,20 @@
 #![deny(unsafe_code)]
 
 pub mod calls;
+pub mod clock;
 pub mod config;
 pub mod counters;
 pub mod credentials;
 pub mod digest;
 pub mod http;
 pub mod jwt;
-pub mod loader;
+pub mod keys;
 pub mod module;
 pub mod opensips;
 pub mod pool;
 pub mod process;
 pub mod sip;
+pub mod start;
 pub mod store;
 
 #[allow(unsafe_code)]
@@ -29,15 +31,16 @@ mod entry {
     };
     use crate::opensips::guard;
     use crate::opensips::pvar::Message;
-    use crate::opensips::resume::{self, Context, Place};
-    use crate::{loader, log, module, opensips, process};
+    use crate::opensips::resume::{self, Context, Suspended};
+    use crate::process::{self, loader};
+    use crate::{log, module, opensips, start};
     use core::ffi::{CStr, c_char, c_int, c_ulong, c_void};
 
     /// Return code of a function whose work failed for a reason of its own.
     const INTERNAL_ERROR: c_int = -6;
 
     /// What is left to do of an asynchronous call, at an address that the core keeps.
-    type Pending = Option<(Resume, Option<Place>)>;
+    type Pending = Option<(Resume, Option<Suspended>)>;
 
     /// What the core looks up in the library. Filled in by the shim's constructor
     /// (src/shim/exports.c), before the core reads it; defined here because the linker exports
@@ -72,7 +75,7 @@ mod entry {
                     }
                 }
             };
-            module::collect(&name, value);
+            start::collect(&name, value);
             0
         })
     }
@@ -80,7 +83,7 @@ mod entry {
     /// `mod_init`.
     #[unsafe(no_mangle)]
     extern "C" fn aw_rs_mod_init() -> c_int {
-        guard::entry(c"mod_init", -1, || match module::init() {
+        guard::entry(c"mod_init", -1, || match start::init() {
             Ok(()) => {
                 let release = opensips::core_release();
                 log!(
@@ -106,11 +109,11 @@ mod entry {
     extern "C" fn aw_rs_child_init(rank: c_int) -> c_int {
         guard::entry(c"child_init", -1, || {
             if let Some(module) = module::get().filter(|_| rank >= 1) {
-                process::with(|process| {
+                process::with(module, |process| {
                     if let Some(url) = module.config.tokens.jwks_url.clone() {
-                        process.fetch_behind(vec![url]);
+                        process.fetch_in_background(vec![url]);
                     }
-                    process.begin_reading_credentials(module);
+                    process.begin_reading_credentials();
                 });
             }
             0
@@ -139,9 +142,9 @@ mod entry {
             // SAFETY: made by `hand_over`, and not freed while the core waits for it.
             let pending = unsafe { &mut *param }.take();
             let started = match pending {
-                Some((resume, place)) => {
+                Some((resume, suspended)) => {
                     // The core may come on its own: nobody is to resume it once more then.
-                    drop(place);
+                    drop(suspended);
                     resume(Message::new(msg), timed_out != 0)
                 }
                 None => Started::Done(INTERNAL_ERROR),
@@ -178,15 +181,15 @@ mod entry {
     }
 
     /// Tells the shim what a call waits for.
-    fn tell(until: Until, out: &mut aw_async) -> Option<Place> {
+    fn tell(until: Until, out: &mut aw_async) -> Option<Suspended> {
         match until {
             Until::Readable(_, fd) => {
                 out.fd = fd;
                 None
             }
-            Until::Rung(place) => {
+            Until::Woken(suspended) => {
                 out.queued = 1;
-                Some(place)
+                Some(suspended)
             }
         }
     }
@@ -210,8 +213,8 @@ mod entry {
             Started::Waiting { until, resume } => {
                 // SAFETY: the shim gives room for it wherever a function may wait.
                 let out = unsafe { &mut *out };
-                let place = tell(until, out);
-                out.param = Box::into_raw(Box::<Pending>::new(Some((resume, place)))).cast();
+                let suspended = tell(until, out);
+                out.param = Box::into_raw(Box::<Pending>::new(Some((resume, suspended)))).cast();
                 1
             }
         }

@@ -1,101 +1,23 @@
 //! The module in one OpenSIPS: what is set up once, before the fork, and never changes after.
 
-mod tables;
-
-pub use tables::Tables;
-
-use crate::calls::request::RequestVariables;
-use crate::config::credentials::Credential;
-use crate::config::database::{Database, Driver};
-use crate::config::http::Http;
-use crate::config::raw::RawValue;
-use crate::config::{Config, ConfigError, Raw};
+use crate::config::Config;
+use crate::config::database::Database;
 use crate::credentials::Credentials;
-use crate::digest::{NonceError, Nonces};
-use crate::jwt::path::ClaimPath;
-use crate::loader::{self, LoadError};
-use crate::log;
-use crate::opensips;
+use crate::digest::Nonces;
 use crate::opensips::avp::Avp;
+use crate::opensips::request::RequestVariables;
 use crate::opensips::segment::Segment;
-use crate::opensips::{cachedb, db, fork, guard, shared};
+use crate::opensips::{cachedb, db};
 use crate::store::cache::Ready;
-use crate::store::profiles::{Profile, Secret};
-use crate::store::version::VersionError;
-use crate::store::{Cell, Select, Source, StoreError};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Instant;
-use thiserror::Error;
-use zeroize::Zeroizing;
+use std::sync::{Arc, OnceLock};
 
-/// Version of each table that the module needs; of `profiles_table` and `secrets_table` it is
-/// that of auth_jwt.
-const TABLE_VERSION: i64 = 1;
-
-/// Why the module does not start.
-#[derive(Debug, Error)]
-pub enum InitError {
-    /// A parameter is wrong.
-    #[error("{0}")]
-    Config(#[from] ConfigError),
-    /// No driver serves the URL.
-    #[error(
-        "parameter \"db_url\": no loaded module serves {shown}; load the driver first, e.g. \
-         loadmodule \"db_{scheme}.so\""
-    )]
-    NoDriver {
-        /// The URL without user password.
-        shown: String,
-        /// Its scheme.
-        scheme: String,
-    },
-    /// The database can't be used.
-    #[error("parameter \"db_url\": {shown}: {error}")]
-    Database {
-        /// The URL without user password.
-        shown: String,
-        /// Why.
-        error: StoreError,
-    },
-    /// Not all of it can be held in memory.
-    #[error("parameter \"cache_mode\": {shown}: {error}")]
-    Preload {
-        /// The URL without user password.
-        shown: String,
-        /// Why.
-        error: LoadError,
-    },
-    /// The tables are not as needed.
-    #[error("{shown}: {error}")]
-    Version {
-        /// The URL without user password.
-        shown: String,
-        /// Why.
-        error: VersionError,
-    },
-    /// An AVP's name is refused by the core.
-    #[error("parameter {parameter:?}: the core refuses the AVP name {name:?}")]
-    Avp {
-        /// The parameter.
-        parameter: &'static str,
-        /// The name.
-        name: String,
-    },
-    /// The core does not know a pseudo-variable that the module reads.
-    #[error("the core knows no pseudo-variable {0}")]
-    Variable(String),
-    /// No module serves the CacheDB's URL.
-    #[error(
-        "parameter \"cachedb_url\": no loaded module serves it with counters; load the engine \
-         first, e.g. loadmodule \"cachedb_local.so\""
-    )]
-    NoEngine,
-    /// The system gave no random bytes.
-    #[error("{0}")]
-    Nonce(#[from] NonceError),
-    /// No memory.
-    #[error("no shared memory: {0}")]
-    Memory(#[from] std::io::Error),
+/// The optional tables that are there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tables {
+    /// That of the endpoints of realms.
+    pub endpoints: bool,
+    /// That of credentials.
+    pub credentials: bool,
 }
 
 /// What is set up once.
@@ -110,7 +32,7 @@ pub struct Module {
     /// The first snapshot of all profiles, with `cache_mode` "preload".
     pub first_snapshot: Option<Segment>,
     /// AVPs of `load_credentials`, parallel to the configuration's.
-    pub credential_avps: Vec<Avp>,
+    pub profile_avps: Vec<Avp>,
     /// AVPs of `load_claims`, parallel to the configuration's.
     pub claim_avps: Vec<Avp>,
     /// AVPs of `load_grant`, parallel to the configuration's.
@@ -143,198 +65,14 @@ impl Module {
     }
 }
 
-static RAW: Mutex<Option<Raw>> = Mutex::new(None);
 static MODULE: OnceLock<Module> = OnceLock::new();
-
-/// Notes one modparam.
-pub fn collect(name: &str, value: RawValue) {
-    let mut raw = RAW.lock().unwrap_or_else(PoisonError::into_inner);
-    raw.get_or_insert_default().push(name, value);
-}
 
 /// The module, once it is set up.
 pub fn get() -> Option<&'static Module> {
     MODULE.get()
 }
 
-/// Sets the module up: `mod_init`, before the fork. Whatever it opens it closes again.
-///
-/// # Errors
-/// See [`InitError`]; OpenSIPS must not start then.
-pub fn init() -> Result<(), InitError> {
-    guard::install();
-    fork::install();
-    shared::init()?;
-    // Both TLS users (webhooks, database) name no provider of their own.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let raw = RAW
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take()
-        .unwrap_or_default();
-    let config = Config::new(&raw)?;
-    let Checked {
-        core_driver,
-        tables,
-        first_snapshot,
-    } = match &config.database {
-        Some(database) => check(&config, database)?,
-        None => Checked::default(),
-    };
-    if first_snapshot.is_some() {
-        opensips::want_loader();
-    }
-    let credentials = config.database.as_ref().map_or(&[][..], |d| &d.credentials);
-    let module = Module {
-        core_driver,
-        tables,
-        first_snapshot,
-        credentials: Arc::new(Credentials::new(config.outbound.entries.iter().cloned())),
-        provider: config.tokens.jwks_url.as_deref().map(provider),
-        credential_avps: avps("load_credentials", credentials)?,
-        claim_avps: claim_avps(&config.tokens.claims)?,
-        grant_avps: avps("load_grant", &config.http.grant)?,
-        authorization_avps: avps("load_authorization", &config.http.authorization)?,
-        counters: counters(&config.http)?,
-        nonces: nonces(&config.http)?,
-        request: RequestVariables::new().map_err(InitError::Variable)?,
-        config,
-    };
+/// Makes it the module of this OpenSIPS. The first one stays.
+pub fn set(module: Module) {
     let _ = MODULE.set(module);
-    Ok(())
-}
-
-fn provider(url: &str) -> Arc<Ready> {
-    let material = Zeroizing::new(url.as_bytes().to_vec());
-    let secret = Secret {
-        material,
-        start: i64::MIN,
-        end: i64::MAX,
-    };
-    Arc::new(Ready::new(Profile {
-        username: Vec::new(),
-        columns: Vec::new(),
-        secrets: vec![secret],
-    }))
-}
-
-fn claim_avps(claims: &[(String, ClaimPath)]) -> Result<Vec<Avp>, InitError> {
-    let refused = |name: &String| InitError::Avp {
-        parameter: "load_claims",
-        name: name.clone(),
-    };
-    claims
-        .iter()
-        .map(|(name, _)| Avp::named(name).ok_or_else(|| refused(name)))
-        .collect()
-}
-
-fn avps(parameter: &'static str, list: &[Credential]) -> Result<Vec<Avp>, InitError> {
-    list.iter()
-        .map(|credential| {
-            Avp::named(&credential.avp).ok_or_else(|| InitError::Avp {
-                parameter,
-                name: credential.avp.clone(),
-            })
-        })
-        .collect()
-}
-
-fn counters(http: &Http) -> Result<Option<cachedb::Engine>, InitError> {
-    let Some(url) = &http.cachedb_url else {
-        log!(
-            Info,
-            c"mod_init",
-            "cachedb_url is not set: http_authorize keeps no bans, and can't tell a replay while \
-             its nonce is fresh (nonce_expire)"
-        );
-        return Ok(None);
-    };
-    cachedb::Engine::bind(url)
-        .map(Some)
-        .ok_or(InitError::NoEngine)
-}
-
-fn nonces(http: &Http) -> Result<Nonces, InitError> {
-    Ok(match &http.nonce_secret {
-        Some(secret) => Nonces::new(secret.as_bytes(), http.nonce_expire),
-        None => Nonces::new(&Nonces::random_secret()?, http.nonce_expire),
-    })
-}
-
-/// What the database has shown at start.
-#[derive(Default)]
-struct Checked {
-    /// The core's driver, where that serves.
-    core_driver: Option<db::Driver>,
-    /// The optional tables that are there.
-    tables: Tables,
-    first_snapshot: Option<Segment>,
-}
-
-/// Connects to the database, checks the versions of its tables, reads all of it where that is
-/// wanted, and leaves it again.
-fn check(config: &Config, database: &Database) -> Result<Checked, InitError> {
-    match &database.driver {
-        Driver::Native(native) => {
-            let deadline = Instant::now() + database.timeout;
-            let checked = check_with(config, database, &mut native.source(deadline));
-            native.disconnect();
-            checked
-        }
-        Driver::Core => {
-            let driver = db::Driver::bind(&database.url).ok_or_else(|| InitError::NoDriver {
-                shown: database.shown.clone(),
-                scheme: database.scheme.clone(),
-            })?;
-            let connection = driver
-                .open(&database.url)
-                .ok_or_else(|| InitError::Database {
-                    shown: database.shown.clone(),
-                    error: StoreError::Unreachable("see the driver's message above".into()),
-                })?;
-            let checked = check_with(config, database, &mut CoreSource(&connection))?;
-            Ok(Checked {
-                core_driver: Some(driver),
-                ..checked
-            })
-        }
-    }
-}
-
-fn check_with(
-    config: &Config,
-    database: &Database,
-    source: &mut dyn Source,
-) -> Result<Checked, InitError> {
-    let tables = tables::check(config, database, source)?;
-    let first_snapshot = match database.preload {
-        false => None,
-        true => Some(
-            loader::first(database, source).map_err(|error| InitError::Preload {
-                shown: database.shown.clone(),
-                error,
-            })?,
-        ),
-    };
-    Ok(Checked {
-        core_driver: None,
-        tables,
-        first_snapshot,
-    })
-}
-
-/// A connection of the core's DB API as a [`Source`].
-pub struct CoreSource<'a>(pub &'a db::Connection);
-
-impl Source for CoreSource<'_> {
-    fn select(&mut self, select: &Select<'_>) -> Result<Vec<Vec<Cell>>, StoreError> {
-        let key = select.key.map(|(column, value)| (column, value.as_bytes()));
-        self.0
-            .select(select.table, select.columns, key, select.limit)
-            .ok_or_else(|| StoreError::Refused {
-                table: select.table.to_owned(),
-                cause: "see the driver's message above".into(),
-            })
-    }
 }

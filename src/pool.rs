@@ -8,24 +8,28 @@
 //! is dropped.
 //!
 //! - There is no queue. A job runs at once, on the thread that became idle last (its stack is warm,
-//!   and the others get a chance to grow old), else on a new thread. When
+//!   and the others can end for want of work), else on a new thread. When
 //!   [`PoolConfig::max_threads`] jobs are running, [`Pool::submit`] refuses.
 //! - Threads that had nothing to do for [`PoolConfig::idle`] end, also the one that watches the
-//!   deadlines: after a while, an unused pool is no thread at all.
+//!   deadlines: after a while, an unused pool has no thread at all.
 //! - Threads do not survive a fork. A pool is to be made in the process that uses it.
 
 mod deadline;
+mod full;
+mod lock;
 mod ticket;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use std::{fmt, io, thread};
+use std::{fmt, thread};
 
 use deadline::Deadlines;
+use lock::lock;
 use ticket::Slot;
 
+pub use full::PoolFull;
 pub use ticket::{Lost, NoNotify, Notify, Ticket};
 
 /// The stack of a thread, in bytes, that is enough for TLS, name resolution and a database
@@ -70,54 +74,40 @@ impl Default for PoolConfig {
     }
 }
 
-/// Why [`Pool::submit`] did not take a job. The job was dropped, nothing will be notified.
-#[derive(Debug, thiserror::Error)]
-pub enum PoolFull {
-    /// As many jobs as allowed are running.
-    #[error("{max} jobs are running, which is the limit")]
-    Busy {
-        /// The limit, [`PoolConfig::max_threads`].
-        max: usize,
-    },
-    /// The system gave no thread.
-    #[error("no thread could be started: {0}")]
-    NoThread(#[source] io::Error),
-}
-
 /// A job as a thread runs it: it knows its slot and never unwinds.
 type Job = Box<dyn FnOnce() + Send>;
 
-/// A thread's letter box: a job is put in by whoever took the thread off the list of idle ones.
+/// A thread's mailbox. Only whoever took the thread off the list of idle ones puts something in.
 #[derive(Default)]
 struct Mailbox {
-    letter: Mutex<Letter>,
+    message: Mutex<Message>,
     arrived: Condvar,
 }
 
 #[derive(Default)]
-enum Letter {
+enum Message {
     #[default]
     Empty,
-    Job(Job),
+    Run(Job),
     /// The pool is gone.
-    End,
+    Exit,
 }
 
 impl Mailbox {
-    fn put(&self, letter: Letter) {
-        *lock(&self.letter) = letter;
+    fn put(&self, message: Message) {
+        *lock(&self.message) = message;
         self.arrived.notify_one();
     }
 
-    /// Waits for the next letter; `None` when nothing came within `limit`.
-    fn take(&self, limit: Option<Duration>) -> Option<Letter> {
-        let mut letter = lock(&self.letter);
+    /// Waits for the next message; `None` when nothing came within `limit`.
+    fn take(&self, limit: Option<Duration>) -> Option<Message> {
+        let mut message = lock(&self.message);
         let until = limit.and_then(|limit| Instant::now().checked_add(limit));
-        while matches!(*letter, Letter::Empty) {
-            letter = match until {
+        while matches!(*message, Message::Empty) {
+            message = match until {
                 None => self
                     .arrived
-                    .wait(letter)
+                    .wait(message)
                     .unwrap_or_else(PoisonError::into_inner),
                 Some(until) => {
                     let left = until.saturating_duration_since(Instant::now());
@@ -125,13 +115,13 @@ impl Mailbox {
                         return None;
                     }
                     self.arrived
-                        .wait_timeout(letter, left)
+                        .wait_timeout(message, left)
                         .unwrap_or_else(PoisonError::into_inner)
                         .0
                 }
             };
         }
-        Some(std::mem::take(&mut *letter))
+        Some(std::mem::take(&mut *message))
     }
 }
 
@@ -245,7 +235,7 @@ impl Pool {
         let mut threads = lock(&self.shared.threads);
         if let Some(mailbox) = threads.idle.pop() {
             drop(threads);
-            mailbox.put(Letter::Job(job));
+            mailbox.put(Message::Run(job));
             return Ok(());
         }
         if threads.total >= max {
@@ -290,7 +280,7 @@ impl Drop for Pool {
             std::mem::take(&mut threads.idle)
         };
         for mailbox in idle {
-            mailbox.put(Letter::End);
+            mailbox.put(Message::Exit);
         }
         self.deadlines.close();
     }
@@ -311,8 +301,8 @@ fn work(shared: &Shared, first: Job) {
             }
             threads.idle.push(Arc::clone(&mailbox));
         }
-        let letter = match mailbox.take(Some(shared.config.idle)) {
-            Some(letter) => letter,
+        let message = match mailbox.take(Some(shared.config.idle)) {
+            Some(message) => message,
             None => {
                 let mut threads = lock(&shared.threads);
                 match threads
@@ -328,32 +318,27 @@ fn work(shared: &Shared, first: Job) {
                         if let Some(OnQuiet(call)) =
                             shared.config.on_quiet.as_ref().filter(|_| quiet)
                         {
-                            // Nobody is there to be told of a panic.
+                            // There is nobody to report a panic to.
                             let _ = catch_unwind(AssertUnwindSafe(|| call()));
                         }
                         return;
                     }
-                    // Somebody has taken this thread off the list and is about to write.
+                    // Taken off the list by somebody who is about to put a message in.
                     None => {
                         drop(threads);
-                        mailbox.take(None).unwrap_or(Letter::End)
+                        mailbox.take(None).unwrap_or(Message::Exit)
                     }
                 }
             }
         };
-        match letter {
-            Letter::Job(next) => job = next,
-            Letter::Empty | Letter::End => {
+        match message {
+            Message::Run(next) => job = next,
+            Message::Empty | Message::Exit => {
                 lock(&shared.threads).total -= 1;
                 return;
             }
         }
     }
-}
-
-/// Locks, also after a panic elsewhere: nothing in this module leaves its data half changed.
-fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

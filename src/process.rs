@@ -1,33 +1,28 @@
 //! What one OpenSIPS process holds: threads and connections, which don't survive a fork.
 
 mod credentials;
+mod database;
+pub mod loader;
 mod profiles;
-mod told;
+mod warned;
 
 pub use credentials::CredentialCache;
+pub use database::{Asked, Database, Query};
 pub use profiles::Profiles;
-pub use told::Told;
+pub use warned::WarnedOnce;
 
-use crate::config::database::Database;
-use crate::config::http::Http;
-use crate::http::{
-    Client, ClientError, Endpoint, EndpointDefaults, EndpointTable, HttpFetch, Webhooks,
-};
+use crate::http::{Client, ClientError, Endpoint, EndpointTable, Webhooks};
 use crate::jwt::cache::VerifiedTokens;
-use crate::jwt::holder::KeyHolder;
-use crate::jwt::key_cache::KeyCache;
 use crate::jwt::path::ClaimValue;
-use crate::jwt::sign::{SigningKey, SigningKeyError};
-use crate::jwt::source::{Fetch, FetchError, Fetched, KeySources};
-use crate::module::{CoreSource, Module};
+use crate::jwt::signing_key::{SigningKey, SigningKeyError};
+use crate::keys::{Fetch, FetchError, Fetched, HttpFetch, KeyCache, KeyHolder, KeySources};
+use crate::module::Module;
 use crate::opensips::cachedb::{self, CacheDbError};
 use crate::opensips::fork::PerProcess;
-use crate::opensips::{db, reactor, shared};
-use crate::pool::{Lost, Notify, OnQuiet, Pool, PoolConfig, PoolFull, Ticket};
+use crate::opensips::{reactor, shared};
+use crate::pool::{NoNotify, Notify, OnQuiet, Pool, PoolConfig, Ticket};
 use crate::store::cache::Ready;
-use crate::store::mysql::MySql;
-use crate::store::profiles::Profile;
-use crate::store::{Source, StoreError};
+use crate::store::{Answer, Source, StoreError};
 use lru::LruCache;
 use std::{num::NonZeroUsize, sync::Arc, time::Instant};
 
@@ -54,13 +49,13 @@ pub struct Verified {
     pub claims: Box<[Option<ClaimValue>]>,
 }
 
-/// What a question for a profile ends with.
-pub type Answer = Result<Option<Profile>, StoreError>;
-
 /// See the [module](self).
 pub struct Process {
-    queries: Pool,
-    core_db: Option<db::Connection>,
+    module: &'static Module,
+    /// Threads for the database, and for keys at URLs.
+    threads: Arc<Pool>,
+    /// `None` without `db_url`.
+    database: Option<Database>,
     /// Profiles that are at hand, where there is a database of them.
     pub profiles: Option<Profiles>,
     /// Endpoints of realms, where there is a table of them.
@@ -81,17 +76,7 @@ pub struct Process {
     /// Keys that scripts give.
     pub keys: KeyCache,
     /// Weak secrets that were warned of.
-    pub told: Told,
-    /// The database did not answer in time.
-    held: Option<Held>,
-}
-
-/// A database that did not answer in time is asked by one probe at a time, behind the back of the
-/// requests, which fail at once instead of waiting for it one by one.
-#[derive(Debug)]
-struct Held {
-    error: StoreError,
-    probe: Option<Ticket<Answer>>,
+    pub warned: WarnedOnce,
 }
 
 thread_local! {
@@ -102,8 +87,8 @@ thread_local! {
 
 /// Works with what the calling process holds. Only for a process's own thread, not for those of
 /// a pool.
-pub fn with<T>(work: impl FnOnce(&mut Process) -> T) -> T {
-    PROCESS.with(|process| process.with(Process::new, work))
+pub fn with<T>(module: &'static Module, work: impl FnOnce(&mut Process) -> T) -> T {
+    PROCESS.with(|process| process.with(|| Process::new(module), work))
 }
 
 /// Drops what the calling process holds, at its end.
@@ -113,50 +98,46 @@ pub fn end() {
 }
 
 impl Process {
-    fn new() -> Self {
-        let config = PoolConfig {
+    fn new(module: &'static Module) -> Self {
+        let threads = PoolConfig {
             max_threads: MAX_QUERIES,
             thread_init: reactor::block_signals,
             ..PoolConfig::default()
         };
-        let module = crate::module::get();
-        let database = module.and_then(|m| m.config.database.as_ref());
+        let config = &module.config;
         Process {
-            queries: Pool::new("auth_web-db", config),
-            core_db: None,
-            profiles: database.map(Profiles::new),
-            endpoints: module.and_then(|module| {
-                let cache = &module.endpoints_database()?.cache;
-                let defaults = module.config.http.defaults.clone();
-                Some(Arc::new(EndpointTable::new(defaults, cache.ttl)))
+            module,
+            threads: Arc::new(Pool::new("auth_web-db", threads)),
+            database: config
+                .database
+                .as_ref()
+                .map(|database| Database::new(database, module.core_driver)),
+            profiles: config.database.as_ref().map(Profiles::new),
+            endpoints: module.endpoints_database().map(|database| {
+                let defaults = config.http.defaults.clone();
+                Arc::new(EndpointTable::new(defaults, database.cache.ttl))
             }),
             named: LruCache::new(MAX_NAMED),
             webhooks: None,
             credential_cache: CredentialCache::default(),
             sources: Arc::new(key_sources(module)),
             sources_generation: shared::page().generation.get(),
-            tokens: VerifiedTokens::new(module.map_or(0, |m| m.config.tokens.cache_size)),
+            tokens: VerifiedTokens::new(config.tokens.cache_size),
             signing: LruCache::new(MAX_SIGNING),
             keys: KeyCache::default(),
-            told: Told::default(),
-            held: None,
+            warned: WarnedOnce::default(),
         }
     }
 
-    /// Starts to ask for the profile of a tag on a thread; `notify` is told when the ticket is
-    /// complete, `db_timeout` later at the latest.
-    ///
-    /// # Errors
-    /// Where nothing was started.
-    pub fn begin<N: Notify + 'static>(
+    /// Asks the database; see [`Database::ask`].
+    pub fn ask<T: Send + 'static>(
         &mut self,
-        database: &Database,
-        native: &MySql,
-        tag: &str,
-        notify: N,
-    ) -> Result<Ticket<Answer>, StoreError> {
-        self.check_held(database, native, tag)?;
-        self.submit(database, native, tag, notify)
+        work: impl FnOnce(&mut dyn Source) -> Answer<T> + Send + 'static,
+    ) -> Asked<T> {
+        match &mut self.database {
+            Some(database) => database.ask(&self.threads, work),
+            None => Asked::Answered(Err(StoreError::Unreachable("db_url is not set".to_owned()))),
+        }
     }
 
     /// Whether `jwt_reload` was called since the keys of files and URLs were looked at.
@@ -182,8 +163,7 @@ impl Process {
         urls: Vec<String>,
         notify: N,
     ) -> Result<Ticket<Vec<String>>, Vec<String>> {
-        let timeout = crate::module::get().map(|m| m.config.http.client.timeout);
-        let deadline = Instant::now() + timeout.unwrap_or_default();
+        let deadline = Instant::now() + self.module.config.http.client.timeout;
         let lost = |_| vec!["keys of a URL were not fetched in time (http_timeout)".to_owned()];
         let sources = self.sources.clone();
         let job = move || {
@@ -193,135 +173,35 @@ impl Process {
                 .map(|error| error.to_string())
                 .collect()
         };
-        self.queries
+        self.threads
             .submit(deadline, lost, job, notify)
             .map_err(|error| vec![format!("keys of a URL are not fetched: {error}")])
     }
 
-    /// Fetches the keys of URLs that got old, behind the back of the requests.
+    /// Fetches the keys of URLs that got old, in the background.
     pub fn refresh_keys<'a>(&self, keys: impl IntoIterator<Item = &'a KeyHolder>) {
         let now = Instant::now();
         for holder in keys.into_iter().filter(|holder| holder.is_reference()) {
             if let Some(url) = holder.should_refresh(&self.sources, now) {
-                self.fetch_behind(vec![url.to_owned()]);
+                self.fetch_in_background(vec![url.to_owned()]);
             }
         }
     }
 
-    /// Fetches the keys of URLs behind the back of the requests. How that went shows when a token
-    /// needs them.
-    pub fn fetch_behind(&self, urls: Vec<String>) {
-        drop(self.fetch(urls, crate::pool::NoNotify));
-    }
-
-    fn submit<N: Notify + 'static>(
-        &self,
-        database: &Database,
-        native: &MySql,
-        tag: &str,
-        notify: N,
-    ) -> Result<Ticket<Answer>, StoreError> {
-        let deadline = Instant::now() + database.timeout;
-        let milliseconds = u64::try_from(database.timeout.as_millis()).unwrap_or(u64::MAX);
-        let lost = move |lost| match lost {
-            Lost::TimedOut => Err(StoreError::TimedOut(milliseconds)),
-            Lost::Panicked => Err(StoreError::Unreachable(
-                "internal error in its driver".into(),
-            )),
-        };
-        let (native, tables, tag) = (native.clone(), database.tables.clone(), tag.to_owned());
-        let job = move || tables.fetch(&mut native.source(deadline), &tag);
-        self.queries
-            .submit(deadline, lost, job, notify)
-            .map_err(|error| match error {
-                PoolFull::Busy { .. } | PoolFull::NoThread(_) => {
-                    StoreError::Busy(error.to_string())
-                }
-            })
-    }
-
-    /// An error where the database did not answer in time and no probe has got through yet.
-    fn check_held(
-        &mut self,
-        database: &Database,
-        native: &MySql,
-        tag: &str,
-    ) -> Result<(), StoreError> {
-        let Some(mut held) = self.held.take() else {
-            return Ok(());
-        };
-        match held.probe.take().map(Ticket::try_take) {
-            Some(Ok(answer)) if !matches!(answer, Err(StoreError::TimedOut(_))) => return Ok(()),
-            Some(Err(under_way)) => held.probe = Some(under_way),
-            _ => {
-                held.probe = self
-                    .submit(database, native, tag, crate::pool::NoNotify)
-                    .ok()
-            }
-        }
-        let error = held.error.clone();
-        self.held = Some(held);
-        Err(error)
-    }
-
-    /// Learns from an answer whether requests may wait for the database.
-    pub fn note(&mut self, answer: &Answer) {
-        if let Err(error @ StoreError::TimedOut(_)) = answer
-            && self.held.is_none()
-        {
-            self.held = Some(Held {
-                error: error.clone(),
-                probe: None,
-            });
-        }
-    }
-
-    /// The profile of a tag by the core's driver, which takes as long as it takes.
-    pub fn profile_by_core(&mut self, module: &Module, database: &Database, tag: &str) -> Answer {
-        self.by_core(module, database, |source| {
-            database.tables.fetch(source, tag)
-        })
-    }
-
-    /// Asks the database by the core's driver, on this process's connection.
-    ///
-    /// # Errors
-    /// What the driver or the work says.
-    pub fn by_core<T>(
-        &mut self,
-        module: &Module,
-        database: &Database,
-        work: impl FnOnce(&mut dyn Source) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        let connection = match self.core_db.take() {
-            Some(connection) => connection,
-            None => module
-                .core_driver
-                .and_then(|driver| driver.open(&database.url))
-                .ok_or_else(|| {
-                    StoreError::Unreachable("see the driver's message above".to_owned())
-                })?,
-        };
-        let answer = work(&mut CoreSource(&connection));
-        // After a failure the next question starts from a new connection.
-        if !matches!(answer, Err(StoreError::Refused { .. })) {
-            self.core_db = Some(connection);
-        }
-        answer
+    /// Fetches the keys of URLs in the background. How that went shows when a token needs them.
+    pub fn fetch_in_background(&self, urls: Vec<String>) {
+        drop(self.fetch(urls, NoNotify));
     }
 
     /// The endpoint of a URL, or of several separated by blanks, that a script names.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn endpoint(
-        &mut self,
-        urls: &str,
-        defaults: &EndpointDefaults,
-    ) -> Result<Arc<Endpoint>, String> {
+    pub fn endpoint(&mut self, urls: &str) -> Result<Arc<Endpoint>, String> {
         if let Some(endpoint) = self.named.get(urls) {
             return Ok(endpoint.clone());
         }
+        let defaults = &self.module.config.http.defaults;
         let endpoint = Arc::new(Endpoint::parse(urls, defaults).map_err(|e| e.to_string())?);
         self.named.put(urls.to_owned(), endpoint.clone());
         Ok(endpoint)
@@ -344,14 +224,12 @@ impl Process {
     ///
     /// # Errors
     /// Where none can be made.
-    pub fn webhooks(&mut self, http: &Http) -> Result<Arc<Webhooks>, ClientError> {
+    pub fn webhooks(&mut self) -> Result<Arc<Webhooks>, ClientError> {
         if let Some(webhooks) = &self.webhooks {
             return Ok(webhooks.clone());
         }
-        let mut client = Client::new(http.client.clone())?;
-        if let Some(module) = crate::module::get() {
-            client = client.answering_challenges(self.basic_for(module));
-        }
+        let http = &self.module.config.http;
+        let client = Client::new(http.client.clone())?.answering_challenges(self.basic_for());
         let client = Arc::new(client);
         let quiet = client.clone();
         let config = PoolConfig {
@@ -372,18 +250,12 @@ impl Process {
 }
 
 /// Where the keys of files and URLs come from.
-fn key_sources(module: Option<&Module>) -> KeySources {
-    let client = module
-        .map(|m| m.config.http.client.clone())
-        .unwrap_or_default();
-    let config = module
-        .map(|m| m.config.tokens.sources.clone())
-        .unwrap_or_default();
-    let fetcher: Arc<dyn Fetch + Send + Sync> = match HttpFetch::new(&client) {
+fn key_sources(module: &Module) -> KeySources {
+    let fetcher: Arc<dyn Fetch + Send + Sync> = match HttpFetch::new(&module.config.http.client) {
         Ok(fetcher) => Arc::new(fetcher),
         Err(error) => Arc::new(NoFetch(error.to_string())),
     };
-    KeySources::new(config, fetcher)
+    KeySources::new(module.config.tokens.sources.clone(), fetcher)
 }
 
 /// Where no HTTP client can be made, which mod_init has tried.

@@ -10,6 +10,8 @@ pub mod endpoints;
 pub mod mysql;
 pub mod profiles;
 pub mod snapshot;
+#[cfg(test)]
+mod testing;
 pub mod url;
 pub mod version;
 
@@ -89,6 +91,9 @@ pub enum StoreError {
     #[error("too many queries at once in this process: {0}")]
     Busy(String),
 }
+
+/// What a question to a database ends with.
+pub type Answer<T> = Result<T, StoreError>;
 
 /// A database that can be asked.
 pub trait Source {

@@ -4,9 +4,11 @@
 
 mod docs {
     pub mod block;
+    pub mod circles;
     pub mod config;
     pub mod examples;
     pub mod exports;
+    pub mod imports;
     pub mod links;
     pub mod manual;
     pub mod quick_start;
@@ -29,6 +31,7 @@ fn trials() -> Vec<Trial> {
     trials.extend(docs::reasons::trials());
     trials.extend(docs::links::trials());
     trials.extend(docs::threats::trials());
+    trials.extend(docs::circles::trials());
     trials.push(docs::quick_start::sql_trial());
     let mut cores = harness::core::opensips();
     cores.retain(harness::core::Core::is_served);

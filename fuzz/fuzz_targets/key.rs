@@ -3,7 +3,7 @@
 
 use auth_web::jwt::key::{Key, KeySet};
 use auth_web::jwt::public_key::{from_certificate, from_exp_mod};
-use auth_web::jwt::sign::SigningKey;
+use auth_web::jwt::signing_key::SigningKey;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

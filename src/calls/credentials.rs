@@ -33,7 +33,7 @@ pub fn get(
             code::FAILED
         }
     };
-    match process::with(|process| process.credentials(module)) {
+    match process::with(module, |process| process.credentials()) {
         Ok(credentials) => match credentials.get(server, realm, user) {
             Some(login) => give(&login.username, &login.password, code::FOUND),
             None => give(ANONYMOUS.as_bytes(), b"", code::ANONYMOUS),

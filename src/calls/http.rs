@@ -2,21 +2,18 @@
 
 use super::codes::http as code;
 use super::{Started, Wait, Wake};
-use crate::config::database::{Database, Driver};
 use crate::config::http::Http;
 use crate::digest::{Credentials, Digest, Freshness, NonceUses, Use};
 use crate::http::{
-    Answer, Ban, Bans, Endpoint, EndpointError, EndpointRow, EndpointStore, GrantValue, Outcome,
-    Request, Target, Verdict,
+    Answer, Ban, Bans, Endpoint, EndpointError, GrantValue, Outcome, Request, Target, Verdict,
 };
 use crate::log;
 use crate::module::Module;
 use crate::opensips::pvar::{Message, Value, Variable};
 use crate::opensips::stats::{self, Statistic};
 use crate::pool::Ticket;
-use crate::process;
+use crate::process::{self, Asked};
 use crate::sip::{self, AddressOfRecord, Header};
-use crate::store::StoreError;
 use std::{
     ffi::CStr,
     fmt::Display,
@@ -28,7 +25,6 @@ mod choice;
 mod proof;
 
 pub use choice::binding;
-pub use proof::parts;
 
 use choice::Chosen;
 use proof::Proof;
@@ -68,6 +64,7 @@ pub fn authorize(
     };
     let requested = request.expires;
     super::on_thread(
+        module,
         message,
         wait,
         |wake| call.begin(target, request, wake),
@@ -224,9 +221,7 @@ impl Call {
         if !url.is_empty() {
             let parsed = std::str::from_utf8(url)
                 .map_err(|_| "the URL is not UTF-8".to_owned())
-                .and_then(|url| {
-                    process::with(|process| process.endpoint(url, &self.http.defaults))
-                });
+                .and_then(|url| process::with(self.module, |process| process.endpoint(url)));
             return parsed
                 .map(Target::Endpoint)
                 .map_err(|error| self.failed(&error));
@@ -241,34 +236,29 @@ impl Call {
             Some(endpoint) => Ok(Target::Endpoint(endpoint)),
             None => Err(self.no_endpoint()),
         };
-        let table = process::with(|process| process.endpoints.clone());
-        let (Some(database), Some(table)) = (self.module.endpoints_database(), table) else {
+        let table = process::with(self.module, |process| process.endpoints.clone());
+        let Some(table) = table else {
             return known(fallback);
         };
         if let Some(found) = table.cached(&realm, Instant::now()) {
             return known(found.endpoint.or(fallback));
         }
-        if let Driver::Native(native) = &database.driver {
-            let deadline = Instant::now() + database.timeout.min(self.http.client.timeout);
-            let tables = self.http.tables.clone();
-            let store = NativeEndpoints {
-                native: native.clone(),
-                tables,
-                deadline,
-            };
-            let asked = realm.clone();
-            let find = Box::new(move || {
-                let found = table.lookup(&store, &asked, Instant::now())?;
-                Ok(found.endpoint.or(fallback))
-            });
-            return Ok(Target::Realm { realm, find });
-        }
-        let store = CoreEndpoints {
-            module: self.module,
-            database,
-            http: self.http,
+        let (of, rows) = (realm.clone(), &self.http.tables);
+        let asked = process::with(self.module, |process| {
+            process.ask(move |source| rows.fetch(source, &of))
+        });
+        let row = match asked {
+            Asked::Answered(row) => row,
+            Asked::Pending(query) => {
+                let of = realm.clone();
+                let find = Box::new(move || {
+                    let found = table.lookup(&of, Instant::now(), || query.wait())?;
+                    Ok(found.endpoint.or(fallback))
+                });
+                return Ok(Target::Realm { realm, find });
+            }
         };
-        match table.lookup(&store, &realm, Instant::now()) {
+        match table.lookup(&realm, Instant::now(), || row) {
             Ok(found) => {
                 if let Some(outdated) = found.outdated {
                     log!(
@@ -308,12 +298,12 @@ impl Call {
         request: Request,
         wake: Wake,
     ) -> Result<Ticket<Outcome>, Outcome> {
-        let webhooks = process::with(|process| {
+        let webhooks = process::with(self.module, |process| {
             // For an endpoint that challenges. It is asked all the same where they can't be had.
-            if let Err(error) = process.credentials(self.module) {
+            if let Err(error) = process.credentials() {
                 log!(Debug, FUNCTION, "no credentials of the table: {error}");
             }
-            process.webhooks(self.http)
+            process.webhooks()
         })
         .map_err(|error| Err(EndpointError::given_up(&error.to_string())))?;
         webhooks
@@ -445,40 +435,5 @@ impl Call {
 
     fn set(&self, variable: Option<Variable>, value: Value<'_>) -> bool {
         variable.is_none_or(|variable| self.message.set(variable, value))
-    }
-}
-
-/// The table of endpoints by the native driver, in a thread.
-struct NativeEndpoints {
-    native: crate::store::mysql::MySql,
-    tables: crate::store::endpoints::EndpointTables,
-    deadline: Instant,
-}
-
-impl EndpointStore for NativeEndpoints {
-    type Error = StoreError;
-
-    fn fetch(&self, realm: &str) -> Result<Option<EndpointRow>, StoreError> {
-        self.tables
-            .fetch(&mut self.native.source(self.deadline), realm)
-    }
-}
-
-/// The table of endpoints by the core's driver, in the process's own thread.
-struct CoreEndpoints {
-    module: &'static Module,
-    database: &'static Database,
-    http: &'static Http,
-}
-
-impl EndpointStore for CoreEndpoints {
-    type Error = StoreError;
-
-    fn fetch(&self, realm: &str) -> Result<Option<EndpointRow>, StoreError> {
-        process::with(|process| {
-            process.by_core(self.module, self.database, |source| {
-                self.http.tables.fetch(source, realm)
-            })
-        })
     }
 }

@@ -11,20 +11,21 @@ mod script;
 pub use outputs::Outputs;
 pub use script::script_authorize;
 
-use super::{Started, Wait, now, on_thread};
-use crate::config::database::{Database, Driver};
+use super::{Started, Wait, on_thread};
+use crate::clock;
+use crate::config::database::Database;
 use crate::jwt::authorize::{self, Outcome};
-use crate::jwt::holder;
 use crate::jwt::token::{self, Token};
+use crate::keys::candidate;
 use crate::log;
 use crate::module::Module;
 use crate::opensips::pvar::Message;
 use crate::opensips::shared;
 use crate::opensips::stats::{self, Statistic};
-use crate::process::{self, Answer};
-use crate::store::StoreError;
+use crate::process::{self, Asked};
 use crate::store::cache::{Lookup, Ready};
-use crate::store::profiles::MAX_TAG;
+use crate::store::profiles::{MAX_TAG, Profile};
+use crate::store::{Answer, StoreError};
 use std::{ffi::CStr, sync::Arc, time::Instant};
 
 /// Context of tokens that `jwt_authorize` verified; those of `jwt_script_authorize` have the
@@ -132,11 +133,11 @@ impl Call {
     /// A token that was verified before: no signature, not even parsing. Its time counts, and the
     /// keys that verified it have to be those that count now.
     fn by_verified(&self, token: &[u8]) -> Option<i32> {
-        process::with(|process| {
+        process::with(self.module, |process| {
             let token = token::bare_token(token).ok()?;
             let keys = process.sources.generation();
             let reload_due = process.is_reload_due();
-            let verified = process.tokens.get(token, BY_PROFILE, keys, now)?;
+            let verified = process.tokens.get(token, BY_PROFILE, keys, clock::now)?;
             let subject = verified.subject.as_ref()?;
             if let Some(tag) = &subject.0 {
                 let current = process.profiles.as_mut()?.fresh(self.module, tag)?;
@@ -197,10 +198,10 @@ impl Call {
         tag: String,
         database: &'static Database,
     ) -> Started {
-        let generation_of_keys = keys_generation();
+        let generation_of_keys = self.keys_generation();
         let outcome = self.judge(&token, &subject.ready);
         let ask = matches!(outcome, Outcome::NotVerified { .. } | Outcome::StoreFailed)
-            && process::with(|process| {
+            && process::with(self.module, |process| {
                 let profiles = process.profiles.as_mut();
                 profiles.is_some_and(|p| p.cache.may_ask(&tag, Instant::now()))
             });
@@ -232,13 +233,14 @@ impl Call {
 
     /// What is known of a tag.
     fn by_cache(&self, tag: &str) -> AtHand {
-        let preloaded =
-            process::with(|process| process.profiles.as_mut()?.preloaded(self.module, tag));
+        let preloaded = process::with(self.module, |process| {
+            process.profiles.as_mut()?.preloaded(self.module, tag)
+        });
         if let Some(preloaded) = preloaded {
             self.count_stale();
             return preloaded.map_or(AtHand::Absent, AtHand::Preloaded);
         }
-        let lookup = process::with(|process| match &mut process.profiles {
+        let lookup = process::with(self.module, |process| match &mut process.profiles {
             Some(profiles) => profiles.cache.lookup(tag, Instant::now(), generation()),
             None => Lookup::Ask(None),
         });
@@ -250,33 +252,29 @@ impl Call {
         }
     }
 
-    /// Asks the database: natively on a thread, else by the core's driver, here and now.
+    /// Asks the database.
     fn ask(self, question: Question) -> Started {
         stats::count(Statistic::JwtStoreQueries);
-        let database = question.database;
-        let Driver::Native(native) = &database.driver else {
-            let answer = process::with(|process| {
-                process.profile_by_core(self.module, database, &question.tag)
-            });
-            return self.answered(question, answer);
-        };
         let tag = question.tag.clone();
-        on_thread(
-            self.message,
-            self.wait,
-            |wake| {
-                process::with(|process| process.begin(database, native, &tag, wake)).map_err(Err)
-            },
-            |cause| Err(StoreError::Busy(cause.to_owned())),
-            move |message, answer| {
-                process::with(|process| process.note(&answer));
-                Call { message, ..self }.answered(question, answer)
-            },
-        )
+        let tables = &question.database.tables;
+        let asked = process::with(self.module, |process| {
+            process.ask(move |source| tables.fetch(source, &tag))
+        });
+        match asked {
+            Asked::Answered(answer) => self.answered(question, answer),
+            Asked::Pending(query) => on_thread(
+                self.module,
+                self.message,
+                self.wait,
+                |wake| query.start(wake).map_err(Err),
+                |cause| Err(StoreError::Busy(cause.to_owned())),
+                move |message, answer| Call { message, ..self }.answered(question, answer),
+            ),
+        }
     }
 
     /// What remains once the database has answered.
-    fn answered(self, question: Question, answer: Answer) -> Started {
+    fn answered(self, question: Question, answer: Answer<Option<Profile>>) -> Started {
         let profile = match answer {
             Ok(profile) => profile,
             Err(error) => {
@@ -290,7 +288,7 @@ impl Call {
             generation,
             ..
         } = question;
-        let ready = process::with(|process| match &mut process.profiles {
+        let ready = process::with(self.module, |process| match &mut process.profiles {
             Some(profiles) => profiles
                 .cache
                 .store(&tag, profile, Instant::now(), generation),
@@ -351,8 +349,13 @@ impl Call {
         }
     }
 
+    /// The generation of the keys in files and at URLs.
+    fn keys_generation(&self) -> u64 {
+        process::with(self.module, |process| process.sources.generation())
+    }
+
     fn judge(&self, token: &Token, ready: &Ready) -> Outcome {
-        let sources = process::with(|process| process.sources.clone());
+        let sources = process::with(self.module, |process| process.sources.clone());
         let keys: Vec<_> = ready
             .keys
             .iter()
@@ -363,10 +366,14 @@ impl Call {
             .secrets
             .iter()
             .zip(&keys)
-            .map(|(secret, keys)| holder::candidate(keys, secret.start, secret.end))
+            .map(|(secret, keys)| candidate(keys, secret.start, secret.end))
             .collect();
-        let outcome =
-            authorize::authorize(token, &candidates, &self.module.config.tokens.rules, now());
+        let outcome = authorize::authorize(
+            token,
+            &candidates,
+            &self.module.config.tokens.rules,
+            clock::now(),
+        );
         if outcome.is_authorized() {
             return outcome;
         }
@@ -388,7 +395,7 @@ impl Call {
 
     /// Hands the outcome to the script.
     fn conclude(&self, token: &Token, subject: &Subject) -> i32 {
-        let generation = keys_generation();
+        let generation = self.keys_generation();
         let outcome = self.judge(token, &subject.ready);
         self.conclude_with(token, subject, &outcome, generation)
     }
@@ -406,11 +413,6 @@ impl Call {
         };
         self.admit_first(token, subject, *candidate, generation)
     }
-}
-
-/// The generation of the keys in files and at URLs.
-fn keys_generation() -> u64 {
-    process::with(|process| process.sources.generation())
 }
 
 /// The generation of caches, which `jwt_reload` raises.

@@ -3,12 +3,14 @@
 use crate::jwt::algorithm::{self, AlgorithmSet};
 use crate::jwt::{public_key, sign};
 use crate::log;
+use crate::module::Module;
 use crate::opensips::pvar::{Message, Value, Variable};
 use crate::process;
 use std::ffi::CStr;
 
 /// `jwt_sign(claims_json, key, algorithm, out_token [, header_json])`: 1, or -1 with a log line.
 pub fn sign(
+    module: &'static Module,
     message: Message,
     claims: &[u8],
     key: &[u8],
@@ -26,7 +28,8 @@ pub fn sign(
                 AlgorithmSet::ALL
             )
         })?;
-        let key = process::with(|process| process.signing_key(key)).map_err(|e| e.to_string())?;
+        let key =
+            process::with(module, |process| process.signing_key(key)).map_err(|e| e.to_string())?;
         sign::sign(claims, &key, algorithm, header).map_err(|e| e.to_string())
     };
     match made() {

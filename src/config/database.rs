@@ -1,6 +1,6 @@
 //! Parameters of the database: those of auth_jwt, `db_driver` and `db_timeout`.
 
-use super::credentials::{self, Credential};
+use super::avp_list::{self, AvpSource};
 use super::raw::{ConfigError, IDENTIFIER, Raw, is_identifier};
 use crate::store::{cache::CacheConfig, mysql::MySql, profiles::ProfileTables, url};
 use std::{num::NonZeroUsize, time::Duration};
@@ -40,7 +40,7 @@ pub struct Database {
     /// Whether all of them are (`cache_mode` "preload").
     pub preload: bool,
     /// `load_credentials`, parallel to [`ProfileTables::columns`].
-    pub credentials: Vec<Credential>,
+    pub profile_avps: Vec<AvpSource>,
 }
 
 impl std::fmt::Debug for Database {
@@ -60,8 +60,8 @@ impl Database {
     pub fn new(raw: &Raw) -> Result<Option<Self>, ConfigError> {
         // auth_jwt connects if, and only if, db_url is set, whatever db_mode says.
         raw.flag("db_mode", false)?;
-        let credentials = credentials(raw)?;
-        let columns = credentials.iter().map(|c| c.source.clone()).collect();
+        let profile_avps = profile_avps(raw)?;
+        let columns = profile_avps.iter().map(|avp| avp.source.clone()).collect();
         let tables = tables(raw, columns)?;
         let timeout = raw.int(
             "db_timeout",
@@ -129,7 +129,7 @@ impl Database {
             tables_named: raw.has("profiles_table") || raw.has("secrets_table"),
             cache,
             preload,
-            credentials,
+            profile_avps,
         }))
     }
 }
@@ -158,12 +158,12 @@ fn driver_name(raw: &Raw) -> Result<&str, ConfigError> {
     }
 }
 
-fn credentials(raw: &Raw) -> Result<Vec<Credential>, ConfigError> {
+fn profile_avps(raw: &Raw) -> Result<Vec<AvpSource>, ConfigError> {
     const NAME: &str = "load_credentials";
     let Some(list) = raw.text(NAME)? else {
         return Ok(Vec::new());
     };
-    let parsed = credentials::parse(list).ok_or_else(|| raw.error(NAME, credentials::SYNTAX))?;
+    let parsed = avp_list::parse(list).ok_or_else(|| raw.error(NAME, avp_list::SYNTAX))?;
     // Two more columns are asked for, and the shim takes 64.
     if parsed.len() > 60 {
         return Err(raw.error(NAME, "a list of at most 60 columns"));

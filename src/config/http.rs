@@ -1,8 +1,8 @@
 //! Parameters of the webhooks.
 
-use super::credentials::{self, Credential};
+use super::avp_list::{self, AvpSource};
 use super::raw::{ConfigError, Raw};
-use crate::calls::http::parts;
+use crate::digest::PARTS;
 use crate::http::{
     Basic, Client, ClientConfig, Endpoint, EndpointDefaults, Method, SIGNATURE_HEADER,
     SignatureKey, Trust,
@@ -16,6 +16,14 @@ const DEFAULT_TIMEOUT_MS: i64 = 5000;
 
 /// Milliseconds that it may take to connect, TLS included, where `http_connect_timeout` is unset.
 const DEFAULT_CONNECT_TIMEOUT_MS: i64 = 1000;
+
+/// What `load_authorization` knows besides the parts of the credentials.
+const OF_REQUEST: [&str; 4] = ["header", "aor", "aor_user", "aor_domain"];
+
+/// All that `load_authorization` knows, by name.
+pub fn parts() -> impl Iterator<Item = &'static str> {
+    PARTS.into_iter().chain(OF_REQUEST)
+}
 
 /// What the parameters of the webhooks say.
 #[derive(Clone, Debug)]
@@ -47,9 +55,9 @@ pub struct Http {
     /// Whether http_authorize accepts our own, fresh, unused nonces only (`nonce_check`).
     pub nonce_check: bool,
     /// Members of the answer for AVPs (`load_grant`).
-    pub grant: Vec<Credential>,
+    pub grant: Vec<AvpSource>,
     /// Parts of the credentials for AVPs (`load_authorization`).
-    pub authorization: Vec<Credential>,
+    pub authorization: Vec<AvpSource>,
     /// Whether who is admitted has to be the request's address of record (`aor_check`).
     pub aor_check: bool,
 }
@@ -242,24 +250,24 @@ fn nonce_secret(raw: &Raw) -> Result<Option<Zeroizing<String>>, ConfigError> {
     }
 }
 
-fn grant(raw: &Raw) -> Result<Vec<Credential>, ConfigError> {
+fn grant(raw: &Raw) -> Result<Vec<AvpSource>, ConfigError> {
     const NAME: &str = "load_grant";
     let list = raw.text(NAME)?.unwrap_or("");
-    credentials::parse(list).ok_or_else(|| {
+    avp_list::parse(list).ok_or_else(|| {
         let allowed =
             "a list of members of the answer, each by itself or as $avp(name)=member, separated by ;";
         raw.error(NAME, allowed)
     })
 }
 
-fn authorization(raw: &Raw) -> Result<Vec<Credential>, ConfigError> {
+fn authorization(raw: &Raw) -> Result<Vec<AvpSource>, ConfigError> {
     const NAME: &str = "load_authorization";
     let list = raw.text(NAME)?.unwrap_or("");
-    let known = |list: &Vec<Credential>| {
+    let known = |list: &Vec<AvpSource>| {
         let mut sources = list.iter().map(|one| one.source.as_str());
         sources.all(|source| parts().any(|part| part == source))
     };
-    credentials::parse(list).filter(known).ok_or_else(|| {
+    avp_list::parse(list).filter(known).ok_or_else(|| {
         let parts: Vec<&str> = parts().collect();
         let parts = parts.join(", ");
         let allowed =

@@ -1,12 +1,12 @@
 //! Parameters that say what a token has to be.
 
-use super::credentials;
+use super::avp_list;
 use super::raw::{ConfigError, Raw};
 use crate::jwt::algorithm::AlgorithmSet;
 use crate::jwt::path::ClaimPath;
 use crate::jwt::rules::{RequiredClaim, Rules};
-use crate::jwt::source::{KeyReference, SourceConfig};
 use crate::jwt::token::Limits;
+use crate::keys::{KeyReference, SourceConfig};
 use std::time::Duration;
 
 /// Which address of record the user of a token stands for (`jwt_aor`).
@@ -189,7 +189,7 @@ fn claims(raw: &Raw) -> Result<Vec<(String, ClaimPath)>, ConfigError> {
     const NAME: &str = "load_claims";
     let list = raw.text(NAME)?.unwrap_or("");
     let allowed = "a list of claims, each by itself or as $avp(name)=claim, separated by ;";
-    credentials::parse(list)
+    avp_list::parse(list)
         .ok_or_else(|| raw.error(NAME, allowed))?
         .into_iter()
         .map(|c| match ClaimPath::parse(&c.source) {

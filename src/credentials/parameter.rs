@@ -5,7 +5,7 @@
 //! backslash takes away the meaning of the character behind it. Blanks around values don't count,
 //! unless they are in the quotes.
 
-use super::{Entry, Login, Scope};
+use super::entry::{Entry, Login, Scope};
 use thiserror::Error;
 use zeroize::Zeroizing;
 

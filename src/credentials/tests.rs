@@ -1,4 +1,5 @@
 use super::*;
+use zeroize::Zeroizing;
 
 fn entry(server: &str, realm: &str, user: &str, username: &str) -> Entry {
     Entry {

@@ -9,11 +9,12 @@ use ureq::http::{HeaderName, HeaderValue, Response, StatusCode};
 use ureq::{Agent, Body};
 
 use super::answer::{Answer, MAX_ANSWER};
+use super::basic::Basic;
 use super::breaker::{BreakerConfig, Breakers};
 use super::challenge::basic_realm;
-use super::endpoint::{Basic, Endpoint};
+use super::endpoint::Endpoint;
 use super::error::{Cause, EndpointError};
-use super::request::Payload;
+use super::request::{MAX_QUERY, Payload};
 use super::resolver::Memory;
 use super::signature::SIGNATURE_HEADER;
 use super::tls::{Trust, TrustError};
@@ -110,10 +111,6 @@ struct Asked<'a> {
     until: Instant,
     now: SystemTime,
 }
-
-/// Longest query of a GET, in bytes. Web servers take request lines of 8 KiB by default (nginx, Apache
-/// httpd), and close the connection over a longer one, which would look like an outage.
-pub const MAX_QUERY: usize = 7 * 1024;
 
 /// Heads of answers are small; a longer one is not from an endpoint.
 const MAX_HEAD: usize = 16 * 1024;

@@ -3,10 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
+use super::basic::Basic;
 use super::signature::SignatureKey;
 use super::url::{EndpointUrl, UrlError};
 
@@ -31,39 +30,6 @@ impl FromStr for Method {
         } else {
             Err(EndpointConfigError::Method)
         }
-    }
-}
-
-/// A user and a password for scheme Basic (RFC 7617).
-#[derive(Clone, PartialEq, Eq)]
-pub struct Basic {
-    /// The user.
-    pub username: String,
-    /// The password; forgotten with the value.
-    pub password: Zeroizing<String>,
-}
-
-impl fmt::Debug for Basic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Basic")
-            .field("username", &self.username)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Basic {
-    /// Whether it can be sent: RFC 7617 section 2 has no colon in a user, and no control
-    /// characters.
-    pub fn is_sendable(&self) -> bool {
-        let texts = [self.username.as_str(), &self.password];
-        !self.username.contains(':') && !texts.iter().any(|text| text.contains(char::is_control))
-    }
-
-    /// The value of the Authorization header.
-    pub(super) fn header(&self) -> Zeroizing<String> {
-        let pair = Zeroizing::new(format!("{}:{}", self.username, *self.password));
-        let encoded = Zeroizing::new(STANDARD.encode(pair.as_bytes()));
-        Zeroizing::new(format!("Basic {}", *encoded))
     }
 }
 
@@ -307,12 +273,5 @@ mod tests {
         };
         let error = Endpoint::from_row(&bad, &Default::default()).map(|_| ());
         assert_eq!(error, Err(EndpointConfigError::Username));
-    }
-
-    #[test]
-    fn basic_is_that_of_the_rfc() {
-        // The example of RFC 7617 section 2.
-        let header = basic("Aladdin", "open sesame").header();
-        assert_eq!(*header, "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::answer::{AnswerError, MAX_ANSWER};
-use super::client::MAX_QUERY;
+use super::request::MAX_QUERY;
 
 /// An endpoint failed. Prints as one line that names every URL that was asked, without userinfo
 /// and query, each with its cause.

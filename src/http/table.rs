@@ -8,19 +8,6 @@ use lru::LruCache;
 
 use super::{Endpoint, EndpointDefaults, EndpointRow};
 
-/// Where the rows are.
-pub trait EndpointStore {
-    /// Why it failed.
-    type Error: std::fmt::Display;
-
-    /// The row of a realm, if there is one.
-    ///
-    /// # Errors
-    ///
-    /// The store can't be reached or refuses.
-    fn fetch(&self, realm: &str) -> Result<Option<EndpointRow>, Self::Error>;
-}
-
 /// Realms that are remembered. Realms come from requests, so there must be an end.
 const MOST_REALMS: usize = 4096;
 
@@ -73,30 +60,27 @@ impl EndpointTable {
         })
     }
 
-    /// The endpoint of `realm`, from memory or from `store`. When the store fails, what is
-    /// remembered goes on being used, however old.
+    /// The endpoint of `realm`, from memory or out of the row that `fetch` gives. When that fails,
+    /// what is remembered goes on being used, however old.
     ///
     /// # Errors
     ///
-    /// The store failed, or the row is wrong, and nothing is remembered: a message for the log.
-    pub fn lookup<S: EndpointStore + ?Sized>(
+    /// `fetch` failed, or the row is wrong, and nothing is remembered: a message for the log.
+    pub fn lookup<E: std::fmt::Display>(
         &self,
-        store: &S,
         realm: &str,
         now: Instant,
+        fetch: impl FnOnce() -> Result<Option<EndpointRow>, E>,
     ) -> Result<Found, String> {
         if let Some(found) = self.cached(realm, now) {
             return Ok(found);
         }
-        let fetched = store
-            .fetch(realm)
-            .map_err(|error| error.to_string())
-            .and_then(|row| {
-                let endpoint = row
-                    .map(|row| Endpoint::from_row(&row, &self.defaults))
-                    .transpose();
-                endpoint.map_err(|error| error.to_string())
-            });
+        let fetched = fetch().map_err(|error| error.to_string()).and_then(|row| {
+            let endpoint = row
+                .map(|row| Endpoint::from_row(&row, &self.defaults))
+                .transpose();
+            endpoint.map_err(|error| error.to_string())
+        });
         match fetched {
             Ok(endpoint) => {
                 let endpoint = endpoint.map(Arc::new);
@@ -141,10 +125,8 @@ mod tests {
         asked: Cell<usize>,
     }
 
-    impl EndpointStore for Rows {
-        type Error = &'static str;
-
-        fn fetch(&self, _realm: &str) -> Result<Option<EndpointRow>, &'static str> {
+    impl Rows {
+        fn fetch(&self) -> Result<Option<EndpointRow>, &'static str> {
             self.asked.set(self.asked.get() + 1);
             let url = (*self.url.borrow())?;
             Ok(url.map(|url| EndpointRow {
@@ -174,7 +156,11 @@ mod tests {
         let (table, rows, start) = (table(), rows(Some("http://a/")), Instant::now());
         let at = |seconds| {
             let now = start + Duration::from_secs(seconds);
-            shown(&table.lookup(&rows, "r", now).expect("the store works"))
+            shown(
+                &table
+                    .lookup("r", now, || rows.fetch())
+                    .expect("the store works"),
+            )
         };
         assert_eq!(at(0).as_deref(), Some("http://a/"));
         *rows.url.borrow_mut() = Ok(Some("http://b/"));
@@ -195,14 +181,18 @@ mod tests {
     #[test]
     fn a_store_that_fails_changes_nothing_that_is_known() {
         let (table, rows, start) = (table(), rows(Some("http://a/")), Instant::now());
-        table.lookup(&rows, "r", start).expect("the store works");
+        table
+            .lookup("r", start, || rows.fetch())
+            .expect("the store works");
         let later = start + Duration::from_secs(61);
         for failure in [Err("it is down"), Ok(Some("no url"))] {
             *rows.url.borrow_mut() = failure;
-            let found = table.lookup(&rows, "r", later).expect("it is remembered");
+            let found = table
+                .lookup("r", later, || rows.fetch())
+                .expect("it is remembered");
             assert_eq!(shown(&found).as_deref(), Some("http://a/"));
             assert!(found.outdated.is_some());
-            assert!(table.lookup(&rows, "unknown", later).is_err());
+            assert!(table.lookup("unknown", later, || rows.fetch()).is_err());
         }
     }
 }

@@ -11,14 +11,14 @@ use rustls::HandshakeKind;
 
 /// A request as the server got it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Seen {
-    pub(super) line: String,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: String,
+pub(crate) struct Seen {
+    pub(crate) line: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
 }
 
 impl Seen {
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut found = self.headers.iter().filter(|(known, _)| known == name);
         let (_, value) = found.next()?;
         assert!(found.next().is_none(), "{name} is there twice");
@@ -26,7 +26,7 @@ impl Seen {
     }
 
     /// Reads one; `None` at the end of the connection.
-    pub(super) fn read(stream: &mut impl BufRead) -> Option<Seen> {
+    pub(crate) fn read(stream: &mut impl BufRead) -> Option<Seen> {
         let mut line = || {
             let mut line = String::new();
             stream
@@ -55,24 +55,24 @@ impl Seen {
 }
 
 /// A complete answer.
-pub(super) fn answer(status: &str, body: &str) -> String {
+pub(crate) fn answer(status: &str, body: &str) -> String {
     format!(
         "HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
 }
 
-pub(super) const OK: &str = r#"{"status":"ok"}"#;
+pub(crate) const OK: &str = r#"{"status":"ok"}"#;
 
-pub(super) struct Server {
-    pub(super) address: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
     connections: Arc<AtomicUsize>,
 }
 
 impl Server {
     /// Calls `handler` with the number of the connection, from 1, each on a thread of its own.
     /// The threads end with the test's process.
-    pub(super) fn raw(handler: impl Fn(usize, TcpStream) + Send + Sync + 'static) -> Server {
+    pub(crate) fn raw(handler: impl Fn(usize, TcpStream) + Send + Sync + 'static) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("its address");
         let connections = Arc::new(AtomicUsize::new(0));
@@ -94,7 +94,7 @@ impl Server {
 
     /// Reads requests, and sends what `respond` makes of each (its number on this connection is
     /// the second argument), until that is nothing.
-    pub(super) fn http(
+    pub(crate) fn http(
         respond: impl Fn(usize, usize, Seen) -> Option<String> + Send + Sync + 'static,
     ) -> Server {
         Server::raw(move |connection, stream| {
@@ -114,7 +114,7 @@ impl Server {
     }
 
     /// Always the same answer; what was asked is kept.
-    pub(super) fn fixed(response: String) -> (Server, Arc<Mutex<Vec<Seen>>>) {
+    pub(crate) fn fixed(response: String) -> (Server, Arc<Mutex<Vec<Seen>>>) {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&seen);
         let server = Server::http(move |_, _, request| {
@@ -124,18 +124,18 @@ impl Server {
         (server, seen)
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/auth", self.address)
     }
 
     /// How many there were.
-    pub(super) fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 }
 
 /// A URL at which nobody listens.
-pub(super) fn nobody() -> String {
+pub(crate) fn nobody() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     format!(
         "http://{}/nobody",
@@ -144,28 +144,28 @@ pub(super) fn nobody() -> String {
 }
 
 /// Waits until the other side hangs up.
-pub(super) fn wait_for_end(mut stream: impl Read) {
+pub(crate) fn wait_for_end(mut stream: impl Read) {
     let mut rest = [0; 1024];
     while stream.read(&mut rest).is_ok_and(|length| length > 0) {}
 }
 
 /// A server over TLS.
-pub(super) struct TlsServer {
-    pub(super) server: Server,
+pub(crate) struct TlsServer {
+    pub(crate) server: Server,
     /// The certificate of the authority that vouches for it.
-    pub(super) pem: Vec<u8>,
+    pub(crate) pem: Vec<u8>,
     /// How each connection began.
-    pub(super) handshakes: Arc<Mutex<Vec<HandshakeKind>>>,
+    pub(crate) handshakes: Arc<Mutex<Vec<HandshakeKind>>>,
 }
 
 /// One that always admits. It closes the connection after a request to `/close`.
-pub(super) fn tls_server() -> TlsServer {
+pub(crate) fn tls_server() -> TlsServer {
     tls_server_with(|_| answer("200 OK", OK))
 }
 
 /// One that sends what `respond` makes of each request, with a certificate for 127.0.0.1 and
 /// localhost by an authority of its own. It closes the connection after a request to `/close`.
-pub(super) fn tls_server_with(
+pub(crate) fn tls_server_with(
     respond: impl Fn(&Seen) -> String + Send + Sync + 'static,
 ) -> TlsServer {
     let authority = authority();
@@ -209,7 +209,7 @@ pub(super) fn tls_server_with(
 }
 
 /// A certificate authority that nobody knows.
-pub(super) fn authority() -> rcgen::CertifiedIssuer<'static, rcgen::KeyPair> {
+pub(crate) fn authority() -> rcgen::CertifiedIssuer<'static, rcgen::KeyPair> {
     let mut params = rcgen::CertificateParams::default();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     params

@@ -4,14 +4,6 @@ use std::sync::Arc;
 
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
 
-/// Where distributions keep the certificates of the authorities that they trust.
-const SYSTEM_BUNDLES: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
-
 /// The certificate authorities that may vouch for an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Trust {
@@ -44,16 +36,24 @@ impl Trust {
         let builder = match self {
             Trust::Anybody => builder.disable_verification(true),
             Trust::Pem(pem) => builder.root_certs(roots(certificates(pem)?)),
-            Trust::System => builder.root_certs(
-                SYSTEM_BUNDLES
-                    .iter()
-                    .filter_map(|path| std::fs::read(path).ok())
-                    .find_map(|pem| certificates(&pem).ok())
-                    .map_or(RootCerts::WebPki, roots),
-            ),
+            Trust::System => builder.root_certs(system_roots()),
         };
         Ok(builder.build())
     }
+}
+
+fn system_roots() -> RootCerts {
+    let found = rustls_native_certs::load_native_certs();
+    // Where there are some that can't be read, nobody else's are put in their place.
+    if found.certs.is_empty() && found.errors.is_empty() {
+        return RootCerts::WebPki;
+    }
+    let certificates = found.certs.iter();
+    roots(
+        certificates
+            .map(|found| Certificate::from_der(found).to_owned())
+            .collect(),
+    )
 }
 
 fn roots(certificates: Vec<Certificate<'static>>) -> RootCerts {

@@ -9,7 +9,7 @@ use ureq::http::Uri;
 use ureq::http::uri::Scheme;
 use zeroize::Zeroizing;
 
-use super::endpoint::Basic;
+use super::basic::Basic;
 
 /// Why a text is not the URL of an endpoint. The text itself is not repeated: it may hold a
 /// password.

@@ -1,83 +1,17 @@
 //! Judging the claims of a token whose signature is verified (RFC 7519 sections 4.1 and 7.2).
 
+mod error;
 mod validity;
 
 use super::json::Value;
-use thiserror::Error;
-
 use super::quote;
 use super::rules::{RequiredClaim, Rules};
 use super::token::Token;
 
+use validity::numeric_date;
+
+pub use error::ClaimError;
 pub use validity::Validity;
-
-/// What a token's claims are refused for.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum ClaimError {
-    /// Now is on or after `exp` (RFC 7519 section 4.1.4).
-    #[error("expired {seconds} s ago")]
-    Expired {
-        /// Seconds since then.
-        seconds: u64,
-    },
-    /// Now is before `nbf` (RFC 7519 section 4.1.5).
-    #[error("not valid for another {seconds} s")]
-    NotYetValid {
-        /// Seconds until then.
-        seconds: u64,
-    },
-    /// Issued longer ago than the rules allow.
-    #[error("issued {age} s ago, at most {limit} s are allowed")]
-    TooOld {
-        /// Seconds since `iat`.
-        age: u64,
-        /// Seconds that are allowed.
-        limit: u64,
-    },
-    /// `iat` is ahead, where the age of a token matters.
-    #[error("issued {seconds} s in the future")]
-    IssuedInFuture {
-        /// Seconds until then.
-        seconds: u64,
-    },
-    /// `exp`, `nbf` or `iat` is no NumericDate (RFC 7519 section 2).
-    #[error("{0} is not a number")]
-    NotANumber(&'static str),
-    /// A claim that is asked for is not there.
-    #[error("{0} is missing")]
-    Missing(String),
-    /// A claim does not have the value that is asked for.
-    #[error("{0} differs from what is required")]
-    Differs(String),
-    /// A scope that is asked for is not granted (RFC 8693 section 4.2).
-    #[error("scope {0} is not granted")]
-    InsufficientScope(String),
-    /// The header's `typ` is not the one that is asked for.
-    #[error("typ is {found}, required is {required:?}")]
-    TokenType {
-        /// What the token says it is.
-        found: String,
-        /// What it must be.
-        required: String,
-    },
-}
-
-impl ClaimError {
-    /// Whether the error is about time: expired, not yet valid, too old, or no time at all.
-    pub fn is_about_time(&self) -> bool {
-        match self {
-            Self::Expired { .. }
-            | Self::NotYetValid { .. }
-            | Self::TooOld { .. }
-            | Self::IssuedInFuture { .. }
-            | Self::NotANumber(_) => true,
-            Self::Missing(_)
-            | Self::Differs(_)
-            | Self::InsufficientScope(_)
-            | Self::TokenType { .. } => false,
-        }
-    }
-}
 
 /// Checks the claims against the rules at the UNIX time `now`, in seconds.
 ///
@@ -108,22 +42,6 @@ pub fn check_claims(token: &Token, rules: &Rules, now: u64) -> Result<(), ClaimE
     }
     // Last, for it is the one thing that a good token of the right sender may lack.
     check_scope(token, &rules.required_scope)
-}
-
-/// A NumericDate as the whole second at or after it: for whole seconds `t`, both `t >= date` and
-/// `t < date` have the same answer for it, so fractions need no floating point arithmetic.
-fn numeric_date(token: &Token, name: &'static str) -> Result<Option<i128>, ClaimError> {
-    let Some(value) = token.claim(name) else {
-        return Ok(None);
-    };
-    let seconds = match value {
-        Value::Integer(integer) => i128::from(*integer),
-        // The cast saturates far beyond any time.
-        #[allow(clippy::cast_possible_truncation)]
-        Value::Real(real) => real.ceil() as i128,
-        _ => return Err(ClaimError::NotANumber(name)),
-    };
-    Ok(Some(seconds))
 }
 
 fn check_times(token: &Token, rules: &Rules, now: u64) -> Result<(), ClaimError> {

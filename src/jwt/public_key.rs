@@ -6,11 +6,11 @@
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use thiserror::Error;
-use x509_cert::der::asn1::{AnyRef, BitStringRef, UintRef};
-use x509_cert::der::{Encode, Tag};
+use x509_cert::der::Encode;
+use x509_cert::der::asn1::{AnyRef, BitStringRef};
 use x509_cert::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 
-use super::key::{KeyError, RSA_ENCRYPTION, certificate_spki, first_certificate};
+use super::key::{KeyError, RSA_ENCRYPTION, certificate_spki, first_certificate, pkcs1};
 
 /// Why no public key can be made.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -66,7 +66,7 @@ pub fn from_exp_mod(exponent: &[u8], modulus: &[u8]) -> Result<String, PublicKey
 
 /// SubjectPublicKeyInfo around an `RSAPublicKey`.
 fn rsa_spki(exponent: &[u8], modulus: &[u8]) -> x509_cert::der::Result<Vec<u8>> {
-    let key = rsa_pkcs1(exponent, modulus)?;
+    let key = pkcs1(exponent, modulus)?;
     SubjectPublicKeyInfoRef {
         algorithm: AlgorithmIdentifierRef {
             oid: RSA_ENCRYPTION,
@@ -75,14 +75,6 @@ fn rsa_spki(exponent: &[u8], modulus: &[u8]) -> x509_cert::der::Result<Vec<u8>> 
         subject_public_key: BitStringRef::from_bytes(&key)?,
     }
     .to_der()
-}
-
-/// `RSAPublicKey` (RFC 8017 appendix A.1.1) of two big-endian numbers.
-pub(super) fn rsa_pkcs1(exponent: &[u8], modulus: &[u8]) -> x509_cert::der::Result<Vec<u8>> {
-    let mut members = Vec::with_capacity(modulus.len() + exponent.len() + 16);
-    UintRef::new(modulus)?.encode_to_vec(&mut members)?;
-    UintRef::new(exponent)?.encode_to_vec(&mut members)?;
-    AnyRef::new(Tag::Sequence, &members)?.to_der()
 }
 
 fn number(name: &'static str, digits: &[u8]) -> Result<Vec<u8>, PublicKeyError> {

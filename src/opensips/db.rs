@@ -1,7 +1,7 @@
 //! SQL databases through the core's DB API, with `query` alone.
 
 use super::{ffi, lend};
-use crate::store::Cell;
+use crate::store::{Cell, Select, Source, StoreError};
 use std::{ffi::CStr, ffi::c_void, ptr::NonNull};
 
 /// A driver that the core bound to a URL's scheme. Made at start, inherited by all processes.
@@ -18,6 +18,7 @@ unsafe impl Sync for Driver {}
 pub struct Connection {
     driver: Driver,
     raw: NonNull<c_void>,
+    has_failed: bool,
 }
 
 impl Driver {
@@ -31,24 +32,26 @@ impl Driver {
     pub fn open(self, url: &str) -> Option<Connection> {
         // SAFETY: the driver is never freed, the URL lives through the call (drivers copy it).
         let raw = unsafe { ffi::aw_db_open(self.0.as_ptr(), lend(url.as_bytes())) };
-        NonNull::new(raw).map(|raw| Connection { driver: self, raw })
+        NonNull::new(raw).map(|raw| Connection {
+            driver: self,
+            raw,
+            has_failed: false,
+        })
     }
 }
 
 impl Connection {
-    /// `columns` of the rows of `table` where `key` is as given, or of all rows.
-    ///
-    /// `None` where the driver fails; it has logged why. At most `max_rows` rows are read.
-    pub fn select(
-        &self,
-        table: &str,
-        columns: &[&str],
-        key: Option<(&str, &[u8])>,
-        max_rows: usize,
-    ) -> Option<Vec<Vec<Cell>>> {
+    /// Whether the driver has failed on it, which may be all that tells that it is broken.
+    pub fn has_failed(&self) -> bool {
+        self.has_failed
+    }
+
+    /// `None` where the driver fails; it has logged why.
+    fn query(&self, select: &Select<'_>) -> Option<Vec<Vec<Cell>>> {
+        let columns = select.columns;
         let names: Vec<_> = columns.iter().map(|c| lend(c.as_bytes())).collect();
-        let (key_column, key_value) = match key {
-            Some((column, value)) => (lend(column.as_bytes()), lend(value)),
+        let (key_column, key_value) = match select.key {
+            Some((column, value)) => (lend(column.as_bytes()), lend(value.as_bytes())),
             None => Default::default(),
         };
         let db = self.driver.0.as_ptr();
@@ -58,7 +61,7 @@ impl Connection {
             ffi::aw_db_query(
                 db,
                 self.raw.as_ptr(),
-                lend(table.as_bytes()),
+                lend(select.table.as_bytes()),
                 names.as_ptr(),
                 i32::try_from(names.len()).ok()?,
                 key_column,
@@ -71,7 +74,7 @@ impl Connection {
         }
         // SAFETY: the query's result, not freed yet; the shim takes NULL for no rows.
         let rows = usize::try_from(unsafe { ffi::aw_db_rows(result) }).unwrap_or(0);
-        let out = (0..rows.min(max_rows))
+        let out = (0..rows.min(select.limit))
             .map(|row| {
                 (0..columns.len())
                     .map(|column| cell(result, row, column))
@@ -81,6 +84,17 @@ impl Connection {
         // SAFETY: freed once, and not used after.
         unsafe { ffi::aw_db_free(db, self.raw.as_ptr(), result) };
         Some(out)
+    }
+}
+
+impl Source for Connection {
+    fn select(&mut self, select: &Select<'_>) -> Result<Vec<Vec<Cell>>, StoreError> {
+        let rows = self.query(select);
+        self.has_failed |= rows.is_none();
+        rows.ok_or_else(|| StoreError::Refused {
+            table: select.table.to_owned(),
+            cause: "see the driver's message above".into(),
+        })
     }
 }
 

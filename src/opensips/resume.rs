@@ -44,33 +44,34 @@ thread_local! {
     static QUEUE: PerProcess<Queue> = const { PerProcess::new() };
 }
 
-/// A call's place in the queue; without it, nobody resumes the call.
+/// A call that waits. When this is dropped, the call is not resumed any more.
 #[derive(Debug)]
-pub struct Place(u64);
+pub struct Suspended(u64);
 
-impl Drop for Place {
+impl Drop for Suspended {
     fn drop(&mut self) {
         with(|queue| queue.waiting.remove(&self.0));
     }
 }
 
-/// What a thread says that it is done with.
+/// Has one call resumed.
 #[derive(Clone, Debug)]
-pub struct Bell {
+pub struct CallWaker {
     ready: Arc<Ready>,
     call: u64,
 }
 
-impl Bell {
-    /// Has the call resumed, unless its [`Place`] is gone by then. May be called from any thread.
-    pub fn ring(&self) {
+impl CallWaker {
+    /// Has the call resumed, unless its [`Suspended`] was dropped by then. May be called from any
+    /// thread.
+    pub fn wake(&self) {
         let mut calls = self
             .ready
             .calls
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         calls.push(self.call);
-        // Whoever put the first one on the list has told of all that follow.
+        // The process reads the whole list: one write is enough for all that is on it.
         if calls.len() == 1 {
             let one = 1u64.to_ne_bytes();
             // SAFETY: eight bytes, which is what an eventfd takes; it is never closed.
@@ -105,13 +106,13 @@ fn watched() -> Option<Arc<Ready>> {
 }
 
 /// Lets a call wait; `None` where the process has no reactor, so that it can't.
-pub fn wait(context: Context) -> Option<(Place, Bell)> {
+pub fn wait(context: Context) -> Option<(Suspended, CallWaker)> {
     with(|queue| {
         let ready = queue.ready.clone()?;
         queue.last += 1;
         let call = queue.last;
         queue.waiting.insert(call, context);
-        Some((Place(call), Bell { ready, call }))
+        Some((Suspended(call), CallWaker { ready, call }))
     })
 }
 
@@ -136,7 +137,7 @@ pub fn resume_ready() {
             if waiting().is_some()
                 && let Some(ready) = with(|queue| queue.ready.clone())
             {
-                Bell { ready, call }.ring();
+                CallWaker { ready, call }.wake();
             }
         }
     }

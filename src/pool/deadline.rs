@@ -6,11 +6,12 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::full::PoolFull;
+use super::lock::lock;
 use super::ticket::{Expire, Slot};
-use super::{PoolFull, lock};
 
 /// Keeps the thread from spinning when the idle time is set to nothing.
-const SHORTEST_NAP: Duration = Duration::from_millis(1);
+const MIN_WAIT: Duration = Duration::from_millis(1);
 
 /// One job in the heap; the one with the earliest deadline is the greatest.
 struct Entry {
@@ -156,7 +157,7 @@ impl Deadlines {
                     // Not longer than this, because that job may finish early and leave
                     // nothing to watch.
                     at.saturating_duration_since(now)
-                        .min(self.idle.max(SHORTEST_NAP))
+                        .min(self.idle.max(MIN_WAIT))
                 }
                 None => {
                     let unused = now.saturating_duration_since(*idle_since.get_or_insert(now));
@@ -165,7 +166,7 @@ impl Deadlines {
                         return;
                     }
                     // While a submit is under way, it will wake this thread.
-                    self.idle.saturating_sub(unused).max(SHORTEST_NAP)
+                    self.idle.saturating_sub(unused).max(MIN_WAIT)
                 }
             };
             state = self

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
-use super::lock;
+use super::lock::lock;
 
 /// How a caller that does not wait learns that its ticket is complete.
 ///

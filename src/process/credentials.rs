@@ -4,20 +4,19 @@
 //! With the native driver that happens on a thread: what was read before serves meanwhile, and is
 //! replaced when somebody asks after the thread is done. Only where nothing that may serve is at
 //! hand, and after `credentials_reload`, a request waits for the thread, `db_timeout` at the most;
-//! not again once that has failed, until the table could be read behind the requests' back.
+//! not again once that has failed, until the table could be read in the background.
 
-use super::Process;
-use crate::config::database::{Database, Driver};
+use super::{Asked, Process};
+use crate::config::database::Database;
 use crate::credentials::Credentials;
 use crate::http::{Basic, BasicFor};
 use crate::log;
 use crate::module::Module;
 use crate::opensips::shared;
-use crate::pool::{Lost, NoNotify, Ticket};
-use crate::store::StoreError;
+use crate::pool::{NoNotify, Ticket};
 use crate::store::cache::ASK_AGAIN;
 use crate::store::credentials::{MAX_ROWS, Rows};
-use crate::store::mysql::MySql;
+use crate::store::{Answer, StoreError};
 use std::ffi::CStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -25,8 +24,6 @@ use zeroize::Zeroizing;
 
 /// Name in log lines.
 const NAME: &CStr = c"credentials";
-
-type Answer = Result<Rows, StoreError>;
 
 /// A point in time and the generation of then: what was read after it is at least so new.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +37,7 @@ struct Since {
 pub struct CredentialCache {
     loaded: Option<(Since, Arc<Credentials>)>,
     /// Under way on a thread.
-    pending: Option<(Since, Ticket<Answer>)>,
+    pending: Option<(Since, Ticket<Answer<Rows>>)>,
     /// Why the table could not be read the last time, and when that showed.
     failed: Option<(Since, StoreError)>,
     /// What threads that ask endpoints see of `loaded`.
@@ -52,7 +49,7 @@ pub struct CredentialCache {
 enum Step {
     /// What is at hand serves.
     Serve,
-    /// What is at hand serves, and the table is read again behind the back of the request.
+    /// What is at hand serves, and the table is read again in the background.
     Refresh,
     /// The table is read first.
     Read,
@@ -93,7 +90,7 @@ impl CredentialCache {
     }
 
     /// Learns how reading went; whether it went well.
-    fn note(&mut self, module: &Module, since: Since, answer: Answer) -> bool {
+    fn note(&mut self, module: &Module, since: Since, answer: Answer<Rows>) -> bool {
         let is_read = answer.is_ok();
         match answer {
             Ok(rows) => {
@@ -171,89 +168,66 @@ impl Process {
     ///
     /// # Errors
     /// Where the table could not be read, and what was read before is too old.
-    pub fn credentials(&mut self, module: &Module) -> Result<Arc<Credentials>, StoreError> {
-        let Some(database) = module.credentials_database() else {
-            return Ok(module.credentials.clone());
+    pub fn credentials(&mut self) -> Result<Arc<Credentials>, StoreError> {
+        let Some(database) = self.module.credentials_database() else {
+            return Ok(self.module.credentials.clone());
         };
         let now = Since {
             time: Instant::now(),
             generation: shared::page().credentials_generation.get(),
         };
-        self.collect_credentials(module, now, false);
+        self.collect_credentials(now, false);
         match self.credential_cache.step(database, now) {
             Step::Serve => {}
             _ if self.credential_cache.has_just_failed(now) => {}
-            step => match &database.driver {
-                Driver::Native(native) => {
-                    let wait = self.credential_cache.waits(&step, now);
-                    self.begin_credentials(module, database, native, now);
-                    if self.collect_credentials(module, now, wait) {
-                        return self.credential_cache.newest();
-                    }
+            step => {
+                let wait = self.credential_cache.waits(&step, now);
+                if self.read_credentials(now) || self.collect_credentials(now, wait) {
+                    return self.credential_cache.newest();
                 }
-                Driver::Core => {
-                    let table = &module.config.outbound.table;
-                    let answer = self.by_core(module, database, |source| table.fetch_all(source));
-                    if self.credential_cache.note(module, now, answer) {
-                        return self.credential_cache.newest();
-                    }
-                }
-            },
+            }
         }
         self.credential_cache.old(database, now)
     }
 
-    /// Reads the table on a thread, where the native driver serves it: called when a process
-    /// begins, so that its first request need not wait.
-    pub fn begin_reading_credentials(&mut self, module: &Module) {
-        let database = module.credentials_database();
-        let Some((database, Driver::Native(native))) = database.map(|d| (d, &d.driver)) else {
-            return;
-        };
-        let now = Since {
-            time: Instant::now(),
-            generation: shared::page().credentials_generation.get(),
-        };
-        self.begin_credentials(module, database, native, now);
+    /// Reads the table where that is done on a thread: called when a process begins, so that its
+    /// first request need not wait.
+    pub fn begin_reading_credentials(&mut self) {
+        let has_threads = self.database.as_ref().is_some_and(|d| d.has_threads());
+        if has_threads && self.module.credentials_database().is_some() {
+            self.read_credentials(Since {
+                time: Instant::now(),
+                generation: shared::page().credentials_generation.get(),
+            });
+        }
     }
 
-    /// Starts to read the table, unless that is under way.
-    fn begin_credentials(
-        &mut self,
-        module: &Module,
-        database: &Database,
-        native: &MySql,
-        now: Since,
-    ) {
+    /// Reads the table, or starts to on a thread, unless that is under way; whether it is read.
+    fn read_credentials(&mut self, now: Since) -> bool {
         let pending = self.credential_cache.pending.take();
         // What began before credentials_reload may have missed what it is about.
         let pending = pending.filter(|(since, _)| since.generation == now.generation);
         if pending.is_some() {
             self.credential_cache.pending = pending;
-            return;
+            return false;
         }
-        let deadline = now.time + database.timeout;
-        let milliseconds = u64::try_from(database.timeout.as_millis()).unwrap_or(u64::MAX);
-        let lost = move |lost| match lost {
-            Lost::TimedOut => Err(StoreError::TimedOut(milliseconds)),
-            Lost::Panicked => Err(StoreError::Unreachable(
-                "internal error in its driver".into(),
-            )),
+        let table = &self.module.config.outbound.table;
+        let answer = match self.ask(|source| table.fetch_all(source)) {
+            Asked::Answered(answer) => answer,
+            Asked::Pending(query) => match query.start(NoNotify) {
+                Ok(ticket) => {
+                    self.credential_cache.pending = Some((now, ticket));
+                    return false;
+                }
+                Err(error) => Err(error),
+            },
         };
-        let (native, table) = (native.clone(), module.config.outbound.table.clone());
-        let job = move || table.fetch_all(&mut native.source(deadline));
-        match self.queries.submit(deadline, lost, job, NoNotify) {
-            Ok(ticket) => self.credential_cache.pending = Some((now, ticket)),
-            Err(error) => {
-                let error = StoreError::Busy(error.to_string());
-                self.credential_cache.note(module, now, Err(error));
-            }
-        }
+        self.credential_cache.note(self.module, now, answer)
     }
 
     /// Takes what a thread has read, where it is done, or else with `wait`; whether there was
     /// something. What began in another generation does not count.
-    fn collect_credentials(&mut self, module: &Module, now: Since, wait: bool) -> bool {
+    fn collect_credentials(&mut self, now: Since, wait: bool) -> bool {
         let Some((since, ticket)) = self.credential_cache.pending.take() else {
             return false;
         };
@@ -271,7 +245,7 @@ impl Process {
                 }
             }
         };
-        self.credential_cache.note(module, since, answer)
+        self.credential_cache.note(self.module, since, answer)
     }
 
     /// Credentials for endpoints that challenge, as a thread may ask for them at any time: those
@@ -280,9 +254,9 @@ impl Process {
     /// Only an entry that names the endpoint's host counts. Scheme Basic shows the password to
     /// whoever asks, and endpoints may be those of customers: an entry for any server is for the
     /// challenges of SIP, which don't.
-    pub(super) fn basic_for(&self, module: &Module) -> BasicFor {
+    pub(super) fn basic_for(&self) -> BasicFor {
         let current = self.credential_cache.current.clone();
-        let parameters = module.credentials.clone();
+        let parameters = self.module.credentials.clone();
         Box::new(move |host, realm| {
             let credentials = {
                 let current = current.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,7 @@
 //! Profiles that a process has at hand: those that it fetched, or the snapshot of all of them.
 
+use super::loader;
 use crate::config::database::Database;
-use crate::loader;
 use crate::module::Module;
 use crate::opensips::segment::Segment;
 use crate::opensips::shared;

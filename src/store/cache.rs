@@ -4,7 +4,7 @@
 //! again. Where it fails, an entry that only got old serves for `cache_grace` longer.
 
 use super::profiles::Profile;
-use crate::jwt::holder::KeyHolder;
+use crate::keys::KeyHolder;
 use lru::LruCache;
 use std::{
     num::NonZeroUsize,

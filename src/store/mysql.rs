@@ -9,6 +9,8 @@ use connections::Connections;
 use mysql::prelude::Queryable;
 use mysql::{ClientIdentity, Conn, Opts, OptsBuilder, SslOpts, Value};
 use std::{
+    error::Error as _,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -139,7 +141,10 @@ impl MySql {
     }
 
     fn error(&self, select: &Select<'_>, error: mysql::Error) -> StoreError {
-        use std::io::ErrorKind::{TimedOut, WouldBlock};
+        if has_timed_out(&error) {
+            let milliseconds = u64::try_from(self.timeout.as_millis());
+            return StoreError::TimedOut(milliseconds.unwrap_or(u64::MAX));
+        }
         match error {
             // Access denied, unknown database: nothing that the table is to blame for.
             mysql::Error::MySqlError(e) if matches!(e.code, 1040 | 1044 | 1045 | 1049 | 1698) => {
@@ -149,15 +154,25 @@ impl MySql {
                 table: select.table.to_owned(),
                 cause: e.message,
             },
-            mysql::Error::IoError(e) if matches!(e.kind(), TimedOut | WouldBlock) => {
-                StoreError::TimedOut(u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX))
-            }
-            mysql::Error::DriverError(mysql::DriverError::ConnectTimeout) => {
-                StoreError::TimedOut(u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX))
-            }
             other => StoreError::Unreachable(other.to_string()),
         }
     }
+}
+
+fn has_timed_out(error: &mysql::Error) -> bool {
+    let io = match error {
+        mysql::Error::DriverError(mysql::DriverError::ConnectTimeout) => return true,
+        mysql::Error::IoError(io) => Some(io),
+        // Most reading and writing is done by the codec, which has the system's error inside.
+        mysql::Error::CodecError(codec) => codec.source().and_then(|io| io.downcast_ref()),
+        _ => None,
+    };
+    io.is_some_and(|io: &io::Error| {
+        matches!(
+            io.kind(),
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock
+        )
+    })
 }
 
 struct Leased<'a> {
@@ -306,6 +321,25 @@ mod tests {
             statement(&select),
             "SELECT `tag`,`sip_username` FROM `voip`.`jwt_profiles` WHERE `tag`=? LIMIT 5"
         );
+    }
+
+    #[test]
+    fn a_server_that_says_nothing_has_timed_out() {
+        // Connections are accepted by the system.
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = server.local_addr().unwrap().port();
+        let url = DbUrl::parse(&format!("mysql://u:p@127.0.0.1:{port}/d")).unwrap();
+        let database = MySql::new(&url, Duration::from_millis(50)).unwrap();
+        let select = Select {
+            table: "t",
+            columns: &["c"],
+            key: None,
+            limit: 1,
+        };
+        let mut source = database.source(Instant::now());
+        let hangs = Err(StoreError::TimedOut(50));
+        assert_eq!(source.select(&select), hangs);
+        assert_eq!(source.each(&select, &mut |_| ()).map(|()| vec![]), hangs);
     }
 
     fn tls_of(parameters: &[(&str, &str)]) -> Result<Option<SslOpts>, ParameterError> {

@@ -1,6 +1,5 @@
 //! Profiles and their secrets: the tables of auth_jwt.
 
-use super::snapshot::Builder;
 use super::{Cell, Select, Source, StoreError};
 use std::collections::HashMap;
 use zeroize::Zeroizing;
@@ -138,14 +137,18 @@ impl ProfileTables {
 }
 
 impl ProfileTables {
-    /// All profiles and their secrets, in a snapshot.
+    /// Hands on all profiles, each with its secrets and under its tag.
     ///
     /// Tags that are no UTF-8 or longer than [`MAX_TAG`] are passed over, for no token can name
     /// them; and so are profiles without a username.
     ///
     /// # Errors
-    /// What the source says.
-    pub fn fetch_all(&self, source: &mut dyn Source) -> Result<Vec<u8>, StoreError> {
+    /// What the source says; profiles may have been handed on by then.
+    pub fn each(
+        &self,
+        source: &mut dyn Source,
+        profile: &mut dyn FnMut(&str, &Profile),
+    ) -> Result<(), StoreError> {
         let mut secrets: HashMap<String, Vec<Secret>> = HashMap::new();
         let select = Select {
             table: &self.secrets,
@@ -171,7 +174,6 @@ impl ProfileTables {
             key: None,
             limit: usize::MAX,
         };
-        let mut builder = Builder::default();
         source.each(&select, &mut |mut row| {
             if row.len() != columns.len() {
                 return;
@@ -180,7 +182,7 @@ impl ProfileTables {
             let username = row.pop().and_then(Cell::into_bytes);
             if let (Some(username), Some(tag)) = (username, row.pop().and_then(tag_of)) {
                 let secrets = secrets.remove(&tag).unwrap_or_default();
-                builder.add(
+                profile(
                     &tag,
                     &Profile {
                         username,
@@ -189,8 +191,7 @@ impl ProfileTables {
                     },
                 );
             }
-        })?;
-        Ok(builder.finish())
+        })
     }
 }
 
@@ -223,60 +224,8 @@ fn is_tag(cell: Option<&Cell>, tag: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::{Tables, names, tables, text};
     use super::*;
-    use std::collections::HashMap;
-
-    /// Tables in memory, which compare as a case-insensitive collation does.
-    #[derive(Default)]
-    struct Tables(HashMap<&'static str, Vec<Vec<Cell>>>);
-
-    impl Source for Tables {
-        fn select(&mut self, select: &Select<'_>) -> Result<Vec<Vec<Cell>>, StoreError> {
-            let rows = self
-                .0
-                .get(select.table)
-                .ok_or_else(|| StoreError::Refused {
-                    table: select.table.into(),
-                    cause: "no such table".into(),
-                })?;
-            let (_, value) = select.key.unwrap();
-            Ok(rows
-                .iter()
-                .filter(|row| match &row[0] {
-                    Cell::Text(t) => t.trim_ascii_end().eq_ignore_ascii_case(value.as_bytes()),
-                    Cell::Int(n) => n.to_string() == value,
-                    Cell::Null => false,
-                })
-                .take(select.limit)
-                .cloned()
-                .collect())
-        }
-    }
-
-    fn text(s: &str) -> Cell {
-        Cell::Text(s.as_bytes().to_vec())
-    }
-
-    fn names() -> ProfileTables {
-        ProfileTables {
-            profiles: "jwt_profiles".into(),
-            secrets: "jwt_secrets".into(),
-            tag: "tag".into(),
-            username: "sip_username".into(),
-            columns: vec!["level".into()],
-            secret_tag: "corresponding_tag".into(),
-            secret: "secret".into(),
-            start: "start_ts".into(),
-            end: "end_ts".into(),
-        }
-    }
-
-    fn tables(profiles: Vec<Vec<Cell>>, secrets: Vec<Vec<Cell>>) -> Tables {
-        Tables(HashMap::from([
-            ("jwt_profiles", profiles),
-            ("jwt_secrets", secrets),
-        ]))
-    }
 
     #[test]
     fn a_profile_comes_with_all_of_its_secrets() {
@@ -347,45 +296,6 @@ mod tests {
             error.contains("sip_username") && error.contains("NULL"),
             "{error}"
         );
-    }
-
-    #[test]
-    fn a_snapshot_holds_what_fetching_one_by_one_finds() {
-        struct All(Tables);
-        impl Source for All {
-            fn select(&mut self, select: &Select<'_>) -> Result<Vec<Vec<Cell>>, StoreError> {
-                match select.key {
-                    Some(_) => self.0.select(select),
-                    None => Ok(self.0.0.get(select.table).cloned().unwrap_or_default()),
-                }
-            }
-        }
-        let mut source = All(tables(
-            vec![
-                vec![text("acme  "), text("alice"), Cell::Int(7)],
-                vec![text("nameless"), Cell::Null, Cell::Null],
-                vec![Cell::Int(12), text("bob"), Cell::Null],
-                vec![text("bare"), text("carol"), text("x")],
-            ],
-            vec![
-                vec![text("acme"), text("old"), Cell::Int(0), Cell::Int(100)],
-                vec![text("acme"), text("new"), text("100"), text("200")],
-                vec![text("acme"), Cell::Null, Cell::Int(0), Cell::Int(9)],
-                vec![text("12"), text("s"), Cell::Int(0), Cell::Int(9)],
-                vec![text("orphan"), text("s"), Cell::Int(0), Cell::Int(9)],
-            ],
-        ));
-        let bytes = names().fetch_all(&mut source).unwrap();
-        let snapshot = super::super::snapshot::Snapshot::new(&bytes).unwrap();
-        assert_eq!(snapshot.len(), 3);
-        for tag in ["acme", "12", "bare"] {
-            let one = names().fetch(&mut source, tag).unwrap();
-            assert_eq!(snapshot.profile(tag), one, "{tag}");
-            assert!(one.is_some());
-        }
-        for tag in ["nameless", "orphan", "ACME", ""] {
-            assert_eq!(snapshot.profile(tag), None);
-        }
     }
 
     #[test]

@@ -17,8 +17,8 @@ mod bytes;
 
 pub use builder::Builder;
 
-use super::Cell;
-use super::profiles::{Profile, Secret};
+use super::profiles::{Profile, ProfileTables, Secret};
+use super::{Cell, Source, StoreError};
 use bytes::Reader;
 use std::hash::{DefaultHasher, Hasher};
 use zeroize::Zeroizing;
@@ -39,6 +39,18 @@ fn hash(tag: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write(tag);
     hasher.finish()
+}
+
+/// Reads all profiles and their secrets ([`ProfileTables::each`]) into a snapshot.
+///
+/// # Errors
+/// What the source says.
+pub fn fetch(tables: &ProfileTables, source: &mut dyn Source) -> Result<Vec<u8>, StoreError> {
+    let mut builder = Builder::default();
+    tables.each(source, &mut |tag, profile| {
+        builder.add(tag, profile);
+    })?;
+    Ok(builder.finish())
 }
 
 /// A snapshot that somebody wrote. Reading never goes out of bounds, whatever the bytes are.
@@ -125,6 +137,7 @@ fn profile(record: &mut Reader<'_>) -> Option<Profile> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::{names, tables, text};
     use super::*;
 
     fn snapshot(n: usize) -> Vec<u8> {
@@ -167,6 +180,36 @@ mod tests {
         let empty = self::snapshot(0);
         assert!(Snapshot::new(&empty).unwrap().is_empty());
         assert_eq!(Snapshot::new(&empty).unwrap().profile("x"), None);
+    }
+
+    #[test]
+    fn a_snapshot_holds_what_fetching_one_by_one_finds() {
+        let mut source = tables(
+            vec![
+                vec![text("acme  "), text("alice"), Cell::Int(7)],
+                vec![text("nameless"), Cell::Null, Cell::Null],
+                vec![Cell::Int(12), text("bob"), Cell::Null],
+                vec![text("bare"), text("carol"), text("x")],
+            ],
+            vec![
+                vec![text("acme"), text("old"), Cell::Int(0), Cell::Int(100)],
+                vec![text("acme"), text("new"), text("100"), text("200")],
+                vec![text("acme"), Cell::Null, Cell::Int(0), Cell::Int(9)],
+                vec![text("12"), text("s"), Cell::Int(0), Cell::Int(9)],
+                vec![text("orphan"), text("s"), Cell::Int(0), Cell::Int(9)],
+            ],
+        );
+        let bytes = fetch(&names(), &mut source).unwrap();
+        let snapshot = Snapshot::new(&bytes).unwrap();
+        assert_eq!(snapshot.len(), 3);
+        for tag in ["acme", "12", "bare"] {
+            let one = names().fetch(&mut source, tag).unwrap();
+            assert_eq!(snapshot.profile(tag), one, "{tag}");
+            assert!(one.is_some());
+        }
+        for tag in ["nameless", "orphan", "ACME", ""] {
+            assert_eq!(snapshot.profile(tag), None);
+        }
     }
 
     #[test]

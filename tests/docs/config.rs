@@ -49,7 +49,7 @@ fn shape(settings: &[(&str, &str)]) -> Result<String, String> {
             d.timeout,
             &d.tables,
             &d.cache,
-            &d.credentials,
+            &d.profile_avps,
             d.preload,
         )
     });

@@ -49,6 +49,7 @@ pub fn trials(setting: &Arc<Setting>, place: &Place) -> Vec<Trial> {
     }
     if place.backend == Backend::Mysql {
         trials.push(trial("the database is gone, and comes back", outage));
+        trials.push(trial("the database hangs", hanging));
     }
     // What has nothing to do with a database, once for each core.
     if place.backend == Backend::Sqlite {
@@ -340,6 +341,53 @@ fn outage(setting: &Setting, place: &Place) -> Result<(), String> {
         delete(database, "after")?;
         let noticed = wait_for(ALL, || running.everywhere(asked, "").is_ok().then_some(()));
         noticed.ok_or("what was deleted still counts")?;
+        running.look_after()
+    })
+}
+
+/// MariaDB hangs: one request waits for db_timeout, and no other does, though each one has to read
+/// the table again.
+fn hanging(setting: &Setting, place: &Place) -> Result<(), String> {
+    const TIMEOUT: Duration = Duration::from_secs(2);
+    const TRIES: u32 = 10;
+    setting.with_own_mariadb(|server, database| {
+        let file = schema(place.backend).with_file_name("credentials.sql");
+        database.sql(&std::fs::read_to_string(file).map_err(|e| e.to_string())?)?;
+        insert(database, ("s.example", "", "", "before"))?;
+        let running = Running::start(setting, place, |script| {
+            script
+                .database(database)
+                .workers(1)
+                .set("db_timeout", TIMEOUT.as_millis() as i64)
+        })?;
+        let asked = ("s.example", "r", "u");
+        running.expect(asked, "before")?;
+        insert(database, ("s.example", "r", "", "after"))?;
+        server.freeze(true)?;
+        let during = || {
+            let start = Instant::now();
+            running.reload()?;
+            running.expect(asked, "before")?;
+            if start.elapsed() < TIMEOUT / 2 {
+                return Err("the database did not hang".to_string());
+            }
+            let start = Instant::now();
+            for _ in 0..TRIES {
+                running.reload()?;
+                running.expect(asked, "before")?;
+            }
+            match start.elapsed() {
+                long if long > TIMEOUT * TRIES / 2 => {
+                    Err(format!("{TRIES} requests took {long:?}"))
+                }
+                _ => Ok(()),
+            }
+        };
+        let outcome = during();
+        server.freeze(false)?;
+        outcome?;
+        let noticed = wait_for(ALL, || running.expect(asked, "after").is_ok().then_some(()));
+        noticed.ok_or("the database is back, and not read")?;
         running.look_after()
     })
 }

@@ -1,6 +1,7 @@
 //! What there is to try the webhooks with on this machine: cores, endpoints, folders.
 
 use harness::core::{self, Core, Kind};
+use harness::database::own::Own;
 use harness::database::{Backend, Database, Servers, schema};
 use harness::endpoint::Endpoint;
 use harness::instance::Instance;
@@ -29,6 +30,8 @@ pub const USERS: &str = include_str!("users.txt");
 /// One for the whole run. Whatever was started ends with it.
 pub struct Setting {
     pub servers: Servers,
+    /// A MariaDB that may be frozen.
+    pub own_mariadb: Own,
     cores: Vec<Core>,
     endpoint: OnceLock<Result<Endpoint, String>>,
     guarded: OnceLock<Result<Endpoint, String>>,
@@ -45,6 +48,7 @@ impl Setting {
         cores.retain(Core::is_served);
         Setting {
             servers: Servers::new().expect("a folder for the databases"),
+            own_mariadb: Own::default(),
             cores,
             endpoint: OnceLock::new(),
             guarded: OnceLock::new(),

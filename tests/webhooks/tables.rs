@@ -6,10 +6,18 @@ use harness::database::{Backend, Database, schema};
 use harness::device::{Device, Question};
 use harness::profiles::Content;
 use harness::secrecy;
+use harness::server::wait_for;
 use harness::setting::ignored;
 use libtest_mimic::Trial;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// How long the database may be back without being used.
+const BACK: Duration = Duration::from_secs(20);
+
+type Run = fn(&Setting, &Core) -> Result<(), String>;
 
 /// The trials of one core.
 pub fn trials(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
@@ -25,11 +33,17 @@ pub fn trials(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
             }
         })
         .collect();
-    let name = "endpoints of realms, a view over jambonz's tables";
-    trials.push(match can_use(core, Backend::Mysql) {
-        Ok(()) => setting.trial(core, name, jambonz),
-        Err(reason) => ignored(format!("{core}: {name}"), reason),
-    });
+    let of_mysql: [(&str, Run); 2] = [
+        ("a view over jambonz's tables", jambonz),
+        ("the database hangs", hanging),
+    ];
+    for (name, run) in of_mysql {
+        let name = format!("endpoints of realms, {name}");
+        trials.push(match can_use(core, Backend::Mysql) {
+            Ok(()) => setting.trial(core, &name, run),
+            Err(reason) => ignored(format!("{core}: {name}"), reason),
+        });
+    }
     trials
 }
 
@@ -189,4 +203,59 @@ fn jambonz(setting: &Setting, core: &Core) -> Result<(), String> {
         device.authorize(&question, password)?.expect(code)?;
     }
     instance.check_workers()
+}
+
+/// MariaDB hangs: realms that were seen before go on, the others fail; one request waits for
+/// db_timeout, and no other does.
+fn hanging(setting: &Setting, core: &Core) -> Result<(), String> {
+    const TIMEOUT: Duration = Duration::from_secs(2);
+    const TRIES: u32 = 10;
+    let folder = setting.folder();
+    let own = &setting.own_mariadb;
+    own.with(folder, &Content::default(), |server, database| {
+        let file = schema(Backend::Mysql).with_file_name("http.sql");
+        database.sql(&std::fs::read_to_string(file).map_err(|e| e.to_string())?)?;
+        let url = setting.endpoint()?.url();
+        fill(database, &[["a.example", &url, "", "", "", ""]])?;
+        let script = script_with_memory()
+            .database(database)
+            .workers(1)
+            .set("db_timeout", TIMEOUT.as_millis() as i64)
+            .set("http_timeout", 15_000)
+            .set("cache_ttl", 1);
+        let mut instance = setting.start(core, &script)?;
+        let device = Device::new(instance.port)?;
+        let register = |domain: &str| {
+            let question = Question::register("plain", "john", domain).with("X-Realm", domain);
+            device.authorize(&question, "secret")
+        };
+        register("a.example")?.expect("1")?;
+        // It gets old.
+        sleep(Duration::from_millis(1100));
+        server.freeze(true)?;
+        let during = || {
+            let start = Instant::now();
+            register("b.example")?.expect("-5")?;
+            if start.elapsed() < TIMEOUT / 2 {
+                return Err("the database did not hang".to_string());
+            }
+            let start = Instant::now();
+            for number in 0..TRIES {
+                register(&format!("b{number}.example"))?.expect("-5")?;
+                register("a.example")?.expect("1")?;
+            }
+            match start.elapsed() {
+                long if long > TIMEOUT * TRIES / 2 => Err(format!("{TRIES} rounds took {long:?}")),
+                _ => Ok(()),
+            }
+        };
+        let outcome = during();
+        server.freeze(false)?;
+        outcome?;
+        // There is no such realm, which only the database can tell.
+        let is_back = || register("b.example").is_ok_and(|reply| reply.code() == "-1");
+        wait_for(BACK, || is_back().then_some(())).ok_or("the database is back, and not used")?;
+        register("a.example")?.expect("1")?;
+        instance.check_workers()
+    })
 }

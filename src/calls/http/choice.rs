@@ -1,7 +1,7 @@
 //! Which of a request's credentials count.
 
-use crate::calls::request::Authorizations;
 use crate::digest::{Credentials, CredentialsError, Digest, Freshness, MAX_HEADERS};
+use crate::opensips::request::Authorizations;
 
 /// What a nonce is bound to: the realm that it was made for, and the domain that the request which
 /// was challenged is about. Without the latter, a customer could take a nonce from a challenge to

@@ -1,6 +1,6 @@
 //! What an admission proves, and of whom.
 
-use crate::digest::{Credentials, PARTS};
+use crate::digest::Credentials;
 use crate::sip::AddressOfRecord;
 use std::borrow::Cow;
 
@@ -29,14 +29,6 @@ pub enum NotTheirs {
     /// Neither the credentials nor the endpoint say who it is.
     #[error("the endpoint does not say (member aor) that {0} is that of")]
     Nobody(&'static str),
-}
-
-/// What [`Proof::part`] knows besides the parts of the credentials.
-const OF_PROOF: [&str; 4] = ["header", "aor", "aor_user", "aor_domain"];
-
-/// All parts, for messages.
-pub fn parts() -> impl Iterator<Item = &'static str> {
-    PARTS.into_iter().chain(OF_PROOF)
 }
 
 impl Proof {
@@ -68,7 +60,8 @@ impl Proof {
         }
     }
 
-    /// A part of what was checked, for a script. `None` where there is none.
+    /// A part of what was checked, for a script. `None` where there is none. The names are those that
+    /// [`config::http::parts`](crate::config::http::parts) lists.
     pub fn part(&self, name: &str) -> Option<Cow<'_, [u8]>> {
         match name {
             "header" => Some(self.header.as_bytes().into()),
@@ -83,6 +76,7 @@ impl Proof {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::http::parts;
 
     fn proof(credentials: &str, user: &str) -> Proof {
         Proof {

@@ -2,8 +2,8 @@
 
 use super::{Call, Subject};
 use crate::calls::{Started, on_thread};
-use crate::jwt::holder::KeyHolder;
 use crate::jwt::token::Token;
+use crate::keys::KeyHolder;
 use crate::log;
 use crate::opensips::stats::{self, Statistic};
 use crate::process;
@@ -41,7 +41,7 @@ impl Call {
         token: &Token,
         keys: impl IntoIterator<Item = &'a KeyHolder>,
     ) -> Vec<String> {
-        process::with(|process| {
+        process::with(self.module, |process| {
             process.reload_keys_if_due();
             let now = Instant::now();
             let mut urls = Vec::new();
@@ -49,7 +49,7 @@ impl Call {
                 if let Some(url) = holder.must_fetch(&process.sources, token, now) {
                     urls.push(url.to_owned());
                 } else if let Some(url) = holder.should_refresh(&process.sources, now) {
-                    process.fetch_behind(vec![url.to_owned()]);
+                    process.fetch_in_background(vec![url.to_owned()]);
                 }
             }
             urls
@@ -63,9 +63,10 @@ impl Call {
         then: impl FnOnce(Call) -> Started + 'static,
     ) -> Started {
         on_thread(
+            self.module,
             self.message,
             self.wait,
-            |wake| process::with(|process| process.fetch(urls, wake)),
+            |wake| process::with(self.module, |process| process.fetch(urls, wake)),
             |cause| vec![cause.to_owned()],
             move |message, errors| {
                 for error in errors {

@@ -45,7 +45,7 @@ impl Call {
         generation: u64,
     ) -> i32 {
         let Subject { tag, ready, .. } = subject;
-        let sources = process::with(|process| process.sources.clone());
+        let sources = process::with(self.module, |process| process.sources.clone());
         let keys = ready
             .keys
             .get(candidate)
@@ -92,7 +92,7 @@ impl Call {
         ) {
             let validity = validity.in_window(secret.start, secret.end);
             let text = token.as_str().as_bytes();
-            process::with(|process| {
+            process::with(self.module, |process| {
                 process
                     .tokens
                     .insert(text, BY_PROFILE, generation, validity, verified);
@@ -125,7 +125,7 @@ impl Call {
         if let Err(code) = self.check_aor(text, username) {
             return code;
         }
-        let columns = self.module.credential_avps.iter().zip(&profile.columns);
+        let columns = self.module.profile_avps.iter().zip(&profile.columns);
         let set = self.set(self.outputs.username, Value::Text(username))
             // The first of a list ends up in front, as with auth_jwt.
             && columns.rev().all(|(avp, cell)| match cell {
@@ -232,7 +232,7 @@ impl Call {
                 &format_args!("{name} is shorter than the hash of {hash} (weak_keys)"),
             ));
         }
-        if process::with(|process| process.told.is_new(secret)) {
+        if process::with(self.module, |process| process.warned.is_new(secret)) {
             log!(
                 Warning,
                 self.function,

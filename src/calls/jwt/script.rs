@@ -2,12 +2,13 @@
 
 use super::{Call, Outputs};
 use crate::calls::codes::jwt_script::NOT_VALID;
-use crate::calls::{Started, Wait, now};
+use crate::calls::{Started, Wait};
+use crate::clock;
 use crate::jwt::authorize::{self, Outcome};
 use crate::jwt::claims::Validity;
-use crate::jwt::holder;
-use crate::jwt::key_cache::ParsedKey;
 use crate::jwt::token::{self, Token};
+use crate::keys::ParsedKey;
+use crate::keys::candidate;
 use crate::module::Module;
 use crate::opensips::pvar::{Message, Value, Variable};
 use crate::process::{self, Verified};
@@ -36,7 +37,7 @@ pub fn script_authorize(
         function,
         wait: Wait::Never,
     };
-    let key = process::with(|process| process.keys.get(key));
+    let key = process::with(module, |process| process.keys.get(key));
     if let Some(code) = call.known(token, &key) {
         return code;
     }
@@ -60,11 +61,11 @@ pub fn script_authorize(
 impl Call {
     /// A token that was verified with this key before.
     fn known(&self, token: &[u8], key: &ParsedKey) -> Option<i32> {
-        process::with(|process| {
+        process::with(self.module, |process| {
             let token = token::bare_token(token).ok()?;
             let keys = process.sources.generation();
             let reload_due = process.is_reload_due();
-            let verified = process.tokens.get(token, key.id, keys, now)?;
+            let verified = process.tokens.get(token, key.id, keys, clock::now)?;
             if key.keys.is_reference() {
                 key.keys.keys(&process.sources, Instant::now).ok()?;
                 if process.sources.generation() != keys || reload_due {
@@ -79,11 +80,12 @@ impl Call {
 
     fn by_key(&self, token: Token, key: &Arc<ParsedKey>) -> i32 {
         let tokens = &self.module.config.tokens;
-        let sources = process::with(|process| process.sources.clone());
+        let sources = process::with(self.module, |process| process.sources.clone());
         let generation = sources.generation();
         let keys = key.keys.keys(&sources, Instant::now);
-        let candidate = holder::candidate(&keys, i64::MIN, i64::MAX);
-        let outcome = authorize::script_authorize(&token, candidate.keys, &tokens.rules, now());
+        let candidate = candidate(&keys, i64::MIN, i64::MAX);
+        let outcome =
+            authorize::script_authorize(&token, candidate.keys, &tokens.rules, clock::now());
         let text = token.decoded_without_key();
         if !outcome.is_authorized() {
             self.set(self.outputs.decoded, Value::Text(text.as_bytes()));
@@ -118,7 +120,7 @@ impl Call {
         let code = self.admit_token(token.as_str().as_bytes(), &verified, true);
         if let Ok(validity) = Validity::of(&token, &tokens.rules) {
             let text = token.into_bytes();
-            process::with(|process| {
+            process::with(self.module, |process| {
                 process
                     .tokens
                     .insert(text, key.id, generation, validity, verified);

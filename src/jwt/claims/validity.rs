@@ -1,6 +1,7 @@
 //! When a token is valid, worked out once.
 
-use super::{ClaimError, numeric_date};
+use super::error::ClaimError;
+use crate::jwt::json::Value;
 use crate::jwt::rules::Rules;
 use crate::jwt::token::Token;
 
@@ -56,6 +57,22 @@ impl Validity {
             until: self.until.min(until),
         }
     }
+}
+
+/// A NumericDate as the whole second at or after it: for whole seconds `t`, both `t >= date` and
+/// `t < date` have the same answer for it, so fractions need no floating point arithmetic.
+pub(super) fn numeric_date(token: &Token, name: &'static str) -> Result<Option<i128>, ClaimError> {
+    let Some(value) = token.claim(name) else {
+        return Ok(None);
+    };
+    let seconds = match value {
+        Value::Integer(integer) => i128::from(*integer),
+        // The cast saturates far beyond any time.
+        #[allow(clippy::cast_possible_truncation)]
+        Value::Real(real) => real.ceil() as i128,
+        _ => return Err(ClaimError::NotANumber(name)),
+    };
+    Ok(Some(seconds))
 }
 
 #[cfg(test)]

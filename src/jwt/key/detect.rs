@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 /// What key material looks like.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Shape<'a> {
+pub(in crate::jwt) enum Shape<'a> {
     /// Nothing at all.
     Empty,
     /// A text with a PEM boundary.
@@ -33,7 +33,7 @@ pub(super) enum Shape<'a> {
 }
 
 /// Looks at the material, and through one layer of base64 or hexadecimal digits.
-pub(super) fn shape(material: &[u8]) -> Shape<'_> {
+pub(in crate::jwt) fn shape(material: &[u8]) -> Shape<'_> {
     if material.is_empty() {
         return Shape::Empty;
     }

@@ -5,12 +5,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::detect::{self, Shape};
-use super::rsa::RsaKey;
+use super::error::{KeyError, MAX_SET_SIZE};
+use super::material::{Key, Material};
 use super::secret::Secret;
-use super::{Key, KeyError, MAX_SET_SIZE, Material, spki};
+use super::{rsa, spki};
 use crate::jwt::algorithm::{self, AlgorithmSet};
 use crate::jwt::json::{self, Object, Value};
-use crate::jwt::public_key;
 
 /// The keys of a JSON text: of one JSON Web Key, or of a set.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ fn key_of(jwk: &Object) -> Result<Key, KeyError> {
     }
     check_use(jwk)?;
     let material = match kind {
-        "RSA" => rsa(jwk)?,
+        "RSA" => rsa_key(jwk)?,
         "EC" => elliptic(jwk)?,
         "OKP" => octet_pair(jwk)?,
         "oct" => octets(jwk)?,
@@ -135,10 +135,12 @@ fn check_use(jwk: &Object) -> Result<(), KeyError> {
 }
 
 /// RFC 7518 section 6.3.1.
-fn rsa(jwk: &Object) -> Result<Material, KeyError> {
+fn rsa_key(jwk: &Object) -> Result<Material, KeyError> {
     let (modulus, exponent) = (bytes(jwk, "n")?, bytes(jwk, "e")?);
-    let der = public_key::rsa_pkcs1(&exponent, &modulus).map_err(|_| KeyError::Malformed)?;
-    RsaKey::from_pkcs1(&der).map(Box::new).map(Material::Rsa)
+    let der = rsa::pkcs1(&exponent, &modulus).map_err(|_| KeyError::Malformed)?;
+    rsa::RsaKey::from_pkcs1(&der)
+        .map(Box::new)
+        .map(Material::Rsa)
 }
 
 /// RFC 7518 section 6.2.1: both coordinates have the full size of the field.

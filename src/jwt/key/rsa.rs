@@ -1,16 +1,17 @@
 //! RSA public keys (RFC 8017).
 
-use std::sync::OnceLock;
-
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, RsaSubjectPublicKey};
+use once_cell::sync::OnceCell;
+use x509_cert::der::asn1::{AnyRef, UintRef};
+use x509_cert::der::{Decode, Encode, Reader, SliceReader, Tag};
 
-use super::{KeyError, MAX_RSA_BITS, MIN_RSA_BITS};
+use super::error::{KeyError, MAX_RSA_BITS, MIN_RSA_BITS};
 use crate::jwt::algorithm::Algorithm;
 
 /// A checked RSA key, parsed for each algorithm once it is used with it.
 pub(in crate::jwt) struct RsaKey {
     pkcs1: Box<[u8]>,
-    parsed: [OnceLock<Option<ParsedPublicKey>>; 6],
+    parsed: [OnceCell<ParsedPublicKey>; 6],
 }
 
 impl RsaKey {
@@ -39,16 +40,20 @@ impl RsaKey {
             _ => return false,
         };
         self.parsed[slot]
-            .get_or_init(|| ParsedPublicKey::new(parameters, &self.pkcs1).ok())
-            .as_ref()
-            .is_some_and(|key| key.verify_sig(message, signature).is_ok())
+            .get_or_try_init(|| ParsedPublicKey::new(parameters, &self.pkcs1))
+            .is_ok_and(|key| key.verify_sig(message, signature).is_ok())
     }
 }
 
-fn modulus_bits(der: &[u8]) -> Option<usize> {
-    use x509_cert::der::asn1::UintRef;
-    use x509_cert::der::{Decode, Reader, SliceReader, asn1::AnyRef};
+/// `RSAPublicKey` (RFC 8017 appendix A.1.1) of two big-endian numbers.
+pub(in crate::jwt) fn pkcs1(exponent: &[u8], modulus: &[u8]) -> x509_cert::der::Result<Vec<u8>> {
+    let mut members = Vec::with_capacity(modulus.len() + exponent.len() + 16);
+    UintRef::new(modulus)?.encode_to_vec(&mut members)?;
+    UintRef::new(exponent)?.encode_to_vec(&mut members)?;
+    AnyRef::new(Tag::Sequence, &members)?.to_der()
+}
 
+fn modulus_bits(der: &[u8]) -> Option<usize> {
     let sequence = AnyRef::from_der(der).ok()?;
     let mut members = SliceReader::new(sequence.value()).ok()?;
     let modulus: UintRef<'_> = members.decode().ok()?;

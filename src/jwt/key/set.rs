@@ -1,7 +1,9 @@
 //! The keys of one secret: one of them, or as many as a JWK Set holds.
 
 use super::detect::{self, Shape};
-use super::{Key, KeyError, jwk};
+use super::error::KeyError;
+use super::jwk;
+use super::material::Key;
 use crate::jwt::algorithm::Algorithm;
 use crate::jwt::token::Token;
 

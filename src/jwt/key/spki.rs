@@ -7,8 +7,9 @@ use x509_cert::der::asn1::{AnyRef, ObjectIdentifier};
 use x509_cert::der::{Decode, Encode, Tag, Tagged};
 use x509_cert::spki::SubjectPublicKeyInfoRef;
 
+use super::error::KeyError;
+use super::material::Material;
 use super::rsa::RsaKey;
-use super::{KeyError, Material};
 
 pub(in crate::jwt) const RSA_ENCRYPTION: ObjectIdentifier =
     ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");

@@ -3,6 +3,7 @@ use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 
 use super::*;
+use crate::jwt::algorithm::Algorithm;
 use crate::jwt::testing::fixture;
 
 fn error(material: impl AsRef<[u8]>) -> KeyError {

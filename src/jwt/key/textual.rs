@@ -1,7 +1,9 @@
 //! Public keys in PEM (RFC 7468).
 
+use super::error::KeyError;
+use super::material::Material;
 use super::rsa::RsaKey;
-use super::{KeyError, Material, spki};
+use super::spki;
 
 /// Labels of certificates; the second is OpenSSL's older form.
 const CERTIFICATES: [&str; 2] = ["CERTIFICATE", "X509 CERTIFICATE"];

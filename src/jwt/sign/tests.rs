@@ -1,5 +1,6 @@
 use super::*;
 use crate::jwt::key::Key;
+use crate::jwt::signing_key::SigningKeyError;
 use crate::jwt::testing::{SECRET, fixture, parse, verifying_material};
 use crate::jwt::verify::verify_signature;
 

@@ -1,15 +1,16 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
 use super::*;
 use crate::jwt::algorithm::{Algorithm, AlgorithmSet};
 use crate::jwt::key::KeyError;
-use crate::jwt::source::{Fetch, FetchError, Fetched, KeySources, SourceConfig};
 use crate::jwt::testing::{SECRET, fixture, good, parse as token};
 use crate::jwt::verify::verify_with_set;
+use crate::keys::{Fetch, FetchError, Fetched, KeySources, SourceConfig};
 
 struct Nobody;
 
@@ -77,7 +78,7 @@ fn a_file_holds_whatever_a_secret_may_be() {
         (&fixture!("rsa-2048.public.pem")[..], Algorithm::RS256),
         (certificate, Algorithm::ES256),
         (
-            include_bytes!("../../../../tests/jwks/keycloak.json"),
+            include_bytes!("../../../tests/jwks/keycloak.json"),
             Algorithm::RS256,
         ),
         (SECRET, Algorithm::HS256),
@@ -313,5 +314,5 @@ fn the_least_used_file_is_forgotten() {
     for path in [scene.path(), other, scene.path()] {
         sources.file(&path, scene.now).expect("keys");
     }
-    assert_eq!(sources.files.len(), 1);
+    assert_eq!(sources.remembered_files(), 1);
 }

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use aws_lc_rs::digest::{Digest, SHA256, digest};
 use lru::LruCache;
 
-use super::{Fetch, SourceCause, SourceConfig, SourceError};
+use super::error::{SourceCause, SourceError};
+use super::fetch::Fetch;
+use super::limits::SourceConfig;
 use crate::http::EndpointUrl;
 use crate::jwt::key::KeySet;
 use crate::jwt::token::Token;
@@ -56,8 +58,8 @@ pub(super) struct Publisher {
     ended: Condvar,
 }
 
-/// What a fetch needs to know.
-pub(super) struct Turn<'a> {
+/// What an attempt to fetch needs to know.
+pub(super) struct Attempt<'a> {
     pub(super) now: Instant,
     pub(super) deadline: Instant,
     /// How many reloads there have been.
@@ -85,8 +87,8 @@ pub(super) struct State {
     asked: Option<Instant>,
     /// How many reloads there had been by then.
     reload: u64,
-    /// When somebody was told to refresh it.
-    told: Option<Instant>,
+    /// When a caller of [`should_refresh`](Self::should_refresh) was last asked to refresh it.
+    refresh_requested: Option<Instant>,
     under_way: bool,
     waiting: usize,
 }
@@ -128,12 +130,12 @@ impl State {
             .good
             .as_ref()
             .is_some_and(|good| now.saturating_duration_since(good.asked) >= good.ttl);
-        let told = self
-            .told
-            .is_some_and(|told| now.saturating_duration_since(told) < config.min_refresh);
-        let refresh = old && !told && !self.under_way && self.may_ask(now, config);
+        let requested = self
+            .refresh_requested
+            .is_some_and(|at| now.saturating_duration_since(at) < config.min_refresh);
+        let refresh = old && !requested && !self.under_way && self.may_ask(now, config);
         if refresh {
-            self.told = Some(now);
+            self.refresh_requested = Some(now);
         }
         refresh
     }
@@ -178,24 +180,28 @@ impl Publisher {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn fetch(&self, url: &str, turn: &Turn<'_>) -> Result<Arc<KeySet>, SourceError> {
+    pub(super) fn fetch(
+        &self,
+        url: &str,
+        attempt: &Attempt<'_>,
+    ) -> Result<Arc<KeySet>, SourceError> {
         let mut state = self.lock();
         if state.under_way {
-            return self.wait(state, url, turn.deadline);
+            return self.wait(state, url, attempt.deadline);
         }
-        if state.reload == turn.reload && !state.may_ask(turn.now, turn.config) {
+        if state.reload == attempt.reload && !state.may_ask(attempt.now, attempt.config) {
             return state.result(url);
         }
-        if turn.deadline <= Instant::now() {
+        if attempt.deadline <= Instant::now() {
             return Err(state.error(url, SourceCause::NoTime));
         }
         state.under_way = true;
-        state.asked = Some(turn.now);
+        state.asked = Some(attempt.now);
         drop(state);
         let ending = Ending(self);
-        let fetched = turn
+        let fetched = attempt
             .fetcher
-            .get(url, turn.deadline)
+            .get(url, attempt.deadline)
             .map_err(SourceCause::from);
         // Parsed before anybody is kept waiting for the lock.
         let parsed = fetched.and_then(|fetched| {
@@ -204,8 +210,8 @@ impl Publisher {
             Ok((Arc::new(keys), digest, fetched.max_age))
         });
         let mut state = self.lock();
-        state.reload = turn.reload;
-        state.told = None;
+        state.reload = attempt.reload;
+        state.refresh_requested = None;
         match parsed {
             Ok((keys, digest, max_age)) => {
                 state.failed = None;
@@ -216,13 +222,13 @@ impl Publisher {
                     .filter(|good| good.digest.as_ref() == digest.as_ref())
                     .map(|good| Arc::clone(&good.keys));
                 if same.is_none() {
-                    turn.generation.fetch_add(1, Ordering::AcqRel);
+                    attempt.generation.fetch_add(1, Ordering::AcqRel);
                 }
-                let config = turn.config;
+                let config = attempt.config;
                 state.good = Some(Good {
                     keys: same.unwrap_or(keys),
                     digest,
-                    asked: turn.now,
+                    asked: attempt.now,
                     ttl: max_age
                         .unwrap_or(config.min_ttl)
                         .max(config.min_ttl)

@@ -1,10 +1,7 @@
-//! Keys that are not in the row or the script themselves, but named there: a file, or the URL of a
-//! JWK Set.
+//! The files and JWK Sets in use, one instance of [`KeySources`] for each process.
 //!
-//! [`KeyReference::of`] tells a name from a key. [`KeySources`] then holds what was read, one
-//! instance for each process: a file is looked at again at most once a second, a URL is asked when
-//! its set gets old or a token names a key that is not in it, and never more often than
-//! [`SourceConfig::min_refresh`]. Nothing here has a thread of its own: only [`KeySources::fetch`]
+//! A file is looked at again at most once a second; a URL is asked when its set gets old or a token
+//! names a key that is not in it, and never more often than [`SourceConfig::min_refresh`]. Nothing here has a thread of its own: only [`KeySources::fetch`]
 //! touches the network, on the thread of whoever calls it.
 //!
 //! The way of a token whose key is a URL, on a thread that must not block:
@@ -15,110 +12,19 @@
 //!    a moment ago, and [`failure`](KeySources::failure) says how.
 //! 3. [`should_refresh`](KeySources::should_refresh)? Then call `fetch` in the background.
 
-mod fetch;
-mod file;
-mod published;
-mod reference;
-
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use thiserror::Error;
-
-use super::key::{KeyError, KeySet};
-use super::token::Token;
-use file::Files;
-use published::Publishers;
-
-pub use fetch::{Fetch, FetchError, Fetched, MAX_DOCUMENT};
-pub use file::{GRACE, LOOK_INTERVAL, MAX_FILE};
-pub use reference::{KeyReference, KeyReferenceError};
-
-/// How long fetched sets are kept, and how many.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceConfig {
-    /// The shortest time that a JWK Set counts as fresh, whatever its provider says; and how long,
-    /// if it says nothing. Default one minute.
-    pub min_ttl: Duration,
-    /// The longest. It wins over a longer [`min_ttl`](Self::min_ttl). Default one day.
-    pub max_ttl: Duration,
-    /// The time between two requests to one URL, at the least, whatever their reason. Default 30
-    /// seconds.
-    pub min_refresh: Duration,
-    /// How many files, and how many URLs, are remembered; the least recently used is forgotten. At
-    /// least 1, default 1024.
-    pub max_sources: usize,
-}
-
-impl Default for SourceConfig {
-    fn default() -> Self {
-        Self {
-            min_ttl: Duration::from_secs(60),
-            max_ttl: Duration::from_secs(86_400),
-            min_refresh: Duration::from_secs(30),
-            max_sources: 1024,
-        }
-    }
-}
-
-/// Keys that could not be read or fetched. Prints as one line with the path, or the URL without
-/// userinfo and query.
-#[derive(Debug, Clone)]
-pub struct SourceError {
-    /// The path or URL, as it may be shown.
-    pub name: String,
-    /// What happened.
-    pub cause: SourceCause,
-    /// The keys that stay in use meanwhile. Never there for a file.
-    pub last_good: Option<Arc<KeySet>>,
-}
-
-impl std::error::Error for SourceError {}
-
-impl fmt::Display for SourceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "keys from {}: {}", self.name, self.cause)?;
-        if self.last_good.is_some() {
-            f.write_str("; the last good ones stay in use")?;
-        }
-        Ok(())
-    }
-}
-
-/// What went wrong. No message holds anything of a file or an answer.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum SourceCause {
-    /// The file is not there or can't be read.
-    #[error("the file can't be read: {0}")]
-    Read(String),
-    /// A folder, a device or a pipe.
-    #[error("it is not a regular file")]
-    NotAFile,
-    /// Over [`MAX_FILE`].
-    #[error("the file is longer than {MAX_FILE} bytes")]
-    TooLarge,
-    /// What was read is no key.
-    #[error("{0}")]
-    Key(#[from] KeyError),
-    /// The beginning of a key rather than a secret.
-    #[error("it looks like the beginning of a PEM or JSON text, which can't be a secret in a file")]
-    Incomplete,
-    /// The provider could not be asked, or gave no set.
-    #[error("{0}")]
-    Fetch(#[from] FetchError),
-    /// The deadline was over before the provider could be asked.
-    #[error("timed out before the provider could be asked")]
-    NoTime,
-    /// Another thread is asking, and has not come to an end in time.
-    #[error("timed out while the provider is being asked already")]
-    StillAsking,
-    /// Enough threads are waiting for the provider.
-    #[error("the provider is being asked already, and too many wait for its answer")]
-    TooManyWait,
-}
+use super::error::SourceError;
+use super::fetch::Fetch;
+use super::file::Files;
+use super::limits::SourceConfig;
+use super::published::{Attempt, Publishers};
+use crate::jwt::key::KeySet;
+use crate::jwt::token::Token;
 
 /// All key files and JWK Sets that a process has in use.
 pub struct KeySources {
@@ -143,12 +49,12 @@ impl KeySources {
         }
     }
 
-    /// The keys in a file: whatever [`KeySet::parse`] reads, up to [`MAX_FILE`] bytes.
+    /// The keys in a file: whatever [`KeySet::parse`] reads, up to [`MAX_FILE`](super::limits::MAX_FILE) bytes.
     ///
-    /// The file is looked at once in [`LOOK_INTERVAL`], and read when its size, times, inode or
+    /// The file is looked at once in [`LOOK_INTERVAL`](super::limits::LOOK_INTERVAL), and read when its size, times, inode or
     /// device changed. One that was removed, or can't be read any more, has no keys from then on.
     /// One that can't be understood may be in the middle of being written: the keys that it held
-    /// before stay in use for [`GRACE`]. The same holds where a secret takes the place of public
+    /// before stay in use for [`GRACE`](super::limits::GRACE). The same holds where a secret takes the place of public
     /// keys, for half a public key may look like a secret.
     ///
     /// For this reason a text in a file is no secret either if it begins with `{` and is not JSON,
@@ -222,7 +128,7 @@ impl KeySources {
         deadline: Instant,
     ) -> Result<Arc<KeySet>, SourceError> {
         let reload = self.reloads.load(Ordering::Acquire);
-        let turn = published::Turn {
+        let attempt = Attempt {
             now,
             deadline,
             reload,
@@ -230,7 +136,7 @@ impl KeySources {
             fetcher: &*self.fetcher,
             generation: &self.generation,
         };
-        self.publishers.find_or_add(url).fetch(url, &turn)
+        self.publishers.find_or_add(url).fetch(url, &attempt)
     }
 
     /// Believes nothing any more without having looked: files are read again at the next use, and
@@ -238,6 +144,11 @@ impl KeySources {
     /// set of a URL stays in use.
     pub fn reload(&self) {
         self.reloads.fetch_add(1, Ordering::AcqRel);
+    }
+
+    #[cfg(test)]
+    pub(super) fn remembered_files(&self) -> usize {
+        self.files.len()
     }
 
     /// A number that grows whenever keys of any source come, change or go. What was verified under

@@ -1,4 +1,4 @@
-//! What was told already, so that a warning is one line and not one for every request.
+//! What was warned of already, so that a warning is one line and not one for every request.
 
 use lru::LruCache;
 use std::{
@@ -6,30 +6,30 @@ use std::{
     num::NonZeroUsize,
 };
 
-/// Subjects that are remembered at the most; the least recently used is told of again.
+/// Subjects that are remembered at the most; the least recently used is warned of again.
 const SIZE: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
 /// See the [module](self). Remembers hashes, no secrets.
 #[derive(Debug)]
-pub struct Told {
+pub struct WarnedOnce {
     subjects: LruCache<u64, ()>,
     hasher: RandomState,
 }
 
-impl Default for Told {
+impl Default for WarnedOnce {
     fn default() -> Self {
         // Grows as it fills: most sites have nothing to warn of.
         let mut subjects = LruCache::unbounded();
         subjects.resize(SIZE);
-        Told {
+        WarnedOnce {
             subjects,
             hasher: RandomState::new(),
         }
     }
 }
 
-impl Told {
-    /// Whether this is the first time that there is something to say of this subject.
+impl WarnedOnce {
+    /// Whether this is the first time that there is something to warn of about this subject.
     pub fn is_new(&mut self, subject: impl Hash) -> bool {
         self.subjects
             .put(self.hasher.hash_one(subject), ())
@@ -43,10 +43,10 @@ mod tests {
 
     #[test]
     fn each_subject_is_new_once() {
-        let mut told = Told::default();
-        assert!(told.is_new(("tag", b"secret")));
-        assert!(!told.is_new(("tag", b"secret")));
-        assert!(told.is_new(("other", b"secret")));
-        assert!(told.is_new(("tag", b"Secret")));
+        let mut warned = WarnedOnce::default();
+        assert!(warned.is_new(("tag", b"secret")));
+        assert!(!warned.is_new(("tag", b"secret")));
+        assert!(warned.is_new(("other", b"secret")));
+        assert!(warned.is_new(("tag", b"Secret")));
     }
 }

@@ -1,9 +1,11 @@
 //! What a row's secret, or a script's key, stands for: the keys themselves, or where they are.
 
-use super::authorize::CandidateSecret;
-use super::key::{KeyError, KeySet};
-use super::source::{KeyReference, KeyReferenceError, KeySources, SourceCause, SourceError};
-use super::token::Token;
+use super::error::{SourceCause, SourceError};
+use super::reference::{KeyReference, KeyReferenceError};
+use super::sources::KeySources;
+use crate::jwt::authorize::CandidateSecret;
+use crate::jwt::key::{KeyError, KeySet};
+use crate::jwt::token::Token;
 use std::{sync::Arc, time::Instant};
 use thiserror::Error;
 

@@ -1,9 +1,10 @@
-//! The syntax of `load_credentials`: `credential (';' credential)*`, where a credential is
-//! `$avp(name)=column`, or `column` for an AVP of the same name.
+//! Lists of AVPs and what fills them, as auth_jwt's `load_credentials` has them, and with it
+//! `load_claims`, `load_grant` and `load_authorization`: `entry (';' entry)*`, where an entry is
+//! `$avp(name)=source`, or `source` for an AVP of the same name.
 
 /// One value to hand to the script.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Credential {
+pub struct AvpSource {
     /// Name of the AVP, as it stands in `$avp(name)`.
     pub avp: String,
     /// Where the value comes from.
@@ -15,7 +16,7 @@ pub const SYNTAX: &str =
     "a list of column names, each by itself or as $avp(name)=column, separated by ;";
 
 /// Takes a list apart. `None` where it departs from the syntax.
-pub fn parse(list: &str) -> Option<Vec<Credential>> {
+pub fn parse(list: &str) -> Option<Vec<AvpSource>> {
     let list = list.trim();
     let list = list.strip_suffix(';').unwrap_or(list);
     if list.is_empty() {
@@ -24,10 +25,10 @@ pub fn parse(list: &str) -> Option<Vec<Credential>> {
     list.split(';').map(parse_one).collect()
 }
 
-fn parse_one(text: &str) -> Option<Credential> {
+fn parse_one(text: &str) -> Option<AvpSource> {
     let Some((avp, source)) = text.split_once('=') else {
         let name = Some(text.trim()).filter(|t| !t.is_empty())?;
-        return Some(Credential {
+        return Some(AvpSource {
             avp: name.to_owned(),
             source: name.to_owned(),
         });
@@ -35,7 +36,7 @@ fn parse_one(text: &str) -> Option<Credential> {
     let avp = avp.trim().strip_prefix("$avp(")?.strip_suffix(')')?.trim();
     let source = source.trim();
     let plain = !avp.is_empty() && !avp.contains(['$', '(', ')']) && !source.is_empty();
-    plain.then(|| Credential {
+    plain.then(|| AvpSource {
         avp: avp.to_owned(),
         source: source.to_owned(),
     })

@@ -7,24 +7,15 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use aws_lc_rs::digest::{Digest, SHA256, digest};
 use lru::LruCache;
 use zeroize::Zeroizing;
 
-use super::{SourceCause, SourceError};
+use super::error::{SourceCause, SourceError};
+use super::limits::{GRACE, LOOK_INTERVAL, MAX_FILE};
 use crate::jwt::key::{Key, KeySet};
-
-/// The longest key file, in bytes.
-pub const MAX_FILE: usize = 1024 * 1024;
-
-/// How often a file is looked at, at the most.
-pub const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-
-/// How long the keys that a file held before stay in use, while what it holds can't be
-/// understood: long enough for whatever writes a file without renaming it into place.
-pub const GRACE: Duration = Duration::from_secs(10);
 
 /// The files in use.
 pub(super) struct Files {

@@ -10,8 +10,11 @@ use serde_json::Value;
 
 use super::*;
 use crate::jwt::algorithm::{Algorithm, AlgorithmSet};
+use crate::jwt::key::KeyError;
 use crate::jwt::testing::{self, fixture, parse, signing_key};
 use crate::jwt::verify::verify_with_set;
+use crate::keys::{FetchError, Fetched, SourceCause};
+use std::time::Duration;
 
 const URL: &str = "https://user:password@idp.example/certs?key=secret";
 
@@ -487,10 +490,10 @@ fn where_there_is_a_set_to_go_on_with_few_wait() {
         provider.begun.wait();
         assert!(!sources.should_refresh(URL, later), "it is under way");
         assert!(!sources.must_fetch(URL, &token("0"), later));
-        let others: Vec<_> = (0..published::MOST_WAITING)
+        let others: Vec<_> = (0..super::super::published::MOST_WAITING)
             .map(|_| scope.spawn(|| sources.fetch_at(URL, later, far())))
             .collect();
-        until(|| waiting(&sources) == published::MOST_WAITING);
+        until(|| waiting(&sources) == super::super::published::MOST_WAITING);
         let error = sources.fetch_at(URL, later, far()).expect_err("too many");
         assert_eq!(error.cause, SourceCause::TooManyWait);
         assert!(verifies(&error.last_good.expect("a set"), "0"));

@@ -4,18 +4,19 @@
 use std::io::Write as _;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
-use super::super::testing::{
+use super::*;
+use crate::http::Trust;
+use crate::http::testing::{
     Seen, Server, TlsServer, answer, authority, nobody, tls_server_with, wait_for_end,
 };
-use super::super::tls::Trust;
-use super::*;
 use crate::jwt::algorithm::{Algorithm, AlgorithmSet};
 use crate::jwt::key::KeySet;
-use crate::jwt::source::{KeySources, SourceCause, SourceConfig, SourceError};
 use crate::jwt::testing::{self, fixture, parse, signing_key};
 use crate::jwt::token::Token;
 use crate::jwt::verify::verify_with_set;
+use crate::keys::{KeySources, SourceCause, SourceConfig, SourceError};
 
 fn fetcher(trust: Trust) -> HttpFetch {
     HttpFetch::new(&ClientConfig {

@@ -5,12 +5,15 @@
 //! worker maps it when it next needs a profile. The first snapshot is made before the fork, so that
 //! OpenSIPS does not start on a database that does not answer.
 
-use crate::config::database::{Database, Driver};
+use super::Database;
+use crate::clock;
+use crate::config::database as config;
 use crate::log;
-use crate::module::{CoreSource, Module};
+use crate::module::Module;
 use crate::opensips::segment::{self, Segment};
-use crate::opensips::{db, shared};
-use crate::store::{Source, StoreError};
+use crate::opensips::shared;
+use crate::store::profiles::ProfileTables;
+use crate::store::{Source, StoreError, snapshot};
 use std::{
     ffi::CStr,
     io,
@@ -47,9 +50,9 @@ pub enum LoadError {
 ///
 /// # Errors
 /// See [`LoadError`].
-pub fn first(database: &Database, source: &mut dyn Source) -> Result<Segment, LoadError> {
-    let began = now();
-    let bytes = database.tables.fetch_all(source)?;
+pub fn first(database: &config::Database, source: &mut dyn Source) -> Result<Segment, LoadError> {
+    let began = clock::now();
+    let bytes = snapshot::fetch(&database.tables, source)?;
     let segment = Segment::inherited(&bytes).map_err(|error| LoadError::Memory {
         size: bytes.len(),
         error,
@@ -59,11 +62,11 @@ pub fn first(database: &Database, source: &mut dyn Source) -> Result<Segment, Lo
 }
 
 /// Never returns.
-pub fn run(module: &'static Module, database: &'static Database) -> ! {
+pub fn run(module: &Module, settings: &config::Database) -> ! {
     segment::sweep();
     let owner = u64::from(std::process::id());
-    let ttl = database.cache.ttl.max(Duration::from_secs(1));
-    let mut connection = None;
+    let ttl = settings.cache.ttl.max(Duration::from_secs(1));
+    let mut database = Database::new(settings, module.core_driver);
     let mut next = Instant::now() + ttl;
     loop {
         sleep(TICK);
@@ -73,7 +76,7 @@ pub fn run(module: &'static Module, database: &'static Database) -> ! {
             continue;
         }
         let started = Instant::now();
-        next = match load(module, database, &mut connection, owner, generation) {
+        next = match load(&mut database, &settings.tables, owner, generation) {
             Ok(size) => {
                 shared::page().snapshot.failing.set(0);
                 log!(
@@ -90,7 +93,7 @@ pub fn run(module: &'static Module, database: &'static Database) -> ! {
                     Error,
                     FUNCTION,
                     "{}: {error}; what is cached serves",
-                    database.shown
+                    settings.shown
                 );
                 Instant::now() + RETRY.min(ttl)
             }
@@ -99,32 +102,13 @@ pub fn run(module: &'static Module, database: &'static Database) -> ! {
 }
 
 fn load(
-    module: &Module,
-    database: &Database,
-    connection: &mut Option<db::Connection>,
+    database: &mut Database,
+    tables: &ProfileTables,
     owner: u64,
     generation: u64,
 ) -> Result<usize, LoadError> {
-    let began = now();
-    let bytes = match &database.driver {
-        Driver::Native(native) => database
-            .tables
-            .fetch_all(&mut native.source(Instant::now() + database.timeout)),
-        Driver::Core => {
-            let lost = || StoreError::Unreachable("see the driver's message above".to_owned());
-            let open = match connection.take() {
-                Some(open) => open,
-                None => module
-                    .core_driver
-                    .and_then(|driver| driver.open(&database.url))
-                    .ok_or_else(lost)?,
-            };
-            let read = database.tables.fetch_all(&mut CoreSource(&open));
-            // After a failure the next try starts from a new connection.
-            *connection = Some(open).filter(|_| read.is_ok());
-            read
-        }
-    }?;
+    let began = clock::now();
+    let bytes = database.read(|source| snapshot::fetch(tables, source))?;
     let old = (
         shared::page().snapshot.owner.get(),
         shared::page().snapshot.number.get(),
@@ -161,10 +145,6 @@ pub fn end() {
     for number in number.saturating_sub(1)..=number + 1 {
         segment::unlink(owner, number);
     }
-}
-
-fn now() -> u64 {
-    crate::calls::now()
 }
 
 /// How old the newest snapshot is.

@@ -1,6 +1,6 @@
 //! How long an answer may be kept (RFC 9111 section 4.2), as its provider says.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use ureq::http::HeaderMap;
 use ureq::http::header::{AGE, CACHE_CONTROL, DATE, EXPIRES, HeaderName};
@@ -50,41 +50,14 @@ fn delta_seconds(text: &str) -> Option<u64> {
     digits.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
-/// Seconds since 1970 of a date in the one format that is made today, IMF-fixdate (RFC 9110
-/// section 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// Seconds since 1970 of a date (RFC 9110 section 5.6.7).
 fn date(text: &str) -> Option<u64> {
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
-    let (_, text) = text.split_once(", ")?;
-    let mut parts = text.split(' ');
-    let (day, month, year) = (parts.next()?, parts.next()?, parts.next()?);
-    let (time, "GMT", None) = (parts.next()?, parts.next()?, parts.next()) else {
-        return None;
-    };
-    let mut time = time.split(':');
-    let mut of_day = |below: u64| number(time.next()?).filter(|number| *number < below);
-    // A leap second is a second.
-    let seconds = of_day(24)? * 3600 + of_day(60)? * 60 + of_day(61)?;
-    let day = number(day).filter(|day| (1..=31).contains(day))?;
-    let month = MONTHS.iter().position(|known| *known == month)? as u64 + 1;
-    let year = number(year).filter(|year| (1970..=9999).contains(year))?;
-    // A year that begins in March ends with the leap day: months before are of the last year.
-    let (year, month) = if month > 2 {
-        (year, month - 3)
-    } else {
-        (year - 1, month + 9)
-    };
-    let days_before_year = year * 365 + year / 4 - year / 100 + year / 400;
-    let days_before_month = (153 * month + 2) / 5;
-    /// From 1 March of the year 0 to 1 January 1970.
-    const EPOCH: u64 = 719_468;
-    let days = (days_before_year + days_before_month + day - 1).checked_sub(EPOCH)?;
-    Some(days * 86_400 + seconds)
-}
-
-fn number(text: &str) -> Option<u64> {
-    delta_seconds(text)
+    // A leap second is a second, but no system's clock has it.
+    let before = text.strip_suffix(":60 GMT");
+    let before = before.map(|minute| format!("{minute}:59 GMT"));
+    let date = httpdate::parse_http_date(before.as_deref().unwrap_or(text)).ok()?;
+    let since = date.duration_since(UNIX_EPOCH).ok()?;
+    Some(since.as_secs() + u64::from(before.is_some()))
 }
 
 #[cfg(test)]

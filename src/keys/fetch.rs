@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
+use super::reference::KeyReferenceError;
+
 /// The longest answer of a provider, in bytes. A set of a hundred keys with their certificates
 /// stays below half of it.
 pub const MAX_DOCUMENT: usize = 512 * 1024;
@@ -33,7 +35,7 @@ pub struct Fetched {
 pub enum FetchError {
     /// Not a URL that may be asked.
     #[error("{0}")]
-    Url(#[from] super::KeyReferenceError),
+    Url(#[from] KeyReferenceError),
     /// A redirect: the administrator named one provider, not whoever that one names.
     #[error("it answered with a redirect (status {0}), which is not followed")]
     Redirect(u16),

@@ -2,22 +2,13 @@
 
 use super::{InitError, TABLE_VERSION};
 use crate::config::Config;
-use crate::config::database::{Database, Driver};
+use crate::config::database::Database;
 use crate::log;
-use crate::opensips::db;
+use crate::module::Tables;
 use crate::store::Source;
 use crate::store::version::{self, VersionError};
 
-/// The optional tables that are there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tables {
-    /// That of the endpoints of realms.
-    pub endpoints: bool,
-    /// That of credentials.
-    pub credentials: bool,
-}
-
-/// Looks for the tables. Sites that use one part of the module have no tables of the others: what
+/// Looks for the tables, in that of their versions. Sites that use one part of the module have no tables of the others: what
 /// the script does not name itself may be missing, though not all of it.
 ///
 /// # Errors
@@ -26,14 +17,11 @@ pub fn check(
     config: &Config,
     database: &Database,
     source: &mut dyn Source,
+    versions: &str,
 ) -> Result<Tables, InitError> {
-    let versions = match database.driver {
-        Driver::Native(_) => "version".to_owned(),
-        Driver::Core => db::version_table(),
-    };
     let mut check = |table: &str, script: &str| {
         let scheme = &database.scheme;
-        version::check(source, &versions, table, TABLE_VERSION, scheme, script).map_err(|error| {
+        version::check(source, versions, table, TABLE_VERSION, scheme, script).map_err(|error| {
             InitError::Version {
                 shown: database.shown.clone(),
                 error,

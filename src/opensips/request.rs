@@ -1,7 +1,7 @@
-//! What the functions read of a SIP request, all of it through pseudo-variables.
+//! What is read of a SIP request, all of it through pseudo-variables.
 
+use super::pvar::{Message, Variable};
 use crate::digest::MAX_HEADERS as MAX_CREDENTIALS;
-use crate::opensips::pvar::{Message, Variable};
 use crate::sip::{self, AddressOfRecord, HeadError, Header, MAX_HEADERS};
 
 /// Most Contact headers that are looked at. Devices send one or two, or one with a list in it.

@@ -1,0 +1,101 @@
+//! Gets documents, such as the JWK Sets of identity providers.
+
+use std::time::{Duration, Instant};
+
+use ureq::Agent;
+use ureq::http::header::{ACCEPT, AUTHORIZATION};
+use ureq::http::{HeaderMap, HeaderValue};
+
+use super::client::{ClientConfig, ClientError, agent, cause};
+use super::error::Cause;
+use super::transport::Progress;
+use super::url::EndpointUrl;
+
+/// Gets documents with the trust, user agent and connect time-out of the webhooks, and a connection
+/// of its own for each request: nobody is asked more often than every few minutes.
+///
+/// It belongs to one process.
+#[derive(Debug)]
+pub struct Documents {
+    agent: Agent,
+    connect_timeout: Duration,
+}
+
+/// A document, and what its server says of it.
+#[derive(Debug)]
+pub struct Document {
+    /// What came.
+    pub body: Vec<u8>,
+    /// The headers of the answer.
+    pub headers: HeaderMap,
+}
+
+impl Documents {
+    /// Has not asked anybody yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`]: the configuration makes no sense.
+    pub fn new(config: &ClientConfig) -> Result<Documents, ClientError> {
+        let config = ClientConfig {
+            max_idle: 0,
+            ..config.clone()
+        };
+        Ok(Documents {
+            agent: agent(&config)?,
+            connect_timeout: config.connect_timeout,
+        })
+    }
+
+    /// Gets one of at most `most` bytes, as one of the media types in `accept`, until `deadline` at
+    /// the latest.
+    ///
+    /// # Errors
+    ///
+    /// [`Cause`]: anything but a whole answer of status 200.
+    pub fn get(
+        &self,
+        url: &EndpointUrl,
+        accept: &str,
+        most: usize,
+        deadline: Instant,
+    ) -> Result<Document, Cause> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(Cause::TimedOut("before it could be asked"));
+        }
+        let connect = self.connect_timeout.min(left);
+        let mut request = self.agent.get(url.uri().clone()).header(ACCEPT, accept);
+        if let Some(basic) = url.basic()
+            && let Ok(mut value) = HeaderValue::from_str(&basic.header())
+        {
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
+        }
+        let request = request
+            .config()
+            .timeout_global(Some(left))
+            .timeout_resolve(Some(connect))
+            .timeout_connect(Some(connect))
+            .build();
+        Progress::begin(false);
+        let response = request.call().map_err(|error| cause(&error))?;
+        match response.status().as_u16() {
+            200 => {}
+            status @ 300..=399 => return Err(Cause::Redirect(status)),
+            status => return Err(Cause::Status(status)),
+        }
+        let (head, mut body) = response.into_parts();
+        // ureq also takes the limit itself for too much.
+        let limit = most as u64 + 1;
+        let body = body.with_config().limit(limit).read_to_vec();
+        let body = body.map_err(|error| cause(&error))?;
+        if body.len() > most {
+            return Err(Cause::TooLong);
+        }
+        Ok(Document {
+            body,
+            headers: head.headers,
+        })
+    }
+}

@@ -1,0 +1,105 @@
+//! A key that was read: what it is made of, and what it verifies.
+
+use std::fmt;
+
+use aws_lc_rs::signature::ParsedPublicKey;
+
+use super::rsa::RsaKey;
+use super::secret::Secret;
+use crate::jwt::algorithm::{Algorithm, AlgorithmSet};
+
+/// One key, parsed once.
+pub struct Key {
+    pub(super) material: Material,
+    pub(super) algorithms: AlgorithmSet,
+    pub(super) kid: Option<Box<str>>,
+}
+
+/// What a key is made of. The kind decides what it may verify.
+pub(super) enum Material {
+    Secret(Secret),
+    Rsa(Box<RsaKey>),
+    P256(ParsedPublicKey),
+    P384(ParsedPublicKey),
+    Ed25519(ParsedPublicKey),
+}
+
+impl Material {
+    pub(super) fn algorithms(&self) -> AlgorithmSet {
+        match self {
+            Self::Secret(_) => AlgorithmSet::HMAC,
+            Self::Rsa(_) => AlgorithmSet::RSA,
+            Self::P256(_) => AlgorithmSet::of(&[Algorithm::ES256]),
+            Self::P384(_) => AlgorithmSet::of(&[Algorithm::ES384]),
+            Self::Ed25519(_) => AlgorithmSet::of(&[Algorithm::EdDSA]),
+        }
+    }
+}
+
+impl Key {
+    /// The algorithms that this key may verify: those of its kind, and of these only the `alg` of
+    /// a JSON Web Key that has one.
+    pub fn algorithms(&self) -> AlgorithmSet {
+        self.algorithms
+    }
+
+    /// The `kid` of a JSON Web Key (RFC 7517 section 4.5).
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    /// Whether this is an HMAC secret.
+    pub fn is_secret(&self) -> bool {
+        matches!(self.material, Material::Secret(_))
+    }
+
+    /// Whether this is an HMAC secret shorter than the hash of `algorithm`, which RFC 7518
+    /// section 3.2 rules out. Never true for other keys.
+    pub fn weak_for(&self, algorithm: Algorithm) -> bool {
+        let hash_length = match algorithm {
+            Algorithm::HS256 => 32,
+            Algorithm::HS384 => 48,
+            Algorithm::HS512 => 64,
+            _ => return false,
+        };
+        matches!(&self.material, Material::Secret(secret) if secret.len() < hash_length)
+    }
+
+    /// What kind of key this is, for logs and MI.
+    pub fn kind(&self) -> &'static str {
+        match self.material {
+            Material::Secret(_) => "HMAC secret",
+            Material::Rsa(_) => "RSA public key",
+            Material::P256(_) => "EC public key on P-256",
+            Material::P384(_) => "EC public key on P-384",
+            Material::Ed25519(_) => "Ed25519 public key",
+        }
+    }
+
+    /// Whether `signature` over `message` was made with this key and `algorithm`.
+    ///
+    /// False for an algorithm that is not of this key's kind.
+    pub(in crate::jwt) fn verifies(
+        &self,
+        algorithm: Algorithm,
+        message: &[u8],
+        signature: &[u8],
+    ) -> bool {
+        if !self.algorithms().contains(algorithm) {
+            return false;
+        }
+        match &self.material {
+            Material::Secret(secret) => secret.verifies(algorithm, message, signature),
+            Material::Rsa(key) => key.verifies(algorithm, message, signature),
+            Material::P256(key) | Material::P384(key) | Material::Ed25519(key) => {
+                key.verify_sig(message, signature).is_ok()
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Key").field(&self.kind()).finish()
+    }
+}

@@ -1,0 +1,66 @@
+//! Why a place gives no keys.
+
+use std::fmt;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::fetch::FetchError;
+use super::limits::MAX_FILE;
+use crate::jwt::key::{KeyError, KeySet};
+
+/// Keys that could not be read or fetched. Prints as one line with the path, or the URL without
+/// userinfo and query.
+#[derive(Debug, Clone)]
+pub struct SourceError {
+    /// The path or URL, as it may be shown.
+    pub name: String,
+    /// What happened.
+    pub cause: SourceCause,
+    /// The keys that stay in use meanwhile. Never there for a file.
+    pub last_good: Option<Arc<KeySet>>,
+}
+
+impl std::error::Error for SourceError {}
+
+impl fmt::Display for SourceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "keys from {}: {}", self.name, self.cause)?;
+        if self.last_good.is_some() {
+            f.write_str("; the last good ones stay in use")?;
+        }
+        Ok(())
+    }
+}
+
+/// What went wrong. No message holds anything of a file or an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SourceCause {
+    /// The file is not there or can't be read.
+    #[error("the file can't be read: {0}")]
+    Read(String),
+    /// A folder, a device or a pipe.
+    #[error("it is not a regular file")]
+    NotAFile,
+    /// Over [`MAX_FILE`].
+    #[error("the file is longer than {MAX_FILE} bytes")]
+    TooLarge,
+    /// What was read is no key.
+    #[error("{0}")]
+    Key(#[from] KeyError),
+    /// The beginning of a key rather than a secret.
+    #[error("it looks like the beginning of a PEM or JSON text, which can't be a secret in a file")]
+    Incomplete,
+    /// The provider could not be asked, or gave no set.
+    #[error("{0}")]
+    Fetch(#[from] FetchError),
+    /// The deadline was over before the provider could be asked.
+    #[error("timed out before the provider could be asked")]
+    NoTime,
+    /// Another thread is asking, and has not come to an end in time.
+    #[error("timed out while the provider is being asked already")]
+    StillAsking,
+    /// Enough threads are waiting for the provider.
+    #[error("the provider is being asked already, and too many wait for its answer")]
+    TooManyWait,
+}

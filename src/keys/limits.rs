@@ -1,0 +1,40 @@
+//! How much is kept of the places that keys come from, and for how long.
+
+use std::time::Duration;
+
+/// The longest key file, in bytes.
+pub const MAX_FILE: usize = 1024 * 1024;
+
+/// How often a file is looked at, at the most.
+pub const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long the keys that a file held before stay in use, while what it holds can't be
+/// understood: long enough for whatever writes a file without renaming it into place.
+pub const GRACE: Duration = Duration::from_secs(10);
+
+/// How long fetched sets are kept, and how many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceConfig {
+    /// The shortest time that a JWK Set counts as fresh, whatever its provider says; and how long,
+    /// if it says nothing. Default one minute.
+    pub min_ttl: Duration,
+    /// The longest. It wins over a longer [`min_ttl`](Self::min_ttl). Default one day.
+    pub max_ttl: Duration,
+    /// The time between two requests to one URL, at the least, whatever their reason. Default 30
+    /// seconds.
+    pub min_refresh: Duration,
+    /// How many files, and how many URLs, are remembered; the least recently used is forgotten. At
+    /// least 1, default 1024.
+    pub max_sources: usize,
+}
+
+impl Default for SourceConfig {
+    fn default() -> Self {
+        Self {
+            min_ttl: Duration::from_secs(60),
+            max_ttl: Duration::from_secs(86_400),
+            min_refresh: Duration::from_secs(30),
+            max_sources: 1024,
+        }
+    }
+}

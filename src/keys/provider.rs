@@ -1,0 +1,49 @@
+//! Gets the JWK Sets of identity providers over HTTPS.
+
+use std::time::Instant;
+
+use super::fetch::{Fetch, FetchError, Fetched, MAX_DOCUMENT};
+use super::freshness;
+use super::reference::KeyReferenceError;
+use crate::http::{Cause, ClientConfig, ClientError, Documents, EndpointUrl};
+
+/// What a JWK Set is published as (RFC 7517 section 8.5), and what it is published as in fact.
+const TYPES: &str = "application/jwk-set+json, application/json";
+
+/// Asks over HTTPS, as the webhooks do. It belongs to one process.
+#[derive(Debug)]
+pub struct HttpFetch(Documents);
+
+impl HttpFetch {
+    /// Has not asked anybody yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`]: the configuration makes no sense.
+    pub fn new(config: &ClientConfig) -> Result<HttpFetch, ClientError> {
+        Documents::new(config).map(HttpFetch)
+    }
+}
+
+impl Fetch for HttpFetch {
+    fn get(&self, url: &str, deadline: Instant) -> Result<Fetched, FetchError> {
+        let url: EndpointUrl = url.parse().map_err(|_| KeyReferenceError::Url)?;
+        if !url.is_protected() {
+            return Err(KeyReferenceError::Unprotected.into());
+        }
+        let document = self.0.get(&url, TYPES, MAX_DOCUMENT, deadline);
+        let document = document.map_err(|cause| match cause {
+            Cause::Redirect(status) => FetchError::Redirect(status),
+            Cause::Status(status) => FetchError::Status(status),
+            Cause::TooLong => FetchError::TooLong,
+            other => FetchError::Failed(other.to_string()),
+        })?;
+        Ok(Fetched {
+            max_age: freshness::lifetime(&document.headers),
+            body: document.body,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

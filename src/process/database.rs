@@ -1,0 +1,101 @@
+//! The database, as one process asks it.
+//!
+//! Which driver serves is decided here and nowhere else. The native one is asked on threads, and
+//! there is an answer `db_timeout` later at the latest. The core's is asked in the process's own
+//! thread, on one connection, and takes as long as it takes.
+//!
+//! While the database hangs, nobody waits for it: see [`availability`].
+
+mod availability;
+mod core;
+mod native;
+
+use self::core::Core;
+use crate::config::database as config;
+use crate::opensips::db;
+use crate::pool::Pool;
+use crate::store::{Answer, Source};
+use native::Native;
+use std::sync::Arc;
+
+pub use native::{Asked, Query};
+
+/// See the [module](self).
+pub struct Database(Driver);
+
+enum Driver {
+    Native(Native),
+    Core(Core),
+}
+
+impl Database {
+    /// Binds the driver, at start. `None` where no loaded module serves the URL.
+    pub fn bind(config: &config::Database) -> Option<Self> {
+        let bound = match config.driver {
+            config::Driver::Native(_) => None,
+            config::Driver::Core => Some(db::Driver::bind(&config.url)?),
+        };
+        Some(Database::new(config, bound))
+    }
+
+    /// With the driver of the core that was bound at start, where that serves. Connects to nothing
+    /// yet.
+    pub fn new(config: &config::Database, bound: Option<db::Driver>) -> Self {
+        Database(match &config.driver {
+            config::Driver::Native(native) => Driver::Native(Native::new(native, config.timeout)),
+            config::Driver::Core => Driver::Core(Core::new(config, bound)),
+        })
+    }
+
+    /// The driver of the core, where that serves.
+    pub fn core_driver(&self) -> Option<db::Driver> {
+        match &self.0 {
+            Driver::Native(_) => None,
+            Driver::Core(core) => core.driver,
+        }
+    }
+
+    /// Whether it is asked on threads.
+    pub fn has_threads(&self) -> bool {
+        matches!(self.0, Driver::Native(_))
+    }
+
+    /// Name of the table that holds the versions of tables.
+    pub fn version_table(&self) -> String {
+        match self.0 {
+            Driver::Native(_) => "version".to_owned(),
+            Driver::Core(_) => db::version_table(),
+        }
+    }
+
+    /// Asks, on a thread of `threads` where the driver can be asked there, else now.
+    pub fn ask<T: Send + 'static>(
+        &mut self,
+        threads: &Arc<Pool>,
+        work: impl FnOnce(&mut dyn Source) -> Answer<T> + Send + 'static,
+    ) -> Asked<T> {
+        match &mut self.0 {
+            Driver::Native(native) => native.ask(threads, work),
+            Driver::Core(core) => Asked::Answered(core.read(work)),
+        }
+    }
+
+    /// Asks in the calling thread, which waits: for a process that has nothing else to do.
+    ///
+    /// # Errors
+    /// What the driver or the work says.
+    pub fn read<T>(&mut self, work: impl FnOnce(&mut dyn Source) -> Answer<T>) -> Answer<T> {
+        match &mut self.0 {
+            Driver::Native(native) => native.read(work),
+            Driver::Core(core) => core.read(work),
+        }
+    }
+
+    /// Closes what is open: no connection may be inherited by a fork.
+    pub fn disconnect(&mut self) {
+        match &mut self.0 {
+            Driver::Native(native) => native.disconnect(),
+            Driver::Core(core) => core.disconnect(),
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! A database by the native driver, on threads.
+
+use super::availability::{Admission, Availability};
+use crate::pool::{Lost, NoNotify, Notify, Pool, Ticket};
+use crate::store::mysql::MySql;
+use crate::store::{Answer, Source, StoreError};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A question on its way.
+#[derive(Debug)]
+pub enum Asked<T> {
+    /// The answer, or that there is none while the database hangs.
+    Answered(Answer<T>),
+    /// It is to be asked on a thread.
+    Pending(Query<T>),
+}
+
+/// See the [module](self).
+#[derive(Clone)]
+pub struct Native {
+    driver: Arc<MySql>,
+    /// `db_timeout`.
+    timeout: Duration,
+    availability: Arc<Availability>,
+}
+
+impl Native {
+    /// Connects to nothing yet.
+    pub fn new(driver: &MySql, timeout: Duration) -> Self {
+        Native {
+            driver: Arc::new(driver.clone()),
+            timeout,
+            availability: Arc::default(),
+        }
+    }
+
+    /// What is to be asked on one of these threads; or, while the database hangs, that it does.
+    pub fn ask<T: Send + 'static>(
+        &self,
+        threads: &Arc<Pool>,
+        work: impl FnOnce(&mut dyn Source) -> Answer<T> + Send + 'static,
+    ) -> Asked<T> {
+        let query = Query {
+            database: self.clone(),
+            threads: Arc::clone(threads),
+            work: Box::new(work),
+        };
+        match self.availability.admit(Instant::now(), self.timeout) {
+            Admission::Ask => Asked::Pending(query),
+            Admission::Probe(error) => {
+                drop(query.start(NoNotify));
+                Asked::Answered(Err(error))
+            }
+            Admission::Refuse(error) => Asked::Answered(Err(error)),
+        }
+    }
+
+    /// Asks in the calling thread, which waits, also for a database that hangs.
+    ///
+    /// # Errors
+    /// What the driver or the work says.
+    pub fn read<T>(&self, work: impl FnOnce(&mut dyn Source) -> Answer<T>) -> Answer<T> {
+        work(&mut self.driver.source(Instant::now() + self.timeout))
+    }
+
+    /// Closes what is open.
+    pub fn disconnect(&self) {
+        self.driver.disconnect();
+    }
+}
+
+/// What is asked on a thread.
+type Work<T> = Box<dyn FnOnce(&mut dyn Source) -> Answer<T> + Send>;
+
+/// A question that is to be asked on a thread.
+pub struct Query<T> {
+    database: Native,
+    threads: Arc<Pool>,
+    work: Work<T>,
+}
+
+impl<T> std::fmt::Debug for Query<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Query").finish_non_exhaustive()
+    }
+}
+
+impl<T: Send + 'static> Query<T> {
+    /// Starts to ask. `notify` is told when the ticket is complete, `db_timeout` later at the
+    /// latest.
+    ///
+    /// # Errors
+    /// Where nothing was started.
+    pub fn start<N: Notify + 'static>(self, notify: N) -> Answer<Ticket<Answer<T>>> {
+        let Native {
+            driver,
+            timeout,
+            availability,
+        } = self.database;
+        let deadline = Instant::now() + timeout;
+        let milliseconds = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+        let lost_to = Arc::clone(&availability);
+        let lost = move |lost| match lost {
+            Lost::TimedOut => {
+                let error = StoreError::TimedOut(milliseconds);
+                lost_to.note(Some(&error), deadline, Instant::now());
+                Err(error)
+            }
+            Lost::Panicked => Err(StoreError::Unreachable(
+                "internal error in its driver".into(),
+            )),
+        };
+        let job = move || {
+            let answer = (self.work)(&mut driver.source(deadline));
+            let error = answer.as_ref().err();
+            availability.note(error, deadline, Instant::now());
+            answer
+        };
+        self.threads
+            .submit(deadline, lost, job, notify)
+            .map_err(|full| StoreError::Busy(full.to_string()))
+    }
+
+    /// Asks, and waits for the answer: for a thread that may.
+    ///
+    /// # Errors
+    /// What the database says, also that it did not answer in time.
+    pub fn wait(self) -> Answer<T> {
+        self.start(NoNotify)?.wait()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::PoolConfig;
+    use crate::store::Select;
+    use crate::store::url::DbUrl;
+    use std::net::TcpListener;
+    use std::thread;
+
+    /// The database at that port, with a `db_timeout` that is soon over.
+    fn database(port: u16) -> Native {
+        let timeout = Duration::from_millis(50);
+        let url = DbUrl::parse(&format!("mysql://u:p@127.0.0.1:{port}/d")).unwrap();
+        Native::new(&MySql::new(&url, timeout).unwrap(), timeout)
+    }
+
+    #[test]
+    fn whoever_asks_fails_at_once_while_it_hangs() {
+        // Connections are accepted by the system, and nobody says a word.
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let database = database(server.local_addr().unwrap().port());
+        let threads = Arc::new(Pool::new("test", PoolConfig::default()));
+        let select = Select {
+            table: "t",
+            columns: &["c"],
+            key: None,
+            limit: 1,
+        };
+        let number = move |source: &mut dyn Source| source.select(&select).map(|rows| rows.len());
+        let Asked::Pending(query) = database.ask(&threads, number) else {
+            panic!("it is not known yet that it hangs");
+        };
+        let hangs = StoreError::TimedOut(50);
+        assert_eq!(query.wait(), Err(hangs.clone()));
+        // Another kind of question.
+        let ask = || database.ask(&threads, move |source| source.select(&select));
+        let Asked::Answered(answer) = ask() else {
+            panic!("it would be waited for");
+        };
+        assert_eq!(answer, Err(hangs));
+        // Refused connections are an answer, which a probe finds out in the background.
+        drop(server);
+        let answer = loop {
+            match ask() {
+                Asked::Answered(_) => thread::sleep(Duration::from_millis(5)),
+                Asked::Pending(query) => break query.wait(),
+            }
+        };
+        assert!(matches!(answer, Err(StoreError::Unreachable(_))));
+    }
+}

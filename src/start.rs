@@ -1,0 +1,266 @@
+//! The start, `mod_init`: parameters become the [`Module`], and what can't work is told.
+
+mod tables;
+
+use crate::config::avp_list::AvpSource;
+use crate::config::database::Database as DatabaseSettings;
+use crate::config::http::Http;
+use crate::config::raw::RawValue;
+use crate::config::{Config, ConfigError, Raw};
+use crate::credentials::Credentials;
+use crate::digest::{NonceError, Nonces};
+use crate::jwt::path::ClaimPath;
+use crate::log;
+use crate::module::{self, Module, Tables};
+use crate::opensips;
+use crate::opensips::avp::Avp;
+use crate::opensips::request::RequestVariables;
+use crate::opensips::segment::Segment;
+use crate::opensips::{cachedb, db, fork, guard, shared};
+use crate::process::Database;
+use crate::process::loader::{self, LoadError};
+use crate::store::cache::Ready;
+use crate::store::profiles::{Profile, Secret};
+use crate::store::version::VersionError;
+use crate::store::{Source, StoreError};
+use std::sync::{Arc, Mutex, PoisonError};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+/// Version of each table that the module needs; of `profiles_table` and `secrets_table` it is
+/// that of auth_jwt.
+const TABLE_VERSION: i64 = 1;
+
+/// Why the module does not start.
+#[derive(Debug, Error)]
+pub enum InitError {
+    /// A parameter is wrong.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// No driver serves the URL.
+    #[error(
+        "parameter \"db_url\": no loaded module serves {shown}; load the driver first, e.g. \
+         loadmodule \"db_{scheme}.so\""
+    )]
+    NoDriver {
+        /// The URL without user password.
+        shown: String,
+        /// Its scheme.
+        scheme: String,
+    },
+    /// The database can't be used.
+    #[error("parameter \"db_url\": {shown}: {error}")]
+    Database {
+        /// The URL without user password.
+        shown: String,
+        /// Why.
+        error: StoreError,
+    },
+    /// Not all of it can be held in memory.
+    #[error("parameter \"cache_mode\": {shown}: {error}")]
+    Preload {
+        /// The URL without user password.
+        shown: String,
+        /// Why.
+        error: LoadError,
+    },
+    /// The tables are not as needed.
+    #[error("{shown}: {error}")]
+    Version {
+        /// The URL without user password.
+        shown: String,
+        /// Why.
+        error: VersionError,
+    },
+    /// An AVP's name is refused by the core.
+    #[error("parameter {parameter:?}: the core refuses the AVP name {name:?}")]
+    Avp {
+        /// The parameter.
+        parameter: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// The core does not know a pseudo-variable that the module reads.
+    #[error("the core knows no pseudo-variable {0}")]
+    Variable(String),
+    /// No module serves the CacheDB's URL.
+    #[error(
+        "parameter \"cachedb_url\": no loaded module serves it with counters; load the engine \
+         first, e.g. loadmodule \"cachedb_local.so\""
+    )]
+    NoEngine,
+    /// The system gave no random bytes.
+    #[error("{0}")]
+    Nonce(#[from] NonceError),
+    /// No memory.
+    #[error("no shared memory: {0}")]
+    Memory(#[from] std::io::Error),
+}
+
+static RAW: Mutex<Option<Raw>> = Mutex::new(None);
+
+/// Notes one modparam.
+pub fn collect(name: &str, value: RawValue) {
+    let mut raw = RAW.lock().unwrap_or_else(PoisonError::into_inner);
+    raw.get_or_insert_default().push(name, value);
+}
+
+/// Sets the module up: `mod_init`, before the fork. Whatever it opens it closes again.
+///
+/// # Errors
+/// See [`InitError`]; OpenSIPS must not start then.
+pub fn init() -> Result<(), InitError> {
+    guard::install();
+    fork::install();
+    shared::init()?;
+    // Both TLS users (webhooks, database) name no provider of their own.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let raw = RAW
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take()
+        .unwrap_or_default();
+    let config = Config::new(&raw)?;
+    let Checked {
+        core_driver,
+        tables,
+        first_snapshot,
+    } = match &config.database {
+        Some(database) => check(&config, database)?,
+        None => Checked::default(),
+    };
+    if first_snapshot.is_some() {
+        opensips::want_loader();
+    }
+    let database = config.database.as_ref();
+    let profile_avps = database.map_or(&[][..], |database| &database.profile_avps);
+    let module = Module {
+        core_driver,
+        tables,
+        first_snapshot,
+        credentials: Arc::new(Credentials::new(config.outbound.entries.iter().cloned())),
+        provider: config.tokens.jwks_url.as_deref().map(provider),
+        profile_avps: avps("load_credentials", profile_avps)?,
+        claim_avps: claim_avps(&config.tokens.claims)?,
+        grant_avps: avps("load_grant", &config.http.grant)?,
+        authorization_avps: avps("load_authorization", &config.http.authorization)?,
+        counters: counters(&config.http)?,
+        nonces: nonces(&config.http)?,
+        request: RequestVariables::new().map_err(InitError::Variable)?,
+        config,
+    };
+    module::set(module);
+    Ok(())
+}
+
+fn provider(url: &str) -> Arc<Ready> {
+    let material = Zeroizing::new(url.as_bytes().to_vec());
+    let secret = Secret {
+        material,
+        start: i64::MIN,
+        end: i64::MAX,
+    };
+    Arc::new(Ready::new(Profile {
+        username: Vec::new(),
+        columns: Vec::new(),
+        secrets: vec![secret],
+    }))
+}
+
+fn claim_avps(claims: &[(String, ClaimPath)]) -> Result<Vec<Avp>, InitError> {
+    let refused = |name: &String| InitError::Avp {
+        parameter: "load_claims",
+        name: name.clone(),
+    };
+    claims
+        .iter()
+        .map(|(name, _)| Avp::named(name).ok_or_else(|| refused(name)))
+        .collect()
+}
+
+fn avps(parameter: &'static str, list: &[AvpSource]) -> Result<Vec<Avp>, InitError> {
+    list.iter()
+        .map(|wanted| {
+            Avp::named(&wanted.avp).ok_or_else(|| InitError::Avp {
+                parameter,
+                name: wanted.avp.clone(),
+            })
+        })
+        .collect()
+}
+
+fn counters(http: &Http) -> Result<Option<cachedb::Engine>, InitError> {
+    let Some(url) = &http.cachedb_url else {
+        log!(
+            Info,
+            c"mod_init",
+            "cachedb_url is not set: http_authorize keeps no bans, and can't tell a replay while \
+             its nonce is fresh (nonce_expire)"
+        );
+        return Ok(None);
+    };
+    cachedb::Engine::bind(url)
+        .map(Some)
+        .ok_or(InitError::NoEngine)
+}
+
+fn nonces(http: &Http) -> Result<Nonces, InitError> {
+    Ok(match &http.nonce_secret {
+        Some(secret) => Nonces::new(secret.as_bytes(), http.nonce_expire),
+        None => Nonces::new(&Nonces::random_secret()?, http.nonce_expire),
+    })
+}
+
+/// What the database has shown at start.
+#[derive(Default)]
+struct Checked {
+    /// The core's driver, where that serves.
+    core_driver: Option<db::Driver>,
+    /// The optional tables that are there.
+    tables: Tables,
+    first_snapshot: Option<Segment>,
+}
+
+/// Connects to the database, checks the versions of its tables, reads all of it where that is
+/// wanted, and leaves it again.
+fn check(config: &Config, settings: &DatabaseSettings) -> Result<Checked, InitError> {
+    let shown = || settings.shown.clone();
+    let mut database = Database::bind(settings).ok_or_else(|| InitError::NoDriver {
+        shown: shown(),
+        scheme: settings.scheme.clone(),
+    })?;
+    let versions = database.version_table();
+    let checked = database.read(|source| Ok(check_with(config, settings, source, &versions)));
+    database.disconnect();
+    let checked = checked.map_err(|error| InitError::Database {
+        shown: shown(),
+        error,
+    })?;
+    Ok(Checked {
+        core_driver: database.core_driver(),
+        ..checked?
+    })
+}
+
+fn check_with(
+    config: &Config,
+    settings: &DatabaseSettings,
+    source: &mut dyn Source,
+    versions: &str,
+) -> Result<Checked, InitError> {
+    let tables = tables::check(config, settings, source, versions)?;
+    let first_snapshot = match settings.preload {
+        false => None,
+        true => Some(
+            loader::first(settings, source).map_err(|error| InitError::Preload {
+                shown: settings.shown.clone(),
+                error,
+            })?,
+        ),
+    };
+    Ok(Checked {
+        core_driver: None,
+        tables,
+        first_snapshot,
+    })
+}
