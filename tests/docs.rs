@@ -3,6 +3,7 @@
 //! written, and the manual is compared with what the module exports.
 
 mod docs {
+    pub mod architecture;
     pub mod block;
     pub mod circles;
     pub mod config;
@@ -26,6 +27,7 @@ fn main() {
 
 fn trials() -> Vec<Trial> {
     let mut trials = docs::manual::trials();
+    trials.extend(docs::architecture::trials());
     trials.extend(docs::config::trials());
     trials.extend(docs::readings::trials());
     trials.extend(docs::reasons::trials());
