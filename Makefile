@@ -9,6 +9,19 @@ DESTDIR ?=
 MODULES_DIR ?=
 DROP_IN ?= 0
 KEEP ?= 0
+V ?= 0
+# A build says in a line what it is, and shows what compilers print only where they fail; with V=1, all
+# of it.
+QUIET := $(if $(filter 1,$(V)),,--quiet)
+CORE = $(MAKE) --no-print-directory -C tests/core
+# Builds and runs a benchmark.
+define benchmark
+scripts/quiet 'building the benchmark of $(1) ($(call files,benches/$(1) tests/harness) files)' \
+	$(CARGO) bench --no-run $(QUIET) $(CARGO_FLAGS) --bench $(1) && \
+AUTH_WEB_SO=$(CURDIR)/build/auth_web.so $(CARGO) bench $(CARGO_FLAGS) --bench $(1)
+endef
+# How many there are.
+files = $(words $(shell find $(1) -name '*.rs' -o -name '*.c' -o -name '*.h'))
 
 .PHONY: all help test demo bench bench-http load fuzz docker-test abi-check install uninstall lint clean standin FORCE
 
@@ -27,10 +40,12 @@ help:
 	@echo 'make abi-check OPENSIPS_SRC=TREE    compare include/opensips/abi.h with a source tree'
 	@echo 'make install [MODULES_DIR=] [DROP_IN=1] [DESTDIR=]'
 	@echo 'make uninstall [MODULES_DIR=] [DESTDIR=]'
+	@echo 'With V=1, each shows all that compilers print.'
 
 build/auth_web.so: FORCE
 	@scripts/packages build
-	$(CARGO) build --release $(CARGO_FLAGS)
+	@scripts/quiet 'building auth_web.so ($(call files,src include build.rs) files)' \
+		$(CARGO) build --release $(QUIET) $(CARGO_FLAGS)
 	@mkdir -p build
 	@cmp -s $(TARGET_DIR)/release/libauth_web.so $@ || cp $(TARGET_DIR)/release/libauth_web.so $@
 
@@ -39,29 +54,33 @@ FORCE:
 # The small program that loads the module where there is no OpenSIPS.
 standin:
 	@scripts/packages demo
-	$(MAKE) -C tests/core
+	@$(CORE) --question || scripts/quiet \
+		'building the stand-in core ($(words $(wildcard tests/core/*.[ch])) files)' $(CORE)
 
 test: all
 	@scripts/packages test
 	@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) scripts/test
 
 demo: all standin
+	@scripts/quiet 'building the demo ($(call files,examples/demo.rs tests/harness) files)' \
+		$(CARGO) build --release $(QUIET) $(CARGO_FLAGS) --example demo
 	@KEEP=$(KEEP) scripts/demo
 
 bench: all standin
 	@scripts/packages test
-	AUTH_WEB_SO=$(CURDIR)/build/auth_web.so $(CARGO) bench $(CARGO_FLAGS) --bench tokens
+	@$(call benchmark,tokens)
 
 bench-http: all
 	@scripts/packages test
-	$(CARGO) build --release $(CARGO_FLAGS) --example endpoint
-	AUTH_WEB_SO=$(CURDIR)/build/auth_web.so $(CARGO) bench $(CARGO_FLAGS) --bench webhooks
+	@scripts/quiet 'building the example endpoint ($(call files,examples/endpoint) files)' \
+		$(CARGO) build --release $(QUIET) $(CARGO_FLAGS) --example endpoint
+	@$(call benchmark,webhooks)
 
 load: all
 	@scripts/packages test
-	$(CARGO) build --release $(CARGO_FLAGS) --example endpoint
-	AUTH_WEB_SO=$(CURDIR)/build/auth_web.so DEVICES=$(or $(DEVICES),100000) \
-		DURATION=$(or $(DURATION),300) $(CARGO) bench $(CARGO_FLAGS) --bench registrar
+	@scripts/quiet 'building the example endpoint ($(call files,examples/endpoint) files)' \
+		$(CARGO) build --release $(QUIET) $(CARGO_FLAGS) --example endpoint
+	@export DEVICES=$(or $(DEVICES),100000) DURATION=$(or $(DURATION),300); $(call benchmark,registrar)
 
 fuzz:
 	@scripts/packages build fuzz
@@ -80,11 +99,12 @@ uninstall:
 	@MODULES_DIR='$(MODULES_DIR)' DESTDIR='$(DESTDIR)' scripts/install --remove
 
 lint:
-	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets $(CARGO_FLAGS) -- -D warnings
+	@scripts/quiet 'checking the format' $(CARGO) fmt --all --check
+	@scripts/quiet 'checking for lints' \
+		$(CARGO) clippy --workspace --all-targets $(QUIET) $(CARGO_FLAGS) -- -D warnings
 	@scripts/deny
 
 clean:
-	$(CARGO) clean
-	$(MAKE) -C tests/core clean
-	rm -rf build
+	@$(CARGO) clean $(QUIET)
+	@$(CORE) clean
+	@rm -rf build

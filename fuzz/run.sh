@@ -31,13 +31,13 @@ RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Ccodegen-units=1
   -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares"
 export CARGO_TARGET_DIR RUSTFLAGS
 cd "$here"
-if [ "$task" = build ]; then
-	exec "$cargo" build --locked --release --target "$host" --bins
-fi
+../scripts/quiet "building the fuzz targets ($(find fuzz_targets -name '*.rs' | wc -l) files)" \
+	"$cargo" build --quiet --locked --release --target "$host" --bins
+if [ "$task" = build ]; then exit; fi
 found=$CARGO_TARGET_DIR/fuzz-corpus/$target
 corpus=$here/corpus/$target
 fuzz() {
-	"$cargo" run --locked --release --target "$host" --bin "$target" -- "$@"
+	"$cargo" run --quiet --locked --release --target "$host" --bin "$target" -- "$@"
 }
 mkdir -p "$found" "$here/artifacts/$target"
 case "$task" in

@@ -14,6 +14,7 @@ mod docs {
     pub mod quick_start;
     pub mod readings;
     pub mod reasons;
+    pub mod threats;
 }
 
 use libtest_mimic::{Arguments, Completion, Trial};
@@ -30,6 +31,7 @@ fn trials() -> Vec<Trial> {
     trials.extend(docs::reasons::trials());
     trials.extend(docs::links::trials());
     trials.extend(docs::circles::trials());
+    trials.extend(docs::threats::trials());
     trials.push(docs::quick_start::sql_trial());
     let mut cores = harness::core::opensips();
     cores.retain(harness::core::Core::is_served);

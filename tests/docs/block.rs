@@ -126,9 +126,15 @@ pub fn blocks(text: &str, language: &str) -> Vec<(String, Block)> {
     all
 }
 
-/// The documents that are written for users, by their paths from the project's folder.
+/// The documents, by their paths from the project's folder.
 pub fn documents() -> Vec<String> {
-    let mut paths = vec!["README.md".to_string(), "CHANGELOG.md".to_string()];
+    let at_root = [
+        "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+    ];
+    let mut paths = at_root.map(str::to_string).to_vec();
     paths.extend(files("docs", "md"));
     paths.extend(files("opensips-cfg", "md"));
     paths
