@@ -66,7 +66,7 @@ load: all
 
 fuzz:
 	@scripts/packages build fuzz
-	@for target in token key jwk; do fuzz/run.sh $$target $(or $(SECONDS),60) || exit 1; done
+	@for target in token key jwk authorization; do fuzz/run.sh $$target $(or $(SECONDS),60) || exit 1; done
 
 # One core after the other, from another seed each time; a failure says from which.
 fuzz-core: all
