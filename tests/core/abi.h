@@ -170,7 +170,7 @@ enum {
 };
 
 enum { PV_NAME_INTSTR = 0, PV_NAME_PVAR = 1 };
-enum { PV_IDX_INT = 3 };
+enum { PV_IDX_PVAR = 1, PV_IDX_INT = 3 };
 /* The operator of `=`, which a setter is told of. */
 enum { OP_ASSIGN = 18 };
 

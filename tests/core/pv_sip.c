@@ -71,7 +71,7 @@ GETTER(get_hdr)
 
 	for (struct header *h; n < MAX_ITEMS && (h = sip_header(msg, p->pvn.u.isname.name.s, n)); n++)
 		items[n] = h->body;
-	return pv_put_indexed(p, res, items, n);
+	return pv_put_indexed(msg, p, res, items, n);
 }
 
 GETTER(get_hdrcnt)
@@ -85,7 +85,7 @@ GETTER(get_hdr_name)
 	int n = 0;
 	for (; n < msg->headers_n && n < MAX_ITEMS; n++)
 		items[n] = msg->headers[n].name;
-	return pv_put_indexed(p, res, items, n);
+	return pv_put_indexed(msg, p, res, items, n);
 }
 
 /* ---- credentials ---- */

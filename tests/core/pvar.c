@@ -53,10 +53,18 @@ void pv_value_destroy(struct pv_value *val)
 	memset(val, 0, sizeof *val);
 }
 
-int pv_put_indexed(const struct pv_param *p, struct pv_value *res, const str *items, int n)
+int pv_put_indexed(struct sip_msg *msg, const struct pv_param *p, struct pv_value *res, const str *items, int n)
 {
 	int idx = p->pvi.type == PV_IDX_INT ? p->pvi.u.ival : 0;
+	struct pv_value v;
 
+	if (p->pvi.type == PV_IDX_PVAR) {
+		if (pv_get_spec_value(msg, p->pvi.u.dval, &v) != 0 || !(v.flags & PV_VAL_INT)) {
+			LOG_ERR("an index is not a number\n");
+			return -1;
+		}
+		idx = v.ri;
+	}
 	if (idx < 0)
 		idx += n;
 	return idx >= 0 && idx < n ? pv_put_str(res, items[idx]) : pv_put_null(res);
@@ -102,6 +110,12 @@ int pv_parse_index(struct pv_spec *sp, const str *in)
 {
 	long n;
 
+	if (in->len && in->s[0] == '$') {
+		struct pv_spec *spec = xcalloc(1, sizeof *spec);
+		sp->pvp.pvi.type = PV_IDX_PVAR;
+		sp->pvp.pvi.u.dval = spec;
+		return pv_parse_spec(in, spec) == in->s + in->len ? 0 : -1;
+	}
 	if (!str_to_long(*in, &n) || n > INT32_MAX || n < INT32_MIN)
 		return -1;
 	sp->pvp.pvi.type = PV_IDX_INT;

@@ -42,11 +42,14 @@ int pv_put_null(struct pv_value *res);
 int pv_put_str(struct pv_value *res, str s);
 int pv_put_int(struct pv_value *res, int n);
 /* Picks the item that the index of `p` names out of `n` ones. */
-int pv_put_indexed(const struct pv_param *p, struct pv_value *res, const str *items, int n);
+int pv_put_indexed(struct sip_msg *msg, const struct pv_param *p, struct pv_value *res, const str *items, int n);
 
 /* The variables that belong to the script (pv_script.c), and those that read the message (pv_sip.c). */
 extern const struct pv_export pv_script_table[], pv_sip_table[];
-/* What a table may name for the inner name and the index: text, and a number that may be negative. */
+/*
+ * What a table may name for the inner name and the index: text, and a number that may be negative, or
+ * a variable that holds one.
+ */
 int pv_parse_name(struct pv_spec *sp, const str *in);
 int pv_parse_index(struct pv_spec *sp, const str *in);
 /* A number that tells the variables of one getter apart. */
