@@ -22,9 +22,9 @@ use crate::opensips::segment::Segment;
 use crate::opensips::{cachedb, db, fork, guard, shared};
 use crate::process::Database;
 use crate::process::loader;
+use crate::store::Source;
 use crate::store::cache::Ready;
 use crate::store::profiles::{Profile, Secret};
-use crate::store::Source;
 use std::sync::{Arc, Mutex, PoisonError};
 use zeroize::Zeroizing;
 
