@@ -23,7 +23,7 @@ endef
 # How many there are.
 files = $(words $(shell find $(1) -name '*.rs' -o -name '*.c' -o -name '*.h'))
 
-.PHONY: all help test demo bench bench-http load fuzz docker-test abi-check install uninstall lint clean standin FORCE
+.PHONY: all help test demo bench bench-http load fuzz fuzz-core docker-test abi-check install uninstall lint clean standin FORCE
 
 all: build/auth_web.so
 
@@ -35,6 +35,7 @@ help:
 	@echo 'make bench-http [DURATION=5]        http_authorize beside rest_client'
 	@echo 'make load [DEVICES=100000] [DURATION=300]   devices that register and refresh, and what is left of them'
 	@echo 'make fuzz [SECONDS=60]              the fuzz targets, one after the other'
+	@echo 'make fuzz-core [SECONDS=60]         hostile requests to each OpenSIPS found, beside its own parser'
 	@echo 'make docker-test [OPENSIPS=3.6]     the SIPp scenarios on a dockerised OpenSIPS'
 	@echo 'make lint                           rustfmt, clippy and cargo-deny'
 	@echo 'make abi-check OPENSIPS_SRC=TREE    compare include/opensips/abi.h with a source tree'
@@ -84,7 +85,15 @@ load: all
 
 fuzz:
 	@scripts/packages build fuzz
-	@for target in token key jwk; do fuzz/run.sh $$target $(or $(SECONDS),60) || exit 1; done
+	@for target in token key jwk authorization; do fuzz/run.sh $$target $(or $(SECONDS),60) || exit 1; done
+
+# One core after the other, from another seed each time; a failure says from which.
+fuzz-core: all
+	@scripts/packages test
+	@scripts/quiet 'building the comparison of parsers ($(call files,tests/parsers tests/harness) files)' \
+		$(CARGO) test --no-run $(QUIET) $(CARGO_FLAGS) --test parsers
+	@PARSERS_SEED=$${PARSERS_SEED:-$$(date +%s)} PARSERS_SECONDS=$(or $(SECONDS),60) \
+		$(CARGO) test $(CARGO_FLAGS) --test parsers -- --test-threads=1
 
 docker-test: all
 	@OPENSIPS=$(or $(OPENSIPS),3.6) scripts/docker-test

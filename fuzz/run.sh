@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs a fuzz target for some seconds: fuzz/run.sh token|key|jwk [SECONDS, default 60]
+# Runs a fuzz target for some seconds: fuzz/run.sh token|key|jwk|authorization [SECONDS, default 60]
 # Or only builds all of them: fuzz/run.sh --build
-# Or keeps what runs have found, so that the next begins there: fuzz/run.sh --keep token|key|jwk
+# Or keeps what runs have found, so that the next begins there: fuzz/run.sh --keep token|key|jwk|authorization
 #
 # With cargo-fuzz, `cargo +nightly fuzz run TARGET` does the same with sanitizers. This way needs
 # nothing but the stable toolchain and a C++ compiler. What is found goes to fuzz/artifacts, new

@@ -16,7 +16,7 @@ chosen() {
 }
 
 targets=
-for target in token key jwk; do
+for target in token key jwk authorization; do
 	if chosen "$@"; then targets="$targets $target"; fi
 done
 

@@ -1,14 +1,17 @@
 //! The start, `mod_init`: parameters become the [`Module`], and what can't work is told.
 
+mod error;
 mod tables;
+
+pub use error::InitError;
 
 use crate::config::avp_list::AvpSource;
 use crate::config::database::Database as DatabaseSettings;
 use crate::config::http::Http;
 use crate::config::raw::RawValue;
-use crate::config::{Config, ConfigError, Raw};
+use crate::config::{Config, Raw};
 use crate::credentials::Credentials;
-use crate::digest::{NonceError, Nonces};
+use crate::digest::Nonces;
 use crate::jwt::path::ClaimPath;
 use crate::log;
 use crate::module::{self, Module, Tables};
@@ -18,84 +21,12 @@ use crate::opensips::request::RequestVariables;
 use crate::opensips::segment::Segment;
 use crate::opensips::{cachedb, db, fork, guard, shared};
 use crate::process::Database;
-use crate::process::loader::{self, LoadError};
+use crate::process::loader;
+use crate::store::Source;
 use crate::store::cache::Ready;
 use crate::store::profiles::{Profile, Secret};
-use crate::store::version::VersionError;
-use crate::store::{Source, StoreError};
 use std::sync::{Arc, Mutex, PoisonError};
-use thiserror::Error;
 use zeroize::Zeroizing;
-
-/// Version of each table that the module needs; of `profiles_table` and `secrets_table` it is
-/// that of auth_jwt.
-const TABLE_VERSION: i64 = 1;
-
-/// Why the module does not start.
-#[derive(Debug, Error)]
-pub enum InitError {
-    /// A parameter is wrong.
-    #[error("{0}")]
-    Config(#[from] ConfigError),
-    /// No driver serves the URL.
-    #[error(
-        "parameter \"db_url\": no loaded module serves {shown}; load the driver first, e.g. \
-         loadmodule \"db_{scheme}.so\""
-    )]
-    NoDriver {
-        /// The URL without user password.
-        shown: String,
-        /// Its scheme.
-        scheme: String,
-    },
-    /// The database can't be used.
-    #[error("parameter \"db_url\": {shown}: {error}")]
-    Database {
-        /// The URL without user password.
-        shown: String,
-        /// Why.
-        error: StoreError,
-    },
-    /// Not all of it can be held in memory.
-    #[error("parameter \"cache_mode\": {shown}: {error}")]
-    Preload {
-        /// The URL without user password.
-        shown: String,
-        /// Why.
-        error: LoadError,
-    },
-    /// The tables are not as needed.
-    #[error("{shown}: {error}")]
-    Version {
-        /// The URL without user password.
-        shown: String,
-        /// Why.
-        error: VersionError,
-    },
-    /// An AVP's name is refused by the core.
-    #[error("parameter {parameter:?}: the core refuses the AVP name {name:?}")]
-    Avp {
-        /// The parameter.
-        parameter: &'static str,
-        /// The name.
-        name: String,
-    },
-    /// The core does not know a pseudo-variable that the module reads.
-    #[error("the core knows no pseudo-variable {0}")]
-    Variable(String),
-    /// No module serves the CacheDB's URL.
-    #[error(
-        "parameter \"cachedb_url\": no loaded module serves it with counters; load the engine \
-         first, e.g. loadmodule \"cachedb_local.so\""
-    )]
-    NoEngine,
-    /// The system gave no random bytes.
-    #[error("{0}")]
-    Nonce(#[from] NonceError),
-    /// No memory.
-    #[error("no shared memory: {0}")]
-    Memory(#[from] std::io::Error),
-}
 
 static RAW: Mutex<Option<Raw>> = Mutex::new(None);
 

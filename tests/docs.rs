@@ -32,8 +32,8 @@ fn trials() -> Vec<Trial> {
     trials.extend(docs::readings::trials());
     trials.extend(docs::reasons::trials());
     trials.extend(docs::links::trials());
-    trials.extend(docs::threats::trials());
     trials.extend(docs::circles::trials());
+    trials.extend(docs::threats::trials());
     trials.push(docs::quick_start::sql_trial());
     let mut cores = harness::core::opensips();
     cores.retain(harness::core::Core::is_served);

@@ -8,12 +8,16 @@ mod registrar {
     pub mod accounts;
     pub mod calls;
     pub mod device;
+    pub mod dialogs;
     pub mod environment;
     pub mod grants;
     pub mod group;
+    pub mod hop;
     pub mod hostile;
+    pub mod identity;
     pub mod jambonz;
     pub mod kept;
+    pub mod lasting;
     pub mod restart;
     pub mod sipp;
     pub mod tokens;
@@ -25,8 +29,8 @@ mod registrar {
 use harness::registrar::Setting;
 use libtest_mimic::{Arguments, Trial};
 use registrar::{
-    accounts, calls, environment, grants, group, hostile, jambonz, kept, restart, sipp, tokens,
-    transports, trunks,
+    accounts, calls, dialogs, environment, grants, group, hostile, identity, jambonz, kept,
+    lasting, restart, sipp, tokens, transports, trunks,
 };
 use std::sync::Arc;
 
@@ -40,15 +44,24 @@ fn trials() -> Vec<Trial> {
     let scenarios = [
         accounts::SCENARIOS,
         calls::SCENARIOS,
+        dialogs::SCENARIOS,
         grants::SCENARIOS,
         hostile::SCENARIOS,
+        identity::SCENARIOS,
         kept::SCENARIOS,
+        lasting::SCENARIOS,
         tokens::SCENARIOS,
         transports::SCENARIOS,
     ]
     .concat();
     // SIPp as next hop takes whatever comes there for its call: nobody else's may be left over.
-    let alone = [restart::SCENARIOS, sipp::SCENARIOS, trunks::SCENARIOS].concat();
+    let alone = [
+        dialogs::ALONE,
+        restart::SCENARIOS,
+        sipp::SCENARIOS,
+        trunks::SCENARIOS,
+    ]
+    .concat();
     let of_mysql = [accounts::OF_MYSQL, grants::OF_MYSQL, jambonz::SCENARIOS].concat();
     setting
         .cores()

@@ -7,8 +7,6 @@
 
 mod webhooks {
     pub mod bans;
-    // The rest of it is about tokens.
-    #[allow(dead_code)]
     pub mod credentials;
     pub mod decisions;
     pub mod faults;

@@ -24,9 +24,8 @@ use std::{
 mod choice;
 mod proof;
 
-pub use choice::binding;
+pub use choice::{Chosen, binding, choose};
 
-use choice::Chosen;
 use proof::Proof;
 
 /// Name of the function in log lines.
@@ -90,10 +89,10 @@ impl Call {
         let source = variables.source(self.message);
         self.check_ban(&source)?;
         let method = variables.method(self.message);
-        let aor = variables.address_of_record(self.message, &method);
-        if !sip::is_one_line(aor.user()) {
-            return Err(self.malformed(&source, &"the address of record has a CR, LF or NUL"));
-        }
+        let Some(aor) = variables.address_of_record(self.message, &method) else {
+            let error = "the address of record has a CR, LF or NUL, or a domain that is not UTF-8";
+            return Err(self.malformed(&source, &error));
+        };
         let headers = self.headers(&source)?;
         let expires = variables.requested_expires(self.message);
         let expires = expires.map_err(|error| self.malformed(&source, &error))?;

@@ -40,7 +40,7 @@ impl std::fmt::Debug for Bearer {
 }
 
 /// Digest credentials (RFC 7616 section 3.4). Values are without quotes and escapes. They are
-/// bytes: SIP promises UTF-8, devices do not all keep it.
+/// bytes: SIP promises UTF-8, devices do not all keep it. Username and realm have to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Digest {
     /// Also from the extended notation `username*` (RFC 7616 section 3.4.4).
@@ -327,7 +327,7 @@ fn allowed_escape(name: &str) -> Escape {
 fn username(found: &mut Parameters) -> Result<Vec<u8>, CredentialsError> {
     match (found.take("username*"), found.take("username")) {
         (Some(_), Some(_)) => Err(CredentialsError::Duplicate("username")),
-        (None, plain) => Ok(plain.unwrap_or_default()),
+        (None, plain) => utf8("username", plain.unwrap_or_default()),
         (Some(extended), None) => extended_value(&extended).ok_or(CredentialsError::Invalid {
             name: "username*",
             allowed: "UTF-8'language'percent-encoded",
@@ -340,7 +340,7 @@ fn digest(mut found: Parameters) -> Result<Digest, CredentialsError> {
     if username.is_empty() {
         return Err(CredentialsError::Missing("username"));
     }
-    let realm = found.required("realm")?;
+    let realm = utf8("realm", found.required("realm")?)?;
     let nonce = found.required("nonce")?;
     let uri = found.required("uri")?;
     let algorithm = match found.take("algorithm") {
@@ -392,6 +392,16 @@ fn digest(mut found: Parameters) -> Result<Digest, CredentialsError> {
         opaque: found.take("opaque"),
         userhash,
     })
+}
+
+/// Who is asked about a name gets it in JSON, which is UTF-8: other bytes would be replaced, and the
+/// name of somebody else might come out.
+fn utf8(name: &'static str, value: Vec<u8>) -> Result<Vec<u8>, CredentialsError> {
+    let error = CredentialsError::Invalid {
+        name,
+        allowed: "UTF-8",
+    };
+    str::from_utf8(&value).is_ok().then_some(value).ok_or(error)
 }
 
 fn qop_value(value: Vec<u8>) -> Result<String, CredentialsError> {

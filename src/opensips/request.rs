@@ -123,10 +123,14 @@ impl RequestVariables {
         domain.to_ascii_lowercase()
     }
 
-    /// Whom the request is about: the address of record that is registered, else the caller's.
-    pub fn address_of_record(&self, message: Message, method: &str) -> AddressOfRecord {
-        let user = message.text(self.address(method).user).unwrap_or_default();
-        AddressOfRecord::new(&user, &self.domain(message, method))
+    /// Whom the request is about: the address of record that is registered, else the caller's. `None`
+    /// where that is nobody's: a user with CR, LF or NUL, percent-escaped, or a domain that is not
+    /// UTF-8, which could be shown, and asked about, as another one only.
+    pub fn address_of_record(&self, message: Message, method: &str) -> Option<AddressOfRecord> {
+        let Address { user, domain, .. } = self.address(method);
+        let [user, domain] = [user, domain].map(|part| message.text(*part).unwrap_or_default());
+        let aor = AddressOfRecord::new(&user, str::from_utf8(&domain).ok()?);
+        sip::is_one_line(aor.user()).then_some(aor)
     }
 
     /// Whether somebody else could say that a request is about another one: of two To or From, OpenSIPS

@@ -98,7 +98,9 @@ pub fn head(message: &[u8]) -> Result<Vec<Header>, HeadError> {
         }
         let colon = line.iter().position(|byte| *byte == b':');
         let (name, value) = line.split_at(colon.ok_or(HeadError::Name(number))?);
-        let blanks = name.iter().rev().take_while(|byte| b" \t".contains(byte));
+        // The grammar lets a tab stand there, too. Behind some names the core does not, and takes the
+        // header for an unknown one.
+        let blanks = name.iter().rev().take_while(|byte| **byte == b' ');
         let (name, _) = name.split_at(name.len() - blanks.count());
         if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
             return Err(HeadError::Name(number));
@@ -147,7 +149,7 @@ mod tests {
 
     #[test]
     fn headers_are_taken_apart_and_folded_lines_joined() {
-        let found = read("Via: a\r\nv:b\nSubject \t: x\r\n  y\r\n\tz\r\nEmpty:\r\nX-1:\x0c:");
+        let found = read("Via: a\r\nv:b\nSubject  : x\r\n  y\r\n\tz\r\nEmpty:\r\nX-1:\x0c:");
         let expected = [
             ("Via", "a"),
             ("v", "b"),
@@ -168,7 +170,7 @@ mod tests {
         for (lines, name) in [
             ("To: a\r\nVia: b\r\nt: c", "To"),
             ("f: a\r\nFROM: a", "From"),
-            ("Call-ID: a\r\nCall-id \t: a", "Call-ID"),
+            ("Call-ID: a\r\nCall-id  : a", "Call-ID"),
             ("Expires: 0\r\nExpires: 60", "Expires"),
             ("l: 0\r\nContent-Length: 0", "Content-Length"),
         ] {
@@ -189,6 +191,8 @@ mod tests {
             ("\x0cAuthorization: x", HeadError::Name(2)),
             ("\x0bTo: x", HeadError::Name(2)),
             ("X-A B: x", HeadError::Name(2)),
+            ("Proxy-Authorization\t: x", HeadError::Name(2)),
+            ("Via \t: x", HeadError::Name(2)),
             ("X-Ä: x", HeadError::Name(2)),
             ("A\0\r\nX-Call-Hook: x", HeadError::Byte(2)),
             ("X: a\rTo: b", HeadError::Byte(2)),

@@ -1,12 +1,16 @@
 //! Which of the module's tables are there, and in the version that it needs.
 
-use super::{InitError, TABLE_VERSION};
+use super::error::InitError;
 use crate::config::Config;
 use crate::config::database::Database;
 use crate::log;
 use crate::module::Tables;
 use crate::store::Source;
 use crate::store::version::{self, VersionError};
+
+/// Version of each table that the module needs; of `profiles_table` and `secrets_table` it is
+/// that of auth_jwt.
+const TABLE_VERSION: i64 = 1;
 
 /// Looks for the tables, in that of their versions. Sites that use one part of the module have no tables of the others: what
 /// the script does not name itself may be missing, though not all of it.

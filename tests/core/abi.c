@@ -58,8 +58,6 @@ bool abi_select(const char *version)
 		return false;
 	int v = major * 100 + minor;
 	abi = (struct abi_shape){
-		.major = major,
-		.minor = minor,
 		.async_has_name = v >= 400,
 		.wide_mi = v >= 400,
 		.pv_has_flags = v >= 306,
@@ -80,9 +78,9 @@ struct async_view async_view_of(const union async_ctx *ctx)
 {
 	if (abi.async_has_name)
 		return (struct async_view){(async_resume_fn)ctx->v40.resume_f, (async_resume_fn)ctx->v40.timeout_f,
-					   ctx->v40.resume_param, ctx->v40.timeout_s};
+					   ctx->v40.resume_param};
 	return (struct async_view){(async_resume_fn)ctx->v34.resume_f, (async_resume_fn)ctx->v34.timeout_f,
-				   ctx->v34.resume_param, ctx->v34.timeout_s};
+				   ctx->v34.resume_param};
 }
 
 void async_set_timeout(union async_ctx *ctx, unsigned int seconds)
@@ -104,32 +102,22 @@ void abi_put_cdb_funcs(void *dst, const struct cdb_base *base, int capability)
 	}
 }
 
-bool abi_mi_cmd(const void *table, int i, struct mi_cmd_view *out)
+struct mi_cmd_view abi_mi_cmd(const void *table, int i)
 {
-	if (!table)
-		return false;
+	struct mi_cmd_view v = {0};
+
 	if (abi.wide_mi) {
 		const struct mi_export_20 *e = (const struct mi_export_20 *)table + i;
-		*out = (struct mi_cmd_view){e->name, e->help, e->flags, e->init, e->recipes, e->aliases};
+		v.name = e->name;
+		for (const struct mi_recipe_20 *r = e->recipes; v.name && r < e->recipes + MI_RECIPES && r->cmd; r++)
+			if (!r->params[0])
+				v.plain = r->cmd;
 	} else {
 		const struct mi_export_10 *e = (const struct mi_export_10 *)table + i;
-		*out = (struct mi_cmd_view){e->name, e->help, e->flags, e->init, e->recipes, NULL};
+		v.name = e->name;
+		for (const struct mi_recipe_10 *r = e->recipes; v.name && r < e->recipes + MI_RECIPES && r->cmd; r++)
+			if (!r->params[0])
+				v.plain = r->cmd;
 	}
-	return out->name != NULL;
-}
-
-bool abi_mi_recipe(const void *recipes, int i, mi_fn *cmd, char *const **params)
-{
-	if (i >= MI_RECIPES)
-		return false;
-	if (abi.wide_mi) {
-		const struct mi_recipe_20 *r = (const struct mi_recipe_20 *)recipes + i;
-		*cmd = r->cmd;
-		*params = r->params;
-	} else {
-		const struct mi_recipe_10 *r = (const struct mi_recipe_10 *)recipes + i;
-		*cmd = r->cmd;
-		*params = r->params;
-	}
-	return *cmd != NULL;
+	return v;
 }

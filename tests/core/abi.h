@@ -17,7 +17,6 @@ struct sip_msg;
 /* ---- which release is being stood in for ---- */
 
 struct abi_shape {
-	int major, minor;
 	bool async_has_name;    /* 4.0: a name follows resume_f in the async context */
 	bool wide_mi;           /* 4.0: 20 parameter names in a recipe, and aliases */
 	bool pv_has_flags;      /* 3.6: flags follow the value buffer in a pv parameter */
@@ -49,11 +48,7 @@ enum {
 	CMD_INT = 1,
 	CMD_STR = 2,
 	CMD_VAR = 4,
-	CMD_REGEX = 8,
 	CMD_OPT = 16,
-	CMD_FIX_NULL = 32,
-	CMD_NO_EXPAND = 64,
-	CMD_STATIC = 128,
 };
 
 struct cmd_param {
@@ -81,18 +76,11 @@ struct acmd_export {
 
 enum {
 	ROUTE_REQUEST = 1,
-	ROUTE_FAILURE = 2,
-	ROUTE_ONREPLY = 4,
-	ROUTE_BRANCH = 8,
-	ROUTE_ERROR = 16,
-	ROUTE_LOCAL = 32,
 	ROUTE_STARTUP = 64,
-	ROUTE_TIMER = 128,
-	ROUTE_EVENT = 256,
 };
 
-enum { MOD_DEFAULT = 1, MOD_SQLDB, MOD_CACHEDB, MOD_AAA };
-enum { DEP_SILENT = 1, DEP_WARN = 2, DEP_ABORT = 4 };
+enum { MOD_DEFAULT = 1, MOD_SQLDB, MOD_CACHEDB };
+enum { DEP_SILENT = 1 };
 
 struct module_dep {
 	int mod_type;
@@ -100,14 +88,9 @@ struct module_dep {
 	unsigned int type;
 };
 
-struct modparam_dep {
-	char *param;
-	struct module_dep *(*get_deps)(const struct param_export *);
-};
-
+/* What parameters make a module depend on follows; only what it always depends on is looked at. */
 struct dep_export {
 	struct module_dep md[10];
-	struct modparam_dep mpd[];
 };
 
 struct proc_export {
@@ -119,27 +102,13 @@ struct proc_export {
 	unsigned int flags;
 };
 
-struct stat_var;
-
 struct stat_export {
 	char *name;
 	unsigned short flags;
-	struct stat_var **pointer; /* with STAT_IS_FUNC: the function itself */
+	void *pointer; /* with STAT_IS_FUNC, the only kind that is served: the function */
 };
 
-enum { STAT_NO_RESET = 1, STAT_IS_FUNC = 8 };
-
-struct stat_var {
-	unsigned int mod_idx;
-	str name;
-	unsigned short flags;
-	void *context;
-	union {
-		unsigned long *val;
-		unsigned long (*f)(void *);
-	} u;
-	struct stat_var *hnext, *lnext;
-};
+enum { STAT_IS_FUNC = 8 };
 
 struct module_stamps {
 	const char *version;
@@ -174,7 +143,7 @@ struct module_exports {
 };
 
 /* Ranks of processes that are no SIP workers (those count from 1). */
-enum { RANK_MAIN = 0, RANK_TIMER = -1, RANK_MODULE = -2 };
+enum { RANK_MODULE = -2 };
 
 /* ---- pseudo-variables and AVPs ---- */
 
@@ -190,23 +159,20 @@ struct usr_avp {
 	void *data;
 };
 
-enum { AVP_NAME_STR = 1, AVP_VAL_STR = 2, AVP_VAL_NULL = 4 };
-#define AVP_SCRIPT_FLAGS 0xff00
+enum { AVP_NAME_STR = 1, AVP_VAL_STR = 2 };
 
 enum {
 	PV_VAL_NULL = 1,
-	PV_VAL_EMPTY = 2,
 	PV_VAL_STR = 4,
 	PV_VAL_INT = 8,
 	PV_TYPE_INT = 16,
 	PV_VAL_PKG = 32,
-	PV_VAL_SHM = 64,
 };
 
 enum { PV_NAME_INTSTR = 0, PV_NAME_PVAR = 1 };
-enum { PV_IDX_PVAR = 1, PV_IDX_ALL = 2, PV_IDX_INT = 3, PV_IDX_APPEND = 4 };
-/* The assignment operators that a setter is told of. */
-enum { OP_ASSIGN = 18, OP_ASSIGN_REPLACE = 19 };
+enum { PV_IDX_PVAR = 1, PV_IDX_INT = 3 };
+/* The operator of `=`, which a setter is told of. */
+enum { OP_ASSIGN = 18 };
 
 struct pv_value {
 	str rs;
@@ -281,7 +247,7 @@ struct pv_export {
 enum {
 	ASYNC_NO_IO = -8,
 	ASYNC_SYNC,
-	ASYNC_NO_FD,
+	ASYNC_NO_FD, /* this and the next are for cores with register_async_fd() */
 	ASYNC_CONTINUE,
 	ASYNC_CHANGE_FD,
 	ASYNC_DONE_CLOSE_FD,
@@ -315,7 +281,6 @@ union async_ctx {
 struct async_view {
 	async_resume_fn resume, timeout;
 	void *param;
-	unsigned int timeout_s;
 };
 
 struct async_view async_view_of(const union async_ctx *ctx);
@@ -465,21 +430,16 @@ struct mi_export_20 {
 	const char *aliases[4];
 };
 
-enum { MI_NAMED_ONLY = 2 };
-
-/* One exported command, whatever its shape. */
+/*
+ * The command number `i` of a module's table, and its function that takes no parameters (NULL where
+ * it has none). The name is NULL at the end of the table.
+ */
 struct mi_cmd_view {
-	const char *name, *help;
-	unsigned int flags;
-	int (*init)(void);
-	const void *recipes;
-	const char *const *aliases; /* NULL, or 4 of them */
+	const char *name;
+	mi_fn plain;
 };
 
-/* The command number `i` of a module's table; false at the end of the table. */
-bool abi_mi_cmd(const void *table, int i, struct mi_cmd_view *out);
-/* The recipe number `i` of a command; false after the last one. */
-bool abi_mi_recipe(const void *recipes, int i, mi_fn *cmd, char *const **params);
+struct mi_cmd_view abi_mi_cmd(const void *table, int i);
 
 /* The stamps that a module must carry; a module may take them from here. */
 extern struct module_exports proto_udp_exports;

@@ -19,26 +19,15 @@
 int async_status = ASYNC_NO_IO;
 
 struct async_op {
-	union async_ctx ctx; /* first: a module hands this address back with ASYNC_NO_FD */
+	union async_ctx ctx;
 	struct sip_msg *msg;
-	struct route *route; /* NULL for launch() without one */
+	struct route *route;
 	uint64_t timer;
 	int fd;
 };
 
-static int pending;
-
-int async_pending(void)
-{
-	return pending;
-}
-
 static void on_ready(int fd, void *arg);
 static void on_timeout(void *arg);
-static int resume(int fd, void *param, int was_timeout);
-
-/* What a module calls that resumes without a descriptor; a symbol of the ABI. */
-int (*async_script_resume_f)(int fd, void *param, int was_timeout) = resume;
 
 static void finish(struct async_op *op, int rc)
 {
@@ -48,8 +37,7 @@ static void finish(struct async_op *op, int rc)
 	if (op->timer)
 		reactor_cancel(op->timer);
 	free(op);
-	if (route)
-		run_resume_route(route, msg, rc);
+	run_resume_route(route, msg, rc);
 	sip_free(msg);
 }
 
@@ -65,53 +53,50 @@ static int resume_now(struct async_op *op, struct sip_msg *msg)
 			op->fd = rc;
 		if (async_status == ASYNC_DONE_CLOSE_FD)
 			close(op->fd);
-	} while (async_status == ASYNC_CONTINUE || async_status == ASYNC_CHANGE_FD);
+	} while (async_status == ASYNC_CHANGE_FD);
 	return rc;
 }
 
-static int resume(int fd, void *param, int was_timeout)
+static void resume(struct async_op *op, bool was_timeout)
 {
-	struct async_op *op = param;
+	int fd = op->fd;
 	struct async_view v = async_view_of(&op->ctx);
-	struct usr_avp **avps = set_avp_list(&op->msg->avps);
+	struct usr_avp **avps = avp_use_list(&op->msg->avps);
 
 	async_status = ASYNC_DONE;
 	int rc = (was_timeout ? v.timeout : v.resume)(fd, op->msg, v.param);
 	int status = async_status;
-	set_avp_list(avps);
+	avp_use_list(avps);
 
-	if (status == ASYNC_CONTINUE)
-		return 0;
 	if (status == ASYNC_CHANGE_FD) {
 		if (rc < 0 || rc == fd) {
 			LOG_CRIT("ASYNC_CHANGE_FD with descriptor %d in place of %d\n", rc, fd);
-			return 0;
+			return;
 		}
 		reactor_del(fd);
 		op->fd = rc;
 		if (reactor_add(rc, on_ready, op, false))
-			return 0;
+			return;
 		rc = resume_now(op, op->msg);
-	} else if (fd >= 0 && status != ASYNC_DONE_NO_IO) {
+	} else {
 		reactor_del(fd);
 		if (status == ASYNC_DONE_CLOSE_FD)
 			close(fd);
 	}
-	pending--;
 	finish(op, rc);
-	return 0;
 }
 
 static void on_ready(int fd, void *arg)
 {
-	resume(fd, arg, 0);
+	(void)fd;
+	resume(arg, false);
 }
 
 static void on_timeout(void *arg)
 {
 	struct async_op *op = arg;
 	op->timer = 0;
-	resume(op->fd, op, 1);
+	resume(op, true);
 }
 
 /* Puts a call that the module has begun into the reactor. */
@@ -123,24 +108,21 @@ static void wait_for(struct async_op *op, struct sip_msg *msg, unsigned int time
 		LOG_ERR("this async function has no support for timeouts\n");
 		timeout = 0;
 	}
-	if (v.timeout && v.timeout_s && (!timeout || v.timeout_s < timeout))
-		timeout = v.timeout_s;
 	/* The route goes on with another copy of the message, as it would in the core: no pointer
 	 * into the first one may survive. */
 	op->msg = sip_move(msg);
-	if (op->fd >= 0 && !reactor_add(op->fd, on_ready, op, false)) {
+	if (!reactor_add(op->fd, on_ready, op, false)) {
 		finish(op, resume_now(op, op->msg));
 		return;
 	}
-	pending++;
-	if (timeout && op->fd >= 0)
+	if (timeout)
 		op->timer = reactor_timer((uint64_t)timeout * 1000, on_timeout, op);
 }
 
 /* A core of 4.0 copies the name of the resume function without a look at whether there is one. */
 static void check_name(const union async_ctx *ctx, const char *cmd)
 {
-	if (abi.async_has_name && (async_status >= 0 || async_status == ASYNC_NO_FD) && !ctx->v40.resume_f_name) {
+	if (abi.async_has_name && async_status >= 0 && !ctx->v40.resume_f_name) {
 		LOG_CRIT("<%s> left resume_f_name empty: a worker of 4.0 dies of that\n", cmd);
 		abort();
 	}
@@ -153,14 +135,14 @@ static bool begin(struct async_op *op, struct stmt *s, struct sip_msg *msg, int 
 
 	if (!args_make(msg, cmd->params, s->call, &a)) {
 		LOG_ERR("Failed to get fixups for async command <%s> in %s, line %d\n", cmd->name, script.file, s->line);
-		args_done(cmd->params, &a);
+		args_done(&a);
 		return false;
 	}
 	void **p = a.out;
 	async_set_timeout(&op->ctx, s->timeout);
 	async_status = ASYNC_NO_IO;
 	*rc = cmd->function(msg, &op->ctx, p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]);
-	args_done(cmd->params, &a);
+	args_done(&a);
 	check_name(&op->ctx, cmd->name);
 	return true;
 }
@@ -177,7 +159,6 @@ void async_start(struct stmt *s, struct sip_msg *msg)
 	}
 	struct async_op *op = xcalloc(1, sizeof *op);
 	op->route = s->route;
-	op->fd = -1;
 	if (!begin(op, s, msg, &rc)) {
 		free(op);
 		return;
@@ -185,10 +166,6 @@ void async_start(struct stmt *s, struct sip_msg *msg)
 	int status = async_status;
 	if (status >= 0 && !str_is(msg->method, "ACK")) {
 		op->fd = status;
-		wait_for(op, msg, s->timeout);
-		return;
-	}
-	if (status == ASYNC_NO_FD) {
 		wait_for(op, msg, s->timeout);
 		return;
 	}
@@ -201,30 +178,35 @@ void async_start(struct stmt *s, struct sip_msg *msg)
 	run_resume_route(s->route, msg, rc);
 }
 
+/* launch() goes on without the request: with a message of no content, that nobody waits to be answered. */
+static struct sip_msg *dummy_msg(void)
+{
+	static const char text[] = "OPTIONS sip:you@dummy.invalid SIP/2.0\r\n"
+				   "Via: SIP/2.0/UDP 127.0.0.1\r\nFrom: <sip:me@dummy.invalid>;tag=1\r\n"
+				   "To: <sip:you@dummy.invalid>\r\nCall-ID: dummy\r\nCSeq: 1 OPTIONS\r\n"
+				   "Content-Length: 0\r\n\r\n";
+	const char *why;
+	return sip_parse(text, (int)sizeof text - 1, &(struct peer){0}, &why);
+}
+
 int async_launch(struct stmt *s, struct sip_msg *msg)
 {
 	struct async_op *op = xcalloc(1, sizeof *op);
 	int rc = -1;
 
 	op->route = s->route;
-	op->fd = -1;
 	if (!begin(op, s, msg, &rc)) {
 		free(op);
 		return -1;
 	}
+	struct sip_msg *dummy = dummy_msg();
 	if (async_status >= 0) {
 		op->fd = async_status;
-		/* It goes on without the request: with a message of no content. */
-		struct sip_msg *dummy = run_dummy_msg();
 		wait_for(op, dummy, s->timeout);
-		sip_free(dummy);
-		return 1;
-	}
-	free(op);
-	if (s->route) {
-		struct sip_msg *dummy = run_dummy_msg();
+	} else {
+		free(op);
 		run_resume_route(s->route, dummy, rc);
-		sip_free(dummy);
 	}
+	sip_free(dummy);
 	return 1;
 }

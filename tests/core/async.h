@@ -12,7 +12,5 @@
 void async_start(struct stmt *s, struct sip_msg *msg);
 /* Runs `launch(function(...))`; the calling route goes on. */
 int async_launch(struct stmt *s, struct sip_msg *msg);
-/* How many calls of this process wait now. */
-int async_pending(void);
 
 #endif

@@ -10,24 +10,14 @@
 
 /* ABI functions. */
 int parse_avp_spec(const str *name, int *id);
-int get_avp_id(str *name);
-str *get_avp_name_id(int id);
 int add_avp(unsigned short flags, int id, int_str val);
-int add_avp_last(unsigned short flags, int id, int_str val);
-int replace_avp(unsigned short flags, int id, int_str val, int index);
-struct usr_avp *search_first_avp(unsigned short flags, int id, int_str *val, struct usr_avp *start);
-struct usr_avp *search_next_avp(struct usr_avp *avp, int_str *val);
-struct usr_avp *search_index_avp(unsigned short flags, int id, int_str *val, unsigned int index);
-void get_avp_val(struct usr_avp *avp, int_str *val);
-int count_avps(unsigned short flags, int id);
-void destroy_avp(struct usr_avp *avp);
-void destroy_index_avp(unsigned short flags, int id, int index);
-int destroy_avps(unsigned short flags, int id, int all);
-void destroy_avp_list(struct usr_avp **list);
-struct usr_avp **set_avp_list(struct usr_avp **list);
-struct usr_avp **get_avp_list(void);
 
-/* Frees the list that is used outside of any request. */
-void avp_reset_global(void);
+/* The newest one of this name, and its value. */
+struct usr_avp *avp_first(int id, int_str *val);
+/* Removes the newest one of this name. */
+void avp_drop_first(int id);
+/* Makes this list the one that is worked on, NULL for none; the list of before. */
+struct usr_avp **avp_use_list(struct usr_avp **list);
+void avp_free_list(struct usr_avp **list);
 
 #endif

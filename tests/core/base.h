@@ -105,7 +105,6 @@ void log_core(int level, const char *func, const char *fmt, ...) __attribute__((
 #define LOG_ERR(...) LOG_AT(L_ERR, __VA_ARGS__)
 #define LOG_WARN(...) LOG_AT(L_WARN, __VA_ARGS__)
 #define LOG_NOTICE(...) LOG_AT(L_NOTICE, __VA_ARGS__)
-#define LOG_INFO(...) LOG_AT(L_INFO, __VA_ARGS__)
 #define LOG_DBG(...) LOG_AT(L_DBG, __VA_ARGS__)
 
 #endif

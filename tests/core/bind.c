@@ -35,25 +35,16 @@ static struct pv_elem *format_of(str s, int line)
 	return el;
 }
 
-/* The constant arguments get their fixup once, here; the others on each call. */
-static void fix_constant(struct call *c, int i, const struct cmd_param *p, void *value)
+/* The fixup of an output, once the modules are there: it says whether this variable will do. */
+static void fix_var(struct call *c, int i, const struct cmd_param *p)
 {
-	struct arg *a = &c->args[i];
+	void *h = c->args[i].var;
 	char msg[64];
 
-	if (!p->fixup || !fixups)
+	if (!p->fixup || !fixups || (p->fixup(&h) >= 0 && h == c->args[i].var))
 		return;
-	void *h = value;
-	if (p->fixup(&h) < 0) {
-		snprintf(msg, sizeof msg, "Fixup failed for param [%d] of", i + 1);
-		complain(c->line, msg, c->name);
-		return;
-	}
-	/* A fixup may leave its argument as it is, to be handed over anew on each call. */
-	if (h != value || (p->flags & CMD_VAR)) {
-		a->fixed = h;
-		a->has_fixed = true;
-	}
+	snprintf(msg, sizeof msg, "Fixup failed for param [%d] of", i + 1);
+	complain(c->line, msg, c->name);
 }
 
 static void bind_args(struct call *c, const struct cmd_param *params)
@@ -78,15 +69,13 @@ static void bind_args(struct call *c, const struct cmd_param *params)
 		if (i >= c->args_n || a->kind == ARG_NONE) {
 			if (!(p->flags & CMD_OPT))
 				complain(c->line, "mandatory parameter omitted in", c->name);
-			else if (p->flags & CMD_FIX_NULL)
-				fix_constant(c, i, p, NULL);
 			continue;
 		}
-		if (a->kind == ARG_VAR && (p->flags & CMD_STATIC))
-			want = "this parameter takes no variables, in";
+		if ((p->flags & ~(CMD_INT | CMD_STR | CMD_VAR | CMD_OPT)) || (p->fixup && !(p->flags & CMD_VAR)))
+			want = "a kind of parameter that the stand-in does not have, in";
 		else if (p->flags & CMD_INT)
 			want = a->kind == ARG_STR ? "expected an integer or variable in" : NULL;
-		else if (p->flags & (CMD_STR | CMD_REGEX))
+		else if (p->flags & CMD_STR)
 			want = a->kind == ARG_INT ? "expected a string or variable in" : NULL;
 		else if (p->flags & CMD_VAR)
 			want = a->kind != ARG_VAR ? "expected a variable in" : NULL;
@@ -94,37 +83,38 @@ static void bind_args(struct call *c, const struct cmd_param *params)
 			complain(c->line, want, c->name);
 			continue;
 		}
-		if ((p->flags & CMD_STR) && a->kind == ARG_STR && !(p->flags & CMD_NO_EXPAND) && !a->format) {
+		if (a->kind == ARG_STR && !a->format)
 			a->format = format_of(a->s, c->line);
-			if (a->format && (p->flags & CMD_STATIC))
-				complain(c->line, "this parameter takes no formatted strings, in", c->name);
-		}
 		if (p->flags & CMD_VAR)
-			fix_constant(c, i, p, a->var);
-		else if (a->kind == ARG_STR && !a->format && (p->flags & CMD_STR))
-			fix_constant(c, i, p, &a->s);
-		else if (a->kind == ARG_INT)
-			fix_constant(c, i, p, &a->n);
+			fix_var(c, i, p);
 	}
 }
 
 static void bind_builtin(struct call *c, const struct builtin *b)
 {
+	int max = 0;
+
 	c->builtin = b;
-	if (c->args_n < b->min || c->args_n > b->max)
+	while (max < BUILTIN_MAX_ARGS && b->kinds[max])
+		max++;
+	if (c->args_n < b->min || c->args_n > max) {
 		complain(c->line, "wrong number of parameters for command", c->name);
-	for (int i = 0; i < c->args_n; i++)
-		if (c->args[i].kind == ARG_STR && !c->args[i].format)
-			c->args[i].format = format_of(c->args[i].s, c->line);
+		return;
+	}
+	for (int i = 0; i < c->args_n; i++) {
+		struct arg *a = &c->args[i];
+		if (a->kind == ARG_NONE || (a->kind != ARG_VAR && (a->kind == ARG_INT) != (b->kinds[i] == CMD_INT)))
+			complain(c->line, "a parameter of the wrong type for command", c->name);
+		if (a->kind == ARG_STR && !a->format)
+			a->format = format_of(a->s, c->line);
+	}
 }
 
-static void bind_call(struct call *c, int route_type)
+static void bind_call(struct call *c)
 {
 	const struct builtin *b = cmds_find(c->name);
 
 	if (b) {
-		if (b->routes && !(b->routes & route_type))
-			complain(c->line, "this command cannot be used in this kind of route:", c->name);
 		bind_builtin(c, b);
 		return;
 	}
@@ -133,43 +123,32 @@ static void bind_call(struct call *c, int route_type)
 		complain(c->line, "unknown command, missing loadmodule?", c->name);
 		return;
 	}
-	if (!(c->cmd->flags & route_type))
+	if (!(c->cmd->flags & ROUTE_REQUEST))
 		complain(c->line, "this command cannot be used in this kind of route:", c->name);
 	bind_args(c, c->cmd->params);
 }
 
-static void bind_list(struct stmt *s, int route_type);
-static void bind_stmt(struct stmt *s, int route_type);
-
-static void bind_expr(struct expr *e, int route_type)
+static void bind_expr(struct expr *e)
 {
 	if (!e)
 		return;
 	if (e->kind == X_CALL)
-		bind_call(e->call, route_type);
-	if (e->kind == X_ROUTE)
-		bind_stmt(e->route, route_type);
-	if (e->kind == X_CMP && (e->op == OP_MATCH || e->op == OP_NOMATCH) && e->r->kind == X_STR && !e->regex) {
+		bind_call(e->call);
+	if (e->kind == X_CMP && e->op == OP_MATCH && !e->regex) {
 		e->regex = xcalloc(1, sizeof *e->regex);
-		if (regcomp(e->regex, e->r->s.s, REG_EXTENDED | REG_ICASE | REG_NEWLINE | REG_NOSUB) != 0)
-			complain(e->line, "a bad regular expression", e->r->s.s);
+		if (e->r->kind != X_STR ||
+		    regcomp(e->regex, e->r->s.s, REG_EXTENDED | REG_ICASE | REG_NEWLINE | REG_NOSUB) != 0)
+			complain(e->line, "no regular expression behind", "=~");
 	}
-	bind_expr(e->l, route_type);
-	bind_expr(e->r, route_type);
-}
-
-static struct route *resume_route(const char *name)
-{
-	return script_route(ROUTE_REQUEST, name);
+	bind_expr(e->l);
+	bind_expr(e->r);
 }
 
 static void bind_async(struct stmt *s)
 {
 	struct call *c = s->call;
 
-	c->acmd = cmds_find_async(c->name);
-	if (!c->acmd)
-		c->acmd = module_find_acmd(c->name);
+	c->acmd = module_find_acmd(c->name);
 	if (!c->acmd) {
 		complain(s->line, "unknown async command", c->name);
 		return;
@@ -179,30 +158,19 @@ static void bind_async(struct stmt *s)
 	bind_args(c, c->acmd->params);
 }
 
-static void bind_stmt(struct stmt *s, int route_type)
+static void bind_list(struct stmt *s)
 {
-	if (s->kind == S_CALL)
-		bind_call(s->call, route_type);
-	if (s->kind == S_ASYNC || s->kind == S_LAUNCH)
-		bind_async(s);
-	if (s->route_name) {
-		s->route = resume_route(s->route_name);
-		if (!s->route)
+	for (; s; s = s->next) {
+		if (s->kind == S_CALL)
+			bind_call(s->call);
+		if (s->kind == S_ASYNC || s->kind == S_LAUNCH)
+			bind_async(s);
+		if (s->route_name && !(s->route = script_route(s->route_name)))
 			complain(s->line, "no such route", s->route_name);
+		bind_expr(s->expr);
+		bind_list(s->body);
+		bind_list(s->other);
 	}
-	for (int i = 0; i < s->route_args_n; i++)
-		bind_expr(s->route_args[i], route_type);
-	bind_expr(s->expr, route_type);
-	bind_list(s->body, route_type);
-	bind_list(s->other, route_type);
-	for (struct switch_case *c = s->cases; c; c = c->next)
-		bind_list(c->body, route_type);
-}
-
-static void bind_list(struct stmt *s, int route_type)
-{
-	for (; s; s = s->next)
-		bind_stmt(s, route_type);
 }
 
 bool script_bind(bool with_fixups)
@@ -210,6 +178,6 @@ bool script_bind(bool with_fixups)
 	ok = true;
 	fixups = with_fixups;
 	for (struct route *r = script.routes; r; r = r->next)
-		bind_list(r->body, r->type);
+		bind_list(r->body);
 	return ok;
 }

@@ -1,6 +1,7 @@
 /*
  * cachedb.c - a hash table in shared memory under one lock. Memory comes from size classes of
- * powers of two; offsets instead of pointers keep it independent of where it is mapped.
+ * powers of two; offsets instead of pointers keep it independent of where it is mapped. Of the
+ * functions there are those with which counters are kept.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -190,23 +191,6 @@ static void local_destroy(struct cdb_con *con)
 	free(con);
 }
 
-static int local_get(struct cdb_con *con, str *attr, str *val)
-{
-	str key = full_key(con, attr);
-	int ret = -2;
-
-	pthread_mutex_lock(&pool->lock);
-	uint32_t *link = find(key);
-	if (link) {
-		str v = value_of(at(*link));
-		*val = (str){str_dupz(v), v.len};
-		ret = 1;
-	}
-	pthread_mutex_unlock(&pool->lock);
-	free(key.s);
-	return ret;
-}
-
 static int local_get_counter(struct cdb_con *con, str *attr, int *val)
 {
 	str key = full_key(con, attr);
@@ -281,48 +265,18 @@ static int local_add(struct cdb_con *con, str *attr, int val, int expires, int *
 	return ret;
 }
 
-static int local_sub(struct cdb_con *con, str *attr, int val, int expires, int *new_val)
-{
-	return local_add(con, attr, (int)-(unsigned)val, expires, new_val);
-}
-
-const struct cdb_base cachedb_local = {
+static const struct cdb_base functions = {
 	.init = local_init,
 	.destroy = local_destroy,
-	.get = local_get,
 	.get_counter = local_get_counter,
 	.set = local_set,
 	.remove = local_remove,
 	.add = local_add,
-	.sub = local_sub,
 };
-
-struct cdb_con *cachedb_script_con(str id)
-{
-	static struct {
-		str id;
-		struct cdb_con *con;
-	} made[8];
-
-	for (size_t i = 0; i < COUNT_OF(made); i++) {
-		if (!made[i].con) {
-			struct buf url = {0};
-			buf_adds(&url, id);
-			buf_addz(&url, "://");
-			str u = buf_str(&url);
-			made[i].id = str_dup(id);
-			made[i].con = local_init(&u);
-			buf_free(&url);
-		}
-		if (str_eq(made[i].id, id))
-			return made[i].con;
-	}
-	return NULL;
-}
 
 int cachedb_bind_mod(str *url, void *funcs)
 {
-	enum { GET = 1, SET = 2, REMOVE = 4, ADD = 8, SUB = 16, BINARY = 32 };
+	enum { SET = 2, REMOVE = 4, ADD = 8 };
 
 	if (!url || !url->s || !funcs) {
 		LOG_CRIT("null parameter\n");
@@ -334,6 +288,6 @@ int cachedb_bind_mod(str *url, void *funcs)
 		LOG_ERR("module cachedb_%.*s is not loaded, or the stand-in does not have it\n", FMT_STR(scheme));
 		return -1;
 	}
-	abi_put_cdb_funcs(funcs, &cachedb_local, GET | SET | REMOVE | ADD | SUB | BINARY);
+	abi_put_cdb_funcs(funcs, &functions, SET | REMOVE | ADD);
 	return 0;
 }

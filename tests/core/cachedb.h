@@ -9,9 +9,6 @@
 #include "abi.h"
 
 bool cachedb_init(void);
-extern const struct cdb_base cachedb_local;
-/* A connection for cache_store() and its like, by "local" or "local:group". */
-struct cdb_con *cachedb_script_con(str id);
 /* ABI function. */
 int cachedb_bind_mod(str *url, void *funcs);
 

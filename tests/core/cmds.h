@@ -9,25 +9,23 @@
 
 #include "script.h"
 
-/* Values of the arguments of one call; NULL where one was left out. */
+enum { BUILTIN_MAX_ARGS = 2 };
+
 struct builtin_args {
 	int n;
-	const struct pv_value *v[CMD_MAX_PARAMS];
-	struct pv_spec *var[CMD_MAX_PARAMS]; /* where the argument is a variable */
+	struct pv_value v[BUILTIN_MAX_ARGS];
 };
 
 struct builtin {
-	const char *module; /* "" for the core itself */
+	const char *module;
 	const char *name;
-	int min, max;
+	int kinds[BUILTIN_MAX_ARGS]; /* of its arguments: CMD_INT, CMD_STR, 0 where there is none */
+	int min;                     /* how many have to be there */
 	int (*run)(struct sip_msg *msg, const struct builtin_args *a);
-	int routes; /* where it may be called; 0 = everywhere */
 };
 
 /* The function of this name, if a loaded module has it. */
 const struct builtin *cmds_find(const char *name);
-/* The same for functions that are called with async(). */
-const struct acmd_export *cmds_find_async(const char *name);
 int cmds_call(struct call *c, struct sip_msg *msg);
 
 #endif

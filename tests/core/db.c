@@ -8,13 +8,12 @@
 
 #include "modules.h"
 
-/* Symbols of the ABI; global parameters of these names set them. */
+/* A symbol of the ABI. */
 char *db_version_table = "version";
-char *db_default_url;
 
-static const struct db_backend *const backends[] = {&db_sqlite_backend, &db_text_backend, &db_fault_backend};
+static const struct db_backend *const backends[] = {&db_sqlite_backend, &db_text_backend};
 
-int db_use_table(struct db_con *con, const str *table)
+static int use_table(struct db_con *con, const str *table)
 {
 	if (!con || !table || !table->s) {
 		LOG_ERR("invalid parameter value\n");
@@ -44,7 +43,7 @@ int db_bind_mod(const str *mod, struct db_func *out)
 			break;
 		struct db_func f = {
 			.cap = DB_CAP_QUERY,
-			.use_table = db_use_table,
+			.use_table = use_table,
 			.init = backends[i]->init,
 			.close = backends[i]->close,
 			.query = backends[i]->query,
@@ -57,56 +56,16 @@ int db_bind_mod(const str *mod, struct db_func *out)
 	return -1;
 }
 
-int db_table_version(const struct db_func *f, struct db_con *con, const str *table)
-{
-	str version = str_of(db_version_table), name_col = STR("table_name"), version_col = STR("table_version");
-	str *keys[] = {&name_col}, *cols[] = {&version_col};
-	struct db_val val = {.type = DB_STR, .val.s = *table};
-	struct db_res *res = NULL;
-	int ret = -1;
-
-	if (f->use_table(con, &version) < 0 || f->query(con, keys, NULL, &val, cols, 1, 1, NULL, &res) < 0) {
-		LOG_ERR("error in db_query\n");
-		return -1;
-	}
-	if (res->n == 0) {
-		ret = -2;
-	} else if (res->n != 1) {
-		LOG_ERR("invalid number of rows received: %d, %.*s\n", res->n, FMT_STR(*table));
-	} else {
-		const struct db_val *v = res->rows[0].values;
-		if (v->nul || (v->type != DB_INT && v->type != DB_BIGINT))
-			LOG_ERR("invalid type (%d) or nul (%d) version columns for %.*s\n", v->type, v->nul,
-				FMT_STR(*table));
-		else
-			ret = v->type == DB_INT ? v->val.i : (int)v->val.ll;
-	}
-	f->free_result(con, res);
-	/* The name lay on this stack. */
-	con->table = table;
-	return ret;
-}
-
-int db_check_table_version(struct db_func *f, struct db_con *con, const str *table, unsigned int version)
-{
-	int v = db_table_version(f, con, table);
-	if (v == -2) {
-		LOG_ERR("'%.*s' record not found in '%s' table, expected ver %u\n", FMT_STR(*table),
-			db_version_table, version);
-		return -2;
-	}
-	if (v < 0) {
-		LOG_ERR("querying version for table %.*s\n", FMT_STR(*table));
-		return -1;
-	}
-	if ((unsigned)v != version) {
-		LOG_ERR("invalid version %d for table %.*s found, expected %u\n", v, FMT_STR(*table), version);
-		return -1;
-	}
-	return 0;
-}
-
 /* ---- for backends ---- */
+
+bool db_is_simple(const char *const *ops, const struct db_val *vals, int n, int nc, const str *order)
+{
+	bool by_text = n == 1 && vals[0].type == DB_STR && !vals[0].nul && (!ops || strcmp(ops[0], "=") == 0);
+	if (nc > 0 && !order && (n == 0 || by_text))
+		return true;
+	LOG_ERR("a query of a kind that the stand-in does not answer\n");
+	return false;
+}
 
 struct db_con *db_con_new(const str *url, void *tail)
 {
@@ -164,16 +123,13 @@ struct db_row *db_res_add(struct db_res *r)
 	return row;
 }
 
-void db_val_text(struct db_val *v, int type, str s)
+void db_val_text(struct db_val *v, str s)
 {
 	char *z = str_dupz(s);
-	v->type = type;
+	v->type = DB_STRING;
 	v->nul = 0;
 	v->free = 1;
-	if (type == DB_STRING)
-		v->val.z = z;
-	else
-		v->val.s = (str){z, s.len};
+	v->val.z = z;
 }
 
 int db_free_result(struct db_con *con, struct db_res *r)
@@ -185,7 +141,7 @@ int db_free_result(struct db_con *con, struct db_res *r)
 		for (int k = 0; k < r->rows[i].n; k++) {
 			struct db_val *v = &r->rows[i].values[k];
 			if (v->free)
-				free(v->type == DB_STRING ? (char *)v->val.z : v->val.s.s);
+				free((char *)v->val.z);
 		}
 		free(r->rows[i].values);
 	}

@@ -1,12 +1,11 @@
 /*
  * db_text.c - text:///folder: a file per table. The first line names the columns, `name(type,opts)`
- * divided by blanks; each further line is a row, its fields divided by colons, with \n \r \t \\ \:
- * \0 as escapes and an empty field for NULL. Files are read anew for each query.
+ * divided by blanks, of the types int and string; each further line is a row, its fields divided by
+ * colons, with \n \\ \: as escapes and an empty field for NULL. Files are read anew for each query.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "db.h"
@@ -48,28 +47,6 @@ static void text_close(struct db_con *con)
 	free(con);
 }
 
-static int type_of(str t)
-{
-	if (str_has_prefix(t, "string"))
-		return DB_STRING;
-	switch (t.len ? t.s[0] | 0x20 : 0) {
-	case 's':
-		return DB_STR;
-	case 'i':
-		return DB_INT;
-	case 'l':
-		return DB_BIGINT;
-	case 'd':
-		return DB_DOUBLE;
-	case 'b':
-		return DB_BLOB;
-	case 't':
-		return DB_DATETIME;
-	default:
-		return -1;
-	}
-}
-
 static bool parse_head(struct table *t)
 {
 	char *end = memchr(t->text, '\n', t->len);
@@ -86,8 +63,9 @@ static bool parse_head(struct table *t)
 			return false;
 		struct column *c = &t->columns[t->n++];
 		c->name = str_trim((str){p, (int)(open - p)});
-		c->type = type_of(str_trim((str){open + 1, (int)(close - open - 1)}));
-		if (c->type < 0 || !c->name.len)
+		str type = {open + 1, (int)(close - open - 1)};
+		c->type = str_has_prefix(type, "int") ? DB_INT : DB_STRING;
+		if (!c->name.len || (c->type == DB_STRING && !str_has_prefix(type, "string")))
 			return false;
 		p = close + 1;
 	}
@@ -136,25 +114,10 @@ static bool next_field(struct table *t, bool last, str *out, bool *nul)
 		char c = *t->at++;
 		if (c == '\\' && t->at < end) {
 			c = *t->at++;
-			switch (c) {
-			case 'n':
+			if (c == 'n')
 				c = '\n';
-				break;
-			case 'r':
-				c = '\r';
-				break;
-			case 't':
-				c = '\t';
-				break;
-			case '0':
-				c = 0;
-				break;
-			case '\\':
-			case ':':
-				break;
-			default:
+			else if (c != '\\' && c != ':')
 				return false;
-			}
 		}
 		*w++ = c;
 	}
@@ -167,99 +130,6 @@ static bool next_field(struct table *t, bool last, str *out, bool *nul)
 	return true;
 }
 
-static bool convert(str s, int type, struct db_val *v)
-{
-	long n;
-
-	v->type = type;
-	switch (type) {
-	case DB_INT:
-	case DB_BIGINT:
-	case DB_DATETIME:
-		if (!str_to_long(s, &n))
-			return false;
-		if (type == DB_INT)
-			v->val.i = (int)n;
-		else
-			v->val.ll = n;
-		v->nul = 0;
-		return true;
-	case DB_DOUBLE: {
-		char *z = str_dupz(s);
-		v->val.d = strtod(z, NULL);
-		v->nul = 0;
-		free(z);
-		return true;
-	}
-	default:
-		db_val_text(v, type, s);
-		return true;
-	}
-}
-
-static bool as_number(const struct db_val *v, double *n)
-{
-	switch (v->type) {
-	case DB_INT:
-		*n = v->val.i;
-		return true;
-	case DB_BIGINT:
-	case DB_DATETIME:
-		*n = (double)v->val.ll;
-		return true;
-	case DB_DOUBLE:
-		*n = v->val.d;
-		return true;
-	case DB_BITMAP:
-		*n = v->val.bits;
-		return true;
-	default:
-		return false;
-	}
-}
-
-static str as_text(const struct db_val *v)
-{
-	return v->type == DB_STRING ? str_of(v->val.z) : v->val.s;
-}
-
-/* -1, 0, 1; 2 where the two can not be compared. */
-static int compare(const struct db_val *a, const struct db_val *b)
-{
-	double x, y;
-
-	if (a->nul || b->nul)
-		return a->nul && b->nul ? 0 : 2;
-	bool an = as_number(a, &x), bn = as_number(b, &y);
-	if (an != bn)
-		return 2;
-	if (an)
-		return x < y ? -1 : x > y;
-	str s = as_text(a), t = as_text(b);
-	int n = s.len < t.len ? s.len : t.len;
-	int c = n ? memcmp(s.s, t.s, (size_t)n) : 0;
-	if (!c)
-		c = s.len - t.len;
-	return c < 0 ? -1 : c > 0;
-}
-
-static bool holds(int c, const char *op)
-{
-	if (c == 2)
-		return op && strcmp(op, "!=") == 0;
-	if (!op || strcmp(op, "=") == 0)
-		return c == 0;
-	if (strcmp(op, "!=") == 0 || strcmp(op, "<>") == 0)
-		return c != 0;
-	if (strcmp(op, "<") == 0)
-		return c < 0;
-	if (strcmp(op, ">") == 0)
-		return c > 0;
-	if (strcmp(op, "<=") == 0)
-		return c <= 0;
-	return strcmp(op, ">=") == 0 && c >= 0;
-}
-
 static int column_of(const struct table *t, str name)
 {
 	for (int i = 0; i < t->n; i++)
@@ -269,61 +139,33 @@ static int column_of(const struct table *t, str name)
 	return -1;
 }
 
-static void drop_values(struct db_val *v, int n)
+/* Reads a row, field by field, into `fields`; those that are NULL have no text. */
+static bool next_row(struct table *t, str *fields)
 {
-	for (int i = 0; i < n; i++)
-		if (v[i].free)
-			free(v[i].type == DB_STRING ? (char *)v[i].val.z : v[i].val.s.s);
-}
-
-static int sort_column;
-
-static int by_column(const void *a, const void *b)
-{
-	const struct db_row *x = a, *y = b;
-	int c = compare(&x->values[sort_column], &y->values[sort_column]);
-	return c == 2 ? 0 : c;
-}
-
-static bool run(struct table *t, const char *const *ops, const struct db_val *vals, const int *key_at,
-		const int *col_at, int n, int nc, bool any, struct db_res *r)
-{
-	struct db_val row[MAX_COLUMNS];
-
-	for (int line = 2; t->at < t->text + t->len; line++) {
-		bool keep = !any || n == 0, ok = true;
-		if (*t->at == '\n') {
-			t->at++;
-			continue;
-		}
-		memset(row, 0, sizeof row);
-		int read = 0;
-		for (; ok && read < t->n; read++) {
-			str field;
-			bool nul;
-			row[read].type = t->columns[read].type;
-			row[read].nul = 1;
-			ok = next_field(t, read == t->n - 1, &field, &nul) &&
-			     (nul || convert(field, t->columns[read].type, &row[read]));
-		}
-		for (int i = 0; ok && i < n; i++) {
-			bool h = holds(compare(&row[key_at[i]], &vals[i]), ops ? ops[i] : NULL);
-			keep = any ? keep || h : keep && h;
-		}
-		if (ok && keep) {
-			struct db_row *out = db_res_add(r);
-			for (int i = 0; i < nc; i++) {
-				out->values[i] = row[col_at[i]];
-				if (row[col_at[i]].free)
-					db_val_text(&out->values[i], row[col_at[i]].type, as_text(&row[col_at[i]]));
-			}
-		}
-		drop_values(row, read);
-		if (!ok) {
-			LOG_ERR("line %d of the table is malformed\n", line);
+	for (int i = 0; i < t->n; i++) {
+		bool nul;
+		if (!next_field(t, i == t->n - 1, &fields[i], &nul))
 			return false;
-		}
+		if (nul)
+			fields[i] = STR_NONE;
 	}
+	return true;
+}
+
+static bool put(struct db_val *v, int type, str field)
+{
+	long n;
+
+	if (!field.s)
+		return true;
+	if (type == DB_STRING) {
+		db_val_text(v, field);
+		return true;
+	}
+	v->nul = 0;
+	if (!str_to_long(field, &n))
+		return false;
+	v->val.i = (int)n;
 	return true;
 }
 
@@ -331,40 +173,35 @@ static int text_query(const struct db_con *con, str *const *keys, const char *co
 		      str *const *cols, int n, int nc, str *order, struct db_res **res)
 {
 	struct table t;
-	int key_at[MAX_COLUMNS], col_at[MAX_COLUMNS], ret = -1;
-	struct db_res *r = NULL;
+	str fields[MAX_COLUMNS];
+	int key_at = -1, col_at[MAX_COLUMNS];
 
 	*res = NULL;
-	if (!con->table || n > MAX_COLUMNS || nc > MAX_COLUMNS || !open_table(&t, (const char *)con->tail, *con->table))
+	if (!db_is_simple(ops, vals, n, nc, order) || nc > MAX_COLUMNS ||
+	    !open_table(&t, (const char *)con->tail, *con->table))
 		return -1;
-	if (!cols || !nc)
-		nc = t.n;
-	for (int i = 0; i < n; i++)
-		if ((key_at[i] = column_of(&t, *keys[i])) < 0)
-			goto done;
-	for (int i = 0; i < nc; i++)
-		if ((col_at[i] = cols ? column_of(&t, *cols[i]) : i) < 0)
-			goto done;
-	r = db_res_new(nc);
-	for (int i = 0; i < nc; i++)
+	bool ok = !n || (key_at = column_of(&t, *keys[0])) >= 0;
+	for (int i = 0; ok && i < nc; i++)
+		ok = (col_at[i] = column_of(&t, *cols[i])) >= 0;
+	struct db_res *r = db_res_new(nc);
+	for (int i = 0; ok && i < nc; i++)
 		db_res_name(r, i, t.columns[col_at[i]].name, t.columns[col_at[i]].type);
-	if (!run(&t, ops, vals, key_at, col_at, n, nc, con->flags & 2, r))
-		goto done;
-	if (order) {
-		for (int i = 0; i < nc; i++)
-			if (str_eq(*r->col.names[i], *order)) {
-				sort_column = i;
-				qsort(r->rows, (size_t)r->n, sizeof *r->rows, by_column);
-			}
+	for (int line = 2; ok && t.at < t.text + t.len; line++) {
+		ok = next_row(&t, fields);
+		if (ok && (!n || (fields[key_at].s && str_eq(fields[key_at], vals[0].val.s)))) {
+			struct db_row *row = db_res_add(r);
+			for (int i = 0; ok && i < nc; i++)
+				ok = put(&row->values[i], t.columns[col_at[i]].type, fields[col_at[i]]);
+		}
+		if (!ok)
+			LOG_ERR("line %d of the table is malformed\n", line);
 	}
-	*res = r;
-	r = NULL;
-	ret = 0;
-done:
-	if (r)
+	if (ok)
+		*res = r;
+	else
 		db_free_result(NULL, r);
 	free(t.text);
-	return ret;
+	return ok ? 0 : -1;
 }
 
 const struct db_backend db_text_backend = {"text", text_init, text_close, text_query};

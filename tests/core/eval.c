@@ -12,7 +12,7 @@
 #include "run.h"
 
 /* A value that owns its string. */
-void value_own(struct pv_value *v)
+static void value_own(struct pv_value *v)
 {
 	if ((v->flags & PV_VAL_STR) && !(v->flags & PV_VAL_PKG)) {
 		v->rs = str_dup(v->rs);
@@ -57,11 +57,11 @@ int call_function(struct call *c, struct sip_msg *msg)
 		void **p = a.out;
 		ret = c->cmd->function(msg, p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]);
 	}
-	args_done(c->cmd->params, &a);
+	args_done(&a);
 	return ret;
 }
 
-static bool compare_ints(int op, int a, int b)
+static bool compare_ints(enum expr_op op, int a, int b)
 {
 	switch (op) {
 	case OP_EQ:
@@ -70,56 +70,37 @@ static bool compare_ints(int op, int a, int b)
 		return a != b;
 	case OP_LT:
 		return a < b;
-	case OP_GT:
-		return a > b;
-	case OP_LE:
-		return a <= b;
 	default:
-		return a >= b;
+		return a > b;
 	}
 }
 
 /* Strings are compared in any case of their letters. */
-static bool compare_strs(int op, str a, str b)
+static bool compare_strs(enum expr_op op, str a, str b)
 {
 	int n = a.len < b.len ? a.len : b.len;
 	int c = n ? strncasecmp(a.s, b.s, (size_t)n) : 0;
 	return compare_ints(op, c ? c : a.len - b.len, 0);
 }
 
-static int match(struct expr *e, const struct pv_value *l, const struct pv_value *r)
+static bool match(const regex_t *re, str s)
 {
-	regex_t local, *re = e->regex;
-
-	if (!(l->flags & PV_VAL_STR))
-		return 0;
-	if (!re) {
-		char *z = (r->flags & PV_VAL_STR) ? str_dupz(r->rs) : NULL;
-		int bad = !z || regcomp(&local, z, REG_EXTENDED | REG_ICASE | REG_NOSUB) != 0;
-		free(z);
-		if (bad)
-			return -1;
-		re = &local;
-	}
-	char *z = str_dupz(l->rs);
+	char *z = str_dupz(s);
 	bool found = regexec(re, z, 0, NULL, 0) == 0;
 	free(z);
-	if (re == &local)
-		regfree(&local);
-	return e->op == OP_MATCH ? found : !found;
+	return found;
 }
 
 static int compare(struct expr *e, struct sip_msg *msg)
 {
 	struct pv_value l = eval(e->l, msg), r = eval(e->r, msg);
-	bool negated = e->op == OP_NE || e->op == OP_NOMATCH;
 	int ret;
 
 	if ((l.flags & PV_VAL_NULL) || (r.flags & PV_VAL_NULL)) {
 		bool both = (l.flags & PV_VAL_NULL) && (r.flags & PV_VAL_NULL);
-		ret = both ? e->op == OP_EQ || e->op == OP_MATCH : negated;
-	} else if (e->op == OP_MATCH || e->op == OP_NOMATCH) {
-		ret = match(e, &l, &r);
+		ret = both ? e->op == OP_EQ : e->op == OP_NE;
+	} else if (e->op == OP_MATCH) {
+		ret = (l.flags & PV_VAL_STR) && match(e->regex, l.rs);
 	} else if ((l.flags & PV_VAL_INT) && (r.flags & PV_VAL_INT)) {
 		ret = compare_ints(e->op, l.ri, r.ri);
 	} else if ((l.flags & PV_VAL_STR) && (r.flags & PV_VAL_STR) && !(e->r->kind == X_INT && !is_int(&l))) {
@@ -133,7 +114,8 @@ static int compare(struct expr *e, struct sip_msg *msg)
 	return ret;
 }
 
-struct pv_value eval_arith(struct expr *e, struct sip_msg *msg)
+/* Sums and differences; they wrap around. */
+static struct pv_value eval_arith(struct expr *e, struct sip_msg *msg)
 {
 	struct pv_value l = eval(e->l, msg), r = eval(e->r, msg), out = no_value;
 
@@ -141,50 +123,11 @@ struct pv_value eval_arith(struct expr *e, struct sip_msg *msg)
 		;
 	} else if ((l.flags & PV_VAL_NULL) || (r.flags & PV_VAL_NULL)) {
 		LOG_WARN("NULL in an expression at %s:%d\n", script.file, e->line);
-	} else if (e->op == '+' && !is_int(&l) && !is_int(&r)) {
-		struct buf b = {0};
-		buf_adds(&b, l.rs);
-		buf_adds(&b, r.rs);
-		out = (struct pv_value){.rs = str_dup(buf_str(&b)), .flags = PV_VAL_STR | PV_VAL_PKG};
-		buf_free(&b);
 	} else if (!(l.flags & PV_VAL_INT) || !(r.flags & PV_VAL_INT)) {
 		LOG_WARN("a string where a number is needed at %s:%d\n", script.file, e->line);
 	} else {
 		unsigned a = (unsigned)l.ri, b = (unsigned)r.ri;
-		int n = 0;
-		switch (e->op) {
-		case '+':
-			n = (int)(a + b);
-			break;
-		case '-':
-			n = (int)(a - b);
-			break;
-		case '*':
-			n = (int)(a * b);
-			break;
-		case '/':
-		case '%':
-			if (b == 0 || (l.ri == INT32_MIN && r.ri == -1))
-				LOG_WARN("division by zero at %s:%d\n", script.file, e->line);
-			else
-				n = e->op == '/' ? l.ri / r.ri : l.ri % r.ri;
-			break;
-		case '&':
-			n = (int)(a & b);
-			break;
-		case '|':
-			n = (int)(a | b);
-			break;
-		case '^':
-			n = (int)(a ^ b);
-			break;
-		case OP_SHL:
-			n = (int)(a << (b & 31));
-			break;
-		default:
-			n = (int)(a >> (b & 31));
-		}
-		out = int_value(n);
+		out = int_value((int)(e->op == OP_PLUS ? a + b : a - b));
 	}
 	pv_value_destroy(&l);
 	pv_value_destroy(&r);
@@ -213,8 +156,6 @@ struct pv_value eval(struct expr *e, struct sip_msg *msg)
 		return v;
 	case X_CALL:
 		return int_value(run_note_code(call_function(e->call, msg)) > 0);
-	case X_ROUTE:
-		return int_value(run_note_code(run_route_call(e->route, msg)) > 0);
 	case X_NOT:
 		l = eval(e->l, msg);
 		t = truth(&l);

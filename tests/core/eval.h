@@ -10,11 +10,7 @@
 
 /* The value of an expression; free it with pv_value_destroy(). No flags: there is none. */
 struct pv_value eval(struct expr *e, struct sip_msg *msg);
-/* The same for an operation, whose operands need not be part of the script's tree. */
-struct pv_value eval_arith(struct expr *e, struct sip_msg *msg);
 bool condition(struct expr *e, struct sip_msg *msg);
-/* Makes the value the owner of its string. */
-void value_own(struct pv_value *v);
 /* Calls a function, a built-in one or a module's; its return code. */
 int call_function(struct call *c, struct sip_msg *msg);
 

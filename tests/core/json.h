@@ -24,11 +24,9 @@ struct mi_item *json_number(double n);
 /* Appends `item`; with a name, to an object. Returns it. */
 struct mi_item *json_add(struct mi_item *to, str name, struct mi_item *item);
 struct mi_item *json_get(const struct mi_item *object, const char *name);
-struct mi_item *json_at(const struct mi_item *array, int i);
-int json_size(const struct mi_item *v);
 void json_free(struct mi_item *v);
-/* NULL where the text is no JSON. `rest` is what follows the value. */
-struct mi_item *json_parse(str text, str *rest);
+/* NULL where the text does not begin with a JSON value. */
+struct mi_item *json_parse(str text);
 void json_print(const struct mi_item *v, struct buf *out);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * lexer.c - tokens of the script language: words, numbers, strings with escapes, whole
- * pseudo-variables, operators; comments in the shell's and in C's way.
+ * pseudo-variables, operators; comments in the shell's way.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -36,13 +36,6 @@ static void skip_blanks(struct lexer *lx)
 		} else if (*lx->p == '#') {
 			while (lx->p < lx->end && *lx->p != '\n')
 				lx->p++;
-		} else if (lx->p + 1 < lx->end && lx->p[0] == '/' && lx->p[1] == '*') {
-			lx->p += 2;
-			while (lx->p < lx->end && !(lx->p + 1 < lx->end && lx->p[0] == '*' && lx->p[1] == '/')) {
-				lx->line += *lx->p == '\n';
-				lx->p++;
-			}
-			lx->p = lx->p + 2 < lx->end ? lx->p + 2 : lx->end;
 		} else {
 			return;
 		}
@@ -54,16 +47,16 @@ static bool word_char(char c)
 	return isalnum((unsigned char)c) || c == '_';
 }
 
-static void read_string(struct lexer *lx, char quote)
+static void read_string(struct lexer *lx)
 {
 	struct buf b = {0};
 
 	lx->p++;
 	buf_add(&b, "", 0);
-	while (lx->p < lx->end && *lx->p != quote) {
+	while (lx->p < lx->end && *lx->p != '"') {
 		char c = *lx->p++;
 		lx->line += c == '\n';
-		if (c == '\\' && quote == '"' && lx->p < lx->end) {
+		if (c == '\\' && lx->p < lx->end) {
 			char e = *lx->p++;
 			static const char from[] = "nrta\"\\", to[] = "\n\r\t\a\"\\";
 			const char *at = e ? strchr(from, e) : NULL;
@@ -120,8 +113,7 @@ static void read_var(struct lexer *lx)
 
 void lexer_next(struct lexer *lx)
 {
-	static const char *const ops[] = {"==", "!=", "<=", ">=", "=~", "!~", "&&", "||", ":=", "+=",
-					  "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<", ">>"};
+	static const char *const ops[] = {"==", "!=", "=~", "&&", "||"};
 
 	skip_blanks(lx);
 	lx->tok_line = lx->line;
@@ -130,8 +122,8 @@ void lexer_next(struct lexer *lx)
 		return;
 	}
 	char c = *lx->p;
-	if (c == '"' || c == '\'') {
-		read_string(lx, c);
+	if (c == '"') {
+		read_string(lx);
 		return;
 	}
 	if (c == '$') {
@@ -172,8 +164,5 @@ str lexer_rest_of_line(struct lexer *lx)
 	const char *from = lx->p;
 	while (lx->p < lx->end && *lx->p != '\n' && *lx->p != '#')
 		lx->p++;
-	str s = str_trim((str){(char *)from, (int)(lx->p - from)});
-	if (s.len && s.s[s.len - 1] == ';')
-		s = str_trim((str){s.s, s.len - 1});
-	return s;
+	return str_trim((str){(char *)from, (int)(lx->p - from)});
 }

@@ -19,9 +19,6 @@ static int own_pid;
 int *log_level = &own_level;
 int log_facility = LOG_DAEMON;
 char *log_prefix = "";
-char ctime_buf[256];
-
-int xlog_level = L_NOTICE;
 
 static const char *level_name(int level)
 {
@@ -111,7 +108,7 @@ void log_core(int level, const char *func, const char *fmt, ...)
 
 void log_script(int level, str text)
 {
-	if (level > xlog_level)
+	if (level > XLOG_LEVEL)
 		return;
 	char head[64];
 	struct buf b = {0};

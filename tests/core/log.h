@@ -10,9 +10,9 @@
 
 /* Sets the level of this process. */
 void log_set_level(int level);
-/* The level at which xlog() lines are printed. */
-extern int xlog_level;
-/* One line of the script's xlog(); only xlog_level decides whether it is printed. */
+/* Up to which level lines of xlog() are printed, whatever log_level is: the default of the core. */
+enum { XLOG_LEVEL = L_NOTICE };
+/* One line of the script's xlog(). */
 void log_script(int level, str text);
 /* Called in each process after fork. */
 void log_forked(void);

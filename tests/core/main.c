@@ -12,22 +12,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "avp.h"
-#include "async.h"
 #include "cachedb.h"
 #include "log.h"
 #include "mi.h"
 #include "modules.h"
 #include "net.h"
 #include "reactor.h"
-#include "run.h"
-#include "stats.h"
-#include "timer.h"
+#include "script.h"
 #include "txn.h"
 
 enum { MAX_PROCS = 256, STOP_SECONDS = 15 };
 
-enum proc_kind { PROC_UDP, PROC_TCP, PROC_TIMER, PROC_MI, PROC_OF_MODULE };
+enum proc_kind { PROC_UDP, PROC_MI, PROC_OF_MODULE };
 
 struct proc {
 	pid_t pid;
@@ -36,23 +32,14 @@ struct proc {
 
 static struct proc procs[MAX_PROCS];
 static int procs_n;
-static const char *mi_path;
 static volatile sig_atomic_t told_to_stop;
-
-/* Symbols of the ABI. */
-int process_no;
 
 static void usage(void)
 {
-	fputs("usage: standin -f file [options]\n"
+	fputs("usage: standin -f file [--version V]\n"
 	      "  -f file        the configuration\n"
-	      "  -C             check the configuration and end\n"
 	      "  --version V    the release whose layouts and version to take: 3.4.9, 3.5.9, 3.6.8 (default),\n"
-	      "                 4.0.1, or any other; also by the environment variable STANDIN_VERSION\n"
-	      "  --mi path      a UNIX stream socket that takes MI requests, one a line\n"
-	      "  -V             print what this is\n"
-	      "  -F -D -E -d -m N -M N -n N -p X -P X -w X -u X -g X -t X -l X -N -o X\n"
-	      "                 taken and ignored; it always stays in the foreground\n",
+	      "                 4.0.1, or any other\n",
 	      stderr);
 }
 
@@ -106,27 +93,12 @@ static int child_main(enum proc_kind kind, int rank, const struct proc_export *e
 		extra->function(extra_no);
 		return 0;
 	}
-	if (kind == PROC_MI && (!mi_child_init() || !mi_start(mi_path)))
-		return 1;
-	if (kind == PROC_TIMER)
-		timer_start();
-	if (rank == 1) {
-		struct route *r = script_route(ROUTE_STARTUP, "0");
-		if (r) {
-			struct sip_msg *m = run_dummy_msg();
-			run_top_route(r, m);
-			sip_free(m);
-		}
-	}
-	if ((kind == PROC_UDP && !net_start(PROTO_UDP)) || (kind == PROC_TCP && !net_start(PROTO_TCP)))
+	if (!(kind == PROC_MI ? mi_start() : net_start()))
 		return 1;
 	reactor_run();
-	net_stop();
-	avp_reset_global();
 	return 0;
 }
 
-/* `ready` tells the parent that the child has come through its initialization. */
 static bool start(enum proc_kind kind, int rank, const char *what, const struct proc_export *extra, int extra_no)
 {
 	if (procs_n == MAX_PROCS) {
@@ -145,7 +117,6 @@ static bool start(enum proc_kind kind, int rank, const char *what, const struct 
 		return false;
 	}
 	if (pid == 0) {
-		process_no = procs_n + 1;
 		if (getppid() != parent)
 			_exit(1);
 		int status = child_main(kind, rank, extra, extra_no);
@@ -160,22 +131,14 @@ static bool start(enum proc_kind kind, int rank, const char *what, const struct 
 
 static bool start_all(void)
 {
-	int rank = 1;
 	char what[64];
 
-	for (int i = 0; net_has(PROTO_UDP) && i < script.udp_workers; i++, rank++) {
-		snprintf(what, sizeof what, "SIP worker %d (udp)", rank);
+	for (int rank = 1; rank <= script.udp_workers; rank++) {
+		snprintf(what, sizeof what, "SIP worker %d", rank);
 		if (!start(PROC_UDP, rank, what, NULL, 0))
 			return false;
 	}
-	for (int i = 0; net_has(PROTO_TCP) && i < script.tcp_workers; i++, rank++) {
-		snprintf(what, sizeof what, "SIP worker %d (tcp)", rank);
-		if (!start(PROC_TCP, rank, what, NULL, 0))
-			return false;
-	}
-	if (timer_wanted() && !start(PROC_TIMER, RANK_TIMER, "timer", NULL, 0))
-		return false;
-	if (mi_wanted(mi_path) && !start(PROC_MI, RANK_MODULE, "management interface", NULL, 0))
+	if (mi_wanted() && !start(PROC_MI, RANK_MODULE, "management interface", NULL, 0))
 		return false;
 	const struct proc_export *p;
 	for (int i = 0; module_process(i, &p); i++)
@@ -266,32 +229,32 @@ static void open_files_limit(void)
 	}
 }
 
-static int run(const char *file, bool check_only)
+/* At once: what was begun and given up half way is no leak to be looked for. */
+static _Noreturn void give_up(void)
 {
-	if (!stats_init() || !cachedb_init() || !txn_init()) {
+	modules_destroy();
+	_exit(255);
+}
+
+static int run(const char *file)
+{
+	if (!cachedb_init() || !txn_init()) {
 		LOG_CRIT("no shared memory: %s\n", strerror(errno));
 		return 1;
 	}
 	if (!script_parse(file) || !script_bind(false)) {
 		LOG_CRIT("bad config file\n");
-		/* At once: a tree that was given up half way is no leak to be looked for. */
-		_exit(255);
-	}
-	if (check_only) {
-		LOG_NOTICE("config file ok, exiting...\n");
-		return 0;
+		give_up();
 	}
 	if (!net_open())
-		return 255;
+		give_up();
 	if (!modules_init()) {
 		LOG_CRIT("error while initializing modules\n");
-		modules_destroy();
-		return 255;
+		give_up();
 	}
 	if (!script_bind(true)) {
 		LOG_CRIT("failed to fix configuration\n");
-		modules_destroy();
-		return 255;
+		give_up();
 	}
 	struct sigaction sa = {.sa_handler = on_stop};
 	sigaction(SIGTERM, &sa, NULL);
@@ -301,7 +264,7 @@ static int run(const char *file, bool check_only)
 	bool ok = start_all() && supervise();
 	ok &= stop_all();
 	modules_destroy();
-	mi_cleanup(mi_path);
+	mi_cleanup();
 	if (ok)
 		LOG_NOTICE("ended\n");
 	return ok ? 0 : 1;
@@ -309,58 +272,30 @@ static int run(const char *file, bool check_only)
 
 int main(int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{"version", required_argument, NULL, 'v' + 256},
-		{"mi", required_argument, NULL, 'm' + 256},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
-	const char *file = NULL, *version = getenv("STANDIN_VERSION");
-	bool check_only = false, print_version = false;
+	static const struct option longs[] = {{"version", required_argument, NULL, 'v'}, {NULL, 0, NULL, 0}};
+	const char *file = NULL, *version = "3.6.8";
 	int c;
 
-	while ((c = getopt_long(argc, argv, "A:f:cCm:M:b:l:n:N:rRvdDFEVhw:t:u:g:p:P:G:W:o:a:k:s:", longs, NULL)) != -1) {
-		switch (c) {
-		case 'f':
+	while ((c = getopt_long(argc, argv, "f:", longs, NULL)) != -1) {
+		if (c == 'f') {
 			file = optarg;
-			break;
-		case 'C':
-		case 'c':
-			check_only = true;
-			break;
-		case 'v' + 256:
+		} else if (c == 'v') {
 			version = optarg;
-			break;
-		case 'm' + 256:
-			mi_path = optarg;
-			break;
-		case 'V':
-			print_version = true;
-			break;
-		case 'h':
-			usage();
-			return 0;
-		case '?':
+		} else {
 			usage();
 			return 255;
-		default:
-			break;
 		}
-	}
-	if (!abi_select(version && *version ? version : "3.6.8")) {
-		fprintf(stderr, "standin: not a version: %s\n", version);
-		return 255;
-	}
-	if (print_version) {
-		printf("core: stand-in\nlayouts of release %s\n", abi_version());
-		return 0;
 	}
 	if (!file || optind < argc) {
 		usage();
 		return 255;
 	}
+	if (!abi_select(version)) {
+		fprintf(stderr, "standin: not a version: %s\n", version);
+		return 255;
+	}
 	fputs("core: stand-in\n", stderr);
 	LOG_NOTICE("stand-in core with the layouts of release %s, pid %d\n", abi_version(), (int)getpid());
 	open_files_limit();
-	return run(file, check_only);
+	return run(file);
 }

@@ -1,5 +1,5 @@
 /*
- * net.h - sockets: UDP, and TCP with its connections. What arrives goes through route{}.
+ * net.h - the UDP socket. What arrives there goes through route{}.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -8,15 +8,12 @@
 
 #include "sip.h"
 
-/* "udp:127.0.0.1:5060", perhaps with further words behind it. */
-bool net_add_socket(const char *spec);
-/* Opens and binds everything; in the parent, so that workers share the sockets. */
+/* "udp:127.0.0.1:5060"; false (and logged) where it is no such thing, or there is one already. */
+bool net_set_socket(const char *spec);
+/* Opens and binds it; in the parent, so that workers share it. */
 bool net_open(void);
-bool net_has(int proto);
-/* Begins to receive in this worker: the sockets of one protocol. */
-bool net_start(int proto);
+/* Begins to receive in this worker. */
+bool net_start(void);
 bool net_send(const struct peer *to, str data);
-/* Closes the TCP connections of this worker. */
-void net_stop(void);
 
 #endif

@@ -60,11 +60,6 @@ struct expr *new_expr(enum expr_kind kind, struct expr *l, struct expr *r)
 
 static struct expr *parse_primary(void)
 {
-	if (accept_op("(")) {
-		struct expr *inner = parse_expr();
-		expect(")");
-		return inner;
-	}
 	struct expr *e = new_expr(X_NULL, NULL, NULL);
 	if (lx.tok == T_INT || at("-")) {
 		e->kind = X_INT;
@@ -81,16 +76,6 @@ static struct expr *parse_primary(void)
 		int line = lx.tok_line;
 		if (str_iis(name, "null")) {
 			next_token();
-		} else if (str_is(name, "yes") || str_is(name, "true") || str_is(name, "on")) {
-			e->kind = X_INT;
-			e->n = 1;
-			next_token();
-		} else if (str_is(name, "no") || str_is(name, "false") || str_is(name, "off")) {
-			e->kind = X_INT;
-			next_token();
-		} else if (str_is(name, "route")) {
-			e->kind = X_ROUTE;
-			e->route = parse_route_call(line);
 		} else {
 			next_token();
 			e->kind = X_CALL;
@@ -104,7 +89,7 @@ static struct expr *parse_primary(void)
 
 static struct expr *parse_unary(void)
 {
-	if (at("!") || at_word("not")) {
+	if (at("!")) {
 		next_token();
 		return new_expr(X_NOT, parse_unary(), NULL);
 	}
@@ -112,31 +97,23 @@ static struct expr *parse_unary(void)
 }
 
 /*
- * Binary operators, the loosest first. There are few levels in this language: "and" binds as "or"
- * does, a product as a sum, each from left to right.
+ * Binary operators, the loosest first. There are few levels in this language: && binds as || does,
+ * each from left to right.
  */
 static const struct level {
 	struct {
 		const char *text;
 		enum expr_kind kind;
 		int op;
-	} ops[8];
+	} ops[5];
 } levels[] = {
-	{{{"||", X_OR, 0}, {"or", X_OR, 0}, {"&&", X_AND, 0}, {"and", X_AND, 0}}},
+	{{{"||", X_OR, 0}, {"&&", X_AND, 0}}},
 	{{{"==", X_CMP, OP_EQ},
 	  {"!=", X_CMP, OP_NE},
 	  {"=~", X_CMP, OP_MATCH},
-	  {"!~", X_CMP, OP_NOMATCH},
-	  {"<=", X_CMP, OP_LE},
-	  {">=", X_CMP, OP_GE},
 	  {"<", X_CMP, OP_LT},
 	  {">", X_CMP, OP_GT}}},
-	{{{"|", X_ARITH, '|'},
-	  {"^", X_ARITH, '^'},
-	  {"&", X_ARITH, '&'},
-	  {"<<", X_ARITH, OP_SHL},
-	  {">>", X_ARITH, OP_SHR}}},
-	{{{"+", X_ARITH, '+'}, {"-", X_ARITH, '-'}, {"*", X_ARITH, '*'}, {"/", X_ARITH, '/'}, {"%", X_ARITH, '%'}}},
+	{{{"+", X_ARITH, OP_PLUS}, {"-", X_ARITH, OP_MINUS}}},
 };
 
 static struct expr *parse_level(size_t level)
@@ -147,7 +124,7 @@ static struct expr *parse_level(size_t level)
 	for (;;) {
 		size_t i = 0;
 		while (i < COUNT_OF(levels[level].ops) && levels[level].ops[i].text &&
-		       !at(levels[level].ops[i].text) && !at_word(levels[level].ops[i].text))
+		       !at(levels[level].ops[i].text))
 			i++;
 		if (i == COUNT_OF(levels[level].ops) || !levels[level].ops[i].text)
 			return l;

@@ -43,64 +43,14 @@ static struct stmt *parse_body(void)
 	return parse_stmt();
 }
 
-struct stmt *parse_route_call(int line)
+static struct stmt *parse_route_call(int line)
 {
 	struct stmt *s = new_stmt(S_ROUTE, line);
 	next_token();
 	expect("(");
 	s->route_name = take_name();
-	while (accept_op(",")) {
-		s->route_args = xrealloc(s->route_args, (size_t)(s->route_args_n + 1) * sizeof *s->route_args);
-		s->route_args[s->route_args_n++] = parse_expr();
-	}
 	expect(")");
-	return s;
-}
-
-static struct stmt *parse_switch(int line)
-{
-	struct stmt *s = new_stmt(S_SWITCH, line);
-	struct switch_case **tail = &s->cases;
-
-	next_token();
-	expect("(");
-	if (lx.tok != T_VAR) {
-		fail("switch() takes a variable");
-		return s;
-	}
-	s->var = take_var();
-	expect(")");
-	expect("{");
-	while (!parse_failed && !at("}")) {
-		struct switch_case *c = xcalloc(1, sizeof *c);
-		if (at_word("case")) {
-			next_token();
-			if (lx.tok == T_STRING) {
-				c->s = lx.text;
-				next_token();
-			} else {
-				c->is_int = true;
-				c->n = signed_number();
-			}
-		} else if (at_word("default")) {
-			c->is_default = true;
-			next_token();
-		} else {
-			fail("expected 'case' or 'default'");
-		}
-		expect(":");
-		struct stmt **body = &c->body;
-		while (!parse_failed && !at("}") && !at_word("case") && !at_word("default")) {
-			struct stmt *one = parse_stmt();
-			if (one) {
-				*body = one;
-				body = &one->next;
-			}
-		}
-		*tail = c;
-		tail = &c->next;
-	}
-	expect("}");
+	expect(";");
 	return s;
 }
 
@@ -108,7 +58,6 @@ static struct stmt *parse_async(bool launch, int line)
 {
 	struct stmt *s = new_stmt(launch ? S_LAUNCH : S_ASYNC, line);
 
-	script.async_used = true;
 	next_token();
 	expect("(");
 	if (lx.tok != T_IDENT) {
@@ -119,12 +68,10 @@ static struct stmt *parse_async(bool launch, int line)
 	int at_line = lx.tok_line;
 	next_token();
 	s->call = parse_call(name, at_line);
-	if (!launch || at(",")) {
-		expect(",");
-		s->route_name = take_name();
-		if (accept_op(","))
-			s->timeout = (unsigned)signed_number();
-	}
+	expect(",");
+	s->route_name = take_name();
+	if (accept_op(","))
+		s->timeout = (unsigned)signed_number();
 	expect(")");
 	expect(";");
 	return s;
@@ -139,32 +86,19 @@ static const struct {
 static struct stmt *parse_xlog(int line)
 {
 	struct stmt *s = new_stmt(S_XLOG, line);
-	str text = STR_NONE;
 
 	s->level = L_NOTICE;
 	next_token();
 	expect("(");
-	/* A level may be written as a word or as a string. */
-	if (lx.tok == T_IDENT || lx.tok == T_STRING) {
-		size_t i = 0;
-		while (i < COUNT_OF(level_names) && !str_is(lx.text, level_names[i].name))
-			i++;
-		bool level = i < COUNT_OF(level_names);
-		if (level)
+	str text = take_string();
+	/* With two arguments the first one is the level. */
+	for (size_t i = 0; i < COUNT_OF(level_names); i++)
+		if (at(",") && str_is(text, level_names[i].name)) {
 			s->level = level_names[i].level;
-		else if (lx.tok == T_IDENT)
-			fail("not a level of xlog()");
-		text = lx.text;
-		next_token();
-		if (level && accept_op(",")) {
-			text = lx.text;
-			if (lx.tok != T_STRING)
-				fail("xlog() takes a string");
 			next_token();
+			text = take_string();
+			break;
 		}
-	} else {
-		fail("xlog() takes a string");
-	}
 	expect(")");
 	expect(";");
 	if (!parse_failed && pv_parse_format(&text, &s->format) != 0)
@@ -178,11 +112,7 @@ static struct stmt *parse_assign(int line)
 	s->var = take_var();
 	if (!parse_failed && !s->var->setf)
 		fail("a variable that can not be written");
-	if (lx.tok == T_PUNCT && (strcmp(lx.op, "=") == 0 || (lx.op[0] && lx.op[1] == '=' && !strchr("=!<>", lx.op[0]))))
-		s->op = lx.op[0];
-	else
-		fail("expected an assignment");
-	next_token();
+	expect("=");
 	s->expr = parse_expr();
 	expect(";");
 	return s;
@@ -193,13 +123,6 @@ static struct stmt *parse_stmt(void)
 	int line = lx.tok_line;
 	struct stmt *s;
 
-	if (accept_op(";"))
-		return NULL;
-	if (accept_op("{")) {
-		s = new_stmt(S_BLOCK, line);
-		s->body = parse_block();
-		return s;
-	}
 	if (lx.tok == T_VAR)
 		return parse_assign(line);
 	if (lx.tok != T_IDENT) {
@@ -219,45 +142,17 @@ static struct stmt *parse_stmt(void)
 		}
 		return s;
 	}
-	if (at_word("for")) {
-		s = new_stmt(S_FOR, line);
-		next_token();
-		expect("(");
-		s->var = take_var();
-		if (!at_word("in"))
-			fail("expected 'in'");
-		next_token();
-		s->expr = new_expr(X_VAR, NULL, NULL);
-		s->expr->var = take_var();
-		expect(")");
-		s->body = parse_body();
-		return s;
-	}
-	if (at_word("switch"))
-		return parse_switch(line);
-	if (at_word("route")) {
-		s = parse_route_call(line);
-		expect(";");
-		return s;
-	}
+	if (at_word("route"))
+		return parse_route_call(line);
 	if (at_word("async") || at_word("launch"))
 		return parse_async(at_word("launch"), line);
 	if (at_word("xlog"))
 		return parse_xlog(line);
-	if (at_word("exit") || at_word("drop") || at_word("break") || at_word("return")) {
-		s = new_stmt(at_word("exit")	? S_EXIT
-			     : at_word("drop")	? S_DROP
-			     : at_word("break") ? S_BREAK
-						: S_RETURN,
-			     line);
+	/* Of a request that nothing was sent on for, drop leaves as much as exit. */
+	if (at_word("exit") || at_word("drop")) {
 		next_token();
-		if (accept_op("(")) {
-			if (s->kind == S_RETURN && !at(")"))
-				s->expr = parse_expr();
-			expect(")");
-		}
 		expect(";");
-		return s;
+		return new_stmt(S_EXIT, line);
 	}
 	str name = lx.text;
 	next_token();

@@ -77,15 +77,21 @@ int signed_number(void)
 	return (int)(neg ? -n : n);
 }
 
+str take_string(void)
+{
+	str s = lx.text;
+	if (lx.tok != T_STRING) {
+		fail("expected a string");
+		return STR("");
+	}
+	next_token();
+	return s;
+}
+
 char *take_name(void)
 {
-	char *name = NULL;
-	if (lx.tok == T_IDENT || lx.tok == T_STRING) {
-		name = lx.text.s;
-	} else if (lx.tok == T_INT) {
-		name = xmalloc(24);
-		snprintf(name, 24, "%ld", lx.n);
-	} else {
+	char *name = lx.text.s;
+	if (lx.tok != T_IDENT && lx.tok != T_STRING) {
 		fail("expected a name");
 		return "";
 	}

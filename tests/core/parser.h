@@ -25,7 +25,8 @@ bool accept_op(const char *op);
 void expect(const char *op);
 struct pv_spec *take_var(void);
 int signed_number(void);
-/* A name: a word, a string or a number. */
+str take_string(void);
+/* A name: a word or a string. */
 char *take_name(void);
 
 /* parse_expr.c */
@@ -35,7 +36,6 @@ struct expr *new_expr(enum expr_kind kind, struct expr *l, struct expr *r);
 struct call *parse_call(str name, int line);
 
 /* parse_stmt.c */
-struct stmt *parse_route_call(int line);
 /* The statements up to the closing brace, which is taken too. */
 struct stmt *parse_block(void);
 

@@ -10,26 +10,16 @@
 #include "abi.h"
 
 /* Values of pv_spec.type that modules may ask for. */
-enum { PVT_MARKER = 3, PVT_AVP = 4, PVT_HDR = 5, PVT_OTHER = 11, PVT_SCRIPTVAR = 78 };
+enum { PVT_AVP = 4, PVT_HDR = 5, PVT_OTHER = 11, PVT_SCRIPTVAR = 78 };
 
 /* ABI functions. */
 char *pv_parse_spec(const str *in, struct pv_spec *sp);
 int pv_get_spec_value(struct sip_msg *msg, struct pv_spec *sp, struct pv_value *val);
 int pv_set_value(struct sip_msg *msg, struct pv_spec *sp, int op, struct pv_value *val);
-int pv_get_spec_index(struct sip_msg *msg, struct pv_param *p, int *idx, int *flags);
-int pv_get_avp_name(struct sip_msg *msg, struct pv_param *p, int *id, unsigned short *type);
-int pv_get_spec_name(struct sip_msg *msg, struct pv_param *p, struct pv_value *name);
-void pv_value_destroy(struct pv_value *val);
-int pv_get_null(struct sip_msg *msg, struct pv_param *p, struct pv_value *res);
-int pv_get_uintval(struct sip_msg *msg, struct pv_param *p, struct pv_value *res, unsigned int v);
-int pv_get_sintval(struct sip_msg *msg, struct pv_param *p, struct pv_value *res, int v);
-int pv_get_strval(struct sip_msg *msg, struct pv_param *p, struct pv_value *res, str *v);
-int pv_parse_avp_name(struct pv_spec *sp, const str *in);
-int pv_parse_index(struct pv_spec *sp, const str *in);
-int pv_init_iname(struct pv_spec *sp, int n);
-void pv_spec_free(struct pv_spec *sp);
 
-/* Text with variables in it; opaque to modules. */
+void pv_value_destroy(struct pv_value *val);
+
+/* Text with variables in it. */
 struct pv_elem {
 	str text;
 	bool has_spec;
@@ -38,34 +28,32 @@ struct pv_elem {
 };
 
 int pv_parse_format(const str *in, struct pv_elem **el);
-int pv_elem_free_all(struct pv_elem *el);
-int pv_printf(struct sip_msg *msg, struct pv_elem *list, char *buf, int *len);
+void pv_elem_free_all(struct pv_elem *el);
 int pv_printf_s(struct sip_msg *msg, struct pv_elem *list, str *s);
-int pv_print_spec(struct sip_msg *msg, struct pv_spec *sp, char *buf, int *len);
 /* True where the text holds no variable at all. */
 bool pv_elem_is_plain(const struct pv_elem *el);
-
-/* How long a printed format may get; the global parameter pv_print_buf_size. */
-extern int pv_print_buf_size;
 
 /*
  * Memory for a value that a getter made. It lives until 64 further values were made, as the static
  * buffers of a core do for a while only.
  */
 char *pv_scratch(size_t n);
+int pv_put_null(struct pv_value *res);
 int pv_put_str(struct pv_value *res, str s);
 int pv_put_int(struct pv_value *res, int n);
-/* Puts several strings as one, as an index of [*] asks. */
-int pv_put_joined(struct pv_value *res, const str *items, int n);
 /* Picks the item that the index of `p` names out of `n` ones. */
-int pv_put_indexed(struct sip_msg *msg, struct pv_param *p, struct pv_value *res, const str *items, int n);
+int pv_put_indexed(struct sip_msg *msg, const struct pv_param *p, struct pv_value *res, const str *items, int n);
 
-/* Adds the variables of a module. */
-int pv_register(const struct pv_export *items);
 /* The variables that belong to the script (pv_script.c), and those that read the message (pv_sip.c). */
 extern const struct pv_export pv_script_table[], pv_sip_table[];
-/* Takes the inner name as it is, or as another variable that holds it. */
+/*
+ * What a table may name for the inner name and the index: text, and a number that may be negative, or
+ * a variable that holds one.
+ */
 int pv_parse_name(struct pv_spec *sp, const str *in);
+int pv_parse_index(struct pv_spec *sp, const str *in);
+/* A number that tells the variables of one getter apart. */
+int pv_init_iname(struct pv_spec *sp, int n);
 
 /* pv_trans.c */
 struct trans;

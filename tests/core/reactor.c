@@ -32,7 +32,6 @@ static struct watch *watches;
 static int watches_n;
 static uint32_t generation;
 
-/* A heap, the earliest first. */
 static struct timer *timers;
 static size_t timers_n, timers_cap;
 
@@ -98,36 +97,6 @@ void reactor_del(int fd)
 	watches[fd] = (struct watch){0};
 }
 
-static void swap(size_t a, size_t b)
-{
-	struct timer t = timers[a];
-	timers[a] = timers[b];
-	timers[b] = t;
-}
-
-static void sift_down(size_t i)
-{
-	for (;;) {
-		size_t l = 2 * i + 1, least = i;
-		if (l < timers_n && timers[l].due < timers[least].due)
-			least = l;
-		if (l + 1 < timers_n && timers[l + 1].due < timers[least].due)
-			least = l + 1;
-		if (least == i)
-			return;
-		swap(i, least);
-		i = least;
-	}
-}
-
-static void sift_up(size_t i)
-{
-	while (i && timers[(i - 1) / 2].due > timers[i].due) {
-		swap(i, (i - 1) / 2);
-		i = (i - 1) / 2;
-	}
-}
-
 uint64_t reactor_timer(uint64_t ms, void (*f)(void *), void *arg)
 {
 	static uint64_t count;
@@ -137,31 +106,27 @@ uint64_t reactor_timer(uint64_t ms, void (*f)(void *), void *arg)
 		timers = xrealloc(timers, timers_cap * sizeof *timers);
 	}
 	timers[timers_n] = (struct timer){++count, now_ms() + ms, f, arg};
-	sift_up(timers_n++);
+	timers_n++;
 	return count;
 }
 
-static void remove_timer(size_t i)
+/* The one that is due first, NULL where there is none: they are few. */
+static struct timer *first_timer(void)
 {
-	timers[i] = timers[--timers_n];
-	if (i < timers_n) {
-		sift_down(i);
-		sift_up(i);
-	}
+	struct timer *first = timers_n ? timers : NULL;
+	for (size_t i = 1; i < timers_n; i++)
+		if (timers[i].due < first->due)
+			first = &timers[i];
+	return first;
 }
 
 void reactor_cancel(uint64_t id)
 {
 	for (size_t i = 0; i < timers_n; i++)
 		if (timers[i].id == id) {
-			remove_timer(i);
+			timers[i] = timers[--timers_n];
 			return;
 		}
-}
-
-void reactor_stop(void)
-{
-	stopping = true;
 }
 
 void reactor_run(void)
@@ -171,13 +136,14 @@ void reactor_run(void)
 	while (!stopping) {
 		int wait = 1000;
 		uint64_t now = now_ms();
-		while (timers_n && timers[0].due <= now) {
-			struct timer t = timers[0];
-			remove_timer(0);
+		struct timer *first;
+		while ((first = first_timer()) && first->due <= now) {
+			struct timer t = *first;
+			*first = timers[--timers_n];
 			t.f(t.arg);
 		}
-		if (timers_n && timers[0].due - now < 1000)
-			wait = timers[0].due > now ? (int)(timers[0].due - now) : 0;
+		if (first && first->due - now < 1000)
+			wait = (int)(first->due - now);
 		int n = epoll_wait(epfd, evs, COUNT_OF(evs), wait);
 		if (n < 0 && errno != EINTR) {
 			LOG_CRIT("epoll failed: %s\n", strerror(errno));

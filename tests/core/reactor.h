@@ -22,7 +22,6 @@ uint64_t reactor_timer(uint64_t ms, void (*f)(void *arg), void *arg);
 void reactor_cancel(uint64_t timer);
 /* Runs until the process is told to end. */
 void reactor_run(void);
-void reactor_stop(void);
 /* Milliseconds of a clock that never jumps. */
 uint64_t now_ms(void);
 

@@ -13,8 +13,6 @@
  * be sent, or the transaction has its final reply already.
  */
 bool reply_send(struct sip_msg *msg, int code, str reason);
-/* Without regard to transactions, as sl_send_reply(). */
-bool reply_stateless(struct sip_msg *msg, int code, str reason);
 /* Was this ACK sent to a reply of ours that no transaction remembers? */
 bool reply_is_own_ack(struct sip_msg *msg);
 

@@ -8,8 +8,6 @@
 
 #include "script.h"
 
-/* What a statement asked for beyond its return code. */
-enum { RUN_EXIT = 1, RUN_RETURN = 2, RUN_BREAK = 4, RUN_DROP = 8 };
 
 /* Runs a route as the first one on this message. */
 void run_top_route(struct route *r, struct sip_msg *msg);
@@ -20,13 +18,6 @@ int run_return_code(void);
 /* For expressions: keeps the code of a call for $rc, and ends the script where it is 0. */
 int run_note_code(int ret);
 bool run_ended(void);
-int run_route_call(struct stmt *s, struct sip_msg *msg);
-/* The parameter `n` (from 1) of the route that runs now. */
-int run_route_param(int n, struct pv_value *res);
-const char *run_route_name(void);
-
-/* A message for scripts that run without one, as in startup_route. */
-struct sip_msg *run_dummy_msg(void);
 
 /*
  * Arguments as a module function takes them. args_make() fills `out` from the call; args_done()
@@ -36,12 +27,9 @@ struct made_args {
 	void *out[CMD_MAX_PARAMS];
 	int ints[CMD_MAX_PARAMS];
 	str strs[CMD_MAX_PARAMS];
-	regex_t regexes[CMD_MAX_PARAMS];
-	enum { MADE_NOTHING, MADE_STR, MADE_INT, MADE_REGEX } made[CMD_MAX_PARAMS];
-	bool fixed_up[CMD_MAX_PARAMS];
 };
 
 bool args_make(struct sip_msg *msg, const struct cmd_param *params, const struct call *c, struct made_args *a);
-void args_done(const struct cmd_param *params, struct made_args *a);
+void args_done(struct made_args *a);
 
 #endif

@@ -24,10 +24,7 @@ struct arg {
 	str s;
 	struct pv_spec *var;
 
-	/* Filled in by bind.c: what is handed over, or what it is made from on each call. */
-	struct pv_elem *format; /* ARG_STR with variables in it */
-	void *fixed;            /* what a fixup made of a constant */
-	bool has_fixed;
+	struct pv_elem *format; /* of an ARG_STR with variables in it; made by bind.c */
 };
 
 struct call {
@@ -52,21 +49,19 @@ enum expr_kind {
 	X_OR,
 	X_CMP,
 	X_ARITH,
-	X_ROUTE,
 };
 
-enum expr_op { OP_EQ, OP_NE, OP_LT, OP_GT, OP_LE, OP_GE, OP_MATCH, OP_NOMATCH, OP_SHL, OP_SHR };
+enum expr_op { OP_EQ, OP_NE, OP_LT, OP_GT, OP_MATCH, OP_PLUS, OP_MINUS };
 
 struct expr {
 	enum expr_kind kind;
-	int op; /* expr_op, or for X_ARITH its character */
+	enum expr_op op;
 	struct expr *l, *r;
 	int n;
 	str s;
 	struct pv_spec *var;
 	struct call *call;
-	struct stmt *route; /* X_ROUTE */
-	regex_t *regex;
+	regex_t *regex; /* OP_MATCH; made by bind.c */
 	int line;
 };
 
@@ -75,26 +70,11 @@ enum stmt_kind {
 	S_ASSIGN,
 	S_IF,
 	S_WHILE,
-	S_FOR,
-	S_SWITCH,
 	S_ROUTE,
 	S_ASYNC,
 	S_LAUNCH,
 	S_XLOG,
 	S_EXIT,
-	S_DROP,
-	S_RETURN,
-	S_BREAK,
-	S_BLOCK,
-};
-
-struct switch_case {
-	bool is_default;
-	bool is_int;
-	int n;
-	str s;
-	struct stmt *body;
-	struct switch_case *next;
 };
 
 struct route;
@@ -103,25 +83,19 @@ struct stmt {
 	enum stmt_kind kind;
 	int line;
 	struct call *call;
-	struct expr *expr;       /* condition, right side, return value */
-	struct pv_spec *var;     /* left side, switch variable */
-	char op;                 /* '=' ':' '+' '-' ... of an assignment */
+	struct expr *expr;       /* condition, right side */
+	struct pv_spec *var;     /* left side */
 	struct stmt *body, *other;
-	struct switch_case *cases;
 	char *route_name;        /* S_ROUTE, S_ASYNC, S_LAUNCH */
 	struct route *route;
 	unsigned int timeout;    /* S_ASYNC, seconds */
-	struct expr **route_args;
-	int route_args_n;
 	int level;               /* S_XLOG */
 	struct pv_elem *format;  /* S_XLOG */
 	struct stmt *next;
 };
 
 struct route {
-	int type; /* ROUTE_... */
 	char *name; /* "0" for the one that requests begin in */
-	unsigned int interval; /* timer_route, seconds */
 	struct stmt *body;
 	struct route *next;
 };
@@ -129,8 +103,7 @@ struct route {
 struct script {
 	const char *file;
 	struct route *routes;
-	int udp_workers, tcp_workers;
-	bool async_used;
+	int udp_workers;
 };
 
 extern struct script script;
@@ -140,7 +113,7 @@ extern struct script script;
  * error, which was logged.
  */
 bool script_parse(const char *file);
-struct route *script_route(int type, const char *name);
+struct route *script_route(const char *name);
 
 /* bind.c: finds every function and route that is called, and runs the fixups of modules. */
 bool script_bind(bool with_fixups);

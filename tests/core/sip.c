@@ -6,10 +6,6 @@
  */
 #include "sip.h"
 
-#include <time.h>
-
-struct listener *listeners;
-
 static const struct {
 	char compact;
 	const char *name;
@@ -98,8 +94,7 @@ static const char *parse_into(struct sip_msg *m)
 		return "a response";
 	m->method = next_word(&line);
 	m->ruri = next_word(&line);
-	m->version = str_trim(line);
-	if (!is_token(m->method) || !m->ruri.len || !str_iis(m->version, "SIP/2.0"))
+	if (!is_token(m->method) || !m->ruri.len || !str_iis(str_trim(line), "SIP/2.0"))
 		return "no SIP request line";
 
 	int cap = 0;
@@ -141,14 +136,11 @@ static const char *parse_into(struct sip_msg *m)
 
 struct sip_msg *sip_parse(const char *data, int len, const struct peer *peer, const char **why)
 {
-	static uint64_t count;
 	struct sip_msg *m = xcalloc(1, sizeof *m);
 
 	m->raw = str_dup((str){(char *)data, len});
 	m->peer = *peer;
 	m->txn_slot = -1;
-	m->id = ++count;
-	m->received = time(NULL);
 	*why = parse_into(m);
 	if (*why) {
 		sip_free(m);
@@ -166,11 +158,8 @@ struct sip_msg *sip_move(struct sip_msg *m)
 	c->headers_n = 0;
 	c->raw = str_dup(m->raw);
 	parse_into(c);
-	for (int i = 0; i < c->headers_n && i < m->headers_n; i++)
-		c->headers[i].removed = m->headers[i].removed;
 	m->avps = NULL;
 	m->reply_hdrs = (struct buf){0};
-	m->new_ruri = STR_NONE;
 	return c;
 }
 
@@ -178,19 +167,11 @@ void sip_free(struct sip_msg *m)
 {
 	if (!m)
 		return;
-	destroy_avp_list(&m->avps);
+	avp_free_list(&m->avps);
 	buf_free(&m->reply_hdrs);
-	free(m->new_ruri.s);
 	free(m->headers);
 	free(m->raw.s);
 	free(m);
-}
-
-void sip_set_ruri(struct sip_msg *m, str uri)
-{
-	str copy = str_dup(uri);
-	free(m->new_ruri.s);
-	m->new_ruri = copy;
 }
 
 struct header *sip_header(struct sip_msg *m, str name, int index)
@@ -215,65 +196,28 @@ str sip_header_body(struct sip_msg *m, const char *name)
 	return h ? h->body : STR_NONE;
 }
 
-bool uri_parse(str s, struct uri *out)
+bool uri_parse(str s, str *user, str *host)
 {
-	memset(out, 0, sizeof *out);
-	char *colon = s.len ? memchr(s.s, ':', (size_t)s.len) : NULL;
-	if (!colon || colon == s.s)
+	*user = STR_NONE;
+	if (!(s.len > 4 && strncasecmp(s.s, "sip:", 4) == 0) && !(s.len > 5 && strncasecmp(s.s, "sips:", 5) == 0))
 		return false;
-	out->scheme = (str){s.s, (int)(colon - s.s)};
+	char *colon = memchr(s.s, ':', (size_t)s.len);
 	str rest = {colon + 1, (int)(s.s + s.len - colon - 1)};
-	if (str_iis(out->scheme, "tel")) {
-		char *semi = rest.len ? memchr(rest.s, ';', (size_t)rest.len) : NULL;
-		out->user = rest;
-		if (semi) {
-			out->user.len = (int)(semi - rest.s);
-			out->params = (str){semi + 1, (int)(rest.s + rest.len - semi - 1)};
-		}
-		return out->user.len > 0;
-	}
-	if (!str_iis(out->scheme, "sip") && !str_iis(out->scheme, "sips"))
-		return false;
-	/* The user part may hold ';' and '?', so look for the '@' first. */
-	char *at = rest.len ? memchr(rest.s, '@', (size_t)rest.len) : NULL;
+	/* The user part may hold ';' and '?', so look for the '@' first. A password is none of it. */
+	char *at = memchr(rest.s, '@', (size_t)rest.len);
 	if (at) {
-		out->user = (str){rest.s, (int)(at - rest.s)};
-		char *pw = memchr(out->user.s, ':', (size_t)out->user.len);
-		if (pw) {
-			out->password = (str){pw + 1, (int)(at - pw - 1)};
-			out->user.len = (int)(pw - out->user.s);
-		}
+		char *password = memchr(rest.s, ':', (size_t)(at - rest.s));
+		*user = (str){rest.s, (int)((password ? password : at) - rest.s)};
 		rest = (str){at + 1, (int)(rest.s + rest.len - at - 1)};
 	}
 	int i = 0;
-	if (rest.len && rest.s[0] == '[') {
+	if (rest.len && rest.s[0] == '[')
 		while (i < rest.len && rest.s[i] != ']')
 			i++;
-		if (i == rest.len)
-			return false;
+	while (i < rest.len && !(rest.s[i] && strchr(":;?", rest.s[i])))
 		i++;
-	} else {
-		while (i < rest.len && !strchr(":;?", rest.s[i]))
-			i++;
-	}
-	out->host = (str){rest.s, i};
-	if (i < rest.len && rest.s[i] == ':') {
-		int from = ++i;
-		while (i < rest.len && rest.s[i] >= '0' && rest.s[i] <= '9')
-			i++;
-		out->port = (str){rest.s + from, i - from};
-		if (i < rest.len && rest.s[i] != ';' && rest.s[i] != '?')
-			return false;
-	}
-	if (i < rest.len && rest.s[i] == ';') {
-		int from = ++i;
-		while (i < rest.len && rest.s[i] != '?')
-			i++;
-		out->params = (str){rest.s + from, i - from};
-	}
-	if (i < rest.len && rest.s[i] == '?')
-		out->headers = (str){rest.s + i + 1, rest.len - i - 1};
-	return out->host.len > 0;
+	*host = (str){rest.s, i};
+	return host->len > 0;
 }
 
 /* The next element up to `sep`, with regard to quotes and, for commas, to <>. */
@@ -322,10 +266,10 @@ static str unquoted(str v)
 	return v;
 }
 
-static bool find_named(str list, const char *name, char sep, str *value)
+bool param_find(str params, const char *name, char sep, str *value)
 {
 	str item;
-	while (next_element(&list, sep, &item)) {
+	while (next_element(&params, sep, &item)) {
 		char *eq = item.len ? memchr(item.s, '=', (size_t)item.len) : NULL;
 		str n = eq ? str_trim((str){item.s, (int)(eq - item.s)}) : item;
 		if (str_iis(n, name)) {
@@ -335,11 +279,6 @@ static bool find_named(str list, const char *name, char sep, str *value)
 		}
 	}
 	return false;
-}
-
-bool param_find(str params, const char *name, char sep, str *value)
-{
-	return find_named(params, name, sep, value);
 }
 
 bool nameaddr_parse(str s, struct nameaddr *out)
@@ -365,7 +304,6 @@ bool nameaddr_parse(str s, struct nameaddr *out)
 		char *end = memchr(s.s + i, '>', (size_t)(s.len - i));
 		if (!end)
 			return false;
-		out->display = str_trim((str){s.s, i});
 		out->uri = (str){s.s + i + 1, (int)(end - s.s) - i - 1};
 		after = (str){end + 1, (int)(s.s + s.len - end - 1)};
 	} else {
@@ -380,21 +318,14 @@ bool nameaddr_parse(str s, struct nameaddr *out)
 	return out->uri.len > 0;
 }
 
-bool digest_field(str header, const char *name, str *value)
+bool sip_digest_username(struct sip_msg *m, str *value)
 {
-	header = str_trim(header);
+	str header = sip_header_body(m, "Proxy-Authorization");
+	if (!header.s)
+		header = sip_header_body(m, "Authorization");
 	int i = 0;
 	while (i < header.len && header.s[i] != ' ' && header.s[i] != '\t')
 		i++;
-	str scheme = {header.s, i};
-	if (!str_iis(scheme, "Digest"))
-		return false;
-	return find_named((str){header.s + i, header.len - i}, name, ',', value);
-}
-
-str sip_credentials(struct sip_msg *m)
-{
-	/* The same order as the core: what was sent to a proxy comes first. */
-	str h = sip_header_body(m, "Proxy-Authorization");
-	return h.s ? h : sip_header_body(m, "Authorization");
+	return str_iis((str){header.s, i}, "Digest") &&
+	       param_find((str){header.s + i, header.len - i}, "username", ',', value);
 }

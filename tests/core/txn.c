@@ -18,7 +18,6 @@ enum { KEEP_MS = 5000, KEEP_OPEN_MS = 120000 };
 
 struct slot {
 	uint64_t until; /* 0: free */
-	bool has_final;
 	short key_len, reply_len;
 	char key[KEY_MAX];
 	char reply[REPLY_MAX];
@@ -134,7 +133,6 @@ bool txn_open(struct sip_msg *msg)
 	} else if (spare >= 0) {
 		struct slot *s = &shared->slots[spare];
 		s->until = now_ms() + KEEP_OPEN_MS;
-		s->has_final = false;
 		s->key_len = (short)len;
 		s->reply_len = 0;
 		memcpy(s->key, key, (size_t)len);
@@ -156,9 +154,7 @@ void txn_replied(struct sip_msg *msg, str reply, bool final)
 		memcpy(s->reply, reply.s, (size_t)reply.len);
 		s->reply_len = (short)reply.len;
 	}
-	if (final) {
-		s->has_final = true;
+	if (final)
 		s->until = now_ms() + KEEP_MS;
-	}
 	pthread_mutex_unlock(&shared->lock);
 }

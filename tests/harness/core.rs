@@ -34,8 +34,11 @@ impl fmt::Display for Core {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             Kind::OpenSips(version) => write!(f, "core: OpenSIPS {version}"),
-            Kind::StandIn(None) => write!(f, "core: stand-in"),
-            Kind::StandIn(Some(version)) => write!(f, "core: stand-in as {version}"),
+            Kind::StandIn(version) => {
+                let sanitized = if sanitized() { "sanitized " } else { "" };
+                write!(f, "core: {sanitized}stand-in")?;
+                version.map_or(Ok(()), |version| write!(f, " as {version}"))
+            }
         }
     }
 }
@@ -167,11 +170,22 @@ fn build_stand_in() -> Result<(), String> {
     ))
 }
 
+/// Whether the stand-in is to be the one with sanitizers: its Makefile takes `SAN` from the
+/// environment, too.
+fn sanitized() -> bool {
+    std::env::var_os("SAN").is_some_and(|san| !san.is_empty())
+}
+
 /// The stand-in, which `make` builds in tests/core.
 pub fn stand_in() -> Core {
+    let binary = if sanitized() {
+        "tests/core/build-san/standin"
+    } else {
+        "tests/core/build/standin"
+    };
     Core {
         kind: Kind::StandIn(None),
-        binary: super::root().join("tests/core/build/standin"),
+        binary: super::root().join(binary),
         modules: None,
         arguments: Vec::new(),
     }

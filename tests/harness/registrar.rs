@@ -24,10 +24,10 @@ const START: Duration = Duration::from_secs(60);
 pub const ACCOUNT_TTL: Duration = Duration::from_secs(1);
 pub const ACCOUNT_GRACE: Duration = Duration::from_secs(5);
 
-/// What nonces and marks are made with in all instances.
+/// What nonces are made with in all instances.
 pub const SECRET: &str = "a secret of the tests, 0123456789";
 
-/// The shared secret of the one token profile.
+/// The shared secret of the token profiles.
 pub const TOKEN_SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// Who is let in: realms, users, and what comes with the grant.
@@ -38,7 +38,12 @@ a.example:mary:secret
 a.example:o'brien:secret
 a.example:short:secret:{"expires":120}
 a.example:direct:secret:{"allow_direct_app_calling":true}
-a.example:odd:secret:{"call_hook":"https://a.example/it's \"quoted\"\r\nX-Evil: 1"}
+a.example:odd:secret:{"call_hook":"https://a.example/it's \"quoted\" X-Evil: 1"}
+a.example:lines:secret:{"call_hook":"https://a.example/\r\nX-Registered-User: mary@a.example"}
+a.example:nul:secret:{"call_hook":"https://a.example/\u0000\r\nX-Registered-User: mary@a.example"}
+a.example:long:secret:{"expires":2147483647}
+a.example:eve:secret
+a.example:eve@evil.example:secret
 silent.example:jim:secret
 limited.example:one:secret
 limited.example:two:secret
@@ -132,13 +137,17 @@ impl Setting {
             shipped.join("registrar.sql"),
             of_opensips("usrloc-create.sql")?,
             of_opensips("registrant-create.sql")?,
+            of_opensips("dialog-create.sql")?,
         ];
         if backend == Backend::Sqlite {
             files.push(shipped.join("registrant.sql"));
         }
         let mut content = Content::default();
+        // What its user stands for is in the profile; "bare" says less than an address of record.
         content.profile("jane", "jane@token.example");
         content.secret("jane", TOKEN_SECRET);
+        content.profile("bare", "jane");
+        content.secret("bare", TOKEN_SECRET);
         let database = self.servers.create_with(backend, &files, &content)?;
         if backend == Backend::Mysql {
             let schema = database.url.rsplit('/').next().unwrap_or_default();
@@ -262,10 +271,14 @@ impl Config for Site {
     }
 }
 
-/// A token of the one profile, with these further claims: `"name":value,`.
+/// A token of jane for ten minutes, with these further claims: `"name":value,`.
 pub fn token(claims: &str) -> String {
-    let now = crate::tokens::now();
-    let payload = format!("{{{claims}\"tag\":\"jane\",\"exp\":{}}}", now + 600);
+    token_of("jane", claims, &(crate::tokens::now() + 600).to_string())
+}
+
+/// A token of a profile with these further claims, and this for its end.
+pub fn token_of(tag: &str, claims: &str, end: &str) -> String {
+    let payload = format!("{{{claims}\"tag\":\"{tag}\",\"exp\":{end}}}");
     crate::tokens::token(&key(), "HS256", &payload)
 }
 

@@ -71,7 +71,7 @@ fn denied(group: &Group) -> Result<(), String> {
         Request::register().with(format!("Authorization: {}", response.header("REGISTER")));
     refused(device.ask(&request)?, 403, "Not your address of record")?;
     // Two identities in one request: nobody would know which one was checked.
-    let twice = request.with("Authorization: Bearer x");
+    let twice = request.with("X-JWT: x");
     expect(device.ask(&twice)?, 400)?;
     Ok(())
 }

@@ -68,8 +68,10 @@ pub struct Device {
     wire: Wire,
     /// Tells it from one that had its port before.
     number: u64,
-    call_id: String,
-    cseq: u32,
+    /// Of what it sends.
+    pub call_id: String,
+    /// Of what it sent last.
+    pub cseq: u32,
 }
 
 /// A request, but for what is its own in each transaction. Empty: what is usual.
@@ -81,7 +83,11 @@ pub struct Request {
     pub contact: String,
     /// The address in Via.
     pub via: String,
+    /// The whole value of From, with its tag.
+    pub from: String,
     pub to: String,
+    /// 0: one more than before.
+    pub cseq: u32,
     pub headers: Vec<String>,
 }
 
@@ -176,6 +182,12 @@ impl Device {
         self.call_id = format!("{}-{number}", std::process::id());
     }
 
+    /// What its From says.
+    pub fn own_from(&self) -> String {
+        let Device { user, realm, .. } = self;
+        format!("<sip:{user}@{realm}>;tag={}", std::process::id())
+    }
+
     fn uri(&self, request: &Request) -> String {
         match (request.uri.is_empty(), request.method) {
             (false, _) => request.uri.clone(),
@@ -185,7 +197,10 @@ impl Device {
     }
 
     fn render(&mut self, request: &Request) -> String {
-        self.cseq += 1;
+        self.cseq = match request.cseq {
+            0 => self.cseq + 1,
+            given => given,
+        };
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         let own = format!("sip:{}@{}", self.user, self.realm);
         let or = |text: &str, usual: String| match text.is_empty() {
@@ -209,6 +224,7 @@ impl Device {
             _ => format!("<{own}>"),
         };
         let to = or(&request.to, to);
+        let from = or(&request.from, self.own_from());
         let headers: String = request
             .headers
             .iter()
@@ -218,7 +234,7 @@ impl Device {
             "{method} {uri} SIP/2.0\r\n\
              Via: SIP/2.0/{transport} {via};branch=z9hG4bK{pid}x{number}\r\n\
              Max-Forwards: 70\r\n\
-             From: <{own}>;tag={pid}\r\n\
+             From: {from}\r\n\
              To: {to}\r\n\
              Call-ID: {call_id}\r\n\
              CSeq: {cseq} {method}\r\n\
@@ -293,6 +309,16 @@ impl Device {
                 return Ok(answer);
             }
         }
+    }
+
+    /// What it is asked for the first time.
+    pub fn challenge(&mut self, request: &Request) -> Result<Challenge, String> {
+        let answer = self.ask(request)?;
+        answer
+            .header("WWW-Authenticate")
+            .or(answer.header("Proxy-Authenticate"))
+            .and_then(Challenge::parse)
+            .ok_or_else(|| format!("no challenge: {answer:?}"))
     }
 
     /// Asks, answers the challenge, and asks again.

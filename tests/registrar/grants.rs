@@ -117,7 +117,7 @@ fn fields(group: &Group) -> Result<(), String> {
     let mut device = Device::new(site, "odd", "a.example")?;
     device.register()?;
     let mut odd = wanted(&device);
-    let hook = "https://a.example/it's \"quoted\"\r\nX-Evil: 1";
+    let hook = "https://a.example/it's \"quoted\" X-Evil: 1";
     odd["callHook"] = json!(hook);
     odd["call_hook"] = json!(hook);
     registered(group, "odd@a.example", odd, 3600)

@@ -14,8 +14,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 pub type Scenario = (&'static str, fn(&Group) -> Result<(), String>);
 
 /// Modules of OpenSIPS that the script loads on every site.
-const NEEDED: [&str; 6] = [
+const NEEDED: [&str; 8] = [
     "cachedb_redis.so",
+    "cfgutils.so",
+    "dialog.so",
     "json.so",
     "nathelper.so",
     "registrar.so",

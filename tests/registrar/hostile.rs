@@ -1,8 +1,10 @@
 //! What a device sends stays in its place: blanks, quotes, line ends and binary in every header.
 
-use super::device::{Device, Request, expect};
+use super::device::{Device, Request, expect, refused};
 use super::group::{Group, Scenario};
+use super::hop::{Hop, headers};
 use harness::digest::{Challenge, Response};
+use harness::registrar::token;
 use harness::server::wait_for;
 use harness::sip;
 use std::time::Duration;
@@ -10,6 +12,9 @@ use std::time::Duration;
 pub const SCENARIOS: &[Scenario] = &[
     ("hostile bytes in every header", everywhere),
     ("an apostrophe where it may be", apostrophe),
+    ("headers that only look like others", forged),
+    ("hooks that somebody else has written", foreign),
+    ("grants with line ends", grants),
 ];
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -219,4 +224,155 @@ fn apostrophe(group: &Group) -> Result<(), String> {
         true => Ok(()),
         false => Err("it is still in Redis".to_string()),
     }
+}
+
+/// Each is a header of ours for some readers, and another one, or none, for others.
+const FORGED: [&[u8]; 18] = [
+    b"X-Call-Hook\r\n : https://evil.example\r\n",
+    b"X-Call-Hook\r\n\t: https://evil.example\r\n",
+    b"A\0\r\nX-Call-Hook: https://evil.example\r\n",
+    b"A: b\0\r\nX-Call-Hook: https://evil.example\r\n",
+    b"A: b\rX-Call-Hook: https://evil.example\r\n",
+    b"A: b\r\r\nX-Call-Hook: https://evil.example\r\n",
+    b"\rX-Call-Hook: https://evil.example\r\n",
+    b"\x0bX-Call-Hook: https://evil.example\r\n",
+    b"\x0cX-Call-Hook: https://evil.example\r\n",
+    b"\xa0X-Call-Hook: https://evil.example\r\n",
+    b"X-Call-Hook\x0c: https://evil.example\r\n",
+    b"X-Call-Hook\0: https://evil.example\r\n",
+    b"X-Call-Hook https://evil.example\r\n",
+    b"Junk\r\nX-Call-Hook: https://evil.example\r\n",
+    b"A B\r\nX-Registered-User: evil@a.example\r\n",
+    b"\"A\r\nX-Registered-User: evil@a.example\r\n",
+    b"A: b\nX-Registered-User: evil@a.example\r\n",
+    b"A: b\n\nX-Registered-User: evil@a.example\r\n\r\n",
+];
+
+fn forged(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let hop = Hop::new(site)?;
+    let mut device = Device::new(site, "mary", "a.example")?;
+    device.register()?;
+    let invite = |number: usize, lines: &[u8], last: bool| {
+        let local = &device.local;
+        let head = format!(
+            "INVITE sip:100@a.example SIP/2.0\r\n\
+             Via: SIP/2.0/UDP {local};branch=z9hG4bKf{}x{number}\r\n",
+            std::process::id()
+        );
+        let rest = format!(
+            "Max-Forwards: 70\r\nFrom: <sip:mary@a.example>;tag=f\r\n\
+             To: <sip:100@a.example>\r\nCall-ID: f-{local}-{number}\r\nCSeq: 1 INVITE\r\n\
+             Contact: <{}>\r\nContent-Length: 0\r\n",
+            device.contact()
+        );
+        let parts = match last {
+            true => [head.as_bytes(), rest.as_bytes(), lines],
+            false => [head.as_bytes(), lines, rest.as_bytes()],
+        };
+        [&parts.concat()[..], b"\r\n"].concat()
+    };
+    let requests: Vec<Vec<u8>> = FORGED
+        .iter()
+        .flat_map(|lines| [(lines, false), (lines, true)])
+        .enumerate()
+        .map(|(number, (lines, last))| invite(number, lines, last))
+        .collect();
+    device.patience(Duration::from_secs(1));
+    for request in requests {
+        device.send_raw(&request)?;
+        // Some are not even read by OpenSIPS.
+        if let Ok(answer) = device.receive() {
+            let shown = String::from_utf8_lossy(&request);
+            expect(answer, 400).map_err(|e| format!("{shown:?}: {e}"))?;
+        }
+    }
+    hop.silent()
+}
+
+/// Whatever is in Redis, a header has one line, and is a URL.
+fn foreign(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let hop = Hop::new(site)?;
+    let key = "user:mary@a.example";
+    let mut device = Device::new(site, "mary", "a.example")?;
+    device.register()?;
+    let (ours, ..) = site.redis.user("mary@a.example")?.ok_or("not in Redis")?;
+    let with = |name: &str, value: &str| {
+        let mut theirs = ours.clone();
+        theirs[name] = value.into();
+        let theirs = theirs.to_string();
+        let set = site.redis.cli(&["SET", key, &theirs, "EX", "3000"]);
+        set.map(drop)
+    };
+    for evil in [
+        "https://x\0\r\nX-Registered-User: evil@a.example",
+        "https://x\r\nX-Registered-User: evil@a.example",
+        "https://x\nX-Registered-User: evil@a.example",
+        "https://x\rX-Registered-User: evil@a.example",
+        "\0\r\nX-Registered-User: evil@a.example",
+        "https://x X-Registered-User: evil@a.example",
+        "https://x\u{7f}",
+        "https://x\u{85}y",
+        "https://x/\u{e4}",
+        "",
+    ] {
+        with("callHook", evil)?;
+        device.new_call();
+        refused(
+            device.ask(&Request::invite())?,
+            403,
+            "Calls are not allowed",
+        )
+        .map_err(|e| format!("{evil}: {e}"))?;
+        with("callStatusHook", evil)?;
+        device.new_call();
+        device.send(&Request::invite())?;
+        let invite = hop.answer("INVITE", "486 Busy Here")?;
+        expect(device.receive()?, 486)?;
+        if headers(&invite, "X-Call-Hook") != ["https://a.example/call"]
+            || !headers(&invite, "X-Call-Status-Hook").is_empty()
+            || headers(&invite, "X-Registered-User") != ["mary@a.example"]
+        {
+            return Err(format!("{evil}:\n{invite}"));
+        }
+    }
+    // What can't be read is nobody's registration, and not what was read before.
+    let text = ours.to_string();
+    let cut = text.get(..text.len() - 1).unwrap_or_default();
+    let past = text.replace(&ours["expiryTime"].to_string(), "1700000000000");
+    let far = text.replace(&ours["expiryTime"].to_string(), "99999999999999999");
+    for theirs in ["", "x", "[]", "{}", "null", "1", cut, &past, &far] {
+        site.redis.cli(&["SET", key, theirs, "EX", "3000"])?;
+        device.new_call();
+        expect(device.ask(&Request::invite())?, 407).map_err(|e| format!("{theirs}: {e}"))?;
+    }
+    device.register()?;
+    hop.silent()
+}
+
+/// Nor does a grant or a token bring in what is no line of a header.
+fn grants(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    for user in ["lines", "nul"] {
+        let mut device = Device::new(site, user, "a.example")?;
+        expect(device.authorize(&Request::register(), "secret")?, 503)?;
+        device.new_call();
+        expect(device.authorize(&Request::invite(), "secret")?, 503)?;
+        if !site.redis.is_empty_of(&format!("{user}@a.example"))? {
+            return Err(format!("{user} is registered"));
+        }
+    }
+    for claim in [
+        r#""call_hook":"https://x\r\nX-Registered-User: evil@a.example","#,
+        r#""call_hook":"https://x\u0000\r\nX-Registered-User: evil@a.example","#,
+        r#""call_hook":"https://x","call_status_hook":"\nX-Registered-User: evil@a.example","#,
+    ] {
+        let mut device = Device::new(site, "jane", "token.example")?;
+        let line = format!("X-JWT: {}", token(claim));
+        expect(device.ask(&Request::register().with(line.clone()))?, 401)?;
+        device.new_call();
+        expect(device.ask(&Request::invite().with(line))?, 407)?;
+    }
+    Ok(())
 }

@@ -5,8 +5,8 @@
 --
 -- In place of registrar.sql: what is changed in jambonz's portal counts here too. jambonz's database
 -- is called jambones, as its installer calls it, and is on the same server. OpenSIPS needs no rights
--- in it: the view reads it with those of whoever runs this. The tables location and registrant are
--- OpenSIPS's own: usrloc-create.sql and registrant-create.sql of the release that you run.
+-- in it: the view reads it with those of whoever runs this. The tables location, registrant and dialog are
+-- OpenSIPS's own: usrloc-create.sql, registrant-create.sql and dialog-create.sql of the release that you run.
 -- Can be run again at any time.
 
 -- The devices of an account: where it has a subscription, for each call that it may have at a time

@@ -3,8 +3,8 @@
 --   sqlite3 /var/lib/opensips/opensips.db < registrar.sql
 --
 -- Can be run on a database that OpenSIPS's own scripts have set up, and again at any time:
--- whatever is there already stays as it is. The tables location and registrant are OpenSIPS's own:
--- usrloc-create.sql and registrant-create.sql of the release that you run.
+-- whatever is there already stays as it is. The tables location, registrant and dialog are OpenSIPS's own:
+-- usrloc-create.sql, registrant-create.sql and dialog-create.sql of the release that you run.
 
 -- One row for each account, by its realm in lower case. device_limit: how many devices may be
 -- registered at the same time; NULL: any number.

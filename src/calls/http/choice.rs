@@ -27,8 +27,9 @@ pub struct Chosen {
 /// scheme that we know.
 ///
 /// All headers of scheme Digest have to name the same user: whichever of them somebody looks at,
-/// the core among them, it is he. `core_username` is what the core's own parser says of the first
-/// Proxy-Authorization, else the first Authorization; it is asked only where that is of this scheme.
+/// the core among them, it is he. So a token counts only where there are none of these.
+/// `core_username` is what the core's own parser says of the first Proxy-Authorization, else the first
+/// Authorization; it is asked only where that is of this scheme.
 ///
 /// # Errors
 /// Where it can't be said who the user is; and where nothing can be chosen, what is wrong with the
@@ -107,6 +108,12 @@ pub fn choose(
         }
     }
     match (best, malformed) {
+        // Beside a token, one of scheme Digest names somebody whom nobody has proven.
+        (Some((_, chosen)), Some(error))
+            if user.is_some() && matches!(chosen.credentials, Credentials::Bearer(_)) =>
+        {
+            Err(error)
+        }
         (Some((_, chosen)), _) => Ok(Some(chosen)),
         (None, Some(error)) => Err(error),
         (None, None) => Ok(None),
@@ -199,6 +206,13 @@ mod tests {
         let open = "Digest username=\"u";
         assert_eq!(chosen(&[open, &ours]), Err(CredentialsError::Grammar));
         assert_eq!(chosen(&[&ours, open]), Err(CredentialsError::Grammar));
+        // A token says nothing of him whom the other header names.
+        let named = "Digest username=\"mary\"";
+        for values in [["Bearer abc", named], [named, "Bearer abc"]] {
+            let missing = Err(CredentialsError::Missing("realm"));
+            assert_eq!(chosen(&values), missing);
+            assert_eq!(choose_of(&values[..1], &values[1..], Some("mary")), missing);
+        }
         let many = [ours.as_str(); MAX_HEADERS + 1];
         assert_eq!(chosen(&many), Err(CredentialsError::TooManyHeaders));
     }

@@ -147,7 +147,10 @@ impl Call {
         }
         let variables = &self.module.request;
         let method = variables.method(self.message);
-        let aor = variables.address_of_record(self.message, &method);
+        let Some(aor) = variables.address_of_record(self.message, &method) else {
+            let reason = "the address of record can't be read (jwt_aor)";
+            return Err(self.refused_text(Some(text), code::NOT_THEIRS, &reason));
+        };
         let theirs = match wanted {
             _ if variables.is_about_several(self.message, &method) => false,
             TokenAor::OfDomains(domains) => aor.is_of(username, domains),

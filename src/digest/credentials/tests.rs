@@ -95,15 +95,23 @@ fn a_header_names_its_user_whatever_else_is_in_it() {
     assert_eq!(name("Digest username=\"x"), Err(CredentialsError::Grammar));
 }
 
+/// An endpoint gets names as JSON: other bytes would become the name of somebody else there.
 #[test]
-fn bytes_that_are_no_utf8_are_kept() {
-    let mut value = FULL.as_bytes().to_vec();
-    let at = FULL.find("john").expect("the user is there");
-    value[at] = 0xe9;
-    match Credentials::parse(&value) {
-        Ok(Credentials::Digest(digest)) => assert_eq!(digest.username, b"\xe9ohn"),
-        other => panic!("{other:?}"),
+fn names_have_to_be_utf8() {
+    for (name, sent) in [("username", "john"), ("realm", "jambonz.org")] {
+        let mut value = FULL.as_bytes().to_vec();
+        let at = FULL.find(&format!("\"{sent}\"")).expect("it is there") + 1;
+        value[at] = 0xe9;
+        let invalid = CredentialsError::Invalid {
+            name,
+            allowed: "UTF-8",
+        };
+        assert_eq!(Credentials::parse(&value), Err(invalid));
     }
+    let mut value = FULL.as_bytes().to_vec();
+    let at = FULL.find("6b8b").expect("it is there");
+    value[at] = 0xe9;
+    assert!(Credentials::parse(&value).is_ok());
 }
 
 #[test]

@@ -1,10 +1,9 @@
 /*
  * client.c - a SIP and MI client for the self-test.
- *   client udp|tcp PORT METHOD [header line]...   sends one request, prints the reply
- *   client twice PORT METHOD [header line]...     sends it, waits, sends it again; prints both replies
- *   client mi PATH LINE                           sends one line, prints the answer
- *   client garbage PORT SEED COUNT                sends broken requests, waits for nothing
- *   client cut PORT METHOD                        by TCP, in three pieces, two requests at once
+ *   client once PORT METHOD [header line]...    sends one request, prints the reply
+ *   client twice PORT METHOD [header line]...   sends it, waits, sends it again; prints both replies
+ *   client mi PATH REQUEST                      sends one request, prints the answer
+ *   client garbage PORT SEED COUNT              sends broken requests, waits for nothing
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -21,11 +20,11 @@
 static int wait_ms = 5000;
 static int my_port;
 
-static int connect_to(int type, int port)
+static int connect_to(int port)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((unsigned short)port)};
 	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	int fd = socket(AF_INET, type, 0);
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof a) != 0) {
 		perror("connect");
 		exit(2);
@@ -36,15 +35,15 @@ static int connect_to(int type, int port)
 	return fd;
 }
 
-static int request(char *out, size_t size, const char *proto, const char *method, char **headers, int n)
+static int request(char *out, size_t size, const char *method, char **headers, int n)
 {
 	static int count;
 	int id = (int)getpid() * 100 + count++;
 	int len = snprintf(out, size,
-			   "%s sip:service@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/%s 127.0.0.1:%d;rport;branch=z9hG4bK%d\r\n"
+			   "%s sip:service@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%d;branch=z9hG4bK%d\r\n"
 			   "From: \"A \\\" <b>\" <sip:alice@example.org;x=1>;tag=f%d\r\nt: <sip:bob@example.net>\r\n"
 			   "Call-ID: %d@selftest\r\nCSeq: 1 %s\r\nMax-Forwards: 70\r\n",
-			   method, proto, my_port, id, id, id, method);
+			   method, my_port, id, id, id, method);
 	for (int i = 0; i < n; i++)
 		len += snprintf(out + len, size - (size_t)len, "%s\r\n", headers[i]);
 	len += snprintf(out + len, size - (size_t)len, "Content-Length: 0\r\n\r\n");
@@ -72,7 +71,7 @@ static int print_reply(int fd, int any)
 
 static void garbage(int port, unsigned seed, int count)
 {
-	int fd = connect_to(SOCK_DGRAM, port);
+	int fd = connect_to(port);
 	char base[4096], data[4096];
 	char *headers[] = {"Authorization: Digest username=\"a\", realm=\"b\", nonce=\"c\", uri=\"d\", response=\"e\"",
 			   "Contact: <sip:a@b;c=d>;expires=60, \"x\" <sip:e@f>", "Expires: 30", "X-Test: vars",
@@ -80,7 +79,7 @@ static void garbage(int port, unsigned seed, int count)
 
 	srand(seed);
 	for (int i = 0; i < count; i++) {
-		int len = request(base, sizeof base, "UDP", "REGISTER", headers, 6);
+		int len = request(base, sizeof base, "REGISTER", headers, 6);
 		memcpy(data, base, (size_t)len);
 		for (int k = rand() % 4 + 1; k > 0; k--) {
 			int at = rand() % len;
@@ -119,14 +118,16 @@ int main(int argc, char **argv)
 	if (argc < 4)
 		return 2;
 	if (strcmp(argv[1], "mi") == 0) {
-		struct sockaddr_un a = {.sun_family = AF_UNIX};
-		int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-		snprintf(a.sun_path, sizeof a.sun_path, "%s", argv[2]);
-		if (connect(fd, (struct sockaddr *)&a, sizeof a) != 0) {
+		struct sockaddr_un server = {.sun_family = AF_UNIX}, own = {.sun_family = AF_UNIX};
+		int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+		snprintf(server.sun_path, sizeof server.sun_path, "%s", argv[2]);
+		snprintf(own.sun_path, sizeof own.sun_path, "%s.client", argv[2]);
+		unlink(own.sun_path);
+		if (bind(fd, (struct sockaddr *)&own, sizeof own) != 0 ||
+		    sendto(fd, argv[3], strlen(argv[3]), 0, (struct sockaddr *)&server, sizeof server) < 0) {
 			perror(argv[2]);
 			return 2;
 		}
-		dprintf(fd, "%s\n", argv[3]);
 		return print_reply(fd, 1) ? 0 : 1;
 	}
 	int port = atoi(argv[2]);
@@ -134,20 +135,8 @@ int main(int argc, char **argv)
 		garbage(port, (unsigned)atoi(argv[3]), atoi(argv[4]));
 		return 0;
 	}
-	int tcp = strcmp(argv[1], "tcp") == 0 || strcmp(argv[1], "cut") == 0;
-	int fd = connect_to(tcp ? SOCK_STREAM : SOCK_DGRAM, port);
-	int len = request(data, sizeof data, tcp ? "TCP" : "UDP", argv[3], argv + 4, argc - 4);
-	if (strcmp(argv[1], "cut") == 0) {
-		int len2 = request(data + len, sizeof data - (size_t)len, "TCP", argv[3], NULL, 0);
-		for (int i = 0; i < 3; i++) {
-			int from = (len + len2) * i / 3, to = (len + len2) * (i + 1) / 3;
-			(void)!send(fd, data + from, (size_t)(to - from), 0);
-			usleep(30000);
-		}
-		/* Both replies may come in one piece. */
-		usleep(100000);
-		return print_reply(fd, 0) ? 0 : 1;
-	}
+	int fd = connect_to(port);
+	int len = request(data, sizeof data, argv[3], argv + 4, argc - 4);
 	(void)!send(fd, data, (size_t)len, 0);
 	int ok = print_reply(fd, 0);
 	if (strcmp(argv[1], "twice") == 0) {

@@ -24,36 +24,35 @@ void dprint(int level, int facility, const char *module, const char *func, char 
 int add_avp(unsigned short flags, int id, int_str val);
 int parse_avp_spec(const str *name, int *id);
 int db_bind_mod(const str *mod, struct db_func *out);
-int db_check_table_version(struct db_func *f, struct db_con *con, const str *table, unsigned int version);
 int cachedb_bind_mod(str *url, void *funcs);
-struct mi_item *init_mi_result_object(struct mi_item **out);
 struct mi_item *init_mi_result_string(const char *value, int len);
-int add_mi_string(struct mi_item *to, char *name, int len, const char *value, int value_len);
-int add_mi_number(struct mi_item *to, char *name, int len, double value);
-int get_mi_string_param(const struct mi_params *p, char *name, char **value, int *len);
 
 #define SAY(text) dprint(L_NOTICE, 0, "selftest", __func__, "%s [%d] %sNOTICE:selftest:%s: " text "\n", "", "", "now", \
 			 dp_my_pid(), log_prefix, __func__)
 
 /* ---- parameters ---- */
 
-static char *p_text = "unset";
+static char p_text[32];
 static int p_number = -1;
-static int p_calls;
-static struct stat_var *calls;
 
-static int set_func(unsigned int type, void *val)
+static int set_text(unsigned int type, void *val)
 {
 	if (type != PARAM_STR || strcmp(val, "refuse me") == 0)
 		return -1;
-	p_calls++;
+	snprintf(p_text, sizeof p_text, "%s", (char *)val);
+	return 0;
+}
+
+static int set_number(unsigned int type, void *val)
+{
+	(void)type;
+	p_number = (int)(long)val;
 	return 0;
 }
 
 static const struct param_export params[] = {
-	{"text", PARAM_STR, &p_text},
-	{"number", PARAM_INT, &p_number},
-	{"func", PARAM_STR | PARAM_USE_FUNC, (void *)set_func},
+	{"text", PARAM_STR | PARAM_USE_FUNC, (void *)set_text},
+	{"number", PARAM_INT | PARAM_USE_FUNC, (void *)set_number},
 	{NULL, 0, NULL},
 };
 
@@ -62,14 +61,13 @@ static const struct param_export params[] = {
 static int put(struct sip_msg *msg, struct pv_spec *out, str s)
 {
 	struct pv_value v = {.rs = s, .flags = PV_VAL_STR};
-	__atomic_add_fetch(calls->u.val, 1, __ATOMIC_RELAXED);
 	return pv_set_value(msg, out, 0, &v) < 0 ? -1 : 1;
 }
 
 static int st_params(struct sip_msg *msg, struct pv_spec *out)
 {
 	char text[128];
-	int n = snprintf(text, sizeof text, "%s/%d/%d", p_text, p_number, p_calls);
+	int n = snprintf(text, sizeof text, "%s/%d", p_text, p_number);
 	return put(msg, out, (str){text, n});
 }
 
@@ -94,28 +92,29 @@ static int st_avp(struct sip_msg *msg, str *name, str *value)
 	return parse_avp_spec(name, &id) == 0 && add_avp(AVP_VAL_STR, id, v) == 0 ? 1 : -1;
 }
 
-/* A fixup that replaces its argument, to see that the core hands the replacement over. */
-static int fix_upper(void **param)
+/* The fixup of an output: it has to be a variable that can be written. */
+static int fix_out(void **param)
 {
-	str *in = *param, *out = malloc(sizeof *out);
-	*out = (str){malloc((size_t)in->len + 1), in->len};
-	for (int i = 0; i < in->len; i++)
-		out->s[i] = (char)(in->s[i] >= 'a' && in->s[i] <= 'z' ? in->s[i] - 32 : in->s[i]);
-	*param = out;
-	return str_is(*in, "bad") ? -1 : 0;
+	const struct pv_spec *spec = *param;
+	return spec && spec->setf ? 0 : -1;
 }
 
-static int unfix_upper(void **param)
+/* st_get(text, out): hands over the value of the variable $(hdr(X-Test)), as the module itself reads it. */
+static int st_get(struct sip_msg *msg, str *text, struct pv_spec *out)
 {
-	str *s = *param;
-	free(s->s);
-	free(s);
-	return 0;
-}
+	static struct pv_spec *spec;
+	str name = STR("$(hdr(X-Test))");
+	struct pv_value v;
+	char both[256];
 
-static int st_fixed(struct sip_msg *msg, str *s, struct pv_spec *out)
-{
-	return put(msg, out, *s);
+	if (!spec) {
+		spec = calloc(1, sizeof *spec);
+		if (pv_parse_spec(&name, spec) != name.s + name.len)
+			return -2;
+	}
+	if (pv_get_spec_value(msg, spec, &v) != 0 || !(v.flags & PV_VAL_STR))
+		return -3;
+	return put(msg, out, (str){both, snprintf(both, sizeof both, "%.*s: %.*s", FMT_STR(*text), FMT_STR(v.rs))});
 }
 
 /* st_db(url, table, key, out): the column `value` of the row whose `name` is key, with its type. */
@@ -128,40 +127,35 @@ static int st_db(struct sip_msg *msg, str *url, str *table, str *key, struct pv_
 	str *keys[] = {&name_col}, *cols[] = {&value_col, &number_col};
 	struct db_val val = {.type = DB_STR, .val.s = *key};
 	char text[256];
-	int ret = -9;
+	int ret;
 
 	if (db_bind_mod(url, &f) < 0)
 		return -2;
 	if (!(con = f.init(url)))
 		return -3;
-	if (db_check_table_version(&f, con, table, 3) < 0)
-		ret = -4;
-	else if (f.use_table(con, table) < 0 || f.query(con, keys, NULL, &val, cols, 1, 2, NULL, &res) < 0)
+	if (f.use_table(con, table) < 0 || f.query(con, keys, NULL, &val, cols, 1, 2, NULL, &res) < 0) {
 		ret = -5;
-	else if (res->n == 0)
-		ret = -6;
-	else {
-		struct db_val *v = res->rows[0].values;
-		const char *s = v[0].nul ? "NULL" : v[0].type == DB_STRING ? v[0].val.z : v[0].val.s.s;
-		int len = v[0].nul ? 4 : v[0].type == DB_STRING ? (int)strlen(v[0].val.z) : v[0].val.s.len;
-		int n = snprintf(text, sizeof text, "%d rows, %d:%.*s, %d:%d", res->n, v[0].type, len, s, v[1].type,
-				 v[1].nul ? -1 : v[1].val.i);
-		ret = put(msg, out, (str){text, n});
-	}
-	if (res)
+	} else {
+		const struct db_val *v = res->n ? res->rows[0].values : NULL;
+		int n = !v ? 0
+			   : snprintf(text, sizeof text, "%d rows, %d:%s, %d:%d", res->n, v[0].type,
+				      v[0].nul ? "NULL" : v[0].val.z, v[1].type, v[1].nul ? -1 : v[1].val.i);
+		ret = v ? put(msg, out, (str){text, n}) : -6;
 		f.free_result(con, res);
+	}
 	f.close(con);
 	return ret;
 }
 
-/* st_count(url, key, out): adds 5 twice, takes 3 off, reads it, removes it and reads again. */
+/* st_count(url, key, out): sets it to 3, adds 5 and takes 1 off, reads it, removes it and reads again. */
 static int st_count(struct sip_msg *msg, str *url, str *key, struct pv_spec *out)
 {
 	union {
 		struct cdb_func_34 v34;
 		struct cdb_func_36 v36;
 	} f;
-	int a = 0, b = 0, c = 0, d = -1, e = -1;
+	int a = 0, b = 0, c = -1, d = -1;
+	str three = STR("3");
 	char text[128];
 
 	if (cachedb_bind_mod(url, &f) < 0)
@@ -169,14 +163,14 @@ static int st_count(struct sip_msg *msg, str *url, str *key, struct pv_spec *out
 	struct cdb_base *base = &f.v34.base;
 	int cap = abi.cdb_has_iter_keys ? f.v36.capability : f.v34.capability;
 	struct cdb_con *con = base->init(url);
+	base->set(con, key, &three, 60);
 	base->add(con, key, 5, 60, &a);
-	base->add(con, key, 5, 60, &b);
-	base->sub(con, key, 3, 60, &c);
-	base->get_counter(con, key, &d);
+	base->add(con, key, -1, 60, &b);
+	base->get_counter(con, key, &c);
 	base->remove(con, key);
-	int gone = base->get_counter(con, key, &e);
+	int gone = base->get_counter(con, key, &d);
 	base->destroy(con);
-	int n = snprintf(text, sizeof text, "%d %d %d %d %d %d", a, b, c, d, gone, cap & 31);
+	int n = snprintf(text, sizeof text, "%d %d %d %d %d", a, b, c, gone, cap & 14);
 	return put(msg, out, (str){text, n});
 }
 
@@ -221,11 +215,12 @@ static int wait_resume(int fd, struct sip_msg *msg, void *param)
 	uint64_t n;
 	(void)!read(fd, &n, sizeof n);
 	if (!w->twice) {
-		/* The first time it only says that it goes on waiting. */
+		/* The first time it goes on waiting, for another descriptor, which is ready at once. */
 		w->twice = true;
-		(void)!write(fd, &n, sizeof n);
-		async_status = ASYNC_CONTINUE;
-		return 1;
+		int other = eventfd(1, EFD_CLOEXEC);
+		close(fd);
+		async_status = ASYNC_CHANGE_FD;
+		return other;
 	}
 	return wait_over(w, msg, "waited");
 }
@@ -267,17 +262,18 @@ static int st_wait(struct sip_msg *msg, union async_ctx *ctx, int *ms, struct pv
 	return 1;
 }
 
-#define ALL_ROUTES (ROUTE_REQUEST | ROUTE_FAILURE | ROUTE_ONREPLY | ROUTE_BRANCH | ROUTE_LOCAL | ROUTE_STARTUP | ROUTE_TIMER)
-
 static const struct cmd_export cmds[] = {
-	{"st_params", (cmd_fn)(void *)st_params, {{CMD_VAR}}, ALL_ROUTES},
-	{"st_join", (cmd_fn)(void *)st_join, {{CMD_STR}, {CMD_STR | CMD_OPT}, {CMD_INT | CMD_OPT}, {CMD_VAR}}, ALL_ROUTES},
-	{"st_ret", (cmd_fn)(void *)st_ret, {{CMD_INT}}, ALL_ROUTES},
-	{"st_avp", (cmd_fn)(void *)st_avp, {{CMD_STR}, {CMD_STR}}, ALL_ROUTES},
-	{"st_fixed", (cmd_fn)(void *)st_fixed, {{CMD_STR, fix_upper, unfix_upper}, {CMD_VAR}}, ALL_ROUTES},
-	{"st_db", (cmd_fn)(void *)st_db, {{CMD_STR}, {CMD_STR}, {CMD_STR}, {CMD_VAR}}, ALL_ROUTES},
-	{"st_count", (cmd_fn)(void *)st_count, {{CMD_STR}, {CMD_STR}, {CMD_VAR}}, ALL_ROUTES},
-	{"st_crash", (cmd_fn)(void *)st_crash, {{0}}, ALL_ROUTES},
+	{"st_params", (cmd_fn)(void *)st_params, {{CMD_VAR, fix_out, NULL}}, ROUTE_REQUEST},
+	{"st_join",
+	 (cmd_fn)(void *)st_join,
+	 {{CMD_STR}, {CMD_STR | CMD_OPT}, {CMD_INT | CMD_OPT}, {CMD_VAR, fix_out, NULL}},
+	 ROUTE_REQUEST},
+	{"st_ret", (cmd_fn)(void *)st_ret, {{CMD_INT}}, ROUTE_REQUEST},
+	{"st_avp", (cmd_fn)(void *)st_avp, {{CMD_STR}, {CMD_STR}}, ROUTE_REQUEST},
+	{"st_get", (cmd_fn)(void *)st_get, {{CMD_STR}, {CMD_VAR}}, ROUTE_REQUEST},
+	{"st_db", (cmd_fn)(void *)st_db, {{CMD_STR}, {CMD_STR}, {CMD_STR}, {CMD_VAR}}, ROUTE_REQUEST},
+	{"st_count", (cmd_fn)(void *)st_count, {{CMD_STR}, {CMD_STR}, {CMD_VAR}}, ROUTE_REQUEST},
+	{"st_crash", (cmd_fn)(void *)st_crash, {{0}}, ROUTE_REQUEST},
 	{"st_only_startup", (cmd_fn)(void *)st_crash, {{0}}, ROUTE_STARTUP},
 	{NULL},
 };
@@ -296,8 +292,7 @@ static unsigned long answer(void *ctx)
 }
 
 static const struct stat_export stats[] = {
-	{"calls", 0, &calls},
-	{"answer", STAT_IS_FUNC, (struct stat_var **)(void *)answer},
+	{"answer", STAT_IS_FUNC, (void *)answer},
 	{NULL, 0, NULL},
 };
 
@@ -307,26 +302,13 @@ static struct mi_item *mi_hello(const struct mi_params *p, struct mi_handler *h)
 	return init_mi_result_string("hello", 5);
 }
 
-static struct mi_item *mi_hello_name(const struct mi_params *p, struct mi_handler *h)
-{
-	(void)h;
-	char *name;
-	int len;
-	struct mi_item *obj, *r = init_mi_result_object(&obj);
-	if (get_mi_string_param(p, "name", &name, &len) < 0)
-		return NULL;
-	add_mi_string(obj, "hello", 5, name, len);
-	add_mi_number(obj, "length", 6, len);
-	return r;
-}
-
 static const struct mi_export_10 mi_10[] = {
-	{"st_hello", "greets", 0, NULL, {{mi_hello, {NULL}}, {mi_hello_name, {"name", NULL}}}},
+	{"st_hello", "greets", 0, NULL, {{mi_hello, {NULL}}}},
 	{NULL},
 };
 
 static const struct mi_export_20 mi_20[] = {
-	{"st_hello", "greets", 0, NULL, {{mi_hello, {NULL}}, {mi_hello_name, {"name", NULL}}}, {"st_hi", NULL}},
+	{"st_hello", "greets", 0, NULL, {{mi_hello, {NULL}}}, {NULL}},
 	{NULL},
 };
 

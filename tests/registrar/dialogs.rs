@@ -1,0 +1,755 @@
+//! What belongs to a call goes to its other side, and what does not goes nowhere.
+
+use super::device::{Device, Request, Transport, expect};
+use super::group::{Group, Scenario};
+use super::hop::{Elsewhere, Hop, answer_with, headers, uri};
+use harness::registrar::Site;
+
+pub const SCENARIOS: &[Scenario] = &[
+    ("a call of a device", of_device),
+    ("a call to a device", to_device),
+    ("a call that is not answered yet", early),
+    ("a call from behind a NAT", behind_nat),
+    ("requests of no call", of_no_call),
+    ("requests that lead away from their call", away),
+    ("no contact, no place to go to", contactless),
+    ("proxies that a device makes up", astray),
+];
+
+/// They stop and start the registrar.
+pub const ALONE: &[Scenario] = &[("a call goes on after a restart", restart)];
+
+/// What a call may carry.
+const METHODS: [&str; 9] = [
+    "INVITE", "UPDATE", "INFO", "REFER", "NOTIFY", "MESSAGE", "OPTIONS", "PRACK", "BYE",
+];
+
+/// A call between a device and the next hop, as both of them know it.
+struct Call {
+    device: Device,
+    /// Where each says that it is.
+    of_hop: String,
+    of_device: String,
+    /// From of the device, with its tag, and of the next hop.
+    from: String,
+    to: String,
+    /// The URIs of the registrar, from the device to the next hop: two where the transport changes.
+    routes: Vec<String>,
+    /// How many of the last of these are proxies of the next hop.
+    proxies: usize,
+    /// What the next hop counts to.
+    cseq: u32,
+}
+
+/// What the next hop says of where it is.
+fn contact(site: &Site) -> String {
+    format!("Contact: <sip:there@127.0.0.1:{}>\r\n", site.next_hop)
+}
+
+/// What both sides call over.
+fn wires(site: &Site) -> Vec<Transport> {
+    let mut transports = vec![Transport::Udp, Transport::Tcp];
+    transports.extend(site.ws.map(|_| Transport::Ws));
+    transports
+}
+
+impl Call {
+    /// A device calls, and the next hop answers with each of these in turn.
+    fn of(device: Device, site: &Site, hop: &Hop, answers: &[&str]) -> Result<Call, String> {
+        let line = contact(site);
+        Call::with(device, hop, answers, &line, &Request::invite())
+    }
+
+    fn with(
+        mut device: Device,
+        hop: &Hop,
+        answers: &[&str],
+        lines: &str,
+        invite: &Request,
+    ) -> Result<Call, String> {
+        device.new_call();
+        device.send(invite)?;
+        let invite = hop.next("INVITE")?;
+        let mut heard = String::new();
+        for status in answers {
+            hop.send(&answer_with(&invite, status, lines))?;
+            heard = next(&mut device, &format!("SIP/2.0 {status}"))?;
+        }
+        let mut call = Call {
+            of_hop: uri(&heard, "Contact")?,
+            of_device: uri(&invite, "Contact")?,
+            from: device.own_from(),
+            to: headers(&heard, "To").concat(),
+            routes: routes(&heard),
+            device,
+            proxies: 0,
+            cseq: 100,
+        };
+        if answers.last().is_some_and(|status| status.starts_with('2')) {
+            call.acknowledge()?;
+            hop.next("ACK")?;
+        }
+        Ok(call)
+    }
+
+    /// A request of the device, as it has to be.
+    fn request(&self, method: &'static str) -> Request {
+        Request {
+            method,
+            uri: self.of_hop.clone(),
+            to: self.to.clone(),
+            ..Request::default()
+        }
+        .with(self.route())
+    }
+
+    fn acknowledge(&mut self) -> Result<(), String> {
+        let cseq = self.device.cseq;
+        let ack = Request {
+            cseq,
+            ..self.request("ACK")
+        };
+        self.device.send(&ack)
+    }
+
+    /// The device sends it, and the next hop gets it.
+    fn reaches_hop(&mut self, hop: &Hop, request: &Request) -> Result<String, String> {
+        self.device.send(request)?;
+        let got = hop.next(request.method)?;
+        let line = format!("{}X-Call-Hook: https://evil.example\r\n", self.contact());
+        hop.send(&answer_with(&got, "200 OK", &line))?;
+        let heard = next(&mut self.device, "SIP/2.0 200")?;
+        if heard.contains("evil") {
+            return Err(format!("evil is still there:\n{heard}"));
+        }
+        if request.method == "INVITE" {
+            self.acknowledge()?;
+            hop.next("ACK")?;
+        }
+        Ok(got)
+    }
+
+    /// The way of the device.
+    fn route(&self) -> String {
+        format!("Route: {}", self.routes.join(", "))
+    }
+
+    /// That of the next hop, behind its own proxies.
+    fn way_back(&self) -> String {
+        let back = self.routes.iter().rev().skip(self.proxies);
+        back.cloned().collect::<Vec<_>>().join(", ")
+    }
+
+    fn contact(&self) -> String {
+        format!("Contact: <{}>\r\n", self.of_hop)
+    }
+
+    /// A request of the next hop to the device.
+    fn hop_request(&mut self, site: &Site, method: &str) -> String {
+        self.cseq += 1;
+        format!(
+            "{method} {uri} SIP/2.0\r\n\
+             Via: SIP/2.0/UDP 127.0.0.1:{port};branch=z9hG4bK{id}x{cseq}\r\n\
+             Max-Forwards: 70\r\nRoute: {route}\r\nFrom: {from}\r\nTo: {to}\r\n\
+             Call-ID: {id}\r\nCSeq: {cseq} {method}\r\n{contact}Content-Length: 0\r\n\r\n",
+            uri = self.of_device,
+            port = site.next_hop,
+            id = self.device.call_id,
+            cseq = self.cseq,
+            route = self.way_back(),
+            from = self.to,
+            to = self.from,
+            contact = self.contact(),
+        )
+    }
+
+    /// The next hop sends it, and the device gets it.
+    fn reaches_device(&mut self, site: &Site, hop: &Hop, method: &str) -> Result<String, String> {
+        let text = self.hop_request(site, method);
+        hop.send(&text)?;
+        let got = next(&mut self.device, method)?;
+        let line = format!(
+            "Contact: <{}>\r\nX-Call-Hook: https://evil.example\r\n\
+             X-Registered-User: evil@a.example\r\n",
+            self.device.contact()
+        );
+        let answer = answer_with(&got, "200 OK", &line);
+        self.device.send_raw(answer.as_bytes())?;
+        let heard = hop.next("SIP/2.0 200")?;
+        if heard.contains("evil") {
+            return Err(format!(
+                "the device's word of a hook is still there:\n{heard}"
+            ));
+        }
+        if ["INVITE", "UPDATE"].contains(&method) {
+            self.of_device = uri(&heard, "Contact")?;
+        }
+        if method == "INVITE" {
+            self.cseq -= 1;
+            let ack = self.hop_request(site, "ACK");
+            hop.send(&ack.replace("z9hG4bK", "z9hG4bKack"))?;
+            next(&mut self.device, "ACK")?;
+        }
+        Ok(got)
+    }
+}
+
+/// The way that a caller is told, which is that of Record-Route turned round (RFC 3261 section 12.1.2).
+fn routes(answer: &str) -> Vec<String> {
+    headers(answer, "Record-Route").into_iter().rev().collect()
+}
+
+/// The next message to a device that begins like this.
+fn next(device: &mut Device, begin: &str) -> Result<String, String> {
+    loop {
+        let text = device.receive_text()?;
+        if text.starts_with(begin) {
+            return Ok(text);
+        }
+    }
+}
+
+fn mary(site: &Site, transport: Transport) -> Result<Device, String> {
+    let mut device = Device::over(transport, site, "mary", "a.example")?;
+    device.register()?;
+    Ok(device)
+}
+
+fn of_device(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let hop = Hop::new(site)?;
+    for transport in wires(site) {
+        let mut call = Call::of(
+            mary(site, transport)?,
+            site,
+            &hop,
+            &["180 Ringing", "200 OK"],
+        )?;
+        for method in METHODS {
+            if ["BYE", "PRACK"].contains(&method) {
+                continue;
+            }
+            let got = call.reaches_hop(&hop, &call.request(method))?;
+            if !got.starts_with(&format!("{method} {} ", call.of_hop)) {
+                return Err(format!("{method} for another:\n{got}"));
+            }
+            call.reaches_device(site, &hop, method)
+                .map_err(|e| format!("{method}: {e}"))?;
+        }
+        // It says that it is elsewhere now, and that is where it is called.
+        let moved = format!(
+            "{}x",
+            call.device.contact().replace("sip:mary", "sip:moved")
+        );
+        let request = call.request("INVITE").contact(format!("<{moved}>"));
+        let got = call.reaches_hop(&hop, &request)?;
+        call.of_device = uri(&got, "Contact")?;
+        if !call.of_device.starts_with("sip:moved@") {
+            return Err(format!("not moved:\n{got}"));
+        }
+        let got = call.reaches_device(site, &hop, "INFO")?;
+        if !got.starts_with(&format!("INFO {} ", call.of_device)) {
+            return Err(format!("INFO for another:\n{got}"));
+        }
+        call.reaches_hop(&hop, &call.request("BYE"))?;
+        // That was the end of it.
+        for method in ["INFO", "INVITE"] {
+            let request = call.request(method);
+            expect(call.device.ask(&request)?, 481)?;
+        }
+    }
+    hop.silent()
+}
+
+/// The next hop calls a device, which answers with these lines besides. `change` is what the device makes of
+/// its answer.
+fn called(
+    site: &Site,
+    hop: &Hop,
+    mut device: Device,
+    change: impl Fn(String) -> String,
+) -> Result<Call, String> {
+    let id = format!("to-{}-{}", device.local, device.call_id);
+    let from = "<sip:100@a.example>;tag=hop";
+    hop.send(&format!(
+        "INVITE sip:mary@a.example SIP/2.0\r\n\
+         Via: SIP/2.0/UDP 127.0.0.1:{port};branch=z9hG4bK{id}\r\n\
+         Max-Forwards: 70\r\nFrom: {from}\r\nTo: <sip:mary@a.example>\r\n\
+         Call-ID: {id}\r\nCSeq: 1 INVITE\r\n{}Content-Length: 0\r\n\r\n",
+        contact(site),
+        port = site.next_hop
+    ))?;
+    let invite = next(&mut device, "INVITE")?;
+    let line = format!("Contact: <{}>\r\n", device.contact());
+    let answer = change(answer_with(&invite, "200 OK", &line));
+    device.send_raw(answer.as_bytes())?;
+    let heard = hop.next("SIP/2.0 200")?;
+    device.call_id = id;
+    Ok(Call {
+        of_hop: uri(&invite, "Contact")?,
+        of_device: uri(&heard, "Contact")?,
+        from: headers(&heard, "To").concat(),
+        to: from.to_string(),
+        routes: headers(&invite, "Record-Route"),
+        device,
+        proxies: 0,
+        cseq: 1,
+    })
+}
+
+fn to_device(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let hop = Hop::new(site)?;
+    for transport in wires(site) {
+        let mut call = called(site, &hop, mary(site, transport)?, |answer| answer)?;
+        let ack = call.hop_request(site, "ACK").replace("CSeq: 2", "CSeq: 1");
+        hop.send(&ack)?;
+        next(&mut call.device, "ACK")?;
+        for method in ["INFO", "UPDATE", "INVITE", "BYE"] {
+            call.reaches_device(site, &hop, method)?;
+            if method != "BYE" {
+                let mut request = call.request(method);
+                request.from = call.from.clone();
+                call.reaches_hop_as(&hop, &request)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Call {
+    /// As [`Call::reaches_hop`], of a device that was called.
+    fn reaches_hop_as(&mut self, hop: &Hop, request: &Request) -> Result<(), String> {
+        self.device.send(request)?;
+        let got = hop.next(request.method)?;
+        hop.send(&answer_with(&got, "200 OK", &self.contact()))?;
+        next(&mut self.device, "SIP/2.0 200")?;
+        if request.method == "INVITE" {
+            let ack = Request {
+                method: "ACK",
+                cseq: self.device.cseq,
+                ..request.clone()
+            };
+            self.device.send(&ack)?;
+            hop.next("ACK")?;
+        }
+        Ok(())
+    }
+}
+
+fn early(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let hop = Hop::new(site)?;
+    let elsewhere = Elsewhere::new()?;
+    for transport in wires(site) {
+        let device = mary(site, transport)?;
+        let mut call = Call::of(device, site, &hop, &["183 Session Progress"])?;
+        call.reaches_hop(&hop, &call.request("PRACK"))?;
+        call.reaches_hop(&hop, &call.request("UPDATE"))?;
+        call.reaches_device(site, &hop, "UPDATE")?;
+        // Wherever it says that it is for, it is for the other side.
+        for request in led_away(&call, &elsewhere.place()?, "INFO") {
+            if request.uri == call.of_hop {
+                expect(call.device.ask(&request)?, 403)?;
+                continue;
+            }
+            call.device.send(&request)?;
+            let got = hop.next("INFO")?;
+            if !got.starts_with(&format!("INFO {} ", call.of_hop)) || got.contains("\r\nRoute:") {
+                return Err(format!("it is still for another:\n{got}"));
+            }
+            hop.send(&answer_with(&got, "200 OK", ""))?;
+            next(&mut call.device, "SIP/2.0 200")?;
+        }
+        elsewhere.silent()?;
+        call.reaches_hop(&hop, &call.request("BYE"))?;
+        proxied(site, &hop, &elsewhere, transport)?;
+    }
+    Ok(())
+}
+
+/// Proxies in front of the other side are passed by, before the answer and after it.
+fn proxied(
+    site: &Site,
+    hop: &Hop,
+    elsewhere: &Elsewhere,
+    transport: Transport,
+) -> Result<(), String> {
+    let first = format!("<sip:proxy@127.0.0.1:{};lr>", site.next_hop);
+    let second = "<sip:inner@192.0.2.1;lr>".to_string();
+    let lines = format!(
+        "Record-Route: {second}\r\nRecord-Route: {first}\r\n{}",
+        contact(site)
+    );
+    for answers in [
+        &["183 Session Progress"][..],
+        &["183 Session Progress", "200 OK"],
+    ] {
+        let device = mary(site, transport)?;
+        let mut call = Call::with(device, hop, answers, &lines, &Request::invite())?;
+        call.proxies = 2;
+        let got = call.reaches_hop(hop, &call.request("UPDATE"))?;
+        let left = headers(&got, "Route").join(", ");
+        if left != format!("{first}, {second}") {
+            return Err(format!("the way is not by {first}, {second}:\n{got}"));
+        }
+        let nowhere = format!("<sip:{};lr>", elsewhere.place()?);
+        for wrong in [
+            vec![&first],
+            vec![&second, &first],
+            vec![&first, &nowhere],
+            vec![&first, &second, &second],
+            vec![],
+        ] {
+            let ours = call.routes.iter().take(call.routes.len() - 2);
+            let all: Vec<String> = ours.chain(wrong).cloned().collect();
+            let mut request = call.request("INFO");
+            request.headers = vec![format!("Route: {}", all.join(", "))];
+            let answer = call.device.ask(&request)?;
+            expect(answer, 403).map_err(|e| format!("{all:?}: {e}"))?;
+        }
+        elsewhere.silent()?;
+        call.reaches_device(site, hop, "INFO")?;
+        call.reaches_hop(hop, &call.request("BYE"))?;
+    }
+    Ok(())
+}
+
+fn behind_nat(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let hop = Hop::new(site)?;
+    let mut device = Device::new(site, "mary", "a.example")?;
+    let local = "<sip:mary@192.168.1.5:5060>";
+    let register = Request {
+        via: "192.168.1.5:5060".to_string(),
+        ..Request::register().contact(format!("{local};expires=900"))
+    };
+    expect(device.authorize(&register, "secret")?, 200)?;
+    let invite = Request {
+        via: "192.168.1.5:5060".to_string(),
+        ..Request::invite().contact(local)
+    };
+    let mut call = Call::with(device, &hop, &["200 OK"], &contact(site), &invite)?;
+    if !call.of_device.contains(&call.device.local) {
+        return Err(format!("the next hop is to send to {}", call.of_device));
+    }
+    call.reaches_device(site, &hop, "INFO")?;
+    let request = call.request("INVITE").contact(local);
+    let got = call.reaches_hop(&hop, &request)?;
+    call.of_device = uri(&got, "Contact")?;
+    call.reaches_device(site, &hop, "INVITE")?;
+    call.reaches_device(site, &hop, "BYE").map(drop)
+}
+
+/// A tag of To does not open what an INVITE without one would not get through.
+fn of_no_call(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let hop = Hop::new(site)?;
+    let mut device = mary(site, Transport::Udp)?;
+    let ours = format!("Route: <sip:127.0.0.1:{};lr>", site.udp);
+    for method in METHODS.into_iter().chain(["ACK"]) {
+        let to_hop = Request {
+            method,
+            uri: format!("sip:100@127.0.0.1:{}", site.next_hop),
+            to: "<sip:100@a.example>;tag=there".to_string(),
+            ..Request::default()
+        };
+        for request in [to_hop.clone(), to_hop.with(ours.clone())] {
+            device.new_call();
+            match method {
+                "ACK" => device.send(&request)?,
+                _ => drop(expect(device.ask(&request)?, 481)?),
+            }
+        }
+    }
+    // Nor is a call sent past the next hop.
+    for route in ["<sip:127.0.0.1:9;lr>", "<sip:127.0.0.1:9>"] {
+        let elsewhere = Request::invite().with(format!("Route: {route}"));
+        expect(device.ask(&elsewhere)?, 403)?;
+        let elsewhere = Request::invite().with(format!("{ours}, {route}"));
+        expect(device.ask(&elsewhere)?, 403)?;
+    }
+    hop.silent()?;
+    // Of a call that there is, all three have to be right.
+    let mut call = Call::of(device, site, &hop, &["200 OK"])?;
+    let right = call.request("INFO");
+    let tag = |value: &str| format!("{value}x");
+    let wrong = [
+        Request {
+            to: tag(&right.to),
+            ..right.clone()
+        },
+        Request {
+            from: tag(&call.from),
+            ..right.clone()
+        },
+        Request {
+            to: tag(&right.to),
+            from: tag(&call.from),
+            ..right.clone()
+        },
+    ];
+    for request in wrong {
+        expect(call.device.ask(&request)?, 481)?;
+    }
+    let id = call.device.call_id.clone();
+    call.device.new_call();
+    expect(call.device.ask(&right)?, 481)?;
+    call.device.call_id = id;
+    // And nothing but what calls are made of.
+    for method in ["SUBSCRIBE", "PUBLISH", "REGISTER", "EVIL"] {
+        let request = call.request(method);
+        let answer = expect(call.device.ask(&request)?, 405)?;
+        if answer
+            .header("Allow")
+            .is_none_or(|allow| !allow.contains("REFER"))
+        {
+            return Err(format!("{answer:?}"));
+        }
+    }
+    hop.silent()?;
+    call.reaches_hop(&hop, &call.request("BYE")).map(drop)
+}
+
+/// Requests of this call that are for somebody else.
+fn led_away(call: &Call, place: &str, method: &'static str) -> Vec<Request> {
+    let right = call.request(method);
+    let ours = call.route();
+    let ruri = |uri: String| Request {
+        uri,
+        ..right.clone()
+    };
+    let (_, host) = call.of_hop.split_once('@').unwrap_or_default();
+    let port = place.rsplit(':').next().unwrap_or_default();
+    let routes = |lines: &[String]| Request {
+        headers: lines.to_vec(),
+        ..right.clone()
+    };
+    vec![
+        ruri(format!("sip:there@{place}")),
+        ruri(format!("sip:there@{host};maddr=127.0.0.1;x={port}")),
+        ruri(format!("sip:there@127.0.0.2:{port};maddr=127.0.0.1")),
+        routes(&[format!("{ours}, <sip:{place};lr>")]),
+        routes(&[ours.clone(), format!("Route: <sip:{place};lr>")]),
+    ]
+}
+
+fn away(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let hop = Hop::new(site)?;
+    let elsewhere = Elsewhere::new()?;
+    let place = elsewhere.place()?;
+    for transport in wires(site) {
+        let mut call = Call::of(mary(site, transport)?, site, &hop, &["200 OK"])?;
+        for method in ["INFO", "MESSAGE", "INVITE", "REFER", "ACK"] {
+            let ours = call.routes.join(", ");
+            let maddr = ours.replace(";lr", ";lr;maddr=127.0.0.2");
+            let first = [
+                format!("Route: <sip:{place};lr>"),
+                format!("Route: <sip:{place};lr>, {ours}"),
+                format!("Route: <sip:{place}>, {ours}"),
+                format!("Route: {maddr}"),
+            ];
+            let first = first.into_iter().map(|line| Request {
+                headers: vec![line],
+                uri: format!("sip:there@{place}"),
+                ..call.request(method)
+            });
+            let all: Vec<Request> = led_away(&call, &place, method)
+                .into_iter()
+                .chain(first)
+                // In the name of the other side: then it is for the device itself.
+                .chain(
+                    led_away(&call, &place, method)
+                        .into_iter()
+                        .map(|r| Request {
+                            from: call.to.clone(),
+                            to: call.from.clone(),
+                            ..r
+                        }),
+                )
+                .collect();
+            for request in all {
+                if method == "ACK" {
+                    call.device.send(&request)?;
+                    continue;
+                }
+                let answer = call.device.ask(&request)?;
+                if ![403, 481].contains(&answer.status) {
+                    return Err(format!("{request:?}: {answer:?}"));
+                }
+            }
+        }
+        elsewhere.silent()?;
+        hop.silent()?;
+        // It is still the call that it was, for both.
+        call.reaches_hop(&hop, &call.request("INFO"))?;
+        call.reaches_device(site, &hop, "INFO")?;
+        call.reaches_device(site, &hop, "BYE")?;
+    }
+    // A contact that leads away leads back.
+    let mut device = mary(site, Transport::Udp)?;
+    let port = place.rsplit(':').next().unwrap_or_default();
+    let local = device.local.clone();
+    for elsewhere in [
+        format!("<sip:mary@127.0.0.2:{port}>"),
+        format!("<sip:mary@{local};maddr=127.0.0.2>"),
+        format!("<sip:mary@elsewhere.example:{port}>"),
+    ] {
+        let invite = Request::invite().contact(elsewhere);
+        let mut call = Call::with(device, &hop, &["200 OK"], &contact(site), &invite)?;
+        call.reaches_device(site, &hop, "INFO")?;
+        call.reaches_device(site, &hop, "BYE")?;
+        device = call.device;
+    }
+    elsewhere.silent()
+}
+
+fn contactless(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let hop = Hop::new(site)?;
+    let elsewhere = Elsewhere::new()?;
+    let place = elsewhere.place()?;
+    let mut device = mary(site, Transport::Udp)?;
+    for contact in [
+        "-",
+        "*",
+        "<sip:a@127.0.0.1:9>, <sip:b@127.0.0.1:9>",
+        "<>",
+        "<sip:",
+    ] {
+        device.new_call();
+        expect(device.ask(&Request::invite().contact(contact))?, 400)
+            .map_err(|e| format!("{contact}: {e}"))?;
+    }
+    hop.silent()?;
+    // One that is answered without one has an other side all the same.
+    device.new_call();
+    device.send(&Request::invite())?;
+    let invite = hop.next("INVITE")?;
+    hop.send(&answer_with(&invite, "200 OK", ""))?;
+    let heard = next(&mut device, "SIP/2.0 200")?;
+    let mut call = Call {
+        of_hop: format!("sip:there@127.0.0.1:{}", site.next_hop),
+        of_device: uri(&invite, "Contact")?,
+        from: device.own_from(),
+        to: headers(&heard, "To").concat(),
+        routes: routes(&heard),
+        device,
+        proxies: 0,
+        cseq: 100,
+    };
+    call.acknowledge()?;
+    hop.next("ACK")?;
+    for request in led_away(&call, &place, "INFO") {
+        if request.uri == call.of_hop {
+            expect(call.device.ask(&request)?, 403)?;
+            continue;
+        }
+        call.device.send(&request)?;
+        let got = hop.next("INFO")?;
+        hop.send(&answer_with(&got, "200 OK", ""))?;
+        next(&mut call.device, "SIP/2.0 200")?;
+    }
+    elsewhere.silent()?;
+    call.reaches_hop(&hop, &call.request("BYE")).map(drop)
+}
+
+/// A device could make its other side, or us, send to whom it likes.
+fn astray(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let hop = Hop::new(site)?;
+    let elsewhere = Elsewhere::new()?;
+    let place = elsewhere.place()?;
+    let port = place.rsplit(':').next().unwrap_or_default();
+    let far = format!("<sip:127.0.0.2:{port};lr>");
+    let led = format!("<sip:{place};lr;maddr=127.0.0.2>");
+    let mut device = mary(site, Transport::Udp)?;
+    for line in [
+        format!("Record-Route: {far}"),
+        format!("Record-Route: {led}"),
+        format!("Record-Route: <sip:{place};lr>, {far}"),
+        format!("Record-Route: <sip:{place};lr>\r\nRecord-Route: {led}"),
+        "Record-Route: <sip:elsewhere.example;lr>".to_string(),
+    ] {
+        device.new_call();
+        expect(device.ask(&Request::invite().with(line.clone()))?, 403)
+            .map_err(|e| format!("{line}: {e}"))?;
+    }
+    hop.silent()?;
+    // Called, it says so in its answer.
+    let changes: [&dyn Fn(String) -> String; 4] = [
+        &|answer| {
+            answer.replacen(
+                "Record-Route:",
+                &format!("Record-Route: {far}\r\nRecord-Route:"),
+                1,
+            )
+        },
+        &|answer| answer.replacen("Record-Route:", &format!("Record-Route: {led},"), 1),
+        &|answer| {
+            answer.replacen(
+                "Record-Route:",
+                &format!("Record-Route: {far}\r\nX-Was:"),
+                1,
+            )
+        },
+        &|answer| {
+            format!(
+                "{}Record-Route: {far}\r\n\r\n",
+                answer.trim_end_matches("\r\n").to_string() + "\r\n"
+            )
+        },
+    ];
+    for change in changes {
+        let mut call = called(site, &hop, device, change)?;
+        let ours = call.routes.join(", ");
+        for (from, to, uri) in [
+            (&call.to, &call.from, call.of_device.clone()),
+            (&call.from, &call.to, call.of_hop.clone()),
+        ] {
+            for route in [
+                ours.clone(),
+                format!("{ours}, {far}"),
+                format!("{ours}, {led}"),
+                far.clone(),
+            ] {
+                let request = Request {
+                    method: "INFO",
+                    uri: uri.clone(),
+                    from: from.clone(),
+                    to: to.clone(),
+                    ..Request::default()
+                };
+                let request = request.with(format!("Route: {route}"));
+                let answer = call.device.ask(&request)?;
+                if ![403, 481].contains(&answer.status) {
+                    return Err(format!("{request:?}: {answer:?}"));
+                }
+            }
+        }
+        elsewhere.silent()?;
+        hop.silent()?;
+        device = call.device;
+    }
+    Ok(())
+}
+
+fn restart(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let hop = Hop::new(site)?;
+    let elsewhere = Elsewhere::new()?;
+    let mut call = Call::of(mary(site, Transport::Udp)?, site, &hop, &["200 OK"])?;
+    call.reaches_hop(&hop, &call.request("INFO"))?;
+    group.stop();
+    group.start()?;
+    call.reaches_hop(&hop, &call.request("INVITE"))?;
+    call.reaches_device(site, &hop, "INFO")?;
+    for request in led_away(&call, &elsewhere.place()?, "INFO") {
+        expect(call.device.ask(&request)?, 403)?;
+    }
+    elsewhere.silent()?;
+    call.reaches_device(site, &hop, "BYE")?;
+    let request = call.request("INFO");
+    expect(call.device.ask(&request)?, 481).map(drop)
+}

@@ -1,0 +1,150 @@
+//! The next hop: takes the calls of devices, and calls them.
+
+use harness::registrar::Site;
+use std::net::UdpSocket;
+use std::time::Duration;
+
+/// How long a request to the next hop is waited for.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// How long is listened for what must not come.
+const SILENCE: Duration = Duration::from_millis(100);
+
+/// It sees what reaches it, and answers what it is told to.
+pub struct Hop(UdpSocket);
+
+impl Hop {
+    pub fn new(site: &Site) -> Result<Hop, String> {
+        let socket = UdpSocket::bind(("127.0.0.1", site.next_hop)).map_err(|e| e.to_string())?;
+        let connected = socket.connect(("127.0.0.1", site.udp));
+        connected
+            .and_then(|()| socket.set_read_timeout(Some(LIMIT)))
+            .map_err(|e| e.to_string())?;
+        Ok(Hop(socket))
+    }
+
+    pub fn send(&self, text: &str) -> Result<(), String> {
+        self.0
+            .send(text.as_bytes())
+            .map(drop)
+            .map_err(|e| e.to_string())
+    }
+
+    pub fn receive(&self) -> Result<String, String> {
+        let mut buffer = vec![0; 65_535];
+        let length = self
+            .0
+            .recv(&mut buffer)
+            .map_err(|e| format!("nothing reaches the next hop: {e}"))?;
+        Ok(String::from_utf8_lossy(&buffer[..length]).into_owned())
+    }
+
+    /// The next message that begins like this.
+    pub fn next(&self, begin: &str) -> Result<String, String> {
+        loop {
+            let text = self.receive()?;
+            if text.starts_with(begin) {
+                return Ok(text);
+            }
+        }
+    }
+
+    /// The next request of that method, answered with this status line.
+    pub fn answer(&self, method: &str, status: &str) -> Result<String, String> {
+        let text = self.next(method)?;
+        self.send(&answer_to(&text, status))?;
+        Ok(text)
+    }
+
+    /// Complains of any request that is there, or comes in a moment.
+    pub fn silent(&self) -> Result<(), String> {
+        let short = |limit| {
+            self.0
+                .set_read_timeout(Some(limit))
+                .map_err(|e| e.to_string())
+        };
+        short(SILENCE)?;
+        let outcome = loop {
+            match self.receive() {
+                Err(_) => break Ok(()),
+                // What is left of a call before.
+                Ok(text) if text.starts_with("SIP/2.0") || text.starts_with("ACK") => {}
+                Ok(text) => break Err(format!("the next hop got\n{text}")),
+            }
+        };
+        short(LIMIT)?;
+        outcome
+    }
+}
+
+/// A place that nothing is to be sent to.
+pub struct Elsewhere(UdpSocket);
+
+impl Elsewhere {
+    pub fn new() -> Result<Elsewhere, String> {
+        let socket = UdpSocket::bind(("127.0.0.1", 0)).map_err(|e| e.to_string())?;
+        let limited = socket.set_read_timeout(Some(SILENCE));
+        limited.map_err(|e| e.to_string())?;
+        Ok(Elsewhere(socket))
+    }
+
+    /// Its address and port.
+    pub fn place(&self) -> Result<String, String> {
+        let address = self.0.local_addr().map_err(|e| e.to_string())?;
+        Ok(address.to_string())
+    }
+
+    /// Complains of anything that is there, or comes in a moment.
+    pub fn silent(&self) -> Result<(), String> {
+        let mut buffer = vec![0; 65_535];
+        match self.0.recv(&mut buffer) {
+            Err(_) => Ok(()),
+            Ok(length) => {
+                let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+                Err(format!("sent elsewhere:\n{text}"))
+            }
+        }
+    }
+}
+
+/// An answer with what each has of its request, from a contact where nobody is.
+pub fn answer_to(request: &str, status: &str) -> String {
+    answer_with(request, status, "Contact: <sip:there@127.0.0.1:9>\r\n")
+}
+
+/// The same with these lines, above what is copied but for Via: so is Record-Route of who comes later.
+pub fn answer_with(request: &str, status: &str, lines: &str) -> String {
+    let head = request.lines().take_while(|line| !line.is_empty());
+    let (mut vias, mut rest) = (String::new(), String::new());
+    for line in head {
+        match line.split(':').next().unwrap_or_default() {
+            "Via" => vias.push_str(&format!("{line}\r\n")),
+            "From" | "Call-ID" | "CSeq" | "Record-Route" => rest.push_str(&format!("{line}\r\n")),
+            "To" if line.contains(";tag=") => rest.push_str(&format!("{line}\r\n")),
+            "To" => rest.push_str(&format!("{line};tag=there\r\n")),
+            _ => {}
+        }
+    }
+    format!("SIP/2.0 {status}\r\n{vias}{lines}{rest}Content-Length: 0\r\n\r\n")
+}
+
+/// The values of all headers of that name.
+pub fn headers(text: &str, name: &str) -> Vec<String> {
+    let of = |line: &str| {
+        let (known, value) = line.split_once(':')?;
+        known
+            .trim()
+            .eq_ignore_ascii_case(name)
+            .then(|| value.trim().to_string())
+    };
+    text.lines().filter_map(of).collect()
+}
+
+/// The URI in angle brackets of the first such header.
+pub fn uri(text: &str, name: &str) -> Result<String, String> {
+    let first = headers(text, name).into_iter().next();
+    first
+        .as_deref()
+        .and_then(|value| Some(value.split_once('<')?.1.split_once('>')?.0.to_string()))
+        .ok_or_else(|| format!("no {name} in\n{text}"))
+}
