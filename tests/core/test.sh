@@ -42,7 +42,7 @@ count() { # count NAME STATUS [WHAT IT SAYS]
 
 self_test() { # self_test NAME [SAN=1]
 	status=0
-	make -C "$here" check ${2:-} >"$folder/log" 2>&1 || status=$?
+	make -C "$here" check ${2:+"$2"} >"$folder/log" 2>&1 || status=$?
 	[ "$status" = 0 ] || tail -n 60 "$folder/log"
 	count "$1" "$status" "$(sed -n 's/.*self-test: \([0-9]* passed\).*/\1/p' "$folder/log")"
 }
