@@ -113,11 +113,24 @@ fn hostile(core: &Core) -> Result<(), String> {
             _ => Way::AtOnce,
         };
         let judged = batch(&mut wire, way, &requests, &mut tally);
-        judged.map_err(|(request, error)| {
+        judged.map_err(|fault| {
             let at = tally.sent;
-            let shortest = shrink::shrink(&request, |shorter| wire.judge(way, shorter).is_err());
-            let error = wire.judge(way, &shortest).err().unwrap_or(error);
-            format!("seed {seed}, within the first {at} requests, {way:?}: {error}\n\n{shortest}")
+            let within = format!("seed {seed}, within the first {at} requests, {way:?}");
+            let (request, error) = match fault {
+                Fault::Request(request, error) => (request, error),
+                Fault::Core(error) => {
+                    let all: String = requests.iter().map(|one| format!("\n\n{one}")).collect();
+                    return format!("{within}: {error}, after these:{all}");
+                }
+            };
+            let fails = |wire: &mut Wire, shorter: &Request| {
+                wire.judge(way, shorter)
+                    .err()
+                    .filter(|_| wire.check_workers().is_ok())
+            };
+            let shortest = shrink::shrink(&request, |shorter| fails(&mut wire, shorter).is_some());
+            let error = fails(&mut wire, &shortest).unwrap_or(error);
+            format!("{within}: {error}\n\n{shortest}")
         })?;
         if tally.sent % (LOOK * BATCH as u64) == 0 {
             wire.check_workers()
@@ -141,31 +154,30 @@ fn hostile(core: &Core) -> Result<(), String> {
     }
 }
 
-/// Sends these, and looks at what comes back; the one that is wrong, and what is wrong with it.
-fn batch(
-    wire: &mut Wire,
-    way: Way,
-    requests: &[Request],
-    tally: &mut Tally,
-) -> Result<(), (Request, String)> {
-    let of = |request: &Request| request.clone();
-    let answers = wire
-        .exchange(way, requests)
-        .map_err(|error| (of(&requests[0]), error))?;
+/// What is wrong.
+enum Fault {
+    /// With this request.
+    Request(Request, String),
+    /// With the core, after one of many.
+    Core(String),
+}
+
+/// Sends these, and looks at what comes back.
+fn batch(wire: &mut Wire, way: Way, requests: &[Request], tally: &mut Tally) -> Result<(), Fault> {
+    let answers = wire.exchange(way, requests).map_err(Fault::Core)?;
     tally.sent += requests.len() as u64;
     for (request, answer) in requests.iter().zip(answers) {
-        match answer {
+        let judged = match answer {
             Some(seen) => {
                 tally.answered += 1;
                 tally.admitted += u64::from(seen.code == "1");
                 tally.malformed += u64::from(seen.code == "-6");
-                admission::check(&seen).map_err(|error| (of(request), error))?;
+                admission::check(&seen)
             }
             // Whether the core has an answer to it otherwise.
-            None => wire
-                .missed(way, request)
-                .map_err(|error| (of(request), error))?,
-        }
+            None => wire.missed(way, request),
+        };
+        judged.map_err(|error| Fault::Request(request.clone(), error))?;
     }
     Ok(())
 }

@@ -114,6 +114,7 @@ pub struct Wire {
     socket: UdpSocket,
     key: String,
     sent: u64,
+    silent: bool,
     _folder: tempfile::TempDir,
 }
 
@@ -150,6 +151,7 @@ impl Wire {
             socket,
             key,
             sent: 0,
+            silent: false,
             _folder: folder,
         })
     }
@@ -159,8 +161,13 @@ impl Wire {
         self.socket.local_addr().map_or(0, |address| address.port())
     }
 
+    /// Complains where a process is gone, or the worker hangs.
     pub fn check_workers(&mut self) -> Result<(), String> {
-        self.instance.check_workers()
+        self.instance.check_workers()?;
+        match self.silent {
+            true => Err("the core does not answer OPTIONS any more".to_string()),
+            false => Ok(()),
+        }
     }
 
     /// What is said of each of these, where it is answered at all.
@@ -212,16 +219,17 @@ impl Wire {
             }
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return match ready {
-                    true => Ok(answers),
-                    false => Err("the core does not answer OPTIONS any more".to_string()),
-                };
+                self.silent = !ready;
+                return self.check_workers().map(|()| answers);
             }
             let patience = self.socket.set_read_timeout(Some(left.min(LOOK)));
             patience.map_err(|e| e.to_string())?;
             let Ok(length) = self.socket.recv(&mut buffer) else {
-                // Gone, or busy.
+                // Gone, or busy; or one answer too many for the buffer of our socket.
                 self.check_workers()?;
+                if !ready {
+                    self.send(self.ping(last).as_bytes())?;
+                }
                 continue;
             };
             let answer = &buffer[..length];
