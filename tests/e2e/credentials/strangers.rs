@@ -457,7 +457,7 @@ fn destinations(setting: &Setting, place: &Place) -> Result<(), String> {
         for header in [
             format!("ROUTE: <sip:{her};lr>"),
             format!("Route : <sip:{her};lr>"),
-            format!("route\t:\r\n <sip:{her};lr>"),
+            format!("route :\r\n <sip:{her};lr>"),
             format!("Route:\r\n\t<sip:{us};lr>\r\n , <sip:{her};lr>"),
             format!("Route: <sip:{us};lr>\r\nSubject: x\r\nRoute: <sip:{us};lr>"),
         ] {
@@ -468,6 +468,7 @@ fn destinations(setting: &Setting, place: &Place) -> Result<(), String> {
         // Nor does one reach the carrier that OpenSIPS itself does not take for a header.
         for header in [
             format!("Junk\r\nRoute: <sip:{her};lr>"),
+            format!("route\t:\r\n <sip:{her};lr>"),
             format!("\u{c}Route: <sip:{her};lr>"),
             format!("Subject: x\rRoute: <sip:{her};lr>"),
             format!("X\0: y\r\nRoute\0: <sip:{her};lr>"),
