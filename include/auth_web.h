@@ -33,8 +33,6 @@ void aw_log(int level, const char *function, aw_str msg);
 /* ---- the hosting core ---- */
 /* The release of the core as major * 100 + minor (304, 305, 306, 400), 0 where it is unknown. */
 int aw_core_release(void);
-/* The name under which the module was loaded: "auth_web" or "auth_jwt". */
-const char *aw_module_name(void);
 
 /* From mod_init: asks for the process that runs aw_rs_loader. */
 void aw_want_loader(void);
@@ -90,7 +88,6 @@ int aw_cachedb_set(aw_cachedb *cdb, void *con, aw_str key, aw_str value, int exp
 int aw_cachedb_add(aw_cachedb *cdb, void *con, aw_str key, int n, int expires, int *new_value);
 /* 1 found, 0 not there, negative on failure. */
 int aw_cachedb_counter(aw_cachedb *cdb, void *con, aw_str key, int *value);
-int aw_cachedb_remove(aw_cachedb *cdb, void *con, aw_str key);
 
 /* ---- entry points ---- */
 

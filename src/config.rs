@@ -1,12 +1,12 @@
 //! The module's configuration: modparams are collected ([`raw`]) and, in `mod_init`, turned once
 //! into one validated, immutable [`Config`].
 
-pub mod avp_list;
-pub mod database;
-pub mod http;
-pub mod outbound;
+pub(crate) mod avp_list;
+pub(crate) mod database;
+pub(crate) mod http;
+pub(crate) mod outbound;
 pub mod raw;
-pub mod tokens;
+pub(crate) mod tokens;
 
 pub use raw::{ConfigError, Raw};
 

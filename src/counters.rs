@@ -31,13 +31,6 @@ pub trait Counters {
     ///
     /// As [`add`](Self::add).
     fn get_counter(&self, key: &str) -> Result<Option<i64>, Self::Error>;
-
-    /// Forgets a counter; it need not be there.
-    ///
-    /// # Errors
-    ///
-    /// As [`add`](Self::add).
-    fn remove(&self, key: &str) -> Result<(), Self::Error>;
 }
 
 impl<C: Counters + ?Sized> Counters for &C {
@@ -53,10 +46,6 @@ impl<C: Counters + ?Sized> Counters for &C {
 
     fn get_counter(&self, key: &str) -> Result<Option<i64>, C::Error> {
         (**self).get_counter(key)
-    }
-
-    fn remove(&self, key: &str) -> Result<(), C::Error> {
-        (**self).remove(key)
     }
 }
 
@@ -120,11 +109,6 @@ pub(crate) mod tests {
 
         fn get_counter(&self, key: &str) -> Result<Option<i64>, Infallible> {
             Ok(self.values.borrow().get(key).map(|(value, _)| *value))
-        }
-
-        fn remove(&self, key: &str) -> Result<(), Infallible> {
-            self.values.borrow_mut().remove(key);
-            Ok(())
         }
     }
 

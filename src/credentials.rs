@@ -10,7 +10,7 @@ mod entry;
 mod parameter;
 
 pub use entry::{Entry, Login, Scope};
-pub use parameter::{ParameterError, SYNTAX, parse};
+pub use parameter::{SYNTAX, parse};
 
 use std::collections::HashMap;
 use std::fmt;
@@ -58,11 +58,6 @@ impl Credentials {
     /// How many entries there are.
     pub fn len(&self) -> usize {
         self.len
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
     }
 
     /// What answers a challenge of `server` with `realm` for `user`. What is empty is not known,

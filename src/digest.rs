@@ -17,10 +17,8 @@ mod replay;
 
 pub(crate) use lexer::Lexer;
 
-pub use algorithm::{Algorithm, UnknownAlgorithm};
-pub use challenge::{ChallengeError, challenge};
-pub use credentials::{
-    Bearer, Credentials, CredentialsError, Digest, MAX_HEADER_LENGTH, MAX_HEADERS, PARTS,
-};
+pub use algorithm::Algorithm;
+pub use challenge::challenge;
+pub use credentials::{Credentials, CredentialsError, Digest, MAX_HEADERS, PARTS};
 pub use nonce::{Freshness, NonceError, Nonces};
 pub use replay::{NonceUses, Use};

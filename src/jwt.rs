@@ -10,19 +10,19 @@
 pub mod algorithm;
 pub mod authorize;
 pub mod cache;
-pub mod challenge;
+pub(crate) mod challenge;
 pub mod claims;
 pub mod json;
 pub mod key;
-pub mod path;
+pub(crate) mod path;
 pub mod public_key;
 pub mod rules;
-pub mod sign;
+pub(crate) mod sign;
 pub mod signing_key;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod token;
-pub mod verify;
+pub(crate) mod verify;
 
 /// Quotes text out of a token for a log line or a script: without control characters, and cut
 /// off, for its sender may be anybody.

@@ -21,10 +21,9 @@ mod reference;
 mod sources;
 
 pub use cache::{KeyCache, ParsedKey};
-pub use error::{SourceCause, SourceError};
 pub use fetch::{Fetch, FetchError, Fetched};
-pub use holder::{HolderError, KeyHolder, Keys, candidate};
+pub use holder::{KeyHolder, candidate};
 pub use limits::SourceConfig;
 pub use provider::HttpFetch;
-pub use reference::{KeyReference, KeyReferenceError};
+pub use reference::KeyReference;
 pub use sources::KeySources;

@@ -34,13 +34,6 @@ pub fn want_loader() {
     unsafe { ffi::aw_want_loader() }
 }
 
-/// The name under which the core loaded the module: `auth_web` or `auth_jwt`.
-pub fn module_name() -> &'static str {
-    // SAFETY: the shim returns a pointer to a string literal.
-    let name = unsafe { core::ffi::CStr::from_ptr(ffi::aw_module_name()) };
-    name.to_str().unwrap_or("auth_web")
-}
-
 /// Lends bytes to the shim for the time of a call.
 fn lend(bytes: &[u8]) -> aw_str {
     aw_str {

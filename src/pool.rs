@@ -267,7 +267,8 @@ impl Pool {
     }
 
     /// How often [`submit`](Self::submit) refused, since the pool was made.
-    pub fn refused(&self) -> u64 {
+    #[cfg(test)]
+    pub(crate) fn refused(&self) -> u64 {
         self.shared.refused.load(Ordering::Relaxed)
     }
 }

@@ -7,7 +7,7 @@ mod profiles;
 mod warned;
 
 pub use credentials::CredentialCache;
-pub use database::{Asked, Database, Query};
+pub use database::{Asked, Database};
 pub use profiles::Profiles;
 pub use warned::WarnedOnce;
 

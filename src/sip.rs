@@ -1,6 +1,6 @@
 //! What is read out of a SIP request.
 //!
-//! - [`head`]: the header fields, and whether there is only one way to read them
+//! - [`mod@head`]: the header fields, and whether there is only one way to read them
 //!   (RFC 3261 section 7.3.1).
 //! - [`AddressOfRecord`]: whom a request is about (RFC 3261 section 10.2).
 //! - [`requested_expires`]: for how long it asks (RFC 3261 section 10.2.1.1).

@@ -9,10 +9,7 @@
 
 use std::collections::HashMap;
 
-use auth_web::calls::http::choose;
-use auth_web::opensips::request::Authorizations;
-use auth_web::digest::{Credentials, Digest, Freshness};
-use auth_web::sip::head;
+use auth_web::fuzzing::{Authorizations, Credentials, Digest, Freshness, choose, head};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -1,5 +1,6 @@
 //! `digest_challenge` and `jwt_challenge`: values for WWW-Authenticate and Proxy-Authenticate.
 
+use super::codes::{DONE, FAILED};
 use super::http::binding;
 use crate::digest::{self, Algorithm};
 use crate::jwt::challenge::Challenge;
@@ -85,14 +86,14 @@ fn give(
     value: Result<String, String>,
 ) -> i32 {
     match value {
-        Ok(value) if header.is_some_and(|h| message.set(h, Value::Text(value.as_bytes()))) => 1,
+        Ok(value) if header.is_some_and(|h| message.set(h, Value::Text(value.as_bytes()))) => DONE,
         Ok(_) => {
             log!(Error, function, "the output could not be set");
-            -1
+            FAILED
         }
         Err(error) => {
             log!(Error, function, "{error}");
-            -1
+            FAILED
         }
     }
 }

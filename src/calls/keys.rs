@@ -1,5 +1,6 @@
 //! `jwt_sign` and the functions that make keys.
 
+use super::codes::{DONE, FAILED};
 use crate::jwt::algorithm::{self, AlgorithmSet};
 use crate::jwt::{public_key, sign};
 use crate::log;
@@ -33,14 +34,14 @@ pub fn sign(
         sign::sign(claims, &key, algorithm, header).map_err(|e| e.to_string())
     };
     match made() {
-        Ok(made) if token.is_some_and(|t| message.set(t, Value::Text(made.as_bytes()))) => 1,
+        Ok(made) if token.is_some_and(|t| message.set(t, Value::Text(made.as_bytes()))) => DONE,
         Ok(_) => {
             log!(Error, FUNCTION, "the output could not be set");
-            -1
+            FAILED
         }
         Err(error) => {
             log!(Error, FUNCTION, "{error}");
-            -1
+            FAILED
         }
     }
 }
@@ -76,14 +77,14 @@ fn give_key<E: std::fmt::Display>(
     key: Option<Variable>,
 ) -> i32 {
     match pem {
-        Ok(pem) if key.is_some_and(|key| message.set(key, Value::Text(pem.as_bytes()))) => 1,
+        Ok(pem) if key.is_some_and(|key| message.set(key, Value::Text(pem.as_bytes()))) => DONE,
         Ok(_) => {
             log!(Error, function, "the output could not be set");
-            -1
+            FAILED
         }
         Err(error) => {
             log!(Notice, function, "no key: {error}");
-            -1
+            FAILED
         }
     }
 }

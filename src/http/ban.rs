@@ -40,15 +40,6 @@ impl<C: Counters> Bans<C> {
             .get_counter(&key(address))?
             .is_some_and(|banned| banned > 0))
     }
-
-    /// Lifts a ban.
-    ///
-    /// # Errors
-    ///
-    /// Those of the counters.
-    pub fn lift(&self, address: &str) -> Result<(), C::Error> {
-        self.counters.remove(&key(address))
-    }
 }
 
 fn key(address: &str) -> String {
@@ -61,7 +52,7 @@ mod tests {
     use crate::counters::tests::Memory;
 
     #[test]
-    fn a_ban_ends_by_itself_or_by_hand() {
+    fn a_ban_ends_by_itself_or_never() {
         let memory = Memory::default();
         let bans = Bans::new(&memory);
         let banned = |address| bans.is_banned(address).expect("it never fails");
@@ -77,7 +68,5 @@ mod tests {
         assert!(!banned("192.0.2.1"));
         memory.pass(1_000_000_000);
         assert!(banned("2001:db8::1"));
-        bans.lift("2001:db8::1").expect("it never fails");
-        assert!(!banned("2001:db8::1"));
     }
 }

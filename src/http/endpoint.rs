@@ -162,11 +162,6 @@ impl Endpoint {
     pub fn method(&self) -> Method {
         self.method
     }
-
-    /// The URLs, in the order in which they are asked.
-    pub fn urls(&self) -> &[EndpointUrl] {
-        &self.urls
-    }
 }
 
 /// The URLs as they may be logged.

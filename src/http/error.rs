@@ -48,7 +48,8 @@ impl EndpointError {
     }
 
     /// Was it not even tried, because the endpoint is being left alone?
-    pub fn is_left_alone(&self) -> bool {
+    #[cfg(test)]
+    pub(super) fn is_left_alone(&self) -> bool {
         self.failures
             .iter()
             .all(|(_, cause)| matches!(cause, Cause::LeftAlone(_)))

@@ -106,7 +106,8 @@ impl EndpointTable {
     }
 
     /// Forgets everything, so that changes of the table count at once.
-    pub fn clear(&self) {
+    #[cfg(test)]
+    fn clear(&self) {
         self.entries
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

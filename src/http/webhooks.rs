@@ -90,13 +90,8 @@ impl Webhooks {
         }
     }
 
-    /// The client.
-    pub fn client(&self) -> &Client {
-        &self.client
-    }
-
-    /// The threads.
-    pub fn pool(&self) -> &Pool {
+    #[cfg(test)]
+    pub(super) fn pool(&self) -> &Pool {
         &self.pool
     }
 

@@ -84,27 +84,9 @@ impl Outcome {
         }
     }
 
-    /// The `error` of a Bearer challenge that answers this outcome (RFC 6750 section 3.1, RFC 8898
-    /// section 4); none where no token came, or the fault is not the token's.
-    pub fn bearer_error(&self) -> Option<&'static str> {
-        match self {
-            Self::Authorized { .. }
-            | Self::StoreFailed
-            | Self::UnusableKey(_)
-            | Self::NotAToken(TokenError::Missing | TokenError::Scheme) => None,
-            Self::ClaimRefused(ClaimError::InsufficientScope(_)) => Some("insufficient_scope"),
-            _ => Some("invalid_token"),
-        }
-    }
-
     /// Whether the token may in.
     pub fn is_authorized(&self) -> bool {
         matches!(self, Self::Authorized { .. })
-    }
-
-    /// The reason as a string, for `out_reason`; for a log line use [`fmt::Display`].
-    pub fn reason(&self) -> String {
-        self.to_string()
     }
 }
 

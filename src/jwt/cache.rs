@@ -97,20 +97,20 @@ impl<V> VerifiedTokens<V> {
         entries.peek(&place).map(|entry| &entry.value)
     }
 
-    /// Forgets everything.
-    pub fn clear(&mut self) {
+    #[cfg(test)]
+    fn clear(&mut self) {
         if let Some(entries) = &mut self.entries {
             entries.clear();
         }
     }
 
-    /// How many tokens are remembered.
-    pub fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         self.entries.as_ref().map_or(0, LruCache::len)
     }
 
-    /// Whether none is remembered.
-    pub fn is_empty(&self) -> bool {
+    #[cfg(test)]
+    fn is_empty(&self) -> bool {
         self.len() == 0
     }
 

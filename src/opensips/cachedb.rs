@@ -104,18 +104,6 @@ impl Counters for Connection {
             _ => Err(CacheDbError),
         }
     }
-
-    fn remove(&self, key: &str) -> Result<(), CacheDbError> {
-        // SAFETY: engine and connection are open, the key lives through the call.
-        let code = unsafe {
-            ffi::aw_cachedb_remove(
-                self.engine.0.as_ptr(),
-                self.raw.as_ptr(),
-                lend(key.as_bytes()),
-            )
-        };
-        if code < 0 { Err(CacheDbError) } else { Ok(()) }
-    }
 }
 
 impl Drop for Connection {

@@ -18,7 +18,7 @@ use crate::store::{Answer, Source};
 use native::Native;
 use std::sync::Arc;
 
-pub use native::{Asked, Query};
+pub use native::Asked;
 
 /// See the [module](self).
 pub struct Database(Driver);

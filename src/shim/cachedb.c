@@ -19,8 +19,7 @@ aw_cachedb *aw_cachedb_bind(aw_str url)
 	if (!cdb)
 		return NULL;
 	if (cachedb_bind_mod(&in, &cdb->functions) < 0 || !cdb->functions.init
-			|| !cdb->functions.set || !cdb->functions.add || !cdb->functions.remove
-			|| !cdb->functions.get_counter) {
+			|| !cdb->functions.set || !cdb->functions.add || !cdb->functions.get_counter) {
 		free(cdb);
 		return NULL;
 	}
@@ -64,11 +63,4 @@ int aw_cachedb_counter(aw_cachedb *cdb, void *con, aw_str key, int *value)
 	if (code == -2) /* not there */
 		return 0;
 	return code < 0 ? -1 : 1;
-}
-
-int aw_cachedb_remove(aw_cachedb *cdb, void *con, aw_str key)
-{
-	osips_str k = osips_of(key);
-
-	return cdb->functions.remove(con, &k);
 }

@@ -27,6 +27,9 @@ static inline osips_str osips_of(aw_str text)
 	return out;
 }
 
+/* The name under which the module was loaded: "auth_web" or "auth_jwt". */
+const char *aw_module_name(void);
+
 /* Tables, each in the file of its concept. */
 extern const struct osips_cmd_export aw_commands[];
 extern const struct osips_acmd_export aw_async_commands[];

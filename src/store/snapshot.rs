@@ -58,7 +58,6 @@ pub fn fetch(tables: &ProfileTables, source: &mut dyn Source) -> Result<Vec<u8>,
 pub struct Snapshot<'a> {
     bytes: &'a [u8],
     buckets: u64,
-    profiles: u64,
 }
 
 impl<'a> Snapshot<'a> {
@@ -67,24 +66,21 @@ impl<'a> Snapshot<'a> {
         let mut reader = Reader::new(bytes.get(..HEADER)?);
         let magic = reader.take(MAGIC.len())?;
         let buckets = reader.u64()?;
-        let profiles = reader.u64()?;
         let room = (bytes.len() - HEADER) as u64 / 8;
         let fits = magic == MAGIC && buckets.is_power_of_two() && buckets <= room;
-        fits.then_some(Snapshot {
-            bytes,
-            buckets,
-            profiles,
-        })
+        fits.then_some(Snapshot { bytes, buckets })
     }
 
-    /// How many profiles there are.
-    pub fn len(&self) -> u64 {
-        self.profiles
+    /// How many profiles there are: the last number of the header.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> u64 {
+        let number = &self.bytes[HEADER - size_of::<u64>()..];
+        Reader::new(number).u64().expect("a whole header")
     }
 
-    /// Whether there is no profile.
-    pub fn is_empty(&self) -> bool {
-        self.profiles == 0
+    #[cfg(test)]
+    fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// The profile of a tag.

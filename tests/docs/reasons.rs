@@ -87,7 +87,7 @@ fn reasons() -> Result<(), Failed> {
     ];
     let manual = block::read(MANUAL);
     for outcome in outcomes {
-        let (reason, code) = (outcome.reason(), outcome.code());
+        let (reason, code) = (outcome.to_string(), outcome.code());
         let row = format!("| `{reason}` | {code} |");
         if !manual.lines().any(|line| line == row) {
             return Err(format!("the manual lacks the row {row}").into());

@@ -2,7 +2,7 @@
 //! one that may not.
 
 use super::{BY_PROFILE, Call, Subject};
-use crate::calls::codes::jwt as code;
+use crate::calls::codes::{DONE, jwt as code};
 use crate::config::tokens::TokenAor;
 use crate::jwt::algorithm;
 use crate::jwt::authorize::Outcome;
@@ -194,7 +194,7 @@ impl Call {
             "admitted token {}",
             token::fingerprint(text)
         );
-        1
+        DONE
     }
 
     /// The values of `load_claims`; the return code where one can't be handed to a script, which would

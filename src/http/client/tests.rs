@@ -10,10 +10,11 @@ use std::time::UNIX_EPOCH;
 
 use rustls::HandshakeKind;
 
+use super::super::answer::AnswerError;
 use super::super::testing::{
     OK, Seen, Server, TlsServer, answer, nobody, tls_server, wait_for_end,
 };
-use super::super::{AnswerError, EndpointDefaults, EndpointRow, Method, Verdict};
+use super::super::{EndpointDefaults, EndpointRow, Method, Verdict};
 use super::*;
 
 fn client(change: impl FnOnce(&mut ClientConfig)) -> Client {

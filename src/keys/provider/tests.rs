@@ -16,7 +16,8 @@ use crate::jwt::key::KeySet;
 use crate::jwt::testing::{self, fixture, parse, signing_key};
 use crate::jwt::token::Token;
 use crate::jwt::verify::verify_with_set;
-use crate::keys::{KeySources, SourceCause, SourceConfig, SourceError};
+use crate::keys::error::{SourceCause, SourceError};
+use crate::keys::{KeySources, SourceConfig};
 
 fn fetcher(trust: Trust) -> HttpFetch {
     HttpFetch::new(&ClientConfig {

@@ -13,7 +13,8 @@ use crate::jwt::algorithm::{Algorithm, AlgorithmSet};
 use crate::jwt::key::KeyError;
 use crate::jwt::testing::{self, fixture, parse, signing_key};
 use crate::jwt::verify::verify_with_set;
-use crate::keys::{FetchError, Fetched, SourceCause};
+use crate::keys::error::SourceCause;
+use crate::keys::{FetchError, Fetched};
 use std::time::Duration;
 
 const URL: &str = "https://user:password@idp.example/certs?key=secret";
