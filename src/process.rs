@@ -1,15 +1,17 @@
 //! What one OpenSIPS process holds: threads and connections, which don't survive a fork.
 
+mod credential_cache;
 mod credentials;
 mod database;
 pub mod loader;
 mod profiles;
 mod warned;
 
-pub use credentials::CredentialCache;
 pub use database::{Asked, Database};
 pub use profiles::Profiles;
 pub use warned::WarnedOnce;
+
+use credential_cache::CredentialCache;
 
 use crate::http::{Client, ClientError, Endpoint, EndpointTable, Webhooks};
 use crate::jwt::cache::VerifiedTokens;

@@ -1,7 +1,7 @@
 //! `http_authorize`: a webhook decides.
 
 use super::codes::http as code;
-use super::{Started, Wait, Wake};
+use super::waiting::{Started, Wait, Wake, on_thread};
 use crate::config::http::Http;
 use crate::digest::{Credentials, Digest, Freshness, NonceUses, Use};
 use crate::http::{
@@ -62,7 +62,7 @@ pub fn authorize(
         Err(code) => return Started::Done(code),
     };
     let requested = request.expires;
-    super::on_thread(
+    on_thread(
         module,
         message,
         wait,

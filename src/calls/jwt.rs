@@ -4,14 +4,17 @@
 //! ([`Call::by_verified`]); its profile at hand ([`Call::by_cache`]); the database
 //! ([`Call::ask`]); the keys of a URL ([`Call::with_keys`]); the judgement ([`Call::judge`]).
 
+mod call;
 mod keys;
 mod outputs;
 mod script;
 
-pub use outputs::Outputs;
+pub use call::Outputs;
 pub use script::script_authorize;
 
-use super::{Started, Wait, on_thread};
+use call::{BY_PROFILE, Call, Subject};
+
+use super::waiting::{Started, Wait, on_thread};
 use crate::clock;
 use crate::config::database::Database;
 use crate::jwt::authorize::{self, Outcome};
@@ -26,11 +29,7 @@ use crate::process::{self, Asked};
 use crate::store::cache::{Lookup, Ready};
 use crate::store::profiles::{MAX_TAG, Profile};
 use crate::store::{Answer, StoreError};
-use std::{ffi::CStr, sync::Arc, time::Instant};
-
-/// Context of tokens that `jwt_authorize` verified; those of `jwt_script_authorize` have the
-/// number of their key, which starts at 1.
-const BY_PROFILE: u64 = 0;
+use std::{sync::Arc, time::Instant};
 
 /// `jwt_authorize(token, out_decoded, out_username [, out_reason])`. It need not be done on return.
 pub fn authorize(
@@ -78,24 +77,6 @@ pub fn authorize(
             Started::Done(call.refuse(Some(&token), &Outcome::StoreFailed))
         }
     }
-}
-
-#[derive(Clone, Copy)]
-struct Call {
-    module: &'static Module,
-    message: Message,
-    outputs: Outputs,
-    function: &'static CStr,
-    wait: Wait,
-}
-
-/// Whose token it is.
-#[derive(Clone)]
-struct Subject {
-    /// The tag of the profile; `None` for a token of the identity provider.
-    tag: Option<Arc<str>>,
-    /// The profile and its keys.
-    ready: Arc<Ready>,
 }
 
 /// What is known of a tag without asking.
@@ -187,6 +168,13 @@ impl Call {
                 generation: generation(),
             }),
         }
+    }
+
+    /// Judges a token, once the keys of its subject are fetched where that has to be.
+    fn with_keys(self, token: Token, subject: Subject) -> Started {
+        self.with_keys_then(token, subject, |call, token, subject| {
+            Started::Done(call.conclude(&token, &subject))
+        })
     }
 
     /// Hands the outcome to the script, unless no cached secret verifies the token and one may have

@@ -1,8 +1,7 @@
 //! Numbers that all processes of one OpenSIPS share: an anonymous shared mapping, made before the
 //! fork.
 
-use super::ffi::AW_STATISTICS_COUNT;
-use super::stats::Statistic;
+use super::ffi::{AW_STATISTICS_COUNT, aw_statistic as Statistic};
 use once_cell::sync::OnceCell;
 use std::{
     ptr,

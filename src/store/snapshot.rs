@@ -1,45 +1,19 @@
 //! All profiles and secrets in one piece of memory, which the processes of an OpenSIPS share
 //! (`cache_mode` "preload").
 //!
-//! One process writes it ([`Builder`]), all read it in place ([`Snapshot`]). Numbers are
-//! little-endian. The layout:
-//!
-//! | bytes | what |
-//! |---|---|
-//! | 8 | [`MAGIC`] |
-//! | 8 | number of buckets, a power of two |
-//! | 8 | number of profiles |
-//! | 8 each | buckets: offset of a record, 0 for none; collisions go to the next bucket |
-//! | | records: tag, username, columns, secrets, each with its length or number in front |
+//! One process writes it ([`Builder`]), all read it in place ([`Snapshot`]).
 
 mod builder;
 mod bytes;
+mod layout;
 
 pub use builder::Builder;
 
 use super::profiles::{Profile, ProfileTables, Secret};
 use super::{Cell, Source, StoreError};
 use bytes::Reader;
-use std::hash::{DefaultHasher, Hasher};
+use layout::{HEADER, INT, MAGIC, NULL, TEXT, hash};
 use zeroize::Zeroizing;
-
-/// First bytes of a snapshot; the last is the version of the layout.
-const MAGIC: [u8; 8] = *b"authweb1";
-
-/// Bytes in front of the buckets.
-const HEADER: usize = 24;
-
-/// Kinds of values in a record.
-const NULL: u8 = 0;
-const INT: u8 = 1;
-const TEXT: u8 = 2;
-
-/// Buckets, and every process, have to agree on it: the hasher has no random keys.
-fn hash(tag: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(tag);
-    hasher.finish()
-}
 
 /// Reads all profiles and their secrets ([`ProfileTables::each`]) into a snapshot.
 ///

@@ -94,19 +94,12 @@ impl Tree {
             reader.module.items.extend(name);
             reader.visit_item(item);
         }
-        let exported = items.iter().filter_map(exported_macro);
-        let exported: Vec<_> = exported.collect();
         self.modules.insert(path.to_vec(), reader.module);
-        let root = self.modules.entry(Vec::new()).or_default();
-        let macros = exported.iter().map(|name| {
-            let path = path.iter().cloned().chain([name.clone()]);
-            (
-                name.clone(),
-                vec!["crate".to_owned()].into_iter().chain(path).collect(),
-            )
-        });
-        for (name, path) in macros {
-            root.names.entry(name).or_default().push(path);
+        for name in items.iter().filter_map(exported_macro) {
+            let here = path.iter().chain([&name]).cloned();
+            let stands_for = ["crate".to_owned()].into_iter().chain(here).collect();
+            let root = self.modules.entry(Vec::new()).or_default();
+            root.names.entry(name).or_default().push(stands_for);
         }
         for child in children {
             let name = child.ident.to_string();

@@ -1,7 +1,7 @@
 //! Keys that are at a URL, and have to be fetched before a token can be judged.
 
-use super::{Call, Subject};
-use crate::calls::{Started, on_thread};
+use super::call::{Call, Subject};
+use crate::calls::waiting::{Started, on_thread};
 use crate::jwt::token::Token;
 use crate::keys::KeyHolder;
 use crate::log;
@@ -10,13 +10,6 @@ use crate::process;
 use std::time::Instant;
 
 impl Call {
-    /// Judges a token, once the keys of its subject are fetched where that has to be.
-    pub(super) fn with_keys(self, token: Token, subject: Subject) -> Started {
-        self.with_keys_then(token, subject, |call, token, subject| {
-            Started::Done(call.conclude(&token, &subject))
-        })
-    }
-
     /// Does something with a token, once the keys of its subject are fetched where that has to be.
     pub(super) fn with_keys_then(
         self,

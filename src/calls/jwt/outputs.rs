@@ -1,7 +1,7 @@
 //! What a script gets: the outputs of a token that may in, and the return code and the log line of
 //! one that may not.
 
-use super::{BY_PROFILE, Call, Subject};
+use super::call::{BY_PROFILE, Call, Subject};
 use crate::calls::codes::{DONE, jwt as code};
 use crate::config::tokens::TokenAor;
 use crate::jwt::algorithm;
@@ -21,17 +21,6 @@ use std::{fmt::Display, hash::Hash, time::Instant};
 
 /// `out_reason` of a token that may in.
 const AUTHORIZED: &str = "authorized";
-
-/// Where `jwt_authorize` leaves what it found.
-#[derive(Clone, Copy, Debug)]
-pub struct Outputs {
-    /// The decoded token.
-    pub decoded: Option<Variable>,
-    /// The SIP username of the profile.
-    pub username: Option<Variable>,
-    /// Why, in words.
-    pub reason: Option<Variable>,
-}
 
 impl Call {
     /// Admits a token that secret number `candidate` of its subject verified, and remembers it.

@@ -1,8 +1,8 @@
 //! `jwt_script_authorize`: a token checked with a key that the script gives.
 
-use super::{Call, Outputs};
+use super::call::{Call, Outputs};
 use crate::calls::codes::jwt_script::NOT_VALID;
-use crate::calls::{Started, Wait};
+use crate::calls::waiting::{Started, Wait};
 use crate::clock;
 use crate::jwt::authorize::{self, Outcome};
 use crate::jwt::claims::Validity;

@@ -2,9 +2,10 @@
 
 use super::super::Cell;
 use super::super::profiles::Profile;
-use super::{HEADER, INT, MAGIC, NULL, Snapshot, TEXT, hash};
+use super::bytes::Reader;
+use super::layout::{HEADER, INT, MAGIC, NULL, TEXT, hash};
 
-/// Gathers profiles; see the [layout](super).
+/// Gathers profiles; see the [layout](super::layout).
 #[derive(Default)]
 pub struct Builder {
     /// Hash of each tag, and where its record starts in `records`.
@@ -91,14 +92,13 @@ impl Builder {
             }
         }
         bytes[16..24].copy_from_slice(&profiles.to_le_bytes());
-        debug_assert!(Snapshot::new(&bytes).is_some());
         bytes
     }
 }
 
 /// A record's tag.
 fn tag_at(bytes: &[u8], record: usize) -> &[u8] {
-    super::Reader::new(bytes.get(record..).unwrap_or(&[]))
+    Reader::new(bytes.get(record..).unwrap_or(&[]))
         .text()
         .unwrap_or(&[])
 }
