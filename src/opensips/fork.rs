@@ -35,10 +35,10 @@ pub fn epoch() -> u64 {
 /// It has no destructor. OpenSIPS leaves a worker by `exit()` in the handler of SIGTERM, and that runs
 /// the destructors of the thread in the middle of whatever was interrupted. [`end`](Self::end) drops
 /// it, where the core says that it is time to.
-pub struct PerProcess<T>(RefCell<ManuallyDrop<Option<Held<T>>>>);
+pub struct PerProcess<T>(RefCell<ManuallyDrop<Option<Stamped<T>>>>);
 
 /// A value, and the epoch in which it was made.
-struct Held<T> {
+struct Stamped<T> {
     epoch: u64,
     value: T,
 }
@@ -62,7 +62,7 @@ impl<T> PerProcess<T> {
         forget_inherited(&mut slot);
         if slot.is_none() {
             let epoch = epoch();
-            **slot = make().map(|value| Held { epoch, value });
+            **slot = make().map(|value| Stamped { epoch, value });
         }
         slot.as_mut().map(|held| work(&mut held.value))
     }
@@ -71,7 +71,7 @@ impl<T> PerProcess<T> {
     pub fn with<R>(&self, make: impl FnOnce() -> T, work: impl FnOnce(&mut T) -> R) -> R {
         let mut slot = self.0.borrow_mut();
         forget_inherited(&mut slot);
-        let made = || Held {
+        let made = || Stamped {
             epoch: epoch(),
             value: make(),
         };
@@ -92,7 +92,7 @@ impl<T> Default for PerProcess<T> {
     }
 }
 
-fn forget_inherited<T>(slot: &mut Option<Held<T>>) {
+fn forget_inherited<T>(slot: &mut Option<Stamped<T>>) {
     if slot.as_ref().is_some_and(|held| held.epoch != epoch()) {
         mem::forget(slot.take());
     }

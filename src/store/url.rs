@@ -68,14 +68,14 @@ impl DbUrl {
         let (_, rest) = url.split_once("://").ok_or(UrlError::NoScheme)?;
         let mut error = None;
         for (at, _) in rest.rmatch_indices('@') {
-            match Place::parse(&rest[at + 1..]) {
+            match Target::parse(&rest[at + 1..]) {
                 Ok(place) => return Ok(place.with_user(&rest[..at])),
                 Err(e) => error = error.or(Some(e)),
             }
         }
         match error {
             Some(error) => Err(error),
-            None => Ok(Place::parse(rest)?.with_user("")),
+            None => Ok(Target::parse(rest)?.with_user("")),
         }
     }
 }
@@ -110,13 +110,13 @@ impl fmt::Display for DbUrl {
 }
 
 /// What stands behind the `@`.
-struct Place {
+struct Target {
     address: Address,
     database: String,
     parameters: Vec<(String, String)>,
 }
 
-impl Place {
+impl Target {
     fn parse(text: &str) -> Result<Self, UrlError> {
         let (address, rest) = if let Some(path) = text
             .get(..5)
@@ -145,7 +145,7 @@ impl Place {
             .map(|p| p.split_once('=').unwrap_or((p, "")))
             .map(|(name, value)| (decode(name), decode(value)))
             .collect();
-        Ok(Place {
+        Ok(Target {
             address,
             database: decode(database),
             parameters,
