@@ -48,7 +48,9 @@ build/auth_web.so: FORCE
 	@scripts/quiet 'building auth_web.so ($(call files,src include build.rs) files)' \
 		$(CARGO) build --release $(QUIET) $(CARGO_FLAGS)
 	@mkdir -p build
-	@cmp -s $(TARGET_DIR)/release/libauth_web.so $@ || cp $(TARGET_DIR)/release/libauth_web.so $@
+	@# Never in place: an OpenSIPS that has it loaded would die.
+	@cmp -s $(TARGET_DIR)/release/libauth_web.so $@ || \
+		{ cp $(TARGET_DIR)/release/libauth_web.so $@.new && mv $@.new $@; }
 
 FORCE:
 

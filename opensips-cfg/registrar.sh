@@ -70,6 +70,10 @@ fail() {
 # Who takes the calls of devices, address:port. What comes from there over UDP goes to the devices.
 : "${NEXT_HOP:=127.0.0.1:5070}"
 
+# Whether a device calls without credentials from where it registered, over UDP as well: yes only where the
+# network lets nobody in with a forged source address.
+: "${TRUST_UDP_SOURCE:=no}"
+
 # Registrations at carriers: seconds where the table says nothing, at the least (both with SQLite as
 # schema/sqlite/registrant.sql has them), and between looks, which are 10 or more.
 : "${REGISTRANT_DEFAULT_EXPIRES:=3600}"
@@ -109,6 +113,10 @@ number DEFAULT_EXPIRES 1 "$MAX_EXPIRES"
 number REGISTRANT_DEFAULT_EXPIRES 1 31536000
 number REGISTRANT_MIN_EXPIRES 1 "$REGISTRANT_DEFAULT_EXPIRES"
 number REGISTRANT_INTERVAL 10 3600
+case "$TRUST_UDP_SOURCE" in
+yes | no) ;;
+*) fail "TRUST_UDP_SOURCE must be yes or no, not '$TRUST_UDP_SOURCE'" ;;
+esac
 case "$LOG_TO_STDERR" in
 yes | no) ;;
 *) fail "LOG_TO_STDERR must be yes or no, not '$LOG_TO_STDERR'" ;;
@@ -150,7 +158,7 @@ export OPENSIPS_MODULES LOG_LEVEL LOG_TO_STDERR UDP_WORKERS TCP_WORKERS AUTH_WEB
 	ADVERTISED_ADDRESS DB_URL DB_MODULE SQL_MODULE SQL_QUERY DUP_CSEQ ACCOUNT_TTL ACCOUNT_GRACE \
 	REDIS_HOST REDIS_PORT REDIS_LOGIN REDIS_DATABASE REDIS_TIMEOUT \
 	REGISTRAR_SECRET HTTP_TIMEOUT DIGEST_ALGORITHMS TOKEN_ALGORITHMS TOKEN_LEEWAY \
-	DEFAULT_EXPIRES MAX_EXPIRES NAT_EXPIRES NEXT_HOP \
+	DEFAULT_EXPIRES MAX_EXPIRES NAT_EXPIRES NEXT_HOP TRUST_UDP_SOURCE \
 	REGISTRANT_EXPIRY REGISTRANT_INTERVAL
 
 # Values stand in quotes there: one that ends them would be script.

@@ -62,7 +62,13 @@ fn trials() -> Vec<Trial> {
         trunks::SCENARIOS,
     ]
     .concat();
-    let of_mysql = [accounts::OF_MYSQL, grants::OF_MYSQL, jambonz::SCENARIOS].concat();
+    let of_mysql = [
+        accounts::OF_MYSQL,
+        calls::OF_MYSQL,
+        grants::OF_MYSQL,
+        jambonz::SCENARIOS,
+    ]
+    .concat();
     setting
         .cores()
         .iter()

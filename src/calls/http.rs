@@ -332,7 +332,8 @@ impl Call {
             },
             Verdict::Denied { .. } => (None, Vec::new()),
         };
-        let expires = expires.and_then(|seconds| i32::try_from(seconds).ok());
+        // More than fits the script's integers is the most that does.
+        let expires = expires.map(|seconds| i32::try_from(seconds).unwrap_or(i32::MAX));
         let set = self.set(
             self.outputs.grant,
             Value::Text(answer.grant.json().as_bytes()),

@@ -10,6 +10,36 @@ pub const SCENARIOS: &[Scenario] = &[
     ("calls to a device", to_device),
 ];
 
+/// They have a registrar to themselves.
+pub const OF_MYSQL: &[Scenario] = &[("a source address of UDP proves nobody", sources)];
+
+/// As the registrar is shipped, a device calls by its connection, and over UDP by its credentials.
+fn sources(group: &Group) -> Result<(), String> {
+    // The registrar of the group trusts the addresses of UDP.
+    group.stop();
+    let mut site = group.setting.site(&group.core, group.backend)?;
+    site.settings = vec![("TRUST_UDP_SOURCE", "no".to_string())];
+    let _instance = site.start(&group.core)?;
+    let hop = Hop::new(&site)?;
+    let mut device = Device::new(&site, "mary", "a.example")?;
+    device.register()?;
+    device.new_call();
+    expect(device.ask(&Request::invite())?, 407)?;
+    hop.silent()?;
+    let called = std::thread::scope(|scope| {
+        let hop = scope.spawn(|| hop.answer("INVITE", "486 Busy Here"));
+        expect(device.authorize(&Request::invite(), "secret")?, 486)?;
+        hop.join().map_err(|_| "a panic".to_string())?
+    })?;
+    with_hooks(&called, "mary@a.example")?;
+    let mut device = Device::over(Transport::Tcp, &site, "mary", "a.example")?;
+    device.register()?;
+    device.new_call();
+    device.send(&Request::invite())?;
+    with_hooks(&hop.answer("INVITE", "486 Busy Here")?, "mary@a.example")?;
+    expect(device.receive()?, 486).map(drop)
+}
+
 /// Complains unless exactly the grant's hooks came along.
 fn with_hooks(invite: &str, aor: &str) -> Result<(), String> {
     for (name, value) in [
@@ -91,13 +121,15 @@ fn hooks(group: &Group) -> Result<(), String> {
         "X-Call-Hook: https://evil.example",
         "x-call-hook: https://evil.example",
         "X-Call-Hook : https://evil.example",
-        "X-CALL-STATUS-HOOK\t: https://evil.example",
+        "X-CALL-STATUS-HOOK  : https://evil.example",
         "X-Registered-User: evil",
         "X-Call-Hook:\r\n https://evil.example",
         "X-CALL-HOOK:https://evil.example\r\nX-Call-Hook: https://evil.example",
-        "x-Registered-User \t : evil@a.example",
+        "x-Registered-User  : evil@a.example",
         "P-Asserted-Identity: <sip:evil@a.example>",
+        "P-Preferred-Identity: <sip:evil@a.example>",
         "Remote-Party-ID: <sip:evil@a.example>",
+        "X-JWT: evil",
     ] {
         device.new_call();
         device.send(&Request::invite().with(line))?;

@@ -345,7 +345,21 @@ fn early(group: &Group) -> Result<(), String> {
         let device = mary(site, transport)?;
         let mut call = Call::of(device, site, &hop, &["183 Session Progress"])?;
         call.reaches_hop(&hop, &call.request("PRACK"))?;
-        call.reaches_hop(&hop, &call.request("UPDATE"))?;
+        // What it says of itself, and its credentials, go no further.
+        let says = [
+            "P-Asserted-Identity: <sip:evil@a.example>",
+            "p-preferred-identity: <sip:evil@a.example>",
+            "Remote-Party-ID: <sip:evil@a.example>",
+            "Authorization: evil",
+            "Proxy-Authorization: evil",
+            "X-JWT: evil",
+            "X-Registered-User: evil",
+        ];
+        let update = call.request("UPDATE").with(says.join("\r\n"));
+        let got = call.reaches_hop(&hop, &update)?;
+        if got.contains("evil") {
+            return Err(format!("what the device said is still there:\n{got}"));
+        }
         call.reaches_device(site, &hop, "UPDATE")?;
         // Wherever it says that it is for, it is for the other side.
         for request in led_away(&call, &elsewhere.place()?, "INFO") {
@@ -376,7 +390,8 @@ fn proxied(
     transport: Transport,
 ) -> Result<(), String> {
     let first = format!("<sip:proxy@127.0.0.1:{};lr>", site.next_hop);
-    let second = "<sip:inner@192.0.2.1;lr>".to_string();
+    // More than OpenSIPS hands out of all headers of a name at once.
+    let second = format!("<sip:inner@192.0.2.1;lr;did={}>", "x".repeat(600));
     let lines = format!(
         "Record-Route: {second}\r\nRecord-Route: {first}\r\n{}",
         contact(site)
@@ -394,10 +409,14 @@ fn proxied(
             return Err(format!("the way is not by {first}, {second}:\n{got}"));
         }
         let nowhere = format!("<sip:{};lr>", elsewhere.place()?);
+        // To a reader that looks for brackets alone, this is the first one.
+        let named = format!("{first}, \"x>y\" {nowhere}");
         for wrong in [
             vec![&first],
             vec![&second, &first],
             vec![&first, &nowhere],
+            vec![&named, &second],
+            vec![&named],
             vec![&first, &second, &second],
             vec![],
         ] {
@@ -671,6 +690,15 @@ fn astray(group: &Group) -> Result<(), String> {
         format!("Record-Route: <sip:{place};lr>, {far}"),
         format!("Record-Route: <sip:{place};lr>\r\nRecord-Route: {led}"),
         "Record-Route: <sip:elsewhere.example;lr>".to_string(),
+        // To a reader that looks for brackets alone it ends in the display name.
+        format!("Record-Route: \"x>y\" {far}"),
+        format!("Record-Route: <sip:{place};lr>, \"x>y\" {far}"),
+        format!("Record-Route: <sip:{place};lr>\r\nRecord-Route: \"x, <y>\" {far}"),
+        format!("Record-Route: {}", far.trim_matches(['<', '>'])),
+        format!(
+            "Record-Route: <sip:{place};lr;x={}>, {far}",
+            "y".repeat(600)
+        ),
     ] {
         device.new_call();
         expect(device.ask(&Request::invite().with(line.clone()))?, 403)

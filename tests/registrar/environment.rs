@@ -43,6 +43,11 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ),
     ("REGISTRANT_INTERVAL", "9", "REGISTRANT_INTERVAL must be"),
     ("LOG_TO_STDERR", "1", "LOG_TO_STDERR must be yes or no"),
+    (
+        "TRUST_UDP_SOURCE",
+        "1",
+        "TRUST_UDP_SOURCE must be yes or no",
+    ),
     ("DB_URL", "postgres://localhost/x", "DB_URL must begin with"),
     ("TLS_PORT", "5061", "TLS_PORT and WSS_PORT need"),
 ];
