@@ -481,12 +481,36 @@ fn of_no_call(group: &Group) -> Result<(), String> {
             }
         }
     }
+    // Who has us for an outbound proxy says so, and it makes no difference.
+    for line in [
+        ours.clone(),
+        ours.replace(";lr", ";transport=udp;lr"),
+        ours.replace(";lr", ";lr=on"),
+        ours.replace("Route: <", "route:<"),
+    ] {
+        let mut other = Device::new(site, "john", "a.example")?;
+        let register = Request::register().with(line.clone());
+        expect(other.authorize(&register, "secret")?, 200).map_err(|e| format!("{line}: {e}"))?;
+        device.new_call();
+        device.send(&Request::invite().with(line.clone()))?;
+        let invite = hop.answer("INVITE", "486 Busy Here")?;
+        if invite.contains("\r\nRoute:") || invite.contains("\r\nroute:") {
+            return Err(format!("our own Route went on:\n{invite}"));
+        }
+        expect(device.receive()?, 486)?;
+    }
     // Nor is a call sent past the next hop.
     for route in ["<sip:127.0.0.1:9;lr>", "<sip:127.0.0.1:9>"] {
         let elsewhere = Request::invite().with(format!("Route: {route}"));
         expect(device.ask(&elsewhere)?, 403)?;
         let elsewhere = Request::invite().with(format!("{ours}, {route}"));
         expect(device.ask(&elsewhere)?, 403)?;
+        let elsewhere = Request::invite().with(format!("{ours}\r\nRoute: {route}"));
+        expect(device.ask(&elsewhere)?, 403)?;
+        let named = ours.replace("Route: <", &format!("Route: \"x>y\" {route}, <"));
+        expect(device.ask(&Request::invite().with(named))?, 403)?;
+        let mixed = ours.replace(";lr>", &format!(";lr>,{route}"));
+        expect(device.ask(&Request::register().with(mixed))?, 403)?;
     }
     hop.silent()?;
     // Of a call that there is, all three have to be right.
