@@ -7,7 +7,7 @@ use harness::device::{Device, Question, Reply};
 use harness::digest::Response;
 use harness::endpoint::Endpoint;
 use harness::hop::Hop;
-use harness::instance::{Config, Instance};
+use harness::instance::Instance;
 use harness::keys::Key;
 use harness::profiles::Content;
 use harness::setting::Setting;
@@ -17,9 +17,6 @@ use harness::tokens::{now, token};
 
 const FILE: &str = "bearer.cfg";
 
-/// What the script asks until somebody writes another URL there.
-const URL: &str = "http://127.0.0.1:8080/";
-
 const DOMAIN: &str = "a.example";
 
 const USERS: &str = "a.example:caller:secret\na.example:mary:secret\nb.example:caller:secret\n";
@@ -27,19 +24,8 @@ const USERS: &str = "a.example:caller:secret\na.example:mary:secret\nb.example:c
 /// Calls of SIPp.
 const CALLS: usize = 20;
 
-struct WithEndpoint(Shipped, String);
-
-impl Config for WithEndpoint {
-    fn render(&self, core: &Core, port: u16) -> String {
-        let line = |url: &str| format!("modparam(\"auth_web\", \"http_url\", \"{url}\")");
-        self.0
-            .render(core, port)
-            .replace(&line(URL), &line(&self.1))
-    }
-}
-
 /// The script, with users of the tag of their names who all sign with this key.
-fn script(setting: &Setting, key: &Key, endpoint: &Endpoint) -> Result<WithEndpoint, String> {
+fn script(setting: &Setting, key: &Key, endpoint: &Endpoint) -> Result<Shipped, String> {
     let mut content = Content::default();
     for (tag, username) in [
         ("caller", "caller@a.example"),
@@ -53,7 +39,7 @@ fn script(setting: &Setting, key: &Key, endpoint: &Endpoint) -> Result<WithEndpo
     }
     let database = setting.servers.create(Backend::Sqlite, &content)?;
     let shipped = Shipped::read(FILE, &harness::module(), &database)?;
-    Ok(WithEndpoint(shipped, endpoint.url()))
+    Ok(shipped.asking(&endpoint.url()))
 }
 
 /// A token with the scope that is wanted; `exp` as it is to be written.

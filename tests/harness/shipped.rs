@@ -26,6 +26,15 @@ impl Shipped {
             url: database.url.clone(),
         })
     }
+
+    /// With this endpoint in place of the one that the scripts ask until somebody writes another there.
+    pub fn asking(mut self, url: &str) -> Shipped {
+        let line = |url: &str| format!("modparam(\"auth_web\", \"http_url\", \"{url}\")");
+        self.text = self
+            .text
+            .replace(&line("http://127.0.0.1:8080/"), &line(url));
+        self
+    }
 }
 
 impl Config for Shipped {

@@ -8,7 +8,7 @@ use harness::device::{Device, LIMIT, Question, Reply};
 use harness::digest::Response;
 use harness::endpoint::Endpoint;
 use harness::hop::Hop;
-use harness::instance::{Config, Instance};
+use harness::instance::Instance;
 use harness::server::wait_for;
 use harness::shipped::Shipped;
 use libtest_mimic::Trial;
@@ -16,9 +16,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const FILE: &str = "http_authorize.cfg";
-
-/// What the script asks until somebody writes another URL there.
-const URL: &str = "http://127.0.0.1:8080/";
 
 /// The trial of one core.
 pub fn trials(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
@@ -33,22 +30,10 @@ pub fn trials(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
     trials
 }
 
-/// The script with another endpoint.
-struct WithEndpoint(Shipped, String);
-
-impl Config for WithEndpoint {
-    fn render(&self, core: &Core, port: u16) -> String {
-        let line = |url: &str| format!("modparam(\"auth_web\", \"http_url\", \"{url}\")");
-        self.0
-            .render(core, port)
-            .replace(&line(URL), &line(&self.1))
-    }
-}
-
-fn script(endpoint: &Endpoint) -> Result<WithEndpoint, String> {
+fn script(endpoint: &Endpoint) -> Result<Shipped, String> {
     // It uses no database, and names one in a comment only.
     let shipped = Shipped::read(FILE, &harness::module(), &Database::nowhere(Backend::Mysql))?;
-    Ok(WithEndpoint(shipped, endpoint.url()))
+    Ok(shipped.asking(&endpoint.url()))
 }
 
 /// Nobody is bound by somebody else, nor for longer than was granted.

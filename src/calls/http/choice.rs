@@ -47,24 +47,24 @@ pub fn choose(
     if authorization.len().max(proxy_authorization.len()) > MAX_HEADERS {
         return Err(CredentialsError::TooManyHeaders);
     }
-    let all = || authorization.iter().chain(proxy_authorization);
-    let mut user = None;
-    for value in all() {
-        let name = match Credentials::username_of(value) {
-            // Whose it is, the core does not ask either.
-            Ok(None) => continue,
-            Ok(Some(name)) => name,
-            Err(error) => return Err(error),
-        };
-        if user.get_or_insert_with(|| name.clone()) != &name {
-            return Err(CredentialsError::SeveralUsers);
-        }
+    // Whom each names, in the order in which they are chosen from; nobody where the core does not look
+    // for a name either.
+    let all = authorization.iter().chain(proxy_authorization);
+    let names = all
+        .map(|value| Credentials::username_of(value))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut named = names.iter().flatten();
+    let user = named.next();
+    if named.any(|name| Some(name) != user) {
+        return Err(CredentialsError::SeveralUsers);
     }
-    let of_core = proxy_authorization.first().or(authorization.first());
-    let is_digest = |value: &Vec<u8>| matches!(Credentials::username_of(value), Ok(Some(name)) if !name.is_empty());
-    if of_core.is_some_and(is_digest)
-        && let Some(name) = core_username()
-        && user.as_ref() != Some(&name)
+    let of_core = match proxy_authorization.is_empty() {
+        true => names.first(),
+        false => names.get(authorization.len()),
+    };
+    if let Some(Some(name)) = of_core
+        && !name.is_empty()
+        && core_username().is_some_and(|core| core != *name)
     {
         return Err(CredentialsError::Ambiguous);
     }
