@@ -31,7 +31,7 @@ mod webhooks;
 pub use answer::{Answer, Ban, GrantValue, Verdict};
 pub use ban::Bans;
 pub use basic::Basic;
-pub use client::{BasicFor, Client, ClientConfig, ClientError};
+pub use client::{BasicFor, Client, ClientConfig, ClientError, MAX_IDLE_AGE};
 pub use document::Documents;
 pub use endpoint::{Endpoint, EndpointDefaults, EndpointRow, Method};
 pub use error::{Cause, EndpointError};

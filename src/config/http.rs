@@ -4,8 +4,8 @@ use super::avp_list::{self, AvpSource};
 use super::raw::{ConfigError, Raw};
 use crate::digest::PARTS;
 use crate::http::{
-    Basic, Client, ClientConfig, Endpoint, EndpointDefaults, Method, SIGNATURE_HEADER,
-    SignatureKey, Trust,
+    Basic, Client, ClientConfig, Endpoint, EndpointDefaults, MAX_IDLE_AGE, Method,
+    SIGNATURE_HEADER, SignatureKey, Trust,
 };
 use crate::store::{endpoints::EndpointTables, url};
 use std::{sync::Arc, time::Duration};
@@ -104,7 +104,7 @@ impl Http {
             breaker_failures: u32::try_from(failures).unwrap_or(u32::MAX),
             breaker_time: Duration::from_secs(seconds("http_breaker_time", 10)?.into()),
             blacklist_time: seconds("blacklist_time", 3600)?,
-            ..ClientConfig::default()
+            max_idle_age: MAX_IDLE_AGE,
         };
         Client::new(client.clone()).map_err(|error| ConfigError::Other {
             name: "http_tls_ca".into(),

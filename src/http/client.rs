@@ -16,7 +16,6 @@ use super::endpoint::Endpoint;
 use super::error::{Cause, EndpointError};
 use super::request::{MAX_QUERY, Payload};
 use super::resolver::Memory;
-use super::signature::SIGNATURE_HEADER;
 use super::tls::{Trust, TrustError};
 use super::transport::{Phase, Progress, connector};
 use super::url::EndpointUrl;
@@ -47,6 +46,12 @@ pub struct ClientConfig {
     pub blacklist_time: u32,
 }
 
+/// For how long a connection is kept that nobody uses. Below what web servers commonly allow, so that we
+/// close first.
+pub const MAX_IDLE_AGE: Duration = Duration::from_secs(15);
+
+/// For unit tests; what parameters mean that are not set is in config/http.rs alone.
+#[cfg(test)]
 impl Default for ClientConfig {
     fn default() -> Self {
         ClientConfig {
@@ -54,10 +59,9 @@ impl Default for ClientConfig {
             connect_timeout: Duration::from_secs(2),
             trust: Trust::System,
             user_agent: concat!("auth_web/", env!("CARGO_PKG_VERSION")).to_owned(),
-            signature_header: SIGNATURE_HEADER.to_owned(),
+            signature_header: super::signature::SIGNATURE_HEADER.to_owned(),
             max_idle: 256,
-            // Below what web servers commonly allow, so that we close first.
-            max_idle_age: Duration::from_secs(15),
+            max_idle_age: MAX_IDLE_AGE,
             breaker_failures: 5,
             breaker_time: Duration::from_secs(30),
             blacklist_time: 3600,
