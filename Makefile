@@ -2,16 +2,15 @@
 
 CARGO ?= cargo
 CARGO_FLAGS ?= --locked
-# Where cargo leaves what it builds.
+# Cargo's output directory.
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 DESTDIR ?=
-# Where OpenSIPS looks for modules; found by scripts/install where it is not given.
+# Where OpenSIPS looks for modules; detected by scripts/install if not given.
 MODULES_DIR ?=
 DROP_IN ?= 0
 KEEP ?= 0
 V ?= 0
-# A build says in a line what it is, and shows what compilers print only where they fail; with V=1, all
-# of it.
+# A build prints one line, and compiler output only on failure; with V=1, all output.
 QUIET := $(if $(filter 1,$(V)),,--quiet)
 CORE = $(MAKE) --no-print-directory -C tests/core
 # Builds and runs a benchmark.
@@ -20,7 +19,7 @@ scripts/quiet 'building the benchmark of $(1) ($(call files,benches/$(1) tests/h
 	$(CARGO) bench --no-run $(QUIET) $(CARGO_FLAGS) --bench $(1) && \
 AUTH_WEB_SO=$(CURDIR)/build/auth_web.so $(CARGO) bench $(CARGO_FLAGS) --bench $(1)
 endef
-# How many there are.
+# The number of source files.
 files = $(words $(shell find $(1) -name '*.rs' -o -name '*.c' -o -name '*.h'))
 
 .PHONY: all help test demo bench bench-http load fuzz fuzz-core docker-test abi-check install uninstall lint clean standin FORCE
@@ -48,13 +47,13 @@ build/auth_web.so: FORCE
 	@scripts/quiet 'building auth_web.so ($(call files,src include build.rs) files)' \
 		$(CARGO) build --release $(QUIET) $(CARGO_FLAGS)
 	@mkdir -p build
-	@# Never in place: an OpenSIPS that has it loaded would die.
+	@# Never in place: an OpenSIPS that has it loaded would crash.
 	@cmp -s $(TARGET_DIR)/release/libauth_web.so $@ || \
 		{ cp $(TARGET_DIR)/release/libauth_web.so $@.new && mv $@.new $@; }
 
 FORCE:
 
-# The small program that loads the module where there is no OpenSIPS.
+# The small program that loads the module if there is no OpenSIPS.
 standin:
 	@scripts/packages demo
 	@$(CORE) --question || scripts/quiet \
@@ -89,7 +88,7 @@ fuzz:
 	@scripts/packages build fuzz
 	@for target in token key jwk authorization; do fuzz/run.sh $$target $(or $(SECONDS),60) || exit 1; done
 
-# One core after the other, from another seed each time; a failure says from which.
+# One core after the other, with a new seed each time; a failure prints its seed.
 fuzz-core: all
 	@scripts/packages test
 	@scripts/quiet 'building the comparison of parsers ($(call files,tests/parsers tests/harness) files)' \

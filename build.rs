@@ -5,8 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What glibc 2.34 moved into libc.so.6, by the library that it was in before. Each symbol is there
-/// still under its old version too.
+/// The symbols that glibc 2.34 moved into libc.so.6, by the library that they came from. Each is
+/// still available under its old version, too.
 const MOVED: [(&str, &[&str]); 3] = [
     (
         "pthread",
@@ -57,7 +57,7 @@ fn main() {
     println!("cargo:rustc-cdylib-link-arg=-Wl,--no-whole-archive");
     println!("cargo:rustc-cdylib-link-arg=-Wl,-Bsymbolic");
     println!("cargo:rustc-cdylib-link-arg=-Wl,-z,relro,-z,now");
-    // Tests and benchmarks of the layers below link the library with no OpenSIPS around.
+    // Tests and benchmarks of the lower layers link the library without OpenSIPS.
     println!("cargo:rustc-link-arg=-Wl,--unresolved-symbols=ignore-all");
 }
 
@@ -83,7 +83,7 @@ fn compile_shim() {
     build.compile("shim");
 }
 
-/// The enums that are made of the rows of src/shim/exports.h.
+/// The enums that are made from the rows of src/shim/exports.h.
 const ROWS: [&str; 4] = ["aw_function", "aw_statistic", "aw_command", "aw_argument"];
 
 /// Names their variants as Rust does: `AW_FUNCTION_jwt_sign` is `JwtSign`.
@@ -111,7 +111,7 @@ fn bind_interface(out: &Path) {
         .header("include/auth_web.h")
         .header("include/opensips/abi.h")
         .clang_arg("-Isrc/shim")
-        .allowlist_function("aw_.*") // aw_rs_* are ours: src/lib.rs holds them against this
+        .allowlist_function("aw_.*") // aw_rs_* are ours: src/lib.rs checks them against this
         .allowlist_type("aw_.*")
         .allowlist_type("osips_(module_exports|str)")
         .allowlist_var("(aw|AW)_.*")
@@ -129,12 +129,12 @@ fn bind_interface(out: &Path) {
         .expect("OUT_DIR can be written");
 }
 
-/// Lets the module load on an older glibc than the one it is linked on: on 2.31, which is that of
-/// Debian 11 and of the official OpenSIPS image.
+/// Lets the module load on an older glibc than the one it is linked on: 2.31, the version in Debian
+/// 11 and in the official OpenSIPS image.
 ///
-/// A linker takes the newest version of a symbol. It is shown small libraries instead that have the
-/// older one, under the name by which both old and new systems know them; src/shim/glibc.c has what
-/// this does not reach.
+/// A linker takes the newest version of a symbol. It is given small stub libraries instead that
+/// have the older one, under the names that both old and new systems know; src/shim/glibc.c covers
+/// the rest.
 fn link_for_older_glibc(out: &Path) {
     let target = |name: &str| env::var(format!("CARGO_CFG_TARGET_{name}")).unwrap_or_default();
     let base = match target("ARCH").as_str() {
@@ -147,7 +147,7 @@ fn link_for_older_glibc(out: &Path) {
     let mut where_is = compiler.to_command();
     let found = where_is.arg("-print-file-name=libpthread.so").output();
     if found.is_ok_and(|output| output.stdout.contains(&b'/')) {
-        // It is a library of its own here: this glibc is old itself.
+        // It is a separate library here: this glibc is itself old.
         return;
     }
     let folder = out.join("glibc");

@@ -1,7 +1,10 @@
-//! The module at work, in a minute: a core, an SQLite database with two profiles, and SIP requests
-//! with good and bad tokens. Prints what was sent, what was answered, and why.
+//! The module in action, in a minute: a core, an SQLite database with two profiles, and SIP
+//! requests with good and bad tokens. Prints what was sent, what was answered, and why.
 //!
-//! `KEEP=1` leaves the core running, and says what to type next.
+//! `KEEP=1` leaves the core running, and prints what to type next.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use harness::core::{self, Core};
 use harness::database::{Backend, Database, Servers};
@@ -11,10 +14,8 @@ use harness::profiles::Content;
 use harness::shipped::Shipped;
 use harness::sipp;
 use harness::tokens::{b64, now, token, with_broken_signature};
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
-/// The script that is shown, in opensips-cfg.
+/// The script used by the demo, in opensips-cfg.
 const SCRIPT: &str = "jwt_authorize.cfg";
 
 fn main() -> ExitCode {
@@ -31,7 +32,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// A request: what it shows, and what must come back.
+/// A request: what it demonstrates, and the expected answer.
 struct Request {
     what: &'static str,
     username: &'static str,
@@ -94,7 +95,7 @@ fn run() -> Result<bool, String> {
     Ok(as_expected)
 }
 
-/// The newest OpenSIPS that can read SQLite; else the stand-in.
+/// The newest OpenSIPS with SQLite support, or else the stand-in.
 fn choose() -> Core {
     let driver = Backend::Sqlite.opensips_module();
     let real = core::opensips()
@@ -207,7 +208,7 @@ fn requests(rsa: &Key, secret: &Key) -> Vec<Request> {
     ]
 }
 
-/// Sends it with SIPp; status and reason of the answer.
+/// Sends it with SIPp; returns status and reason of the answer.
 fn send(instance: &Instance, request: &Request, folder: &Path) -> Result<String, String> {
     let rows = [vec![request.username.to_string(), request.header.clone()]];
     let run = sipp::Run {
@@ -219,7 +220,7 @@ fn send(instance: &Instance, request: &Request, folder: &Path) -> Result<String,
     Ok(log.trim().to_string())
 }
 
-/// Why it was answered so: the module's own words in the log of the core, where it was asked.
+/// The reason for the answer: the module's message in the core's log, if it was called.
 fn reason(log: &str, request: &Request) -> String {
     let refused = log
         .lines()
@@ -232,7 +233,7 @@ fn reason(log: &str, request: &Request) -> String {
     }
 }
 
-/// Leaves everything as it is, and says how to go on.
+/// Leaves everything running, and prints how to go on.
 fn keep(
     instance: Instance,
     servers: Servers,

@@ -1,5 +1,5 @@
-//! The library holds calls into the OpenSIPS core, whose symbols are there only when OpenSIPS
-//! loads it. No fuzz target reaches such a call, so they may stay unresolved.
+//! The library contains calls into the OpenSIPS core, whose symbols only exist when OpenSIPS loads
+//! it. No fuzz target reaches such a call, so they may stay unresolved.
 
 fn main() {
     println!("cargo:rustc-link-arg=-Wl,--unresolved-symbols=ignore-all");

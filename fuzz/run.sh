@@ -1,12 +1,12 @@
 #!/bin/sh
 # Runs a fuzz target for some seconds: fuzz/run.sh token|key|jwk|authorization [SECONDS, default 60]
 # Or only builds all of them: fuzz/run.sh --build
-# Or keeps what runs have found, so that the next begins there: fuzz/run.sh --keep token|key|jwk|authorization
+# Or keeps what runs have found, as a start for the next: fuzz/run.sh --keep token|key|jwk|authorization
 #
-# With cargo-fuzz, `cargo +nightly fuzz run TARGET` does the same with sanitizers. This way needs
-# nothing but the stable toolchain and a C++ compiler. What is found goes to fuzz/artifacts, new
-# inputs to the build folder. The corpus beside this script is only read, until --keep adds to it
-# those that reach code which it does not; nothing that looks like a private key.
+# With cargo-fuzz, `cargo +nightly fuzz run TARGET` does the same with sanitizers. This script needs
+# only the stable toolchain and a C++ compiler. Findings go to fuzz/artifacts, new inputs to the
+# build folder. The corpus next to this script is only read, until --keep adds inputs that reach new
+# code; nothing that looks like a private key.
 set -eu
 task=run
 case "$1" in
@@ -20,12 +20,13 @@ seconds=${2:-60}
 here=$(cd "$(dirname "$0")" && pwd)
 cargo=${CARGO:-cargo}
 host=$(rustc -vV | sed -n 's/^host: //p')
-# The module's own build folder, where procedural macros and build scripts are built already.
+# The module's own build folder, where procedural macros and build scripts are already built.
 case "${CARGO_TARGET_DIR:=$(dirname "$here")/target}" in
 /*) ;;
 *) CARGO_TARGET_DIR=$PWD/$CARGO_TARGET_DIR ;;
 esac
-# Coverage is wanted of what is fuzzed alone, not of build scripts: hence the explicit target.
+# Coverage is only needed for the code being fuzzed, not for build scripts: hence the explicit
+# target.
 RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Ccodegen-units=1
   -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters
   -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares"
@@ -48,8 +49,8 @@ run)
 keep)
 	kept=$(mktemp -d)
 	trap 'rm -rf "$kept"' EXIT
-	# A merge adds to the first folder what the others have beyond it; it is told nothing of how often
-	# code is reached, or there would be thousands.
+	# A merge adds to the first folder what the others have beyond it; it ignores how often code is
+	# reached, or there would be thousands.
 	cp -r "$corpus/." "$kept"
 	fuzz -set_cover_merge=1 -use_counters=0 -use_cmp=0 -max_len=1000 "$kept" "$found"
 	mkdir -p "$corpus/found"

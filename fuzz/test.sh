@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs all fuzz targets at the same time, FUZZ_SECONDS each (default 60; 0 leaves them out), and
-# counts them as cargo counts tests. Words given to it choose by name, as with cargo's tests.
+# Runs all fuzz targets in parallel, FUZZ_SECONDS each (default 60; 0 skips them), and counts them
+# as cargo counts tests. Arguments select targets by name, as with cargo's tests.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 seconds=${FUZZ_SECONDS:-60}

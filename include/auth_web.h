@@ -20,7 +20,7 @@ typedef struct aw_str {
 	size_t len;
 } aw_str;
 
-/* A SIP request, a pseudo-variable's specification: opaque on both sides. */
+/* A SIP request and a pseudo-variable's specification: opaque on both sides. */
 typedef void aw_msg;
 typedef void aw_spec;
 
@@ -31,7 +31,7 @@ int aw_log_enabled(int level);
 void aw_log(int level, const char *function, aw_str msg);
 
 /* ---- the hosting core ---- */
-/* The release of the core as major * 100 + minor (304, 305, 306, 400), 0 where it is unknown. */
+/* The release of the core as major * 100 + minor (304, 305, 306, 400), 0 if it is unknown. */
 int aw_core_release(void);
 
 /* From mod_init: asks for the process that runs aw_rs_loader. */
@@ -44,8 +44,8 @@ typedef struct aw_value {
 	int number;
 	aw_str text; /* valid until the next call into the core */
 } aw_value;
-/* Parses text, which must be one pseudo-variable and nothing behind it. NULL where it is not. The
- * result is never freed: specifications live as long as the process. */
+/* Parses text, which must be exactly one pseudo-variable. NULL if it is not. The result is never
+ * freed: specifications live as long as the process. */
 aw_spec *aw_pv_parse(aw_str text);
 int aw_pv_get(aw_msg *msg, aw_spec *spec, aw_value *out);
 int aw_pv_set(aw_msg *msg, aw_spec *spec, const aw_value *value);
@@ -56,14 +56,14 @@ int aw_avp_add(int id, const aw_value *value);
 
 /* ---- SQL databases (the DB API; query only) ---- */
 typedef struct aw_db aw_db;
-/* What db_bind_mod says to this URL: NULL where no module serves it. */
+/* The result of db_bind_mod for this URL: NULL if no module serves it. */
 aw_db *aw_db_bind(aw_str url);
 /* A connection of this process, NULL on failure. */
 void *aw_db_open(aw_db *db, aw_str url);
 void aw_db_close(aw_db *db, void *con);
-/* One query: columns of table where key_column = key_value (all rows where key_column.s is NULL).
+/* One query: columns of table where key_column = key_value (all rows if key_column.s is NULL).
  * Negative on failure. The result is read with aw_db_rows and aw_db_cell and released with
- * aw_db_free; some drivers leave it NULL where there are no rows. */
+ * aw_db_free; some drivers leave it NULL if there are no rows. */
 int aw_db_query(aw_db *db, void *con, aw_str table, const aw_str *columns, int n_columns,
 	aw_str key_column, aw_str key_value, void **result);
 int aw_db_rows(const void *result);
@@ -76,7 +76,7 @@ typedef struct aw_cell {
 } aw_cell;
 int aw_db_cell(const void *result, int row, int column, aw_cell *out);
 void aw_db_free(aw_db *db, void *con, void *result);
-/* Name of the table that holds the versions of tables. */
+/* Name of the table that holds the table versions. */
 const char *aw_db_version_table(void);
 
 /* ---- CacheDB (counters only) ---- */
@@ -86,42 +86,42 @@ void *aw_cachedb_open(aw_cachedb *cdb, aw_str url);
 void aw_cachedb_close(aw_cachedb *cdb, void *con);
 int aw_cachedb_set(aw_cachedb *cdb, void *con, aw_str key, aw_str value, int expires);
 int aw_cachedb_add(aw_cachedb *cdb, void *con, aw_str key, int n, int expires, int *new_value);
-/* 1 found, 0 not there, negative on failure. */
+/* 1 if found, 0 if not, negative on failure. */
 int aw_cachedb_counter(aw_cachedb *cdb, void *con, aw_str key, int *value);
 
 /* ---- entry points ---- */
 
-/* One modparam: text, or number where text is NULL. Negative refuses it. */
+/* One modparam: text, or number if text is NULL. A negative result refuses it. */
 int aw_rs_modparam(const char *name, const char *text, int number);
 int aw_rs_mod_init(void);
 int aw_rs_child_init(int rank);
 void aw_rs_destroy(void);
 
-/* What an asynchronous function leaves for the shim: nothing (fd is -1, and queued 0) where the
- * work is already done and the function's return value is the script's return code. */
+/* What an asynchronous function leaves for the shim: nothing (fd is -1, and queued 0) if the work
+ * is already done and the function's return value is the script's return code. */
 typedef struct aw_async {
 	int fd;
 	int queued; /* it waits without a descriptor, and is resumed by aw_queue_resume */
 	void *param;
-	void *ctx; /* given by the shim: what aw_queue_resume takes, NULL where a descriptor must do */
+	void *ctx; /* given by the shim for aw_queue_resume; NULL if a descriptor is required */
 } aw_async;
-/* Goes on with an asynchronous call: the script's return code, or, with again->fd or again->queued
- * set, another wait with the same param. After a time-out there is no other wait. */
+/* Continues an asynchronous call. Returns the script's return code; or, if again->fd or
+ * again->queued is set, the call waits again with the same param. It does not after a time-out. */
 int aw_rs_resume(aw_msg *msg, void *param, int timed_out, aw_async *again);
 
 /* ---- resuming without a descriptor for each call (async_script_resume_f, register_async_fd) ---- */
 /* Has the core call aw_rs_ready whenever the descriptor is readable, as long as the process lives.
- * Non-zero where the process has no reactor. */
+ * Non-zero if the process has no reactor. */
 int aw_queue_watch(int fd);
-/* Resumes a call that said it was queued: aw_rs_resume is called before this returns. */
+/* Resumes a queued call: aw_rs_resume is called before this returns. */
 void aw_queue_resume(void *ctx);
-/* Calls that were queued are ready to be resumed. */
+/* Queued calls are ready to be resumed. */
 void aw_rs_ready(void);
 
-/* A script function with its arguments, as many as AW_MAX_ARGUMENTS, NULL where the script gives none;
- * async is NULL for the plain call. The script's return code. */
+/* Runs a script function with AW_MAX_ARGUMENTS arguments, NULL where the script gives none; async
+ * is NULL for a synchronous call. Returns the script's return code. */
 int aw_rs_call(enum aw_function function, aw_msg *msg, void *const *arguments, aw_async *async);
-/* What the arguments of each function are: enum aw_argument. */
+/* The kinds of each function's arguments: enum aw_argument. */
 extern const unsigned char aw_arguments[][AW_MAX_ARGUMENTS];
 /* Its name. */
 const char *aw_function_name(enum aw_function function);
@@ -129,7 +129,7 @@ const char *aw_function_name(enum aw_function function);
 /* The process of cache_mode "preload". Never returns. */
 void aw_rs_loader(void);
 
-/* A command of the management interface. Non-zero where the module is not set up. */
+/* A command of the management interface. Non-zero if the module is not set up. */
 int aw_rs_command(enum aw_command command);
 
 unsigned long aw_rs_statistic(enum aw_statistic statistic);

@@ -1,13 +1,14 @@
 #!/bin/sh
-# Fills the environment into registrar.cfg: opensips -f registrar.cfg -p /etc/opensips/registrar.sh
+# Fills settings from the environment into registrar.cfg: opensips -f registrar.cfg -p
+# /etc/opensips/registrar.sh
 #
-# OpenSIPS hands its script to this program and reads back what comes out (its option -p). ${NAME}
-# becomes the value of NAME; a line that begins with #[NAME] counts where NAME has a value, one that
-# begins with #[!NAME] where it has none. Without a value in the environment, NAME is what is
-# written here: this is the one place of all settings and their defaults.
+# OpenSIPS passes its script through this program (its option -p). ${NAME} becomes the value of
+# NAME; a line that begins with #[NAME] is enabled if NAME has a value, one that begins with
+# #[!NAME] if it has none. The defaults for settings missing from the environment are here: this is
+# the only list of all settings.
 set -eu
 
-# What is wrong stops OpenSIPS: what it gets instead of its script is no script.
+# An error stops OpenSIPS: what it gets instead is not a valid script.
 fail() {
 	echo "registrar.sh: $1" >&2
 	echo "registrar.sh refused the environment, see above"
@@ -21,10 +22,11 @@ fail() {
 : "${UDP_WORKERS:=4}"
 : "${TCP_WORKERS:=4}"
 : "${AUTH_WEB:=auth_web.so}"
-# Where it is managed: the path of a socket for the commands of MI; without it there is none.
+# Path of a socket for MI commands; none if empty.
 : "${MI_SOCKET:=}"
 
-# Where it listens. A transport whose port is empty is off; TLS and WSS need certificate and key.
+# Where it listens. A transport with an empty port is disabled; TLS and WSS need certificate and
+# key.
 : "${SIP_ADDRESS:=127.0.0.1}"
 : "${SIP_PORT:=5060}"
 : "${TLS_PORT:=}"
@@ -32,50 +34,49 @@ fail() {
 : "${WSS_PORT:=}"
 : "${TLS_CERTIFICATE:=}"
 : "${TLS_PRIVATE_KEY:=}"
-# The address that is known outside, where it is another.
+# The public address, if it differs.
 : "${ADVERTISED_ADDRESS:=}"
 
 # Accounts, endpoints, contacts, trunks.
 : "${DB_URL:=mysql://opensips:opensipsrw@localhost/opensips}"
 
-# Seconds for which the database is not asked again about an account, and for which what is known of
-# it serves while the database fails.
+# Seconds for which the database is not queried again about an account, and for which its known data
+# remains in use while the database fails.
 : "${ACCOUNT_TTL:=10}"
 : "${ACCOUNT_GRACE:=600}"
 
-# The registrations that other servers read, the nonces that were used, and bans.
+# The registrations that other servers read, used nonces, and bans.
 : "${REDIS_HOST:=127.0.0.1}"
 : "${REDIS_PORT:=6379}"
 : "${REDIS_PASSWORD:=}"
 : "${REDIS_DATABASE:=0}"
 : "${REDIS_TIMEOUT:=1000}" # milliseconds
 
-# At least 16 characters that nobody knows, the same on all machines of a site. There is no default.
+# A secret of at least 16 characters, the same on all machines of a site. There is no default.
 : "${REGISTRAR_SECRET:=}"
 
-# Webhooks: the whole time that one may take in milliseconds, and what devices are challenged with.
+# Webhooks: the total time that one may take, in milliseconds, and the algorithms for challenges.
 : "${HTTP_TIMEOUT:=3000}"
 : "${DIGEST_ALGORITHMS:=MD5}"
 
-# Tokens: what they may be signed with, and seconds by which clocks may differ.
+# Tokens: the allowed signature algorithms, and the tolerated clock difference in seconds.
 : "${TOKEN_ALGORITHMS:=RS256, PS256, ES256, EdDSA, HS256}"
 : "${TOKEN_LEEWAY:=5}"
 
-# Seconds: of a registration where neither side says anything, at the most, and for a device behind
-# a NAT.
+# Seconds of a registration: if neither side gives any, the maximum, and for a device behind a NAT.
 : "${DEFAULT_EXPIRES:=3600}"
 : "${MAX_EXPIRES:=604800}"
 : "${NAT_EXPIRES:=30}"
 
-# Who takes the calls of devices, address:port. What comes from there over UDP goes to the devices.
+# Where devices' calls are sent, address:port. What comes from there over UDP goes to the devices.
 : "${NEXT_HOP:=127.0.0.1:5070}"
 
-# Whether a device calls without credentials from where it registered, over UDP as well: yes only where the
-# network lets nobody in with a forged source address.
+# Whether a device may call without credentials from the address where it registered over UDP as
+# well: yes only if the network blocks forged source addresses.
 : "${TRUST_UDP_SOURCE:=no}"
 
-# Registrations at carriers: seconds where the table says nothing, at the least (both with SQLite as
-# schema/sqlite/registrant.sql has them), and between looks, which are 10 or more.
+# Registrations at carriers: default seconds, minimum (with SQLite both are as in
+# schema/sqlite/registrant.sql), and seconds between checks, at least 10.
 : "${REGISTRANT_DEFAULT_EXPIRES:=3600}"
 : "${REGISTRANT_MIN_EXPIRES:=30}"
 : "${REGISTRANT_INTERVAL:=10}"
@@ -126,11 +127,11 @@ if [ -n "$TLS_PORT$WSS_PORT" ] && { [ -z "$TLS_CERTIFICATE" ] || [ -z "$TLS_PRIV
 	fail "TLS_PORT and WSS_PORT need TLS_CERTIFICATE and TLS_PRIVATE_KEY"
 fi
 
-# What follows from the settings.
+# Values derived from the settings.
 case "$DB_URL" in
 mysql://*)
 	DB_MODULE=db_mysql.so
-	# Where a column is named there may be any expression.
+	# A column name may be any expression.
 	REGISTRANT_EXPIRY="CAST(CASE WHEN COALESCE(expiry, 0) = 0 THEN $REGISTRANT_DEFAULT_EXPIRES"
 	REGISTRANT_EXPIRY="$REGISTRANT_EXPIRY ELSE GREATEST(expiry, $REGISTRANT_MIN_EXPIRES) END AS SIGNED)"
 	;;
@@ -143,13 +144,13 @@ esac
 REDIS_LOGIN=
 [ -z "$REDIS_PASSWORD" ] || REDIS_LOGIN=":$REDIS_PASSWORD@"
 TLS=$TLS_PORT$WSS_PORT
-# What is not the same in all releases: since 3.6 queries are in a module of their own.
+# Releases differ: since 3.6 queries are in a separate module.
 if [ -f "$OPENSIPS_MODULES/sqlops.so" ]; then
 	SQL_MODULE=sqlops SQL_QUERY=sql_query
 else
 	SQL_MODULE=avpops SQL_QUERY=avp_db_query
 fi
-# And some take a CSeq that is as high as the last, unless they are told.
+# And some accept a CSeq equal to the last one, unless told not to.
 DUP_CSEQ=
 ! grep -q allow_dup_cseq "$OPENSIPS_MODULES/registrar.so" 2>/dev/null || DUP_CSEQ=0
 
@@ -161,7 +162,7 @@ export OPENSIPS_MODULES LOG_LEVEL LOG_TO_STDERR UDP_WORKERS TCP_WORKERS AUTH_WEB
 	DEFAULT_EXPIRES MAX_EXPIRES NAT_EXPIRES NEXT_HOP TRUST_UDP_SOURCE \
 	REGISTRANT_EXPIRY REGISTRANT_INTERVAL
 
-# Values stand in quotes there: one that ends them would be script.
+# Values are in quotes there: one that closed them would inject script.
 exec awk '
 function value(name) {
 	if (!(name in ENVIRON)) {

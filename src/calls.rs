@@ -18,8 +18,8 @@ use crate::opensips::ffi::{aw_command as Command, aw_function as Function};
 use crate::opensips::pvar::Message;
 use crate::opensips::shared;
 
-/// Does what a script function is there for. One arm for each row of AW_FUNCTIONS in
-/// src/shim/exports.h, which says what its arguments are.
+/// Runs a script function. One arm for each row of AW_FUNCTIONS in src/shim/exports.h, which
+/// declares its arguments.
 pub fn call(
     module: &'static Module,
     function: Function,
@@ -90,7 +90,7 @@ pub fn call(
     Started::Done(code)
 }
 
-/// The return code of a function that fails for a reason of its own.
+/// The return code of a function that fails internally.
 pub fn failed(function: Function) -> i32 {
     match function {
         Function::JwtAuthorize | Function::JwtDbAuthorize => codes::jwt::STORE_FAILED,
@@ -99,7 +99,7 @@ pub fn failed(function: Function) -> i32 {
     }
 }
 
-/// Does what a command of the management interface is there for.
+/// Runs a command of the management interface.
 pub fn command(command: Command) {
     match command {
         Command::JwtReload => {

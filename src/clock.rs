@@ -1,8 +1,8 @@
-//! The clock on the wall, for what is compared with times that others have written down.
+//! The wall clock, for comparison with times set by others.
 
 use std::time::SystemTime;
 
-/// UNIX time in seconds; 0 where the clock stands before 1970.
+/// UNIX time in seconds; 0 if the clock is set before 1970.
 pub fn now() -> u64 {
     SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)

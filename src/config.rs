@@ -15,11 +15,11 @@ pub use raw::{ConfigError, Raw};
 pub struct Config {
     /// The database of profiles, `None` without `db_url`.
     pub database: Option<database::Database>,
-    /// What tokens have to be.
+    /// The requirements on tokens.
     pub tokens: tokens::Tokens,
     /// The webhooks.
     pub http: http::Http,
-    /// The credentials for the way out.
+    /// The outbound credentials.
     pub outbound: outbound::Outbound,
 }
 
@@ -27,7 +27,7 @@ impl Config {
     /// Validates what the script set.
     ///
     /// # Errors
-    /// The first parameter that is wrong, with its value and what is allowed.
+    /// Fails with the first parameter that is wrong, its value and what is allowed.
     pub fn new(raw: &Raw) -> Result<Self, ConfigError> {
         Ok(Config {
             database: database::Database::new(raw)?,

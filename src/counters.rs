@@ -1,11 +1,11 @@
-//! Counters that every process, or every machine of a cluster, sees alike.
+//! Counters shared by all processes, or by all machines of a cluster.
 //!
-//! This is the part of OpenSIPS's CacheDB interface (`cachedb_funcs`) that hands out no memory of
-//! the core's: bans and nonce counts are made of it.
+//! This is the part of OpenSIPS's CacheDB interface (`cachedb_funcs`) that returns no memory of the
+//! core; bans and nonce counts are built on it.
 
 use std::time::Duration;
 
-/// A store of integers under names. Names are ASCII without blanks.
+/// A store of named integers. Names are ASCII without spaces.
 pub trait Counters {
     /// Why an operation failed.
     type Error: std::error::Error;
@@ -14,22 +14,19 @@ pub trait Counters {
     /// never). Returns the sum.
     ///
     /// # Errors
-    ///
-    /// The store can't be reached or refuses.
+    /// Fails if the store can't be reached or refuses.
     fn add(&self, key: &str, number: i32, ttl: u32) -> Result<i64, Self::Error>;
 
     /// Sets a counter that is forgotten after `ttl` seconds (0: never).
     ///
     /// # Errors
-    ///
-    /// As [`add`](Self::add).
+    /// Fails like [`add`](Self::add).
     fn set(&self, key: &str, value: i32, ttl: u32) -> Result<(), Self::Error>;
 
     /// The value of a counter, if there is one.
     ///
     /// # Errors
-    ///
-    /// As [`add`](Self::add).
+    /// Fails like [`add`](Self::add).
     fn get_counter(&self, key: &str) -> Result<Option<i64>, Self::Error>;
 }
 
@@ -49,7 +46,7 @@ impl<C: Counters + ?Sized> Counters for &C {
     }
 }
 
-/// A time to live in whole seconds, rounded up, at least 1: 0 would mean for ever.
+/// A time to live in whole seconds, rounded up, at least 1: 0 would mean forever.
 pub fn seconds(duration: Duration) -> u32 {
     let up = duration
         .as_secs()
@@ -65,7 +62,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// Counters with a clock that stands still unless it is told.
+    /// Counters with a clock that only advances when told to.
     #[derive(Debug, Default)]
     pub(crate) struct Memory {
         values: RefCell<HashMap<String, (i64, Option<u64>)>>,
@@ -73,7 +70,7 @@ pub(crate) mod tests {
     }
 
     impl Memory {
-        /// Lets time pass.
+        /// Advances the clock.
         pub(crate) fn pass(&self, seconds: u64) {
             self.now.set(self.now.get() + seconds);
             self.values

@@ -1,10 +1,10 @@
-//! Credentials for the way out: which user name and password answer which challenge.
+//! Outbound credentials: which user name and password answer which challenge.
 //!
-//! An entry says for which server, realm and user it is, each exactly or for any. The most exact
-//! entry is taken in the order of pyVoIP's credentials manager: an exact server goes before any
-//! server, within it an exact realm before any realm, within that an exact user before any user.
-//! So a more exact server always beats a more exact realm. Where no entry fits, a request may still
-//! be sent as `anonymous` with an empty password (RFC 3261 section 22.1).
+//! An entry applies to a server, realm and user, each either exact or any. The most specific entry
+//! is chosen in the order of pyVoIP's credentials manager: an exact server precedes any server,
+//! within it an exact realm precedes any realm, within that an exact user precedes any user. So a
+//! more specific server always beats a more specific realm. If no entry matches, a request may
+//! still be sent as `anonymous` with an empty password (RFC 3261 section 22.1).
 
 mod entry;
 mod parameter;
@@ -16,13 +16,13 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// The user name that RFC 3261 section 22.1 has for a client without credentials.
+/// The user name that RFC 3261 section 22.1 assigns to a client without credentials.
 pub const ANONYMOUS: &str = "anonymous";
 
 type Users = HashMap<Box<[u8]>, Arc<Login>>;
 type Realms = HashMap<Box<[u8]>, Users>;
 
-/// All entries, ready to be looked up.
+/// All entries, ready for lookup.
 #[derive(Clone, Default)]
 pub struct Credentials {
     servers: HashMap<Box<[u8]>, Realms>,
@@ -30,7 +30,7 @@ pub struct Credentials {
 }
 
 impl fmt::Debug for Credentials {
-    /// How many there are, and nothing of them.
+    /// Shows their number, but none of their contents.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credentials")
             .field("len", &self.len)
@@ -55,13 +55,13 @@ impl Credentials {
         credentials
     }
 
-    /// How many entries there are.
+    /// The number of entries.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// What answers a challenge of `server` with `realm` for `user`. What is empty is not known,
-    /// and only entries for any fit it. `None`: nothing fits, see [`ANONYMOUS`].
+    /// The login that answers a challenge from `server` with `realm` for `user`. An empty argument
+    /// is unknown, and matches only entries for any. `None`: nothing matches, see [`ANONYMOUS`].
     pub fn get(&self, server: &[u8], realm: &[u8], user: &[u8]) -> Option<&Arc<Login>> {
         [&host(server)[..], b""]
             .into_iter()
@@ -69,7 +69,7 @@ impl Credentials {
             .find_map(|realms| within(realms, realm, user))
     }
 
-    /// As [`get`](Self::get), among the entries that name this very server.
+    /// Like [`get`](Self::get), but only among the entries that name this very server.
     pub fn get_of_server(&self, server: &[u8], realm: &[u8], user: &[u8]) -> Option<&Arc<Login>> {
         let server = Some(host(server)).filter(|server| !server.is_empty())?;
         within(self.servers.get(&server[..])?, realm, user)
@@ -83,8 +83,8 @@ fn within<'a>(realms: &'a Realms, realm: &[u8], user: &[u8]) -> Option<&'a Arc<L
         .find_map(|users| users.get(user).or_else(|| users.get(&b""[..])))
 }
 
-/// A host as it is compared: in lower case, without the dot at the end of a complete domain name
-/// and without the brackets of an IPv6 address.
+/// A host in the form used for comparison: in lower case, without the trailing dot of a complete
+/// domain name and without the brackets of an IPv6 address.
 fn host(name: &[u8]) -> Vec<u8> {
     let name = name.strip_suffix(b".").unwrap_or(name);
     let name = name

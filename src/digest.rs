@@ -1,12 +1,12 @@
 //! The credentials of a SIP request and the challenges that ask for them.
 //!
 //! - [`Credentials`]: the grammar of Authorization and Proxy-Authorization (RFC 3261 section 25.1,
-//!   RFC 7616 section 3.4, RFC 8760) and of the scheme Bearer (RFC 6750 section 2.1, RFC 8898).
-//! - [`Nonces`]: nonces that are known again without being remembered, and the challenges that
-//!   carry them (RFC 7616 section 3.3).
+//!   RFC 7616 section 3.4, RFC 8760) and of the Bearer scheme (RFC 6750 section 2.1, RFC 8898).
+//! - [`Nonces`]: nonces that are recognized without being remembered, and the challenges that carry
+//!   them (RFC 7616 section 3.3).
 //! - [`NonceUses`]: a nonce count is accepted once (RFC 7616 section 3.4.3).
 //!
-//! Nothing here knows a password: whether a response is right is for the endpoint to say.
+//! Nothing here knows a password: whether a response is correct is for the endpoint to decide.
 
 mod algorithm;
 mod challenge;

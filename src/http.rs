@@ -1,11 +1,11 @@
-//! Webhooks: an HTTP endpoint decides whether a SIP request is let in.
+//! Webhooks: an HTTP endpoint decides whether a SIP request is admitted.
 //!
-//! What a request says of itself ([`Request`]) goes to an [`Endpoint`] as JSON or as a query, in
-//! the members that jambonz publishes; its [`Answer`] admits or denies. Everything else that
+//! The properties of a request ([`Request`]) are sent to an [`Endpoint`] as JSON or as a query,
+//! using the members that jambonz publishes; its [`Answer`] admits or denies. Everything else that
 //! happens on the way is an [`EndpointError`], and never admits.
 //!
-//! [`Webhooks::ask`] is the entry: it never blocks, and its ticket is complete at the latest when
-//! the time-out is over, whatever the network, the name server or the endpoint do.
+//! [`Webhooks::ask`] is the entry point: it never blocks, and its ticket is complete by the time
+//! the timeout expires, whatever the network, the name server or the endpoint do.
 
 mod answer;
 mod ban;
@@ -31,13 +31,14 @@ mod webhooks;
 pub use answer::{Answer, Ban, GrantValue, Verdict};
 pub use ban::Bans;
 pub use basic::Basic;
-pub use client::{BasicFor, Client, ClientConfig, ClientError, MAX_IDLE_AGE};
+pub use client::{BasicFor, Client, ClientConfig, MAX_IDLE_AGE};
 pub use document::Documents;
 pub use endpoint::{Endpoint, EndpointDefaults, EndpointRow, Method};
 pub use error::{Cause, EndpointError};
 pub use request::Request;
 pub use signature::{SIGNATURE_HEADER, SignatureKey};
 pub use table::EndpointTable;
-pub use tls::Trust;
+pub use tls::{Trust, TrustError};
+pub use ureq::http::HeaderName;
 pub use url::EndpointUrl;
 pub use webhooks::{Outcome, Target, Webhooks};

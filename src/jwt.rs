@@ -1,11 +1,12 @@
 //! JSON Web Tokens (RFC 7519): reading, verifying, judging and making them.
 //!
-//! Everything here is a pure function of its arguments: no clock, no global, no log. What is
-//! needed of the world (the time, the keys, the rules) is handed in.
+//! Everything here is a pure function of its arguments: no clock, no globals, no logging. Whatever
+//! is needed from outside (the time, the keys, the rules) is passed in.
 //!
-//! The way of a token: [`token`] reads it, [`key`] reads what may verify it, [`verify`] checks the
-//! signature, [`claims`] judges what it says by [`rules`], and [`authorize`] puts these together
-//! into the answer that the routing script gets. [`cache`] remembers the answers. The other way round, [`sign`] makes a token, and [`challenge`] asks for one.
+//! The path of a token: [`token`] reads it, [`key`] reads what may verify it, [`verify`] checks the
+//! signature, [`claims`] checks its claims against the [`rules`], and [`authorize`] combines these
+//! into the answer for the routing script. [`cache`] remembers the answers. In the other direction,
+//! [`sign`] makes a token, and [`challenge`] asks for one.
 
 pub mod algorithm;
 pub mod authorize;
@@ -24,8 +25,8 @@ pub(crate) mod testing;
 pub mod token;
 pub(crate) mod verify;
 
-/// Quotes text out of a token for a log line or a script: without control characters, and cut
-/// off, for its sender may be anybody.
+/// Quotes text from a token for a log line or a script, truncated and without control characters,
+/// since anyone may have sent it.
 fn quote(text: &str) -> String {
     const LONGEST: usize = 32;
     let mut quoted = String::with_capacity(LONGEST + 8);

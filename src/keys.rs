@@ -1,12 +1,12 @@
-//! Where keys come from: out of a row or a script, from a file, or from a provider that publishes a
-//! JWK Set.
+//! Where keys come from: a row or a script, a file, or a provider that publishes a JWK Set.
 //!
-//! [`jwt`](crate::jwt) judges tokens by keys that are handed to it, and [`http`](crate::http) asks
-//! web servers; this layer is above both, and the one that knows files, URLs and the time.
+//! [`jwt`](crate::jwt) judges tokens by the keys passed to it, and [`http`](crate::http) queries
+//! web servers; this layer is above both, and knows about files, URLs and the time.
 //!
 //! [`KeyHolder`] is what a secret stands for: the keys themselves, or a [`KeyReference`] that names
-//! where they are. [`KeySources`] keeps what was read there, asking providers by a [`Fetch`], which
-//! is [`HttpFetch`] but in tests; and [`KeyCache`] keeps what a script's keys were parsed to.
+//! where they are. [`KeySources`] keeps what was read from there, querying providers through a
+//! [`Fetch`], which is [`HttpFetch`] except in tests; and [`KeyCache`] keeps the parsed keys of
+//! scripts.
 
 mod cache;
 mod error;

@@ -1,7 +1,7 @@
 //! auth_web: an OpenSIPS module that admits SIP requests by web identity.
 //!
-//! This file only wires: an entry point converts the arguments that the C shim hands over, calls
-//! one function of the layers below, and converts the result. See `include/auth_web.h`.
+//! This file only wires: an entry point converts the arguments that the C shim passes, calls one
+//! function of the layers below, and converts the result. See `include/auth_web.h`.
 #![deny(unsafe_code)]
 
 mod calls;
@@ -19,14 +19,18 @@ mod sip;
 mod start;
 mod store;
 
-// OpenSIPS uses nothing but `entry`. What is compiled apart takes the three below: the fuzz targets read
-// tokens, keys and JSON (`jwt`) and the headers of requests (`fuzzing`); the trials of the documents
-// (tests/docs) try parameters (`config`) and reasons (`jwt`). All else is private, so that the compiler
-// tells of what nobody uses.
+// OpenSIPS uses nothing but `entry`. Code that is compiled separately uses the three below: the
+// fuzz targets read tokens, keys and JSON (`jwt`) and the headers of requests (`fuzzing`); the
+// documentation tests (tests/docs) try parameters (`config`) and reasons (`jwt`). All else is
+// private, so that the compiler reports unused code.
 pub mod config;
 pub mod jwt;
 
-/// What reads the headers of a request, for the fuzz targets.
+// The documents' tests compare reasons and codes.
+#[doc(hidden)]
+pub use crate::calls::codes;
+
+/// The parsers of request headers, for the fuzz targets.
 #[doc(hidden)]
 pub mod fuzzing {
     pub use crate::calls::http::choose;
@@ -37,6 +41,9 @@ pub mod fuzzing {
 
 #[allow(unsafe_code)]
 mod entry {
+    use core::ffi::{CStr, c_char, c_int, c_ulong, c_void};
+
+    use crate::calls::codes::INTERNAL_ERROR;
     use crate::calls::{self, Resume, Started, Until, Wait};
     use crate::config::raw::RawValue;
     use crate::opensips::arguments::{self, Arguments};
@@ -48,12 +55,8 @@ mod entry {
     use crate::opensips::resume::{self, Context, Suspended};
     use crate::process::{self, loader};
     use crate::{log, module, opensips, start};
-    use core::ffi::{CStr, c_char, c_int, c_ulong, c_void};
 
-    /// Return code of a function whose work failed for a reason of its own.
-    const INTERNAL_ERROR: c_int = -6;
-
-    /// What is left to do of an asynchronous call, at an address that the core keeps.
+    /// The rest of an asynchronous call, at an address that the core keeps.
     type Pending = Option<(Resume, Option<Suspended>)>;
 
     /// What the core looks up in the library. Filled in by the shim's constructor
@@ -117,7 +120,7 @@ mod entry {
         })
     }
 
-    /// `child_init`: what a process needs is made when it is first used, but for the keys of an
+    /// `child_init`: what a process needs is made when it is first used, except for the keys of an
     /// identity provider and the table of credentials, which no request should have to wait for.
     #[unsafe(no_mangle)]
     extern "C" fn aw_rs_child_init(rank: c_int) -> c_int {
@@ -143,7 +146,7 @@ mod entry {
         });
     }
 
-    /// Goes on with an asynchronous call.
+    /// Continues an asynchronous call.
     #[unsafe(no_mangle)]
     extern "C" fn aw_rs_resume(
         msg: *mut aw_msg,
@@ -157,7 +160,7 @@ mod entry {
             let pending = unsafe { &mut *param }.take();
             let started = match pending {
                 Some((resume, suspended)) => {
-                    // The core may come on its own: nobody is to resume it once more then.
+                    // The core may resume it on its own: nobody must resume it again then.
                     drop(suspended);
                     resume(Message::new(msg), timed_out != 0)
                 }
@@ -165,9 +168,9 @@ mod entry {
             };
             match started {
                 Started::Waiting { until, resume } if timed_out == 0 => {
-                    // SAFETY: the shim gives room for it.
+                    // SAFETY: the shim provides space for it.
                     let again = unsafe { &mut *again };
-                    // SAFETY: as above; the core keeps the pointer, so that it stays the same.
+                    // SAFETY: as above; the core keeps the pointer, so it stays the same.
                     unsafe { *param = Some((resume, tell(until, again))) };
                     INTERNAL_ERROR
                 }
@@ -220,12 +223,12 @@ mod entry {
         }
     }
 
-    /// Tells the shim how a function went.
+    /// Tells the shim the outcome of a function.
     fn hand_over(started: Started, out: *mut aw_async) -> c_int {
         match started {
             Started::Done(code) => code,
             Started::Waiting { until, resume } => {
-                // SAFETY: the shim gives room for it wherever a function may wait.
+                // SAFETY: the shim provides space for it wherever a function may wait.
                 let out = unsafe { &mut *out };
                 let suspended = tell(until, out);
                 out.param = Box::into_raw(Box::<Pending>::new(Some((resume, suspended)))).cast();
@@ -247,7 +250,7 @@ mod entry {
             let Some(module) = module::get() else {
                 return failed;
             };
-            // SAFETY: the shim hands over what the core gave to this function, for this call.
+            // SAFETY: the shim passes what the core gave to this function, for this call.
             let arguments = unsafe { Arguments::of(function, raw) };
             let message = Message::new(msg);
             hand_over(
@@ -266,7 +269,7 @@ mod entry {
                 let database = module.config.database.as_ref().expect("as above");
                 loader::run(module, database)
             });
-            // Only a panic leads here. The next try must not be a busy loop.
+            // Only a panic leads here. Retrying must not become a busy loop.
             std::thread::sleep(core::time::Duration::from_secs(1));
         }
     }
@@ -289,8 +292,8 @@ mod entry {
         opensips::stats::value(statistic)
     }
 
-    /// Holds the entry points against their declarations in include/auth_web.h: does not compile
-    /// where one differs.
+    /// Checks the entry points against their declarations in include/auth_web.h: does not compile
+    /// if one differs.
     macro_rules! as_declared {
         ($($name:ident($($_:tt)*)),* $(,)?) => {
             const _: () = {

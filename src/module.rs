@@ -1,4 +1,6 @@
-//! The module in one OpenSIPS: what is set up once, before the fork, and never changes after.
+//! The module in one OpenSIPS: what is set up once, before the fork, and never changes afterwards.
+
+use std::sync::{Arc, OnceLock};
 
 use crate::config::Config;
 use crate::config::database::Database;
@@ -9,14 +11,13 @@ use crate::opensips::request::RequestVariables;
 use crate::opensips::segment::Segment;
 use crate::opensips::{cachedb, db};
 use crate::store::cache::Ready;
-use std::sync::{Arc, OnceLock};
 
-/// The optional tables that are there.
+/// The optional tables that exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tables {
-    /// That of the endpoints of realms.
+    /// The table of the endpoints of realms.
     pub endpoints: bool,
-    /// That of credentials.
+    /// The table of credentials.
     pub credentials: bool,
 }
 
@@ -25,9 +26,9 @@ pub struct Tables {
 pub struct Module {
     /// The configuration.
     pub config: Config,
-    /// The core's driver of the database, where that is not reached natively.
+    /// The core's database driver, if the database is not reached natively.
     pub core_driver: Option<db::Driver>,
-    /// The keys of `jwks_url`, as a profile that all of its tokens have.
+    /// The keys of `jwks_url`, as a profile that all of its tokens share.
     pub provider: Option<Arc<Ready>>,
     /// The first snapshot of all profiles, with `cache_mode` "preload".
     pub first_snapshot: Option<Segment>,
@@ -39,7 +40,7 @@ pub struct Module {
     pub grant_avps: Vec<Avp>,
     /// AVPs of `load_authorization`, parallel to the configuration's.
     pub authorization_avps: Vec<Avp>,
-    /// The optional tables that are there.
+    /// The optional tables that exist.
     pub tables: Tables,
     /// The credentials of the parameter `credential`.
     pub credentials: Arc<Credentials>,
@@ -47,18 +48,18 @@ pub struct Module {
     pub counters: Option<cachedb::Engine>,
     /// Makes and knows nonces.
     pub nonces: Nonces,
-    /// What is read of requests.
+    /// What is read from requests.
     pub request: RequestVariables,
 }
 
 impl Module {
-    /// The database that holds the table of endpoints, where there is one.
+    /// The database that holds the table of endpoints, if there is one.
     pub fn endpoints_database(&self) -> Option<&Database> {
         let database = self.config.database.as_ref();
         database.filter(|_| self.tables.endpoints)
     }
 
-    /// The database that holds the table of credentials, where there is one.
+    /// The database that holds the table of credentials, if there is one.
     pub fn credentials_database(&self) -> Option<&Database> {
         let database = self.config.database.as_ref();
         database.filter(|_| self.tables.credentials)

@@ -1,7 +1,7 @@
-//! The safe Rust face of the OpenSIPS core.
+//! The safe Rust interface to the OpenSIPS core.
 //!
 //! Everything here may only be called from a SIP worker's own thread (or at start, before the
-//! fork), never from a thread of ours: the core is not made for threads.
+//! fork), never from a thread of ours: the core is not thread-safe.
 #![allow(unsafe_code)]
 
 pub mod arguments;
@@ -22,7 +22,7 @@ pub mod stats;
 
 use ffi::aw_str;
 
-/// Release of the hosting core as `major * 100 + minor`, 0 outside of one that is supported.
+/// Release of the hosting core as `major * 100 + minor`, 0 outside a supported one.
 pub fn core_release() -> i32 {
     // SAFETY: reads an int that is written once, by the constructor.
     unsafe { ffi::aw_core_release() }
@@ -34,7 +34,7 @@ pub fn want_loader() {
     unsafe { ffi::aw_want_loader() }
 }
 
-/// Lends bytes to the shim for the time of a call.
+/// Lends bytes to the shim for the duration of a call.
 fn lend(bytes: &[u8]) -> aw_str {
     aw_str {
         s: bytes.as_ptr().cast(),
@@ -43,10 +43,10 @@ fn lend(bytes: &[u8]) -> aw_str {
 }
 
 impl aw_str {
-    /// The bytes behind a string that the core lent us for the time of a call.
+    /// The bytes behind a string that the core lent us for the duration of a call.
     ///
     /// # Safety
-    /// `s` must point to `len` bytes that stay as they are while the result is in use.
+    /// `s` must point to `len` bytes that stay unchanged while the result is in use.
     pub unsafe fn as_bytes<'a>(&self) -> &'a [u8] {
         if self.s.is_null() {
             return &[];

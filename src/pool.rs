@@ -2,17 +2,17 @@
 //!
 //! OpenSIPS processes SIP in single-threaded workers that must never wait. A worker submits a job
 //! together with a deadline; the job runs on a thread of the pool, and its [`Ticket`] is completed
-//! **exactly once**: by the job, or by the deadline, whichever is first. That holds also for a job
-//! that hangs where no time-out reaches it (`getaddrinfo` is such a place): the caller is released
-//! at the deadline, the thread stays counted as busy until the call returns, and the late result
-//! is dropped.
+//! **exactly once**: by the job or by the deadline, whichever comes first. This also holds for a
+//! job that hangs where no timeout applies (such as in `getaddrinfo`): the caller is released at
+//! the deadline, the thread stays counted as busy until the call returns, and the late result is
+//! dropped.
 //!
 //! - There is no queue. A job runs at once, on the thread that became idle last (its stack is warm,
-//!   and the others can end for want of work), else on a new thread. When
+//!   and the others can end if there is no work), or else on a new thread. When
 //!   [`PoolConfig::max_threads`] jobs are running, [`Pool::submit`] refuses.
-//! - Threads that had nothing to do for [`PoolConfig::idle`] end, also the one that watches the
-//!   deadlines: after a while, an unused pool has no thread at all.
-//! - Threads do not survive a fork. A pool is to be made in the process that uses it.
+//! - Threads that have been idle for [`PoolConfig::idle`] end, including the one that watches the
+//!   deadlines: after a while, an unused pool has no threads at all.
+//! - Threads do not survive a fork. A pool must be created in the process that uses it.
 
 mod deadline;
 mod full;
@@ -32,14 +32,14 @@ use ticket::Slot;
 pub use full::PoolFull;
 pub use ticket::{Lost, NoNotify, Notify, Ticket};
 
-/// The stack of a thread, in bytes, that is enough for TLS, name resolution and a database
-/// client, with room to spare. It is address space; memory is used only as deep as it is touched.
+/// The stack size of a thread, in bytes: enough for TLS, name resolution and a database client,
+/// with a margin. It is address space; memory is only used as deep as the stack gets.
 pub const DEFAULT_STACK_SIZE: usize = 256 * 1024;
 
 /// How a [`Pool`] behaves.
 #[derive(Debug, Clone)]
 pub struct PoolConfig {
-    /// Jobs that may run at the same time, each on a thread of its own; at least 1.
+    /// Jobs that may run at the same time, each on its own thread; at least 1.
     pub max_threads: usize,
     /// Stack of each thread in bytes.
     pub stack_size: usize,
@@ -47,8 +47,8 @@ pub struct PoolConfig {
     pub idle: Duration,
     /// Called first on every new thread; OpenSIPS needs all signals blocked there.
     pub thread_init: fn(),
-    /// Called on the last thread when it ends for want of work: the time to let go of what only
-    /// work in a row is worth keeping for.
+    /// Called on the last thread when it ends because there is no work: the time to release what is
+    /// only worth keeping between consecutive jobs.
     pub on_quiet: Option<OnQuiet>,
 }
 
@@ -74,10 +74,10 @@ impl Default for PoolConfig {
     }
 }
 
-/// A job as a thread runs it: it knows its slot and never unwinds.
+/// A job as run by a thread: it knows its slot and never unwinds.
 type Job = Box<dyn FnOnce() + Send>;
 
-/// A thread's mailbox. Only whoever took the thread off the list of idle ones puts something in.
+/// A thread's mailbox. Only whoever took the thread off the idle list puts messages in.
 #[derive(Default)]
 struct Mailbox {
     message: Mutex<Message>,
@@ -99,7 +99,7 @@ impl Mailbox {
         self.arrived.notify_one();
     }
 
-    /// Waits for the next message; `None` when nothing came within `limit`.
+    /// Waits for the next message; `None` if none arrived within `limit`.
     fn take(&self, limit: Option<Duration>) -> Option<Message> {
         let mut message = lock(&self.message);
         let until = limit.and_then(|limit| Instant::now().checked_add(limit));
@@ -129,7 +129,7 @@ impl Mailbox {
 struct Threads {
     /// Used as a stack: the last to become idle is the first to work again.
     idle: Vec<Arc<Mailbox>>,
-    /// All that exist, idle or busy.
+    /// All existing threads, idle or busy.
     total: usize,
     closed: bool,
 }
@@ -143,8 +143,8 @@ struct Shared {
 
 /// A pool of threads; see the [module](self).
 ///
-/// Dropping it ends idle threads at once and busy ones after their job. Jobs that are under way
-/// still complete, by themselves or by their deadline.
+/// Dropping it ends idle threads at once and busy ones after their job. Jobs in progress still
+/// complete, by themselves or by their deadline.
 pub struct Pool {
     shared: Arc<Shared>,
     deadlines: Arc<Deadlines>,
@@ -162,7 +162,8 @@ impl fmt::Debug for Pool {
 }
 
 impl Pool {
-    /// A pool without threads yet. `name` becomes the threads' name (Linux shows 15 bytes of it).
+    /// A pool without threads so far. `name` becomes the threads' name (Linux shows 15 bytes of
+    /// it).
     pub fn new(name: &str, config: PoolConfig) -> Pool {
         let config = PoolConfig {
             max_threads: config.max_threads.max(1),
@@ -188,13 +189,13 @@ impl Pool {
 
     /// Runs `job` on a thread.
     ///
-    /// The ticket is completed once, with what `job` returned, or, if that has not happened at
+    /// The ticket is completed once, with what `job` returned, or, if that has not happened by
     /// `deadline` or if it panicked, with what `lost` returns; then `notify` is called, once, on
-    /// whatever thread completed it.
+    /// whichever thread completed it.
     ///
     /// # Errors
-    ///
-    /// [`PoolFull`]: the job is not run and `notify` is not called.
+    /// Fails with [`PoolFull`] if the job can't be started; then the job is not run and `notify` is
+    /// not called.
     pub fn submit<T, J, L, N>(
         &self,
         deadline: Instant,
@@ -215,7 +216,7 @@ impl Pool {
             Err(_) => on_thread.lose(Lost::Panicked),
         });
         let started = self.deadlines.ready().and_then(|()| {
-            // Undone when the job does not start: the watch waits for what it was promised.
+            // Undone if the job does not start: the watch waits for what it was promised.
             self.start(job).inspect_err(|_| self.deadlines.unready())
         });
         match started {
@@ -255,18 +256,18 @@ impl Pool {
         Ok(())
     }
 
-    /// Jobs that occupy a thread now, those included whose deadline has passed.
+    /// Jobs that currently occupy a thread, including those whose deadline has passed.
     pub fn in_flight(&self) -> usize {
         let threads = lock(&self.shared.threads);
         threads.total.saturating_sub(threads.idle.len())
     }
 
-    /// Threads that exist now for jobs.
+    /// Job threads that currently exist.
     pub fn threads(&self) -> usize {
         lock(&self.shared.threads).total
     }
 
-    /// How often [`submit`](Self::submit) refused, since the pool was made.
+    /// How often [`submit`](Self::submit) refused since the pool was created.
     #[cfg(test)]
     pub(crate) fn refused(&self) -> u64 {
         self.shared.refused.load(Ordering::Relaxed)
@@ -319,12 +320,12 @@ fn work(shared: &Shared, first: Job) {
                         if let Some(OnQuiet(call)) =
                             shared.config.on_quiet.as_ref().filter(|_| quiet)
                         {
-                            // There is nobody to report a panic to.
+                            // There is no one to report a panic to.
                             let _ = catch_unwind(AssertUnwindSafe(|| call()));
                         }
                         return;
                     }
-                    // Taken off the list by somebody who is about to put a message in.
+                    // Taken off the list by a thread that is about to send a message.
                     None => {
                         drop(threads);
                         mailbox.take(None).unwrap_or(Message::Exit)

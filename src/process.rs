@@ -11,9 +11,11 @@ pub use database::{Asked, Database};
 pub use profiles::Profiles;
 pub use warned::WarnedOnce;
 
-use credential_cache::CredentialCache;
+use std::{num::NonZeroUsize, sync::Arc, time::Instant};
 
-use crate::http::{Client, ClientError, Endpoint, EndpointTable, Webhooks};
+use lru::LruCache;
+
+use crate::http::{Client, Endpoint, EndpointTable, TrustError, Webhooks};
 use crate::jwt::cache::VerifiedTokens;
 use crate::jwt::path::ClaimValue;
 use crate::jwt::signing_key::{SigningKey, SigningKeyError};
@@ -25,29 +27,28 @@ use crate::opensips::{reactor, shared};
 use crate::pool::{NoNotify, Notify, OnQuiet, Pool, PoolConfig, Ticket};
 use crate::store::cache::Ready;
 use crate::store::{Answer, Source, StoreError};
-use lru::LruCache;
-use std::{num::NonZeroUsize, sync::Arc, time::Instant};
+use credential_cache::CredentialCache;
 
-/// Queries under way in one process at the most, the ones that wait for a connection included.
+/// Most queries in progress in one process, including those that wait for a connection.
 const MAX_QUERIES: usize = 256;
 
-/// Keys that scripts sign with, kept parsed, at the most.
+/// Most keys that scripts sign with that are kept parsed.
 const MAX_SIGNING: NonZeroUsize = NonZeroUsize::new(32).unwrap();
 
-/// Endpoints that scripts name, kept parsed, at the most.
+/// Most endpoints that scripts name that are kept parsed.
 const MAX_NAMED: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
-/// What is remembered of a token that was verified.
+/// What is remembered about a verified token.
 #[derive(Debug)]
 pub struct Verified {
     /// The decoded token.
     pub decoded: Box<str>,
     /// The tag and the profile, for `jwt_authorize`: the token counts only as long as this very
-    /// profile is at hand. Without a tag it is that of the identity provider.
+    /// profile is at hand. Without a tag, the profile is that of the identity provider.
     pub subject: Option<(Option<Arc<str>>, Arc<Ready>)>,
-    /// The username, where it is in the token.
+    /// The username, if it is in the token.
     pub username: Option<Box<str>>,
-    /// What `load_claims` wants of it.
+    /// The claims that `load_claims` asks for.
     pub claims: Box<[Option<ClaimValue>]>,
 }
 
@@ -58,18 +59,18 @@ pub struct Process {
     threads: Arc<Pool>,
     /// `None` without `db_url`.
     database: Option<Database>,
-    /// Profiles that are at hand, where there is a database of them.
+    /// Profiles that are at hand, if there is a database of them.
     pub profiles: Option<Profiles>,
-    /// Endpoints of realms, where there is a table of them.
+    /// Endpoints of realms, if there is a table of them.
     pub endpoints: Option<Arc<EndpointTable>>,
     /// Endpoints that scripts name.
     named: LruCache<String, Arc<Endpoint>>,
     webhooks: Option<Arc<Webhooks>>,
-    /// Credentials for the way out.
+    /// Outbound credentials.
     credential_cache: CredentialCache,
     /// Keys in files and at URLs.
     pub sources: Arc<KeySources>,
-    /// The generation of caches that they are of.
+    /// The generation of the caches that they belong to.
     sources_generation: u64,
     /// Tokens that were verified before.
     pub tokens: VerifiedTokens<Verified>,
@@ -77,7 +78,7 @@ pub struct Process {
     signing: LruCache<Box<[u8]>, Arc<SigningKey>>,
     /// Keys that scripts give.
     pub keys: KeyCache,
-    /// Weak secrets that were warned of.
+    /// Weak secrets that were warned about.
     pub warned: WarnedOnce,
 }
 
@@ -142,12 +143,12 @@ impl Process {
         }
     }
 
-    /// Whether `jwt_reload` was called since the keys of files and URLs were looked at.
+    /// Whether `jwt_reload` was called since the keys of files and URLs were last checked.
     pub fn is_reload_due(&self) -> bool {
         self.sources_generation != shared::page().generation.get()
     }
 
-    /// Lets the keys of files and URLs be read again, where `jwt_reload` was called.
+    /// Has the keys of files and URLs read again if `jwt_reload` was called.
     pub fn reload_keys_if_due(&mut self) {
         if self.is_reload_due() {
             self.sources_generation = shared::page().generation.get();
@@ -155,11 +156,11 @@ impl Process {
         }
     }
 
-    /// Starts to fetch the keys of URLs on a thread, each within `http_timeout`; what the ticket
-    /// holds is what went wrong, a line each.
+    /// Starts to fetch the keys of URLs on a thread, each within `http_timeout`; the ticket holds
+    /// what went wrong, one line each.
     ///
     /// # Errors
-    /// The same, where nothing was started.
+    /// Fails with such lines if nothing was started.
     pub fn fetch<N: Notify + 'static>(
         &self,
         urls: Vec<String>,
@@ -180,7 +181,7 @@ impl Process {
             .map_err(|error| vec![format!("keys of a URL are not fetched: {error}")])
     }
 
-    /// Fetches the keys of URLs that got old, in the background.
+    /// Fetches keys of URLs that have become old, in the background.
     pub fn refresh_keys<'a>(&self, keys: impl IntoIterator<Item = &'a KeyHolder>) {
         let now = Instant::now();
         for holder in keys.into_iter().filter(|holder| holder.is_reference()) {
@@ -190,7 +191,7 @@ impl Process {
         }
     }
 
-    /// Fetches the keys of URLs in the background. How that went shows when a token needs them.
+    /// Fetches the keys of URLs in the background. The outcome shows when a token needs them.
     pub fn fetch_in_background(&self, urls: Vec<String>) {
         drop(self.fetch(urls, NoNotify));
     }
@@ -198,7 +199,7 @@ impl Process {
     /// The endpoint of a URL, or of several separated by blanks, that a script names.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// Fails with what is wrong with the URLs.
     pub fn endpoint(&mut self, urls: &str) -> Result<Arc<Endpoint>, String> {
         if let Some(endpoint) = self.named.get(urls) {
             return Ok(endpoint.clone());
@@ -212,7 +213,7 @@ impl Process {
     /// A key that a script signs with, parsed now or before.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// Fails with [`SigningKeyError`] if the key can't be used.
     pub fn signing_key(&mut self, material: &[u8]) -> Result<Arc<SigningKey>, SigningKeyError> {
         if let Some(key) = self.signing.get(material) {
             return Ok(key.clone());
@@ -225,8 +226,8 @@ impl Process {
     /// The HTTP client and its threads.
     ///
     /// # Errors
-    /// Where none can be made.
-    pub fn webhooks(&mut self) -> Result<Arc<Webhooks>, ClientError> {
+    /// Fails if none can be made.
+    pub fn webhooks(&mut self) -> Result<Arc<Webhooks>, TrustError> {
         if let Some(webhooks) = &self.webhooks {
             return Ok(webhooks.clone());
         }
@@ -242,7 +243,7 @@ impl Process {
         };
         let pool = Arc::new(Pool::new("auth_web-http", config));
         let mut webhooks = Webhooks::new(client, pool);
-        // Otherwise the pool's own limit comes first, and says so.
+        // Otherwise the pool's own limit applies first, and says so.
         if http.max_inflight_endpoint < http.max_inflight {
             webhooks = webhooks.with_most_to_one(http.max_inflight_endpoint);
         }
@@ -260,7 +261,7 @@ fn key_sources(module: &Module) -> KeySources {
     KeySources::new(module.config.tokens.sources.clone(), fetcher)
 }
 
-/// Where no HTTP client can be made, which mod_init has tried.
+/// Used if no HTTP client can be made, which mod_init has tried.
 struct NoFetch(String);
 
 impl Fetch for NoFetch {
@@ -269,10 +270,10 @@ impl Fetch for NoFetch {
     }
 }
 
-/// Works with the counters of `cachedb_url`; `None` where it is not set.
+/// Works with the counters of `cachedb_url`; `None` if it is not set.
 ///
 /// # Errors
-/// Inside: what the engine says, also where it can't be reached.
+/// Fails, inside the option, with the engine's error, also if it can't be reached.
 pub fn with_counters<T>(
     module: &Module,
     work: impl FnOnce(&cachedb::Connection) -> Result<T, CacheDbError>,
@@ -283,7 +284,7 @@ pub fn with_counters<T>(
         counters.try_with(
             || engine.open(url),
             |connection| {
-                // The engine in memory looks and adds in two steps: between them, another process
+                // The in-memory engine reads and adds in two steps: between them, another process
                 // could use up the same nonce count.
                 if url.starts_with("local:") {
                     return shared::exclusively(|| work(connection)).unwrap_or(Err(CacheDbError));

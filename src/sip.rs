@@ -1,9 +1,9 @@
-//! What is read out of a SIP request.
+//! What is read from a SIP request.
 //!
-//! - [`mod@head`]: the header fields, and whether there is only one way to read them
-//!   (RFC 3261 section 7.3.1).
+//! - [`mod@head`]: the header fields, and whether they can only be read in one way (RFC 3261
+//!   section 7.3.1).
 //! - [`AddressOfRecord`]: whom a request is about (RFC 3261 section 10.2).
-//! - [`requested_expires`]: for how long it asks (RFC 3261 section 10.2.1.1).
+//! - [`requested_expires`]: the requested expiry (RFC 3261 section 10.2.1.1).
 
 mod address;
 mod expires;
@@ -13,8 +13,8 @@ pub use address::AddressOfRecord;
 pub use expires::requested_expires;
 pub use head::{HeadError, Header, MAX_HEADERS, head};
 
-/// Whether a value can go into a header, or through a script's regular expression, as it is: there is
-/// no CR, LF or NUL in it.
+/// Whether a value can be put into a header, or passed through a script's regular expression, as it
+/// is: it contains no CR, LF or NUL.
 pub fn is_one_line(value: &[u8]) -> bool {
     !value.iter().any(|byte| b"\r\n\0".contains(byte))
 }

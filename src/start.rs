@@ -1,9 +1,13 @@
-//! The start, `mod_init`: parameters become the [`Module`], and what can't work is told.
+//! Startup, `mod_init`: parameters become the [`Module`], and what can't work is reported.
 
 mod error;
 mod tables;
 
 pub use error::InitError;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use zeroize::Zeroizing;
 
 use crate::config::avp_list::AvpSource;
 use crate::config::database::Database as DatabaseSettings;
@@ -25,26 +29,24 @@ use crate::process::loader;
 use crate::store::Source;
 use crate::store::cache::Ready;
 use crate::store::profiles::{Profile, Secret};
-use std::sync::{Arc, Mutex, PoisonError};
-use zeroize::Zeroizing;
 
 static RAW: Mutex<Option<Raw>> = Mutex::new(None);
 
-/// Notes one modparam.
+/// Records one modparam.
 pub fn collect(name: &str, value: RawValue) {
     let mut raw = RAW.lock().unwrap_or_else(PoisonError::into_inner);
     raw.get_or_insert_default().push(name, value);
 }
 
-/// Sets the module up: `mod_init`, before the fork. Whatever it opens it closes again.
+/// Sets the module up: `mod_init`, before the fork. Whatever it opens, it closes again.
 ///
 /// # Errors
-/// See [`InitError`]; OpenSIPS must not start then.
+/// Fails with [`InitError`]; OpenSIPS must not start then.
 pub fn init() -> Result<(), InitError> {
     guard::install();
     fork::install();
     shared::init()?;
-    // Both TLS users (webhooks, database) name no provider of their own.
+    // Neither TLS user (webhooks, database) names a provider of its own.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let raw = RAW
         .lock()
@@ -142,18 +144,18 @@ fn nonces(http: &Http) -> Result<Nonces, InitError> {
     })
 }
 
-/// What the database has shown at start.
+/// What the database showed at start.
 #[derive(Default)]
 struct Checked {
-    /// The core's driver, where that serves.
+    /// The core's driver, if that is used.
     core_driver: Option<db::Driver>,
-    /// The optional tables that are there.
+    /// The optional tables that exist.
     tables: Tables,
     first_snapshot: Option<Segment>,
 }
 
-/// Connects to the database, checks the versions of its tables, reads all of it where that is
-/// wanted, and leaves it again.
+/// Connects to the database, checks the versions of its tables, reads all of it if that is wanted,
+/// and disconnects.
 fn check(config: &Config, settings: &DatabaseSettings) -> Result<Checked, InitError> {
     let shown = || settings.shown.clone();
     let mut database = Database::bind(settings).ok_or_else(|| InitError::NoDriver {

@@ -1,8 +1,8 @@
 //! Where profiles and their secrets are kept.
 //!
-//! A [`Source`] answers one kind of question, rows of one table by one column, which every
-//! database and every driver of OpenSIPS can do (db_text included). Everything else is built on
-//! that, and does not know which driver it talks to.
+//! A [`Source`] answers one kind of question, rows of one table by one column, which every database
+//! and every driver of OpenSIPS supports (db_text included). Everything else is built on that, and
+//! does not know which driver it talks to.
 
 pub mod cache;
 pub mod credentials;
@@ -38,7 +38,7 @@ impl Cell {
         }
     }
 
-    /// The value as an integer, also where it is text of decimal digits. `None` for anything else.
+    /// The value as an integer, also if it is text of decimal digits. `None` for anything else.
     pub fn as_int(&self) -> Option<i64> {
         match self {
             Cell::Null => None,
@@ -54,15 +54,15 @@ impl Cell {
 pub struct Select<'a> {
     /// The table.
     pub table: &'a str,
-    /// Its columns that are asked for.
+    /// The columns that are asked for.
     pub columns: &'a [&'a str],
-    /// Rows where this column has this value; all rows where it is `None`.
+    /// Rows where this column has this value; all rows if it is `None`.
     pub key: Option<(&'a str, &'a str)>,
-    /// How many rows are read at the most.
+    /// How many rows are read at most.
     pub limit: usize,
 }
 
-/// Why a database gave no answer. The messages name no password.
+/// Why a database gave no answer. The messages contain no password.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum StoreError {
     /// It can't be reached, or the connection broke.
@@ -79,7 +79,7 @@ pub enum StoreError {
         /// What the database says.
         cause: String,
     },
-    /// A row is not as it has to be.
+    /// A row is not as it should be.
     #[error("table {table}: {cause}")]
     BadRow {
         /// The table.
@@ -87,12 +87,12 @@ pub enum StoreError {
         /// What is wrong with the row.
         cause: String,
     },
-    /// As many questions as allowed are under way in this process.
+    /// As many questions as allowed are in progress in this process.
     #[error("too many queries at once in this process: {0}")]
     Busy(String),
 }
 
-/// What a question to a database ends with.
+/// The outcome of a question to a database.
 pub type Answer<T> = Result<T, StoreError>;
 
 /// A database that can be asked.
@@ -100,13 +100,13 @@ pub trait Source {
     /// The rows that a [`Select`] names, at most [`Select::limit`] of them.
     ///
     /// # Errors
-    /// See [`StoreError`].
+    /// Fails with [`StoreError`] if the database gave no answer.
     fn select(&mut self, select: &Select<'_>) -> Result<Vec<Vec<Cell>>, StoreError>;
 
     /// As [`select`](Self::select), row by row: for tables that are read as a whole.
     ///
     /// # Errors
-    /// As [`select`](Self::select); rows may have been seen by then.
+    /// Fails as [`select`](Self::select) does; rows may have been seen by then.
     fn each(
         &mut self,
         select: &Select<'_>,

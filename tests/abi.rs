@@ -1,14 +1,15 @@
-//! include/opensips/abi.h against the numbers of every release that the module loads into
-//! (tests/abi/*.txt), with no OpenSIPS around; and `make abi-check`, which finds such numbers.
+//! Checks include/opensips/abi.h, without any OpenSIPS, against the numbers of every release into
+//! which the module loads (tests/abi/*.txt); and tests `make abi-check`, which finds such numbers.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
 use abi::header;
 use abi::measure::{Compiler, Side, measure};
 use abi::numbers::{Numbers, declared_otherwise, kept_file, kept_otherwise, strangers};
 use abi::table::{self, Release, Size, Table, What};
 use abi::tree::Tree;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 const RELEASES: [Release; 4] = [Release(3, 4), Release(3, 5), Release(3, 6), Release(4, 0)];
 
@@ -47,7 +48,7 @@ fn declared(release: Release) -> Numbers {
     declared_in(&root().join("include"), release)
 }
 
-/// Where the header, changed in one place, differs from any release.
+/// Where the header, with one change, differs from any release.
 fn differences_after(from: &str, to: &str) -> Vec<String> {
     let text = read("include/opensips/abi.h");
     assert_eq!(text.matches(from).count(), 1, "{from:?} once in abi.h");
@@ -87,7 +88,7 @@ fn any_other_number_is_noticed() {
                     changed.0.get_mut(&key).expect("kept")[place] += by;
                     let noticed = declared_otherwise(&[entry], &ours, &changed).len();
                     let allowed = match entry.what {
-                        // A whole type is at offset 0 of nothing; its size is what counts.
+                        // A whole type has no offset; only its size matters.
                         What::Type(Size::AtLeast) => place == 0 || by < 4096,
                         What::Type(Size::AtMost) => place == 0 || by > -4096,
                         _ => false,
@@ -171,7 +172,7 @@ fn everything_that_the_header_declares_is_in_the_table() {
     }
 }
 
-/// Our side of the table; of a member with an index the name without it.
+/// Our side of the table; a member with an index is listed without it.
 fn names_in(table: &Table) -> Vec<String> {
     let measured = table.entries.iter().map(|entry| entry.ours.to_string());
     measured
@@ -262,7 +263,7 @@ fn a_folder_that_is_no_source_tree_is_refused() {
     }
 }
 
-/// A folder that looks like the sources of a release to abi-check: it has our own header, with
+/// A folder that looks to abi-check like the sources of a release: it holds our own header, with
 /// OpenSIPS's names in place of ours.
 fn imitation(folder: &Path, Release(major, minor): Release, change: (&str, &str)) {
     let table = table();
@@ -270,7 +271,7 @@ fn imitation(folder: &Path, Release(major, minor): Release, change: (&str, &str)
     for entry in table.of(Release(major, minor)) {
         let (theirs, ours) = match (&entry.theirs.member, &entry.ours.member) {
             (Some(theirs), Some(ours)) => (theirs.as_str(), ours.as_str()),
-            // A tag stands for a tag, a typedef for whatever C calls ours.
+            // A tag stands for a tag, a typedef for whatever C calls our type.
             _ if entry.theirs.c.contains(' ') => {
                 (table::bare(&entry.theirs.c), table::bare(&entry.ours.c))
             }

@@ -1,8 +1,8 @@
-//! What the module keeps in memory, tried in every OpenSIPS on this machine and in the stand-in:
-//! that it serves while it should, and no longer.
+//! What the module keeps in memory, tested in every OpenSIPS on this machine and in the stand-in:
+//! it must be served for as long as allowed, and no longer.
 //!
 //! `cargo test --test caching -- --list` shows all trials; a word filters by name. What cannot be
-//! tried here is listed as ignored, with the reason.
+//! tested here is listed as ignored, with the reason.
 
 mod caching {
     pub mod bearer;
@@ -24,11 +24,12 @@ mod caching {
     pub mod sign;
 }
 
-use harness::setting::Setting;
-use libtest_mimic::Arguments;
 use std::sync::Arc;
 
-/// Trials at a time, unless it is said: most of them wait for a second to pass.
+use harness::setting::Setting;
+use libtest_mimic::Arguments;
+
+/// Trials that run at a time unless set otherwise: most of them wait for a second to pass.
 const THREADS: usize = 6;
 
 fn main() {

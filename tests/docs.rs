@@ -1,5 +1,5 @@
-//! The documents, held against the module that they describe: every script and example is checked
-//! by each OpenSIPS on this machine, the way from the README to an answered request is gone as it is
+//! Checks the documents against the module that they describe: every script and example is checked
+//! by each OpenSIPS on this machine, the path from the README to an answered request is followed as
 //! written, and the manual is compared with what the module exports.
 
 mod docs {
@@ -12,6 +12,7 @@ mod docs {
     pub mod imports;
     pub mod links;
     pub mod manual;
+    pub mod order;
     pub mod quick_start;
     pub mod readings;
     pub mod reasons;
@@ -33,6 +34,7 @@ fn trials() -> Vec<Trial> {
     trials.extend(docs::reasons::trials());
     trials.extend(docs::links::trials());
     trials.extend(docs::circles::trials());
+    trials.extend(docs::order::trials());
     trials.extend(docs::threats::trials());
     trials.push(docs::quick_start::sql_trial());
     let mut cores = harness::core::opensips();
@@ -50,7 +52,7 @@ fn trials() -> Vec<Trial> {
     trials
 }
 
-/// A trial that counts as ignored, and says why.
+/// A trial that counts as ignored and gives the reason.
 fn ignored(name: String, reason: String) -> Trial {
     Trial::ignorable_test(name, move || Ok(Completion::ignored_with(reason)))
 }

@@ -1,8 +1,8 @@
 //! The module at work: loaded by a core, asked by SIPp, with its profiles in a real database.
 //!
-//! What is tried is found out when it starts: every OpenSIPS on this machine and the stand-in,
-//! with every database server that is installed. What cannot be tried here is listed as ignored,
-//! with the reason. `cargo test --test e2e -- --list` shows all; a word filters by name.
+//! What is tested is determined at start: every OpenSIPS on this machine and the stand-in, with
+//! every database server that is installed. What cannot be tested here is listed as ignored, with
+//! the reason. `cargo test --test e2e -- --list` shows all; a word filters by name.
 
 mod e2e {
     pub mod cases;
@@ -23,15 +23,16 @@ mod e2e {
     pub mod variants;
 }
 
+use std::sync::Arc;
+
 use harness::setting::Setting;
 use libtest_mimic::{Arguments, Trial};
-use std::sync::Arc;
 
 fn main() {
     let mut arguments = Arguments::from_args();
     let trials = match e2e::docker::trials() {
         Some(trials) => {
-            // In the order of the list: the last one looks at what all of them have left.
+            // In list order: the last one checks what all others have left behind.
             arguments.test_threads = Some(1);
             trials
         }

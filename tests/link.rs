@@ -1,4 +1,4 @@
-//! What the module asks of the system that it is loaded on.
+//! What the module requires of the system on which it is loaded.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -23,7 +23,7 @@ fn dump(option: &str) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// `GLIBC_2.17` and what follows it in a line: the version and the symbol.
+/// `GLIBC_2.17` and what follows it on a line: the version and the symbol.
 fn glibc(line: &str) -> Option<((u32, u32), &str)> {
     let (_, rest) = line.split_once("GLIBC_")?;
     let (version, symbol) = rest.split_once(|c: char| c == ')' || c.is_whitespace())?;

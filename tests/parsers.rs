@@ -1,13 +1,14 @@
-//! Two parsers, one user: hostile requests go to every OpenSIPS found, which is asked for each of
-//! them what its own parser makes of the credentials, beside what the module made of them. No request
-//! may let the two name different users.
+//! Two parsers, one user: hostile requests are sent to every OpenSIPS found, which reports for each
+//! of them what its own parser makes of the credentials and what the module made of them. No
+//! request may let the two name different users.
 //!
-//! Requests come out of a generator with a seed; a failure says which it was, and shows the request
-//! made as short as it goes. Settings are taken from the environment:
+//! Requests come from a generator with a seed; a failure names the seed, and shows the request made
+//! as short as possible. Settings are taken from the environment:
 //!
-//! - `PARSERS_MESSAGES`: how many requests to each core (5000);
-//! - `PARSERS_SECONDS`: instead, for how long; the cores take turns, one after the other;
-//! - `PARSERS_SEED`: where the generator starts (1), for another walk, or to see a failure again;
+//! - `PARSERS_MESSAGES`: how many requests are sent to each core (5000);
+//! - `PARSERS_SECONDS`: for how long instead; the cores take turns;
+//! - `PARSERS_SEED`: where the generator starts (1), for a different run, or to reproduce a
+//!   failure;
 //! - `PARSERS_SAMPLES`: a folder with requests of real devices, one a file, that have to pass
 //!   `check_headers`, beside those of tests/sipp.
 //!
@@ -24,21 +25,23 @@ mod parsers {
     pub mod wire;
 }
 
+use std::time::{Duration, Instant};
+
 use harness::core::{Core, opensips};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
 use parsers::hostile::Hostile;
 use parsers::wire::{Request, Way, Wire};
 use parsers::{admission, samples, shrink};
-use std::time::{Duration, Instant};
 
-/// How many requests are under way at once. They and their answers have to fit into the buffers of
-/// two sockets.
+/// How many requests are under way at once. They and their answers must fit into the buffers of two
+/// sockets.
 const BATCH: usize = 16;
 
-/// Every so manieth batch is decided while the request waits.
+/// In one batch out of this many, the decision is made while the request waits.
 const WAIT: u64 = 8;
 
-/// How many batches go by between two looks at the processes of the core.
+/// The number of batches between two checks of the core's processes.
 const LOOK: u64 = 64;
 
 fn main() {
@@ -142,7 +145,7 @@ fn hostile(core: &Core) -> Result<(), String> {
     if let Length::Time(_) = length {
         println!("\n{core}: seed {seed}: {tally:?}");
     }
-    // Requests of which none gets through would show nothing.
+    // If no request got through, nothing would be shown.
     let enough = tally.answered * 2 > tally.sent
         && tally.admitted * 20 > tally.sent
         && tally.malformed * 20 > tally.sent;
@@ -162,7 +165,7 @@ enum Fault {
     Core(String),
 }
 
-/// Sends these, and looks at what comes back.
+/// Sends these, and checks what comes back.
 fn batch(wire: &mut Wire, way: Way, requests: &[Request], tally: &mut Tally) -> Result<(), Fault> {
     let answers = wire.exchange(way, requests).map_err(Fault::Core)?;
     tally.sent += requests.len() as u64;
@@ -174,7 +177,7 @@ fn batch(wire: &mut Wire, way: Way, requests: &[Request], tally: &mut Tally) -> 
                 tally.malformed += u64::from(seen.code == "-6");
                 admission::check(&seen)
             }
-            // Whether the core has an answer to it otherwise.
+            // Whether the core answers it in another way.
             None => wire.missed(way, request),
         };
         judged.map_err(|error| Fault::Request(request.clone(), error))?;

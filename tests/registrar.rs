@@ -1,7 +1,7 @@
 //! opensips-cfg/registrar.cfg at work: devices that register and call over all transports, the
 //! example endpoint that decides, a database, a Redis, and SIPp as device, next hop and carrier.
 //!
-//! What is tried is found out when it starts: every OpenSIPS on this machine. What cannot be tried
+//! What is tested is determined at start: every OpenSIPS on this machine. What cannot be tested
 //! here is listed as ignored, with the reason. `cargo test --test registrar -- --list` shows all.
 
 mod registrar {
@@ -26,13 +26,15 @@ mod registrar {
     pub mod websocket;
 }
 
+use std::sync::Arc;
+
 use harness::registrar::Setting;
 use libtest_mimic::{Arguments, Trial};
+
 use registrar::{
     accounts, calls, dialogs, environment, grants, group, hostile, identity, jambonz, kept,
     lasting, restart, sipp, tokens, transports, trunks,
 };
-use std::sync::Arc;
 
 fn main() {
     let arguments = Arguments::from_args();
@@ -54,7 +56,8 @@ fn trials() -> Vec<Trial> {
         transports::SCENARIOS,
     ]
     .concat();
-    // SIPp as next hop takes whatever comes there for its call: nobody else's may be left over.
+    // As next hop, SIPp takes whatever arrives for its own call: nothing may be left over from
+    // others.
     let alone = [
         dialogs::ALONE,
         restart::SCENARIOS,

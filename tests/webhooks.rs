@@ -1,9 +1,9 @@
 //! Webhooks at work: a core that runs the module, devices that register and call, and the example
 //! endpoint that decides.
 //!
-//! What is tried is found out when it starts: every OpenSIPS on this machine and the stand-in.
-//! What cannot be tried here is listed as ignored, with the reason.
-//! `cargo test --test webhooks -- --list` shows all; a word filters by name.
+//! What is tested is determined at start: every OpenSIPS on this machine and the stand-in. What
+//! cannot be tested here is listed as ignored, with the reason. `cargo test --test webhooks --
+//! --list` shows all; a word filters by name.
 
 mod webhooks {
     pub mod bans;
@@ -23,8 +23,10 @@ mod webhooks {
     pub mod waiting;
 }
 
-use libtest_mimic::{Arguments, Trial};
 use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Trial};
+
 use webhooks::setting::Setting;
 use webhooks::{
     bans, credentials, decisions, faults, group, identity, nonces, parameters, storm, waiting,
@@ -70,7 +72,7 @@ fn trials() -> Vec<Trial> {
         trials.extend(webhooks::redis::trials(&setting, core));
         trials.extend(webhooks::tables::trials(&setting, core));
     }
-    // The oldest and the newest let calls wait in different ways.
+    // The oldest and the newest suspend calls in different ways.
     let (real, stand_in): (Vec<_>, Vec<_>) = setting.cores().iter().partition(|c| c.is_opensips());
     let oldest = real.first().filter(|_| real.len() > 1);
     for core in [oldest, real.last(), stand_in.last()].into_iter().flatten() {

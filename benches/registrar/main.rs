@@ -1,24 +1,26 @@
 //! `make load`: devices register and refresh at opensips-cfg/registrar.cfg for some minutes, at the
-//! highest rate that it takes; then everybody who keeps count is asked how many there are.
+//! highest rate it can handle; then every component that keeps a count is asked for it.
 //!
-//! Every other round the devices have moved: they are challenged, and the endpoint is asked. In the
-//! rounds between, the registrar answers what it knows. See docs/benchmarks.md.
+//! Every other round the devices have moved: they are challenged, and the endpoint is queried. In
+//! the rounds between, the registrar answers from what it knows. See docs/benchmarks.md.
 
 mod memory;
 mod round;
+
+use std::collections::HashMap;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use harness::database::Backend;
 use harness::measure::{self, machine};
 use harness::ports;
 use harness::registrar::{CROWD, Setting, Site};
+use serde_json::{Value, json};
+
 use memory::Own;
 use round::Crowd;
-use serde_json::{Value, json};
-use std::collections::HashMap;
-use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
-/// What OpenSIPS has to have.
+/// The modules that OpenSIPS needs.
 const NEEDED: [&str; 4] = [
     "cachedb_redis.so",
     "db_mysql.so",
@@ -26,14 +28,14 @@ const NEEDED: [&str; 4] = [
     "uac_registrant.so",
 ];
 
-/// Shared memory of OpenSIPS, MiB: that of the contacts, and of the transactions of five seconds.
+/// Shared memory of OpenSIPS, MiB: for the contacts, and for the transactions of five seconds.
 const SHARED: &str = "1024";
 
-/// By how much a process may seem to grow in the second half, KiB: what the allocator and the
-/// libraries have not touched before.
+/// By how much a process may appear to grow in the second half, KiB: memory that the allocator and
+/// the libraries have not touched before.
 const GROWTH: u64 = 1024;
 
-/// How long the last transactions may take to end.
+/// How long the last transactions may take to finish.
 const SETTLE_SECONDS: u32 = 60;
 
 fn main() -> ExitCode {
@@ -84,7 +86,7 @@ fn run() -> Result<bool, String> {
     let mut lost = 0;
     println!("| round | | devices a second | confirmed | failed | sent again |");
     println!("|---|---|---|---|---|---|");
-    // To an even number of rounds, so that both halves have both kinds.
+    // Up to an even number of rounds, so that both halves include both kinds.
     for number in 0.. {
         if number % 2 == 0 && begin.elapsed() >= whole {
             break;
@@ -100,7 +102,7 @@ fn run() -> Result<bool, String> {
             seen.sent_again
         );
         lost += (devices as u64).saturating_sub(seen.confirmed);
-        // After the first round of a kind nobody has anything new to remember.
+        // After the first round of each kind there is nothing new to remember.
         if half.is_none() && number >= 1 && begin.elapsed() * 2 >= whole {
             settle(&site)?;
             half = Some((memory::look(instance.pid()), used(&site)?));
@@ -129,7 +131,7 @@ fn statistic(site: &Site, group: &str, name: &str) -> Result<u64, String> {
 }
 
 /// Waits for the end of all transactions, which are kept for some seconds after their answer: at
-/// thousands a second they are most of the shared memory.
+/// thousands a second they take up most of the shared memory.
 fn settle(site: &Site) -> Result<(), String> {
     for _ in 0..SETTLE_SECONDS {
         if statistic(site, "tm", "inuse_transactions")? == 0 {
@@ -146,7 +148,7 @@ fn used(site: &Site) -> Result<u64, String> {
     statistic(site, "shmem", "real_used_size")
 }
 
-/// Asks everybody who counts, and says whether all agree.
+/// Queries every count, and returns whether all agree.
 fn counts(setting: &Setting, site: &Site, devices: usize) -> Result<bool, String> {
     let number = |text: String| {
         text.trim()
@@ -185,7 +187,7 @@ fn counts(setting: &Setting, site: &Site, devices: usize) -> Result<bool, String
     Ok(counts.iter().all(|(_, count)| *count == devices as u64))
 }
 
-/// Shows each process, and says whether none has grown.
+/// Prints each process, and returns whether none has grown.
 fn grown(half: &[Own], end: &[Own]) -> bool {
     let before: HashMap<u32, u64> = half.iter().map(|own| (own.pid, own.kib)).collect();
     println!("\n| process | KiB of its own at half time | at the end |\n|---|---|---|");

@@ -1,9 +1,10 @@
-//! What each process of OpenSIPS has for itself.
+//! The private memory of each OpenSIPS process.
 
-use harness::server::children;
 use std::fs;
 
-/// KiB that a process shares with nobody.
+use harness::server::children;
+
+/// KiB that a process shares with no other.
 #[derive(Debug, Clone, Copy)]
 pub struct Own {
     pub pid: u32,

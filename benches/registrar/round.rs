@@ -1,24 +1,25 @@
 //! One round: every device registers, or refreshes, once.
 
-use harness::database::program;
-use harness::instance::tail;
-use harness::root;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Devices that wait for an answer at a time. SIPp starts the next as soon as one is done, so that the
-/// registrar is given as much as it takes, and no more.
+use harness::database::program;
+use harness::instance::tail;
+use harness::root;
+
+/// Devices waiting for an answer at a time. SIPp starts the next as soon as one is done, so that
+/// the registrar gets as much load as it can handle, and no more.
 const OPEN: u32 = 100;
 
-/// What SIPp saw.
+/// The results reported by SIPp.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen {
     pub took: Duration,
     pub confirmed: u64,
     pub failed: u64,
-    /// Requests that were sent again, since no answer came within half a second.
+    /// Requests that were retransmitted because no answer came within half a second.
     pub sent_again: u64,
 }
 
@@ -34,17 +35,17 @@ pub struct Crowd<'a> {
 /// Writes the injection file of all devices.
 ///
 /// # Errors
-/// It can't be written.
+/// Fails if it can't be written.
 pub fn write_rows(crowd: &Crowd<'_>, file: &Path) -> Result<(), String> {
     let row = |n: usize| format!("user{n};[authentication username=user{n} password=secret]\n");
     let rows: String = (0..crowd.devices).map(row).collect();
     fs::write(file, format!("SEQUENTIAL\n{rows}")).map_err(|e| e.to_string())
 }
 
-/// Sends every device once; `place` is where they are.
+/// Runs every device once; `place` is where they are.
 ///
 /// # Errors
-/// SIPp itself failed. Calls that fail are part of what it saw.
+/// Fails if SIPp itself failed. Failed calls are part of its results.
 pub fn run(crowd: &Crowd<'_>, rows: &Path, place: u32, folder: &Path) -> Result<Seen, String> {
     let before = Instant::now();
     let output = Command::new(program("sipp").ok_or("no sipp")?)

@@ -1,4 +1,4 @@
-//! What is called, with which tokens, and how much faster than auth_jwt it is meant to be.
+//! What is called, with which tokens, and how much faster than auth_jwt it should be.
 
 use harness::keys::Key;
 use harness::tokens::{now, token};
@@ -6,7 +6,7 @@ use harness::tokens::{now, token};
 /// A function with an algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Call {
-    /// `jwt_authorize`, for auth_jwt `jwt_db_authorize`: HS256, the secret in a database.
+    /// `jwt_authorize`, in auth_jwt `jwt_db_authorize`: HS256, the secret in a database.
     Database,
     /// `jwt_script_authorize`, HS256.
     ScriptHs256,
@@ -25,7 +25,7 @@ impl Call {
         Call::ScriptEs256,
     ];
 
-    /// As the table calls it.
+    /// Its name in the table.
     pub fn name(self) -> &'static str {
         match self {
             Call::Database => "jwt_authorize HS256, profile cached",
@@ -45,8 +45,8 @@ impl Call {
         }
     }
 
-    /// How many times faster than auth_jwt it is to be: at the first sight of a token, and of one
-    /// that was seen before.
+    /// How many times faster than auth_jwt it should be: for a new token, and for one that was seen
+    /// before.
     pub fn goal(self) -> (f64, f64) {
         match self {
             Call::Database => (20.0, 80.0),
@@ -57,7 +57,7 @@ impl Call {
     }
 }
 
-/// The keys, one of a kind.
+/// The keys, one of each kind.
 pub struct Keys {
     secret: Key,
     rsa: Key,
@@ -86,7 +86,7 @@ impl Keys {
             .replace("@ES256@", &self.ec.verifier())
     }
 
-    /// A token for a call, good for an hour; each `number` makes another one.
+    /// A token for a call, valid for an hour; each `number` makes a different one.
     pub fn token(&self, call: Call, tag: &str, number: u64) -> String {
         let (key, algorithm) = match call {
             Call::Database | Call::ScriptHs256 => (&self.secret, "HS256"),

@@ -1,5 +1,6 @@
-//! `make bench`: what a call of jwt_authorize and jwt_script_authorize takes in an OpenSIPS, beside
-//! the C module auth_jwt in the same one, with the same database; and what a million profiles cost.
+//! `make bench`: how long calls of jwt_authorize and jwt_script_authorize take in OpenSIPS, next to
+//! the C module auth_jwt in the same instance with the same database; and what a million profiles
+//! cost.
 //!
 //! See docs/benchmarks.md.
 
@@ -9,14 +10,16 @@ mod preload;
 mod probe;
 mod report;
 
-use call::{Call, Keys};
+use std::path::Path;
+use std::process::ExitCode;
+
 use harness::measure;
 use harness::script::Value;
+
+use call::{Call, Keys};
 use place::{Place, add_profile};
 use probe::{LOOP, Probe, Setting};
 use report::{Report, Who};
-use std::path::Path;
-use std::process::ExitCode;
 
 /// Profiles in the database of the first table.
 const PROFILES: u32 = 1000;
@@ -24,7 +27,7 @@ const PROFILES: u32 = 1000;
 /// The one whose tokens are sent.
 const TAG: &str = "bench-phone";
 
-/// Each call asks the database, as auth_jwt does, and no token is remembered.
+/// Each call queries the database, as auth_jwt does, and no token is remembered.
 const CACHES_OFF: [(&str, Value); 2] = [
     ("cache_ttl", Value::Number(0)),
     ("token_cache_size", Value::Number(0)),

@@ -1,11 +1,12 @@
-//! Where it is measured: a core, a database, the C module beside ours.
+//! The environment of the measurement: a core, a database, the C module next to ours.
+
+use std::cell::Cell;
+use std::path::PathBuf;
 
 use harness::core::{self, Core};
 use harness::database::{Backend, Database, MariaDb, Servers, schema};
 use harness::measure;
 use harness::profiles::Content;
-use std::cell::Cell;
-use std::path::PathBuf;
 
 /// Enough for a million profiles.
 const MARIADB_OPTIONS: [&str; 2] = [
@@ -17,7 +18,7 @@ const MARIADB_OPTIONS: [&str; 2] = [
 pub struct Place {
     /// Files of the cores and of the database.
     pub folder: tempfile::TempDir,
-    /// An OpenSIPS; the stand-in where there is none.
+    /// An OpenSIPS; if there is none, the stand-in.
     pub core: Core,
     /// The C module, or why there is nothing to compare with.
     pub peer: Result<PathBuf, String>,
@@ -31,10 +32,10 @@ enum Server {
 }
 
 impl Place {
-    /// Finds out what there is, and starts the database server.
+    /// Finds out what is available, and starts the database server.
     ///
     /// # Errors
-    /// There is nothing to measure with.
+    /// Fails if there is nothing to measure with.
     pub fn find() -> Result<Place, String> {
         let folder = tempfile::Builder::new()
             .prefix("auth_web-bench-")
@@ -73,7 +74,7 @@ impl Place {
         })
     }
 
-    /// Says what there is.
+    /// Prints what is available.
     pub fn introduce(&self) {
         println!("{}", self.core);
         println!("        {}", self.core.binary.display());
@@ -88,11 +89,11 @@ impl Place {
         }
     }
 
-    /// A new database with so many profiles, `tag1` of `user1` and so on, each with the secret that
-    /// [`secret`] says.
+    /// A new database with this many profiles, `tag1` of `user1` and so on, each with the secret
+    /// given by [`secret`].
     ///
     /// # Errors
-    /// The server's complaint.
+    /// Fails with the server's error.
     pub fn database(&self, profiles: u32) -> Result<Database, String> {
         let number = self.databases.replace(self.databases.get() + 1);
         let (database, numbers) = match &self.server {
@@ -142,7 +143,7 @@ impl Place {
 /// Adds one more profile.
 ///
 /// # Errors
-/// The server's complaint.
+/// Fails with the server's error.
 pub fn add_profile(database: &Database, tag: &str, secret: &str) -> Result<(), String> {
     let added = database.sql(&format!(
         "INSERT INTO jwt_profiles (tag, sip_username) VALUES ('{tag}', 'alice');\n\
@@ -152,7 +153,7 @@ pub fn add_profile(database: &Database, tag: &str, secret: &str) -> Result<(), S
     added.map(drop)
 }
 
-/// What the secrets begin with: as many characters as HS256 wants.
+/// The prefix of the secrets, as long as HS256 requires.
 const SECRET: &str = "0123456789abcdef0123456789abcdef-";
 
 /// The secret of the n-th profile of [`Place::database`].

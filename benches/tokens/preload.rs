@@ -1,48 +1,51 @@
-//! `cache_mode` "preload": what a million profiles cost, beside a thousand.
+//! `cache_mode` "preload": what a million profiles cost, compared with a thousand.
 
-use crate::call::Call;
-use crate::place::{Place, secret};
-use crate::probe::{LOOP, Probe, Setting};
+use std::time::{Duration, Instant};
+
 use harness::database::Database;
 use harness::keys::Key;
 use harness::measure::table::Table;
 use harness::measure::{machine, median};
 use harness::server::wait_for;
 use harness::tokens::{now, token};
-use std::time::{Duration, Instant};
 
-/// Loops before anything is measured: by then a worker has seen most of the pages of the snapshot.
+use crate::call::Call;
+use crate::place::{Place, secret};
+use crate::probe::{LOOP, Probe, Setting};
+
+/// Loops before the measurement begins: by then a worker has seen most of the pages of the
+/// snapshot.
 const WARM_UP: u32 = 100;
 
-/// What the large table is compared with.
+/// The size of the small table for comparison.
 const FEW: u32 = 1000;
 
 /// How long a reload may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What one number of profiles costs.
+/// The cost of one number of profiles.
 struct Cost {
     profiles: u32,
-    /// Until the core answers its first request, seconds.
+    /// Seconds until the core answers its first request.
     start: f64,
-    /// Bytes of all profiles, and the seconds that reading them again took.
+    /// The size of all profiles in bytes, and the seconds that reading them again took.
     reload: Option<(f64, f64)>,
     /// MiB of all processes, shared memory counted once.
     memory: f64,
-    /// MiB of the largest process, without what is shared.
+    /// MiB of the largest process, excluding shared memory.
     own: f64,
-    /// The most that one process had at a time, MiB.
+    /// The peak memory of any one process, MiB.
     peak: f64,
-    /// Microseconds of a call: profile out of the snapshot; profile at hand; made-up tag.
+    /// Microseconds per call: profile from the snapshot; cached profile; made-up tag.
     lookups: [f64; 3],
     /// Queries that made-up tags cost.
     queries: Option<u64>,
 }
 
-/// Measures both, and prints a table.
+/// Measures both, and returns a table.
 ///
 /// # Errors
-/// Something does not start.
+/// Fails if something does not start.
 pub fn run(place: &Place, profiles: u32, rounds: u32) -> Result<String, String> {
     let mut table = Table::new(
         1,
@@ -95,8 +98,8 @@ pub fn run(place: &Place, profiles: u32, rounds: u32) -> Result<String, String> 
 fn cost(place: &Place, database: &Database, profiles: u32, rounds: u32) -> Result<Cost, String> {
     let reload = reload(place, database)?;
     let started = Instant::now();
-    // Nothing is read again while calls are measured, and few profiles are kept at hand, so that
-    // each is looked up.
+    // Nothing is reloaded while calls are measured, and few profiles are cached, so that each is
+    // looked up.
     let setting = [
         ("cache_mode", "preload".into()),
         ("cache_ttl", 3600.into()),
@@ -169,7 +172,7 @@ fn start(
     )
 }
 
-/// Bytes and seconds of a reload, as the module's log tells them at its highest level.
+/// Bytes and seconds of a reload, as logged by the module at its highest level.
 fn reload(place: &Place, database: &Database) -> Result<Option<(f64, f64)>, String> {
     let setting = [("cache_mode", "preload".into()), ("cache_ttl", 1.into())];
     let probe = start(place, database, &setting, 4)?;
@@ -197,7 +200,7 @@ fn seconds(text: &str) -> Option<f64> {
     Some(number.parse::<f64>().ok()? * unit)
 }
 
-/// xorshift64: any sequence that jumps about will do.
+/// xorshift64: any sequence that jumps around will do.
 struct Random(u64);
 
 impl Random {

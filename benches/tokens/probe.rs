@@ -1,13 +1,15 @@
-//! A core that is asked how long its functions take.
+//! A core that measures how long its functions take.
 
-use crate::call::Call;
+use std::path::Path;
+use std::time::Duration;
+
 use harness::core::Core;
 use harness::database::Database;
 use harness::instance::Instance;
 use harness::script::{Script, Value};
 use harness::sip;
-use std::path::Path;
-use std::time::Duration;
+
+use crate::call::Call;
 
 /// Tokens in one request. A hundred of the longest fit into a datagram.
 pub const LOOP: usize = 100;
@@ -25,10 +27,10 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// Starts it. `setting` are parameters of the module that is loaded from `module`.
+    /// Starts it. `setting` are parameters of the module loaded from `module`.
     ///
     /// # Errors
-    /// The core does not start.
+    /// Fails if the core does not start.
     pub fn start(
         core: &Core,
         module: &Path,
@@ -55,11 +57,11 @@ impl Probe {
         Ok(Probe { instance })
     }
 
-    /// Microseconds that a call takes, without the loop around it: that is measured right before,
-    /// with the same tokens. Every call must have let its token in.
+    /// Microseconds per call, without the loop around it, which is measured right before with the
+    /// same tokens. Every call must have admitted its token.
     ///
     /// # Errors
-    /// The core does not answer, or refused a token.
+    /// Fails if the core does not answer, or refused a token.
     pub fn measure(&self, call: Call, tokens: &[String]) -> Result<f64, String> {
         let empty = self.run("nothing", tokens, true)?;
         let full = self.run(call.route(), tokens, true)?;
@@ -69,7 +71,7 @@ impl Probe {
     /// The same for tokens that must be refused.
     ///
     /// # Errors
-    /// The core does not answer, or let a token in.
+    /// Fails if the core does not answer, or admitted a token.
     pub fn measure_refused(&self, call: Call, tokens: &[String]) -> Result<f64, String> {
         let empty = self.run("nothing", tokens, true)?;
         let full = self.run(call.route(), tokens, false)?;
@@ -87,7 +89,7 @@ impl Probe {
         let expected = if good { tokens.len() } else { 0 };
         if admitted != expected.to_string() {
             return Err(format!(
-                "{route}: {admitted} of {count} tokens were let in, not {expected}; the core logged:\n{}",
+                "{route}: {admitted} of {count} tokens were admitted, not {expected}; the core logged:\n{}",
                 harness::instance::tail(&self.instance.log(), 5)
             ));
         }

@@ -1,31 +1,33 @@
 //! The table of calls.
 
-use crate::call::Call;
-use harness::measure::median;
-use harness::measure::table::Table;
 use std::fmt;
 
-/// Whose figure, and under which circumstances.
+use harness::measure::median;
+use harness::measure::table::Table;
+
+use crate::call::Call;
+
+/// Which module, under which conditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Who {
     /// The C module.
     Peer,
-    /// Ours, that asks the database each time and remembers no token.
+    /// Ours, querying the database each time and remembering no tokens.
     CachesOff,
-    /// Ours as it is without parameters, with tokens that it sees for the first time.
+    /// Ours without parameters, with new tokens.
     FirstSight,
-    /// The same, with a token that it has seen before.
+    /// The same, with a token seen before.
     SeenBefore,
 }
 
-/// All figures, in microseconds a call.
+/// All figures, in microseconds per call.
 pub struct Report {
     figures: Vec<(Call, Who, f64)>,
     no_peer: Option<String>,
 }
 
 impl Report {
-    /// None yet. `no_peer` says why there is nothing to compare with, where that is so.
+    /// An empty report. `no_peer` says why there is nothing to compare with, if so.
     pub fn new(no_peer: Option<String>) -> Report {
         Report {
             figures: Vec::new(),
@@ -33,12 +35,12 @@ impl Report {
         }
     }
 
-    /// There is nothing to compare with, as it turns out.
+    /// Records that there is nothing to compare with after all.
     pub fn no_peer(&mut self, reason: String) {
         self.no_peer = Some(reason);
     }
 
-    /// One more figure.
+    /// Adds a figure.
     pub fn add(&mut self, call: Call, who: Who, micros: f64) {
         self.figures.push((call, who, micros));
     }

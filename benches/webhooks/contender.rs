@@ -1,20 +1,21 @@
-//! The two that are compared: the same script, once over this module, once over rest_client and
+//! The two that are compared: the same script, once with this module, once with rest_client and
 //! json.
 
-use harness::core::Core;
-use harness::instance::Config;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-/// What all cores get: shared memory for the transactions of some seconds, and private memory for
-/// the transfers of a worker. The defaults are too little for thousands of requests a second.
+use harness::core::Core;
+use harness::instance::Config;
+
+/// Options for all cores: shared memory for some seconds of transactions, and private memory for
+/// the transfers of a worker. The defaults are too small for thousands of requests a second.
 pub const MEMORY: [&str; 4] = ["-m", "2048", "-M", "64"];
 
-/// Requests that a worker may have under way, in both: enough for all of them in one worker, so
-/// that none is refused, or made to wait, by a limit.
+/// Requests that a worker may have in progress, in both: enough for all of them in one worker, so
+/// that no limit refuses or delays any.
 const IN_FLIGHT: u32 = 2000;
 
-/// Modules of OpenSIPS that both need.
+/// The OpenSIPS modules that both need.
 const COMMON: [&str; 5] = [
     "proto_udp.so",
     "sl.so",
@@ -23,15 +24,15 @@ const COMMON: [&str; 5] = [
     "sipmsgops.so",
 ];
 
-/// Modules of OpenSIPS that the comparison needs.
+/// The OpenSIPS modules that the comparison needs.
 pub const NEEDED: [&str; 2] = ["rest_client.so", "json.so"];
 
-/// Who is at it.
+/// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Contender {
     /// `http_authorize`.
     AuthWeb,
-    /// `rest_post`, and `$json` over its answer.
+    /// `rest_post`, and `$json` on its answer.
     RestClient,
 }
 
@@ -39,7 +40,7 @@ impl Contender {
     /// In the order in which they are measured.
     pub const BOTH: [Contender; 2] = [Contender::AuthWeb, Contender::RestClient];
 
-    /// As it is called in the table.
+    /// Its name in the table.
     pub fn name(self) -> &'static str {
         match self {
             Contender::AuthWeb => "auth_web",
@@ -54,7 +55,7 @@ impl Contender {
         }
     }
 
-    /// Nonces are not looked at by either: the credentials are computed beforehand.
+    /// Nonces are checked by neither: the credentials are computed beforehand.
     fn parameters(self) -> String {
         match self {
             Contender::AuthWeb => format!(
@@ -77,9 +78,9 @@ impl Contender {
 
 /// A contender with an endpoint, as a configuration.
 pub struct Setup<'a> {
-    /// Who.
+    /// Which contender.
     pub contender: Contender,
-    /// Whom it asks.
+    /// The URL that it queries.
     pub url: &'a str,
     /// UDP workers.
     pub workers: u32,

@@ -1,8 +1,9 @@
-//! Digest credentials (RFC 7616) as a phone would send them, computed once: SIPp then has nothing
-//! to do but to send them.
+//! Digest credentials (RFC 7616) as a phone would send them, computed once: SIPp then only has to
+//! send them.
+
+use md5::{Digest, Md5};
 
 use crate::endpoint::{PASSWORD, REALM, USERNAME};
-use md5::{Digest, Md5};
 
 const URI: &str = "sip:example.org";
 const NONCE: &str = "157590482938000-c2f0b1a9";

@@ -1,18 +1,19 @@
-//! The example endpoint that ships with the module, as a process of its own.
+//! The example endpoint that ships with the module, as a separate process.
 
-use harness::ports;
-use harness::server::{Server, wait_for};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// Whom it knows.
+use harness::ports;
+use harness::server::{Server, wait_for};
+
+/// The user that it knows.
 pub const USERNAME: &str = "john";
-/// Where.
+/// The realm of the user.
 pub const REALM: &str = "example.org";
-/// With this password.
+/// The password of the user.
 pub const PASSWORD: &str = "a password of john's";
 
 /// How long it may take until it listens.
@@ -29,7 +30,7 @@ impl Endpoint {
     /// Starts it, with its files in `folder`.
     ///
     /// # Errors
-    /// It is not built, or does not listen.
+    /// Fails if it is not built, or does not listen.
     pub fn start(folder: &Path) -> Result<Endpoint, String> {
         let binary = binary()?;
         let users = folder.join("users");
@@ -51,15 +52,15 @@ impl Endpoint {
         })
     }
 
-    /// Where it is asked.
+    /// The URL for queries.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}/", self.port)
     }
 
-    /// From now on each answer takes that long.
+    /// Sets how long each answer takes from now on.
     ///
     /// # Errors
-    /// It does not do as it is told.
+    /// Fails if it does not accept the setting.
     pub fn set_latency(&self, latency: Duration) -> Result<(), String> {
         let path = format!("/control?latency={}", latency.as_millis());
         let ask = || -> std::io::Result<String> {

@@ -1,31 +1,32 @@
-//! SIPp at a constant rate, and what it saw.
+//! SIPp at a constant rate, and its results.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use harness::database::program;
 use harness::instance::tail;
 use harness::{ports, root};
-use std::fs;
-use std::path::Path;
-use std::process::{Command, Stdio};
 
 /// What is sent.
 #[derive(Debug, Clone, Copy)]
 pub struct Load<'a> {
     /// Requests a second.
     pub rate: u32,
-    /// For so many seconds.
+    /// The duration in seconds.
     pub seconds: u32,
     /// The value of their Authorization header.
     pub authorization: &'a str,
 }
 
-/// What SIPp saw of one load.
+/// The results of one load, as seen by SIPp.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
-    /// Calls that were answered as they should be, a second: from the first answer to the last.
+    /// Calls per second with the expected answer, from the first answer to the last.
     pub throughput: f64,
-    /// Calls that were not.
+    /// All other calls.
     pub failed: u64,
-    /// Requests that SIPp sent again, since no answer came within half a second.
+    /// Requests that SIPp retransmitted because no answer came within half a second.
     pub sent_again: u64,
     /// Mean time from request to answer, ms.
     pub mean: f64,
@@ -33,13 +34,14 @@ pub struct Seen {
     pub percentile99: f64,
 }
 
-/// A call without an answer ends after this time (ms); all calls after that (s) at the latest.
+/// A call without an answer ends after this time (ms); all calls end after that time (s) at the
+/// latest.
 const PATIENCE: [&str; 5] = ["-recv_timeout", "8000", "-timeout", "60", "-timeout_error"];
 
 /// Sends a load to 127.0.0.1:`port`; SIPp's files go to `folder`, which must not exist.
 ///
 /// # Errors
-/// SIPp itself failed. Calls that fail are part of what it saw.
+/// Fails if SIPp itself failed. Failed calls are part of its results.
 pub fn send(load: Load<'_>, port: u16, folder: &Path) -> Result<Seen, String> {
     fs::create_dir_all(folder).map_err(|e| e.to_string())?;
     let output = Command::new(program("sipp").ok_or("no sipp")?)
@@ -76,8 +78,8 @@ pub fn send(load: Load<'_>, port: u16, folder: &Path) -> Result<Seen, String> {
     Ok(seen)
 }
 
-/// Calls that may be open at a time, so many that they are never what limits the load. SIPp takes
-/// no more than there may be open files.
+/// Calls that may be open at a time: so many that they never limit the load. SIPp does not allow
+/// more than the limit of open files.
 fn open_calls() -> u32 {
     let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let files = limits
@@ -87,7 +89,7 @@ fn open_calls() -> u32 {
     files.unwrap_or(1024).saturating_sub(100).clamp(100, 9000)
 }
 
-/// SIPp's file of response times: `Date_ms;response_time_ms;rtt_no`, a line an answer.
+/// SIPp's file of response times: `Date_ms;response_time_ms;rtt_no`, one line per answer.
 fn of_times(text: &str) -> Seen {
     let answers: Vec<(f64, f64)> = text
         .lines()

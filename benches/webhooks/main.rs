@@ -1,7 +1,8 @@
-//! `make bench-http`: http_authorize beside the same script over OpenSIPS's rest_client and json.
+//! `make bench-http`: http_authorize compared with the same script using OpenSIPS's rest_client and
+//! json.
 //!
-//! Both run in the same OpenSIPS, ask the same endpoint, and get the same load from SIPp, in turns.
-//! See docs/benchmarks.md.
+//! Both run in the same OpenSIPS, query the same endpoint, and get the same load from SIPp, in
+//! turns. See docs/benchmarks.md.
 
 mod contender;
 mod credentials;
@@ -9,25 +10,27 @@ mod endpoint;
 mod load;
 mod report;
 
-use contender::{Contender, MEMORY, NEEDED, Setup};
-use endpoint::Endpoint;
-use harness::instance::{Instance, tail};
-use harness::measure::{self, machine};
-use load::{Load, Seen, send};
-use report::{Case, Measured};
 use std::path::Path;
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
 
-/// How long the endpoint takes for an answer, ms.
+use harness::instance::{Instance, tail};
+use harness::measure::{self, machine};
+
+use contender::{Contender, MEMORY, NEEDED, Setup};
+use endpoint::Endpoint;
+use load::{Load, Seen, send};
+use report::{Case, Measured};
+
+/// How long the endpoint takes to answer, ms.
 const LATENCIES: [u64; 2] = [20, 200];
 
 /// Requests a second.
 const RATES: [u32; 3] = [500, 1500, 3000];
 
-/// Between two loads, so that what is left of one does not count for the next: at least the
-/// longest time-out of the transactions that it left behind.
+/// The pause between two loads, so that leftovers of one do not count for the next: at least the
+/// longest timeout of the transactions it leaves behind.
 const PAUSE: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
@@ -108,7 +111,7 @@ fn run() -> Result<(), String> {
     Ok(())
 }
 
-/// Each round begins with the other one.
+/// Each round begins with the other contender.
 fn in_turns(contestants: &[Contestant], round: u32) -> Vec<&Contestant> {
     let mut order: Vec<&Contestant> = contestants.iter().collect();
     if round % 2 == 1 {
@@ -124,8 +127,8 @@ struct Contestant {
 }
 
 impl Contestant {
-    /// One load. What comes before it, a second of a third of it and a second of all of it, makes
-    /// connections and threads and is not counted.
+    /// Measures one load. It is preceded by a second at a third of the rate and a second at the
+    /// full rate, which create connections and threads and are not counted.
     fn measure(&self, load: Load<'_>, folder: &Path) -> Result<Measured, String> {
         let port = self.instance.port;
         let files = |name: &str| {
@@ -149,7 +152,7 @@ impl Contestant {
         Ok(Measured { seen, cpu })
     }
 
-    /// What a core has logged is part of the result: normally nothing.
+    /// Whatever a core has logged is part of the result: normally nothing.
     fn complain(&self) {
         let log = self.instance.log();
         let lines: Vec<&str> = log

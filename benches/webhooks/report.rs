@@ -1,21 +1,23 @@
-//! What was measured, as tables.
+//! The measurements, as tables.
+
+use std::fmt;
+
+use harness::measure::median;
+use harness::measure::table::Table;
 
 use crate::contender::Contender;
 use crate::load::Seen;
-use harness::measure::median;
-use harness::measure::table::Table;
-use std::fmt;
 
 /// One load on one contender.
 #[derive(Debug, Clone)]
 pub struct Measured {
-    /// By SIPp.
+    /// As seen by SIPp.
     pub seen: Seen,
-    /// Seconds of processor time that its OpenSIPS used meanwhile.
+    /// Seconds of processor time used by its OpenSIPS meanwhile.
     pub cpu: f64,
 }
 
-/// A column of the table: its name, what it shows, whether more is better, how many decimals.
+/// A column of the table: its name, what it shows, whether more is better, the number of decimals.
 struct Column {
     name: &'static str,
     value: fn(&Measured) -> f64,
@@ -56,10 +58,10 @@ const COLUMNS: [Column; 5] = [
     },
 ];
 
-/// Two values that differ by less than this are the same: what one run differs from the next.
+/// Two values that differ by less than this are considered equal: the variation between runs.
 const NOISE: f64 = 0.02;
 
-/// A latency and a rate, with what all rounds gave.
+/// A latency and a rate, with the results of all rounds.
 pub struct Case {
     latency: u64,
     rate: u32,
@@ -67,7 +69,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// Nothing measured yet. Latency in ms, rate in requests a second.
+    /// A case without measurements so far. Latency in ms, rate in requests a second.
     pub fn new(latency: u64, rate: u32) -> Case {
         Case {
             latency,
@@ -76,12 +78,12 @@ impl Case {
         }
     }
 
-    /// One more round of a contender.
+    /// Adds one round of a contender.
     pub fn add(&mut self, contender: Contender, measured: Measured) {
         self.measured.push((contender, measured));
     }
 
-    /// A line a contender, to be read while the rest is measured.
+    /// One line per contender, to be read while the rest is measured.
     pub fn progress(&self) -> String {
         let mut out = String::new();
         for contender in Contender::BOTH {
@@ -112,7 +114,7 @@ impl Case {
         format!("{:.*}", column.decimals, self.median(column, contender))
     }
 
-    /// Who is ahead; nobody where both are the same.
+    /// Which contender is ahead; `None` if both are equal.
     fn ahead(&self, column: &Column) -> Option<Contender> {
         let [ours, theirs] = Contender::BOTH.map(|contender| self.median(column, contender));
         let difference = (ours - theirs) * if column.more_is_better { 1.0 } else { -1.0 };
@@ -126,7 +128,7 @@ impl Case {
     }
 }
 
-/// All cases: the figures, then who is ahead in which column.
+/// All cases: the figures, then which contender is ahead in which column.
 pub struct Report<'a>(pub &'a [Case]);
 
 impl fmt::Display for Report<'_> {

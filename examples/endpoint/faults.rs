@@ -1,9 +1,9 @@
-//! What an endpoint can do wrong.
+//! The faults that an endpoint can have.
 //!
 //! `none`; `hang-before` and `hang-middle` of the answer, until the client hangs up; `close` at
-//! once; `garbage` in place of HTTP; `500`; `huge`: a body of 10 MB; `drip`: a byte every 100 ms;
-//! `redirect`; `wrong-json`: JSON that is no answer; `random`: one of all these (none included)
-//! for each request.
+//! once; `garbage` instead of HTTP; `500`; `huge`: a body of 10 MB; `drip`: a byte every 100 ms;
+//! `redirect`; `wrong-json`: JSON that is not a valid answer; `random`: one of all these (including
+//! none) for each request.
 
 use std::fmt;
 use std::io::{self, BufReader, Read, Write};
@@ -67,7 +67,7 @@ impl fmt::Display for Fault {
 }
 
 impl Fault {
-    /// The fault of this very request, if it gets one.
+    /// The fault for this request, if any.
     pub fn now(self) -> Option<Fault> {
         let fault = match self {
             Fault::Random => {
@@ -82,7 +82,7 @@ impl Fault {
     }
 }
 
-/// Does it, and ends the connection.
+/// Performs the fault, and ends the connection.
 pub fn commit<S: Read + Write>(fault: Fault, stream: &mut BufReader<S>) -> io::Result<()> {
     let out = stream.get_mut();
     match fault {

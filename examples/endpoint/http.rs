@@ -1,4 +1,4 @@
-//! As much of HTTP/1.1 as an endpoint needs.
+//! The part of HTTP/1.1 that an endpoint needs.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 
@@ -20,7 +20,7 @@ pub struct HttpRequest {
 }
 
 impl HttpRequest {
-    /// Reads one; `None` at the end of the connection.
+    /// Reads a request; `None` at the end of the connection.
     pub fn read<S: Read + Write>(stream: &mut BufReader<S>) -> io::Result<Option<HttpRequest>> {
         let first = line(stream)?;
         let mut words = first.split_ascii_whitespace();
@@ -92,7 +92,7 @@ impl HttpRequest {
         found.map(|(_, value)| value.as_str())
     }
 
-    /// What is asked: the body's JSON object, or the query.
+    /// The query: the body's JSON object, or the query string.
     pub fn members(&self) -> Option<Map<String, Value>> {
         if self.method == "POST" {
             return match serde_json::from_slice(&self.body) {
@@ -122,7 +122,7 @@ fn decode(text: &str) -> String {
         .into_owned()
 }
 
-/// A line without its end; empty at the end of the stream.
+/// A line without its line break; empty at the end of the stream.
 fn line(stream: &mut impl BufRead) -> io::Result<String> {
     let mut line = String::new();
     stream.by_ref().take(MAX_LINE).read_line(&mut line)?;

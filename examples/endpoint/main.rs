@@ -1,6 +1,6 @@
-//! An example of what a customer runs: an HTTP endpoint that decides which SIP requests are let
-//! in. It knows users and passwords from a file and checks the digest that it is sent. The demo,
-//! the tests and the benchmarks use it; it can also do everything wrong on purpose.
+//! An example of what a customer runs: an HTTP endpoint that decides which SIP requests are
+//! admitted. It reads users and passwords from a file and checks the digest that it receives. The
+//! demo, the tests and the benchmarks use it; it can also misbehave in every way on purpose.
 //!
 //! ```text
 //! cargo run --example endpoint -- --listen 127.0.0.1:8080 --users users.txt
@@ -13,8 +13,8 @@
 //! | `--latency MS` | how long each answer takes |
 //! | `--fault NAME` | see [`faults`]; a request to the path `/fault/NAME` gets that fault alone |
 //! | `--tls CERT KEY` | PEM files; HTTPS |
-//! | `--basic USER:PASSWORD` | wants Basic authentication |
-//! | `--signature-secret SECRET` | wants a signature |
+//! | `--basic USER:PASSWORD` | requires Basic authentication |
+//! | `--signature-secret SECRET` | requires a signature |
 //! | `--signature-header NAME` | default `Jambonz-Signature` |
 //! | `--log FILE` | one JSON line for each request: what was asked, without secrets, and what was answered |
 //!
@@ -44,7 +44,7 @@ use users::Users;
 /// A signature that is older or newer than this is a replay, or a clock is wrong.
 const SIGNATURE_AGE: u64 = 300;
 
-/// Threads are many and do little.
+/// There are many threads, and they do little.
 const STACK: usize = 256 * 1024;
 
 struct Endpoint {
@@ -56,7 +56,7 @@ struct Endpoint {
     behaviour: RwLock<(Fault, Duration)>,
 }
 
-/// What the command line says.
+/// The options of the command line.
 struct Options {
     listen: String,
     tls: Option<Arc<rustls::ServerConfig>>,
@@ -161,7 +161,7 @@ fn serve(options: Options) -> Result<(), String> {
         let stream = match listener.accept() {
             Ok((stream, _)) => stream,
             Err(error) => {
-                // Out of descriptors, most likely: some will be free again.
+                // Most likely out of descriptors: some will be free again.
                 eprintln!("endpoint: {error}");
                 thread::sleep(Duration::from_millis(50));
                 continue;
@@ -169,7 +169,7 @@ fn serve(options: Options) -> Result<(), String> {
         };
         let (endpoint, tls) = (Arc::clone(&endpoint), tls.clone());
         let started = thread::Builder::new().stack_size(STACK).spawn(move || {
-            // However a connection ends, it concerns nobody else.
+            // However a connection ends, it does not affect the others.
             _ = connection(&endpoint, stream, tls);
         });
         if let Err(error) = started {
@@ -262,7 +262,7 @@ impl Endpoint {
         if !self.is_signed(request) {
             return (
                 "403 Forbidden",
-                json!({ "msg": "not signed, or not by whom it should be" }),
+                json!({ "msg": "not signed, or not with the right secret" }),
             );
         }
         match request.members() {
@@ -274,7 +274,7 @@ impl Endpoint {
         }
     }
 
-    /// Is the signature right and new, or none wanted?
+    /// Whether the signature is correct and recent, or none is required.
     fn is_signed(&self, request: &HttpRequest) -> bool {
         let Some(key) = &self.signature else {
             return true;
@@ -303,7 +303,7 @@ impl Endpoint {
         if let Some(token) = asked.get_mut("token") {
             *token = json!("(not logged)");
         }
-        // Header values that are secrets stay out.
+        // Header values that are secrets are omitted.
         let headers: serde_json::Map<String, Value> = request
             .headers
             .iter()

@@ -1,6 +1,6 @@
-//! Who is let in.
+//! Who is admitted.
 //!
-//! The file of users has one entry a line; empty lines and those that begin with `#` are skipped:
+//! The user file has one entry per line; empty lines and those that begin with `#` are skipped:
 //!
 //! ```text
 //! example.org:john:secret                        a user: realm, name, password
@@ -9,9 +9,9 @@
 //! Bearer eyJhbGciOi {"msg":"a token"}            a bearer token, members are optional
 //! ```
 //!
-//! Members of the realm, then those of the user, go into the answer: into that of an admission
-//! all but `blacklist` and `blaclist`, into that of a denial only these two and `msg`. A `status`
-//! among them is the answer to the right password too.
+//! The members of the realm, then those of the user, go into the answer: for an admission, all but
+//! `blacklist` and `blaclist`; for a denial, only these two and `msg`. A `status` among them
+//! replaces the status even if the password is correct.
 
 use std::collections::HashMap;
 
@@ -67,7 +67,7 @@ impl Users {
         Ok(())
     }
 
-    /// The answer to what was asked.
+    /// The answer to a query.
     pub fn answer(&self, asked: &Members) -> Value {
         let text = |name: &str| asked.get(name).and_then(Value::as_str).unwrap_or_default();
         if text("scheme") == "bearer" {
@@ -127,7 +127,7 @@ fn deny<'a>(msg: &str, extras: impl IntoIterator<Item = &'a Members>) -> Value {
     Value::Object(answer)
 }
 
-/// The response that the right password gives (RFC 7616 section 3.4.1).
+/// The response for the correct password (RFC 7616 section 3.4.1).
 fn expected(asked: &Members, password: &str) -> Result<String, &'static str> {
     let text = |name: &str| asked.get(name).and_then(Value::as_str).unwrap_or_default();
     let algorithm = asked
@@ -169,7 +169,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The bytes that hexadecimal digits stand for.
+/// The bytes represented by hexadecimal digits.
 pub fn unhex(text: &str) -> Option<Vec<u8>> {
     if !text.is_ascii() || !text.len().is_multiple_of(2) {
         return None;

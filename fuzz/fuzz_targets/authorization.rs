@@ -1,10 +1,10 @@
-//! Whatever a SIP client sends to identify itself: as the value of a header, and as the lines of a
+//! Whatever a SIP client sends as credentials: as the value of a header, and as the lines of a
 //! head.
 //!
-//! Beside the module's reading there are two others here, as plain as can be: that of OpenSIPS's
-//! parser, written from what it is known to do, and that of a next hop that goes by lines. What the
-//! module accepts, all have to read alike. The same is asked of the real parser by tests/parsers.rs,
-//! slower, and on machines that have an OpenSIPS.
+//! Next to the module's parser there are two others here, as simple as possible: that of OpenSIPS,
+//! written from its known behaviour, and that of a next hop that reads line by line. Whatever the
+//! module accepts, all must read alike. tests/parsers.rs checks the same against the real parser,
+//! more slowly, and on machines that have OpenSIPS.
 #![no_main]
 
 use std::collections::HashMap;
@@ -45,7 +45,7 @@ fn one_value(value: &[u8]) {
                 "realm", "nonce", "uri", "response", "qop", "nc", "cnonce", "opaque",
             ] {
                 let theirs = core.get(name.as_bytes()).copied();
-                // Escapes are taken out by us alone, where they are allowed.
+                // Only our parser removes escapes, where they are allowed.
                 let escaped = name != "realm" && theirs.is_some_and(|text| text.contains(&b'\\'));
                 let ours = parts.part(name).filter(|text| !text.is_empty());
                 assert!(escaped || ours == theirs, "{name}");
@@ -74,7 +74,7 @@ fn one_head(message: &[u8]) {
     });
 }
 
-/// Whoever is chosen is the only one whom the core names, whichever header it looks at.
+/// The chosen user must be the only one that the core names, whichever header it looks at.
 fn choice(values: Authorizations) {
     let all = values
         .authorization
@@ -99,9 +99,9 @@ fn core_username(value: &[u8]) -> Option<Vec<u8>> {
     Some(core(value)?.get(&b"username"[..])?.to_vec())
 }
 
-/// What OpenSIPS's parser has of a header of scheme Digest: the value of each parameter, by its name
-/// in lower case. A string ends at the next quote, whatever stands before it. Of what follows a value,
-/// all up to the next comma is passed over. The last of several counts; an empty one is none.
+/// What OpenSIPS's parser reads from a Digest header: the value of each parameter, by its name in
+/// lower case. A string ends at the next quote, whatever precedes it. What follows a value is
+/// skipped up to the next comma. The last of duplicates counts; an empty one counts as absent.
 fn core(value: &[u8]) -> Option<HashMap<Vec<u8>, &[u8]>> {
     let value = after_blanks(value);
     let (scheme, rest) = value.split_at_checked(6)?;
@@ -139,7 +139,7 @@ fn core(value: &[u8]) -> Option<HashMap<Vec<u8>, &[u8]>> {
     }
 }
 
-/// The headers by lines, as [`plain`] has them.
+/// The headers read line by line, in the form of [`plain`].
 fn lines(message: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
     let text: Vec<u8> = message
         .iter()
@@ -166,7 +166,7 @@ fn lines(message: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
     plain(&headers)
 }
 
-/// With one blank for all white space of a value.
+/// With all white space in a value replaced by one space.
 fn plain(headers: &[(Vec<u8>, Vec<u8>)]) -> Vec<(Vec<u8>, Vec<u8>)> {
     let words = |value: &[u8]| {
         let words = value.split(u8::is_ascii_whitespace);

@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     check(data);
-    // As a member of a set, beside another one.
+    // As a member of a set, next to another one.
     let mut set = br#"{"keys":[{"kty":"unknown"},"#.to_vec();
     set.extend(data);
     set.extend(b"]}");

@@ -1,4 +1,4 @@
-//! Whatever stands in a secret column, or is given to a function of a script as a key.
+//! Whatever a secret column contains, or a script function is given as a key.
 #![no_main]
 
 use auth_web::jwt::key::{Key, KeySet};
@@ -12,7 +12,7 @@ fuzz_target!(|data: &[u8]| {
             assert!(!keys.keys().is_empty());
             for key in keys.keys() {
                 assert!(!key.algorithms().is_empty());
-                // What has the mark of a public key is none, or an error.
+                // What looks like a public key is either read as one, or an error.
                 assert!(!key.is_secret() || !has_mark(data));
             }
         }

@@ -1,5 +1,5 @@
-//! Whatever a SIP client sends as a token: as it comes, and as texts of header and payload that are
-//! put together as a token, so that the fuzzer need not learn base64.
+//! Whatever a SIP client sends as a token: as received, and as header and payload texts that are
+//! assembled into a token, so that the fuzzer need not learn base64.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -42,8 +42,8 @@ fuzz_target!(|data: &[u8]| {
         let raw = format!("{}.{}.c2ln", base64url(header), base64url(payload));
         match Token::parse(raw.as_bytes(), &limits) {
             Ok(token) => {
-                // What is accepted is JSON for others, too. serde_json rounds the largest reals
-                // to infinity, and says so.
+                // Whatever is accepted is JSON for other parsers, too. serde_json rounds the
+                // largest reals to infinity, and says so.
                 for text in [header, payload] {
                     if let Err(error) = serde_json::from_slice::<serde_json::Value>(text) {
                         assert!(
@@ -60,7 +60,7 @@ fuzz_target!(|data: &[u8]| {
 });
 
 fn judge(token: &Token) {
-    // The printed text is read back as the same claims.
+    // The printed text must parse back to the same claims.
     let mut printed = String::new();
     json::print::object(&mut printed, token.claims());
     assert_eq!(

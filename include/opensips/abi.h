@@ -1,9 +1,9 @@
 /*
  * The part of OpenSIPS's module ABI that auth_web uses.
  *
- * Written from the facts of the ABI (sizes and offsets, see tests/abi/), so that the module is
- * compiled with no OpenSIPS on the machine and one binary serves every release from 3.4 to 4.0.
- * Where releases differ both layouts are declared, with the first release that has it as a
+ * Written from the facts of the ABI (sizes and offsets, see tests/abi/), so that the module
+ * compiles without OpenSIPS on the machine and one binary serves every release from 3.4 to 4.0.
+ * Where releases differ, both layouts are declared, each with the first release that has it as a
  * suffix; where the core fills a struct for us, the largest layout is declared.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -20,7 +20,7 @@ typedef struct osips_str {
 	int len;
 } osips_str;
 
-struct sip_msg; /* never looked into: its layout changes between releases */
+struct sip_msg; /* never inspected: its layout changes between releases */
 
 /* ---- log ---------------------------------------------------------------------------------- */
 
@@ -191,8 +191,8 @@ typedef struct osips_pv_value {
 	int flags;
 } osips_pv_value;
 
-/* Up to 3.6.6 104 bytes, since 3.6.7 112. Only the first three members are ever looked at; the
- * rest is room for what the core writes. */
+/* 104 bytes up to 3.6.6, 112 since 3.6.7. Only the first three members are ever read; the rest is
+ * space for what the core writes. */
 typedef struct osips_pv_spec {
 	int type;
 	void *getf;
@@ -227,8 +227,8 @@ enum {
 	OSIPS_ASYNC_DONE = -1
 };
 
-/* The core's own, handed to us to be filled. A limit in seconds follows, but not in 3.4.0 to 3.4.2,
- * so it is not declared. */
+/* The core's own, passed to us to be filled in. A limit in seconds follows, but not in 3.4.0 to
+ * 3.4.2, so it is not declared. */
 struct osips_async_ctx_34 {
 	void *resume_f;
 	void *resume_param;
@@ -239,7 +239,7 @@ struct osips_async_ctx_35 {
 	void *resume_f;
 	void *resume_param;
 	void *timeout_f;
-	unsigned int timeout_s; /* the script's own, 0 for none */
+	unsigned int timeout_s; /* from the script, 0 for none */
 };
 
 struct osips_async_ctx_40 {
@@ -345,7 +345,7 @@ typedef struct osips_db_res {
 	int last_row;
 } osips_db_res;
 
-/* 3.4: 136 bytes, since 3.5: 144. */
+/* 136 bytes in 3.4, 144 since 3.5. */
 typedef struct osips_db_func {
 	unsigned int cap;
 	int (*use_table)(void *con, const osips_str *table);
@@ -365,11 +365,11 @@ extern char *db_version_table __attribute__((weak));
 
 /* ---- CacheDB ------------------------------------------------------------------------------------ */
 
-/* 3.4 and 3.5: 184 bytes, since 3.6: 192 (iter_keys comes after what is used here). */
+/* 184 bytes in 3.4 and 3.5, 192 since 3.6 (iter_keys comes after what is used here). */
 typedef struct osips_cachedb_funcs {
 	void *(*init)(osips_str *url);
 	void (*destroy)(void *con);
-	void *get; /* hands out memory of the core's allocator: not used */
+	void *get; /* returns memory from the core's allocator: not used */
 	int (*get_counter)(void *con, osips_str *attr, int *val);
 	int (*set)(void *con, osips_str *attr, osips_str *val, int expires);
 	int (*remove)(void *con, osips_str *attr);

@@ -1,5 +1,7 @@
 //! `digest_challenge` and `jwt_challenge`: values for WWW-Authenticate and Proxy-Authenticate.
 
+use std::{ffi::CStr, time::SystemTime};
+
 use super::codes::{DONE, FAILED};
 use super::http::binding;
 use crate::digest::{self, Algorithm};
@@ -7,16 +9,15 @@ use crate::jwt::challenge::Challenge;
 use crate::log;
 use crate::module::Module;
 use crate::opensips::pvar::{Message, Value, Variable};
-use std::{ffi::CStr, time::SystemTime};
 
-/// The algorithm that every device knows, where the script names none.
+/// The algorithm that every device supports, used if the script names none.
 const DEFAULT_ALGORITHMS: &str = "MD5";
 
 /// `digest_challenge(out_header, realm [, algorithms [, stale]])`: 1, or -1 with a log line.
 ///
-/// SIP wants one header for each algorithm (RFC 3261 section 7.3.1, RFC 8760 section 2.4). The
-/// value of the first is followed by the further headers as whole lines, named WWW-Authenticate
-/// for a REGISTER and Proxy-Authenticate for other methods, so that one append_to_reply sends all.
+/// SIP requires one header per algorithm (RFC 3261 section 7.3.1, RFC 8760 section 2.4). The value
+/// of the first is followed by the further headers as whole lines, named WWW-Authenticate for a
+/// REGISTER and Proxy-Authenticate for other methods, so that one append_to_reply sends them all.
 pub fn digest(
     module: &'static Module,
     message: Message,

@@ -5,39 +5,80 @@ pub const DONE: i32 = 1;
 /// It could not be done, of all functions without codes of their own.
 pub const FAILED: i32 = -1;
 
-/// Of `jwt_authorize`; those of a judgement are in
-/// [`Outcome::code`](crate::jwt::authorize::Outcome::code).
+/// An asynchronous call whose result is not there, of all functions: never one that admits.
+pub const INTERNAL_ERROR: i32 = -6;
+
+/// Of `jwt_authorize`.
 pub mod jwt {
+    use crate::jwt::authorize::Outcome;
+
+    /// The token is valid, and its claims are as they have to be.
+    pub const AUTHORIZED: i32 = 1;
+    /// No secret of the profile verifies the token.
+    pub const NOT_VERIFIED: i32 = -1;
     /// The core refuses to set an output.
     pub const OUTPUT_FAILED: i32 = -1;
-    /// A claim that is needed is missing, or can't be handed to a script.
+    /// It is not a token.
+    pub const NOT_A_TOKEN: i32 = -2;
+    /// The token is expired or not yet valid.
+    pub const OUT_OF_TIME: i32 = -3;
+    /// There is no profile of this tag.
+    pub const NO_PROFILE: i32 = -4;
+    /// A required claim is missing or differs, or can't be handed to a script.
     pub const CLAIM_REFUSED: i32 = -5;
     /// The store of the profiles could not answer.
     pub const STORE_FAILED: i32 = -6;
-    /// The token is good, and somebody else's.
+    /// The token is valid, and somebody else's.
     pub const NOT_THEIRS: i32 = -7;
+
+    /// The code of a judgement.
+    pub fn of(outcome: &Outcome) -> i32 {
+        match outcome {
+            Outcome::Authorized { .. } => AUTHORIZED,
+            Outcome::NotVerified { .. } | Outcome::UnusableKey(_) => NOT_VERIFIED,
+            Outcome::NotAToken(_) => NOT_A_TOKEN,
+            Outcome::OutOfTime(_) => OUT_OF_TIME,
+            Outcome::NoProfile => NO_PROFILE,
+            Outcome::ClaimRefused(_) => CLAIM_REFUSED,
+            Outcome::StoreFailed => STORE_FAILED,
+        }
+    }
 }
 
-/// Of `jwt_script_authorize`; those of a judgement are in
-/// [`Outcome::script_code`](crate::jwt::authorize::Outcome::script_code).
+/// Of `jwt_script_authorize`, which knows only valid, not valid and not a token.
 pub mod jwt_script {
+    use crate::jwt::authorize::Outcome;
+
+    /// The token is valid with the key.
+    pub const VALID: i32 = 1;
     /// The token is not valid with the key.
     pub const NOT_VALID: i32 = -1;
+    /// It is not a token.
+    pub const NOT_A_TOKEN: i32 = -2;
+
+    /// The code of a judgement.
+    pub fn of(outcome: &Outcome) -> i32 {
+        match outcome {
+            Outcome::Authorized { .. } => VALID,
+            Outcome::NotAToken(_) => NOT_A_TOKEN,
+            _ => NOT_VALID,
+        }
+    }
 }
 
 /// Of `http_authorize`.
 pub mod http {
-    /// The endpoint lets it in.
+    /// The endpoint admits the request.
     pub const ADMITTED: i32 = 1;
-    /// The endpoint does not, or there is none.
+    /// The endpoint does not, or the realm has none.
     pub const DENIED: i32 = -1;
     /// The source is banned.
     pub const BANNED: i32 = -2;
-    /// The nonce is stale, none of ours, or was used before.
+    /// The nonce is stale, not ours, or was used before.
     pub const BAD_NONCE: i32 = -3;
     /// There are no credentials.
     pub const NO_CREDENTIALS: i32 = -4;
-    /// The endpoint could not be asked, or its answer is none.
+    /// The endpoint could not be asked, or what it sent is not an answer.
     pub const ENDPOINT_FAILED: i32 = -5;
     /// The credentials, or the request, are malformed or can be read in two ways.
     pub const MALFORMED: i32 = -6;

@@ -1,12 +1,13 @@
 //! `credentials_get`: which user name and password answer a challenge.
 
+use std::ffi::CStr;
+
 use super::codes::credentials as code;
 use crate::credentials::ANONYMOUS;
 use crate::log;
 use crate::module::Module;
 use crate::opensips::pvar::{Message, Value, Variable};
 use crate::process;
-use std::ffi::CStr;
 
 /// Name of the function in log lines.
 const FUNCTION: &CStr = c"credentials_get";

@@ -1,5 +1,12 @@
 //! `http_authorize`: a webhook decides.
 
+use std::{
+    ffi::CStr,
+    fmt::Display,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
+
 use super::codes::http as code;
 use super::waiting::{Started, Wait, Wake, on_thread};
 use crate::config::http::Http;
@@ -14,12 +21,6 @@ use crate::opensips::stats::{self, Statistic};
 use crate::pool::Ticket;
 use crate::process::{self, Asked};
 use crate::sip::{self, AddressOfRecord, Header};
-use std::{
-    ffi::CStr,
-    fmt::Display,
-    sync::Arc,
-    time::{Instant, SystemTime},
-};
 
 mod choice;
 mod proof;
@@ -31,19 +32,18 @@ use proof::Proof;
 /// Name of the function in log lines.
 const FUNCTION: &CStr = c"http_authorize";
 
-/// Where `http_authorize` leaves what it found.
+/// Where `http_authorize` stores its results.
 #[derive(Clone, Copy, Debug)]
 pub struct Outputs {
     /// The whole answer.
     pub grant: Option<Variable>,
-    /// The granted seconds.
+    /// The granted expiry in seconds.
     pub expires: Option<Variable>,
     /// The message of the answer.
     pub message: Option<Variable>,
 }
 
-/// `http_authorize(url, out_grant [, out_expires [, out_msg]])`. It need not be done on
-/// return.
+/// `http_authorize(url, out_grant [, out_expires [, out_msg]])`. It may return before it is done.
 pub fn authorize(
     module: &'static Module,
     message: Message,
@@ -83,7 +83,7 @@ struct Call {
 }
 
 impl Call {
-    /// Everything that is decided without asking anybody; the return code where that is all.
+    /// Everything that is decided without asking an endpoint; the return code if that settles it.
     fn prepare(&self, url: &[u8]) -> Result<(Target, Request, Proof), i32> {
         let variables = &self.module.request;
         let source = variables.source(self.message);
@@ -117,7 +117,7 @@ impl Call {
         Ok((target, request, proof))
     }
 
-    /// The head of the request, where there is only one way to read it.
+    /// The head of the request, if there is only one way to read it.
     fn headers(&self, source: &str) -> Result<Vec<Header>, i32> {
         let headers = self.module.request.headers(self.message);
         headers.map_err(|error| self.malformed(source, &error))
@@ -184,7 +184,7 @@ impl Call {
             Freshness::Fresh(remaining) => remaining,
             Freshness::Stale => return Err(self.bad_nonce(source, "its nonce is stale")),
             Freshness::NotOurs => {
-                let cause = "its nonce is none of ours for this realm and domain";
+                let cause = "its nonce is not ours for this realm and domain";
                 return Err(self.bad_nonce(source, cause));
             }
         };
@@ -214,8 +214,8 @@ impl Call {
         code
     }
 
-    /// The endpoint: of the call, else of the realm, else of the parameter. The realm is the one that
-    /// the nonce was made for; where the nonce vouches for nothing, the domain of the request.
+    /// The endpoint: the call's, else the realm's, else the parameter's. The realm is the one that
+    /// the nonce was made for or, if the nonce proves nothing, the domain of the request.
     fn target(&self, url: &[u8], credentials: &Credentials, domain: &str) -> Result<Target, i32> {
         if !url.is_empty() {
             let parsed = std::str::from_utf8(url)
@@ -290,7 +290,7 @@ impl Call {
         code::ENDPOINT_FAILED
     }
 
-    /// Starts to ask, on a thread; how it ended where nothing was started.
+    /// Starts asking the endpoint on a thread; the outcome if nothing was started.
     fn begin(
         &self,
         target: Target,
@@ -298,7 +298,7 @@ impl Call {
         wake: Wake,
     ) -> Result<Ticket<Outcome>, Outcome> {
         let webhooks = process::with(self.module, |process| {
-            // For an endpoint that challenges. It is asked all the same where they can't be had.
+            // For an endpoint that challenges. It is asked even if they are unavailable.
             if let Err(error) = process.credentials() {
                 log!(Debug, FUNCTION, "no credentials of the table: {error}");
             }
@@ -315,7 +315,7 @@ impl Call {
             })
     }
 
-    /// What remains once a thread came back.
+    /// What remains to be done once the thread is done.
     fn finish(&self, proof: &Proof, requested: Option<u32>, outcome: Outcome) -> i32 {
         let answer = match outcome {
             Ok(answer) => answer,
@@ -332,7 +332,7 @@ impl Call {
             },
             Verdict::Denied { .. } => (None, Vec::new()),
         };
-        // More than fits the script's integers is the most that does.
+        // Capped at the largest integer that a script can hold.
         let expires = expires.map(|seconds| i32::try_from(seconds).unwrap_or(i32::MAX));
         let set = self.set(
             self.outputs.grant,
@@ -368,9 +368,9 @@ impl Call {
         code::ADMITTED
     }
 
-    /// The members of an admission that `load_grant` wants; the return code where the admission does
-    /// not count: it is somebody else's, or has a member that no script should have. Scripts put them
-    /// into headers, and look at them with regular expressions, which end at a NUL.
+    /// The members of an admission that `load_grant` asks for; the return code if the admission
+    /// does not count: it is for somebody else, or has a member that no script should get. Scripts
+    /// put members into headers and match them with regular expressions, which stop at a NUL.
     fn admits(&self, proof: &Proof, answer: &Answer) -> Result<Vec<Option<GrantValue>>, i32> {
         if self.http.aor_check
             && let Err(error) = proof.check(answer.aor.as_deref())
@@ -389,7 +389,7 @@ impl Call {
         wanted.map(|wanted| of(&wanted.source)).collect()
     }
 
-    /// Hands out what `load_authorization` wants of the credentials that were checked.
+    /// Gives the script what `load_authorization` asks for of the credentials that were checked.
     fn show(&self, proof: &Proof) -> bool {
         let avps = self.module.authorization_avps.iter();
         let mut wanted = avps.zip(&self.http.authorization).rev();

@@ -1,8 +1,8 @@
 //! `jwt_authorize`: a token checked against the keys of its profile, or of an identity provider.
 //!
-//! The way of a token, each step only where the one before did not settle it: verified before
-//! ([`Call::by_verified`]); its profile at hand ([`Call::by_cache`]); the database
-//! ([`Call::ask`]); the keys of a URL ([`Call::with_keys`]); the judgement ([`Call::judge`]).
+//! The path of a token, each step only if the one before did not settle it: verified before
+//! ([`Call::by_verified`]); its profile at hand ([`Call::by_cache`]); the database ([`Call::ask`]);
+//! the keys of a URL ([`Call::with_keys`]); the judgement ([`Call::judge`]).
 
 mod call;
 mod keys;
@@ -12,8 +12,9 @@ mod script;
 pub use call::Outputs;
 pub use script::script_authorize;
 
-use call::{BY_PROFILE, Call, Subject};
+use std::{sync::Arc, time::Instant};
 
+use super::codes;
 use super::waiting::{Started, Wait, on_thread};
 use crate::clock;
 use crate::config::database::Database;
@@ -29,9 +30,10 @@ use crate::process::{self, Asked};
 use crate::store::cache::{Lookup, Ready};
 use crate::store::profiles::{MAX_TAG, Profile};
 use crate::store::{Answer, StoreError};
-use std::{sync::Arc, time::Instant};
+use call::{BY_PROFILE, Call, Subject};
 
-/// `jwt_authorize(token, out_decoded, out_username [, out_reason])`. It need not be done on return.
+/// `jwt_authorize(token, out_decoded, out_username [, out_reason])`. It may return before it is
+/// done.
 pub fn authorize(
     module: &'static Module,
     message: Message,
@@ -79,24 +81,24 @@ pub fn authorize(
     }
 }
 
-/// What is known of a tag without asking.
+/// What is known about a tag without asking the database.
 enum AtHand {
-    /// The profile, out of the snapshot of all of them.
+    /// The profile, from the snapshot of all profiles.
     Preloaded(Arc<Ready>),
-    /// The profile, as it was fetched not long ago.
+    /// The profile, fetched recently.
     Fresh(Arc<Ready>),
-    /// There is no such profile, or was none a moment ago.
+    /// There is no such profile, or there was none a moment ago.
     Absent,
     /// The database has to be asked.
     Ask(Fallback),
 }
 
-/// What serves where the database fails.
+/// What is used if the database fails.
 enum Fallback {
     Nothing,
-    /// A profile that got old (`cache_grace`).
+    /// A profile that has expired (`cache_grace`).
     Stale(Arc<Ready>),
-    /// A profile that is fresh, whose secrets do not verify the token.
+    /// A fresh profile whose secrets do not verify the token.
     Refused(Outcome),
 }
 
@@ -106,13 +108,14 @@ struct Question {
     tag: String,
     database: &'static Database,
     fallback: Fallback,
-    /// That of the caches when the question was asked: a reload in between makes the answer old.
+    /// The generation of the caches when the question was asked: a reload in between makes the
+    /// answer outdated.
     generation: u64,
 }
 
 impl Call {
-    /// A token that was verified before: no signature, not even parsing. Its time counts, and the
-    /// keys that verified it have to be those that count now.
+    /// A token that was verified before: no signature check, not even parsing. Its times are
+    /// checked, and the keys that verified it must still be the current ones.
     fn by_verified(&self, token: &[u8]) -> Option<i32> {
         process::with(self.module, |process| {
             let token = token::bare_token(token).ok()?;
@@ -129,7 +132,7 @@ impl Call {
             }
             let ready = subject.1.clone();
             if ready.has_references() {
-                // Looks whether files changed, which changes the generation.
+                // Checks whether files have changed, which changes the generation.
                 for key in &ready.keys {
                     key.keys(&process.sources, Instant::now).ok()?;
                 }
@@ -170,7 +173,7 @@ impl Call {
         }
     }
 
-    /// Judges a token, once the keys of its subject are fetched where that has to be.
+    /// Judges a token, once the keys of its subject have been fetched if needed.
     fn with_keys(self, token: Token, subject: Subject) -> Started {
         self.with_keys_then(token, subject, |call, token, subject| {
             Started::Done(call.conclude(&token, &subject))
@@ -206,7 +209,8 @@ impl Call {
         })
     }
 
-    /// Counts a token that is judged by a snapshot of profiles of which no newer one can be had.
+    /// Counts a token that is judged by an old snapshot of profiles because no newer one is
+    /// available.
     fn count_stale(&self) {
         let preload = self
             .module
@@ -219,7 +223,7 @@ impl Call {
         }
     }
 
-    /// What is known of a tag.
+    /// What is known about a tag.
     fn by_cache(&self, tag: &str) -> AtHand {
         let preloaded = process::with(self.module, |process| {
             process.profiles.as_mut()?.preloaded(self.module, tag)
@@ -306,7 +310,7 @@ impl Call {
         match fallback {
             Fallback::Nothing => {
                 let outcome = Outcome::StoreFailed;
-                let code = self.count_refusal(outcome.code(), &outcome);
+                let code = self.count_refusal(codes::jwt::of(&outcome), &outcome);
                 log!(
                     Error,
                     self.function,
@@ -375,7 +379,7 @@ impl Call {
             );
         }
         match outcome {
-            // It may be a good one: a provider that is down is not the caller's fault.
+            // The token may be good: a provider that is down is not the caller's fault.
             Outcome::NotVerified { .. } if outage => Outcome::StoreFailed,
             other => other,
         }
@@ -403,7 +407,7 @@ impl Call {
     }
 }
 
-/// The generation of caches, which `jwt_reload` raises.
+/// The generation of the caches, which `jwt_reload` increments.
 fn generation() -> u64 {
     shared::page().generation.get()
 }

@@ -1,5 +1,7 @@
 //! `jwt_sign` and the functions that make keys.
 
+use std::ffi::CStr;
+
 use super::codes::{DONE, FAILED};
 use crate::jwt::algorithm::{self, AlgorithmSet};
 use crate::jwt::{public_key, sign};
@@ -7,7 +9,6 @@ use crate::log;
 use crate::module::Module;
 use crate::opensips::pvar::{Message, Value, Variable};
 use crate::process;
-use std::ffi::CStr;
 
 /// `jwt_sign(claims_json, key, algorithm, out_token [, header_json])`: 1, or -1 with a log line.
 pub fn sign(

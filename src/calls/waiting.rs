@@ -1,11 +1,12 @@
-//! How a script function waits for a thread, and goes on.
+//! How a script function waits for a thread, and continues.
+
+use std::{os::fd::RawFd, sync::Arc};
 
 use crate::module::Module;
 use crate::opensips::pvar::Message;
 use crate::opensips::reactor::Waker;
 use crate::opensips::resume::{self, CallWaker, Context, Suspended};
 use crate::pool::{Notify, Ticket};
-use std::{os::fd::RawFd, sync::Arc};
 
 /// The second half of a script function: what is left to do once its thread is done. Gets the
 /// message of the resume route, and whether the script's own time-out came first.
@@ -24,17 +25,17 @@ pub enum Started {
     },
 }
 
-/// How the core learns that a call can go on.
+/// How the core learns that a call can continue.
 #[derive(Debug)]
 pub enum Until {
-    /// The descriptor is readable. For the core's reactor; the core closes it, or the shim where
+    /// The descriptor is readable. For the core's reactor; the core closes it, or the shim if
     /// another wait follows.
     Readable(Arc<Waker>, RawFd),
-    /// A [`CallWaker`] was used: the process resumes it by itself.
+    /// A [`CallWaker`] was used: the process itself resumes the call.
     Woken(Suspended),
 }
 
-/// Whether and how a script function may leave its work to be done later.
+/// Whether and how a script function may defer its work.
 #[derive(Clone, Copy, Debug)]
 pub enum Wait {
     /// It has to be done on return.
@@ -66,9 +67,9 @@ impl Notify for Wake {
     }
 }
 
-/// Does something on a thread, and then the rest: later, where the function may wait, else now.
+/// Does something on a thread, and then the rest: later if the function may wait, else now.
 ///
-/// `begin` starts it, or says at once how it ended; `late` is how it ends where it could not be
+/// `begin` starts it, or gives its outcome at once; `late` gives the outcome if it could not be
 /// waited for; `then` is the rest.
 pub fn on_thread<T: 'static>(
     module: &Module,
@@ -87,8 +88,8 @@ pub fn on_thread<T: 'static>(
             return then(message, value);
         }
         Wait::OnDescriptor => None,
-        // An ACK has no transaction that could wait. The core sees to that itself where it waits on
-        // a descriptor, and only there.
+        // An ACK has no transaction that could wait. The core handles that itself, but only if it
+        // waits on a descriptor.
         Wait::InQueue(context) => Some(context).filter(|_| module.request.method(message) != "ACK"),
     };
     match context.and_then(resume::wait) {
@@ -96,7 +97,7 @@ pub fn on_thread<T: 'static>(
             Err(value) => then(message, value),
             Ok(ticket) => Started::Waiting {
                 until: Until::Woken(suspended),
-                // Without a descriptor there is no time-out of the script's.
+                // Without a descriptor there is no script time-out.
                 resume: Box::new(move |message, _| then(message, ticket.wait())),
             },
         },

@@ -1,11 +1,11 @@
-//! Lists of AVPs and what fills them, as auth_jwt's `load_credentials` has them, and with it
-//! `load_claims`, `load_grant` and `load_authorization`: `entry (';' entry)*`, where an entry is
-//! `$avp(name)=source`, or `source` for an AVP of the same name.
+//! Lists of AVPs and their sources, in the syntax of auth_jwt's `load_credentials`, which
+//! `load_claims`, `load_grant` and `load_authorization` share: `entry (';' entry)*`, where an entry
+//! is `$avp(name)=source`, or `source` for an AVP of the same name.
 
 /// One value to hand to the script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AvpSource {
-    /// Name of the AVP, as it stands in `$avp(name)`.
+    /// Name of the AVP, as in `$avp(name)`.
     pub avp: String,
     /// Where the value comes from.
     pub source: String,
@@ -15,7 +15,7 @@ pub struct AvpSource {
 pub const SYNTAX: &str =
     "a list of column names, each by itself or as $avp(name)=column, separated by ;";
 
-/// Takes a list apart. `None` where it departs from the syntax.
+/// Parses a list. `None` if it breaks the syntax.
 pub fn parse(list: &str) -> Option<Vec<AvpSource>> {
     let list = list.trim();
     let list = list.strip_suffix(';').unwrap_or(list);

@@ -1,12 +1,14 @@
 //! Parameters of the database: those of auth_jwt, `db_driver` and `db_timeout`.
 
+use std::{num::NonZeroUsize, time::Duration};
+
+use zeroize::Zeroizing;
+
 use super::avp_list::{self, AvpSource};
 use super::raw::{ConfigError, IDENTIFIER, Raw, is_identifier};
 use crate::store::{cache::CacheConfig, mysql::MySql, profiles::ProfileTables, url};
-use std::{num::NonZeroUsize, time::Duration};
-use zeroize::Zeroizing;
 
-/// Milliseconds that a request waits for the database at the most, where `db_timeout` is unset.
+/// Milliseconds that a request waits for the database at most, if `db_timeout` is unset.
 const DEFAULT_TIMEOUT_MS: i64 = 2000;
 
 /// How the database is reached.
@@ -25,7 +27,7 @@ pub struct Database {
     pub url: Zeroizing<String>,
     /// The URL's scheme, in lower case.
     pub scheme: String,
-    /// The database without user password, for messages.
+    /// The database's URL without the password, for messages.
     pub shown: String,
     /// How it is reached.
     pub driver: Driver,
@@ -33,11 +35,11 @@ pub struct Database {
     pub timeout: Duration,
     /// Names of tables and columns.
     pub tables: ProfileTables,
-    /// Whether the script names the tables itself, so that they have to be there.
+    /// Whether the script names the tables itself, so that they must exist.
     pub tables_named: bool,
     /// How profiles are cached.
     pub cache: CacheConfig,
-    /// Whether all of them are (`cache_mode` "preload").
+    /// Whether all profiles are cached (`cache_mode` "preload").
     pub preload: bool,
     /// `load_credentials`, parallel to [`ProfileTables::columns`].
     pub profile_avps: Vec<AvpSource>,
@@ -53,10 +55,10 @@ impl std::fmt::Debug for Database {
 
 impl Database {
     /// Reads the parameters; `None` without a `db_url`, as with auth_jwt's db_mode 0. The other
-    /// parameters are checked all the same.
+    /// parameters are checked regardless.
     ///
     /// # Errors
-    /// The first that is wrong.
+    /// Fails with the first parameter that is wrong.
     pub fn new(raw: &Raw) -> Result<Option<Self>, ConfigError> {
         // auth_jwt connects if, and only if, db_url is set, whatever db_mode says.
         raw.flag("db_mode", false)?;
@@ -175,7 +177,7 @@ fn profile_avps(raw: &Raw) -> Result<Vec<AvpSource>, ConfigError> {
 }
 
 fn tables(raw: &Raw, columns: Vec<String>) -> Result<ProfileTables, ConfigError> {
-    // The published examples of auth_jwt say start_ts and end_ts, its code start_ts_column and
+    // The published examples of auth_jwt use start_ts and end_ts, its code start_ts_column and
     // end_ts_column.
     let either = |name: &str, short: &str| {
         let name = if raw.has(name) { name } else { short };

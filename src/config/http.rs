@@ -1,64 +1,66 @@
 //! Parameters of the webhooks.
 
+use std::{sync::Arc, time::Duration};
+
+use zeroize::Zeroizing;
+
 use super::avp_list::{self, AvpSource};
 use super::raw::{ConfigError, Raw};
 use crate::digest::PARTS;
 use crate::http::{
-    Basic, Client, ClientConfig, Endpoint, EndpointDefaults, MAX_IDLE_AGE, Method,
+    Basic, Client, ClientConfig, Endpoint, EndpointDefaults, HeaderName, MAX_IDLE_AGE, Method,
     SIGNATURE_HEADER, SignatureKey, Trust,
 };
 use crate::store::{endpoints::EndpointTables, url};
-use std::{sync::Arc, time::Duration};
-use zeroize::Zeroizing;
 
-/// Milliseconds that a webhook may take as a whole, where `http_timeout` is unset.
+/// Milliseconds that a webhook may take in total, if `http_timeout` is unset.
 const DEFAULT_TIMEOUT_MS: i64 = 5000;
 
-/// Milliseconds that it may take to connect, TLS included, where `http_connect_timeout` is unset.
+/// Milliseconds that connecting may take, TLS included, if `http_connect_timeout` is unset.
 const DEFAULT_CONNECT_TIMEOUT_MS: i64 = 1000;
 
-/// What `load_authorization` knows besides the parts of the credentials.
+/// What `load_authorization` accepts besides the parts of the credentials.
 const OF_REQUEST: [&str; 4] = ["header", "aor", "aor_user", "aor_domain"];
 
-/// All that `load_authorization` knows, by name.
+/// All names that `load_authorization` accepts.
 pub fn parts() -> impl Iterator<Item = &'static str> {
     PARTS.into_iter().chain(OF_REQUEST)
 }
 
-/// What the parameters of the webhooks say.
+/// The parameters of the webhooks.
 #[derive(Clone, Debug)]
 pub struct Http {
-    /// The endpoint where neither the call nor the table names one (`http_url`).
+    /// The endpoint used if neither the call nor the table names one (`http_url`).
     pub endpoint: Option<Arc<Endpoint>>,
-    /// What an endpoint has where its row says nothing.
+    /// What applies to endpoints whose row leaves it out.
     pub defaults: EndpointDefaults,
-    /// Names of the table of endpoints and its columns.
+    /// Names of the endpoint table and its columns.
     pub tables: EndpointTables,
-    /// Whether the script names the table itself, so that it has to be there.
+    /// Whether the script names the table itself, so that it must exist.
     pub tables_named: bool,
     /// How endpoints are asked: `http_timeout`, `http_connect_timeout`, `http_tls_ca`,
     /// `http_tls_verify`, `http_user_agent`, `http_signature_header`, `http_breaker_failures`,
     /// `http_breaker_time`, `blacklist_time`.
     pub client: ClientConfig,
-    /// Calls under way in one process at the most (`http_max_inflight`).
+    /// Most calls in progress in one process (`http_max_inflight`).
     pub max_inflight: usize,
-    /// Of these, to one endpoint (`http_max_inflight_endpoint`).
+    /// Most of these that go to one endpoint (`http_max_inflight_endpoint`).
     pub max_inflight_endpoint: usize,
-    /// Whether all SIP headers go along (`http_headers`).
+    /// Whether all SIP headers are sent along (`http_headers`).
     pub headers: bool,
     /// The CacheDB of bans and nonce counts (`cachedb_url`).
     pub cachedb_url: Option<Zeroizing<String>>,
-    /// The key of nonces (`nonce_secret`); random at each start where it is unset.
+    /// The key of nonces (`nonce_secret`); random at each start if it is unset.
     pub nonce_secret: Option<Zeroizing<String>>,
     /// How long a nonce is fresh (`nonce_expire`).
     pub nonce_expire: Duration,
-    /// Whether http_authorize accepts our own, fresh, unused nonces only (`nonce_check`).
+    /// Whether http_authorize accepts only our own, fresh, unused nonces (`nonce_check`).
     pub nonce_check: bool,
     /// Members of the answer for AVPs (`load_grant`).
     pub grant: Vec<AvpSource>,
     /// Parts of the credentials for AVPs (`load_authorization`).
     pub authorization: Vec<AvpSource>,
-    /// Whether who is admitted has to be the request's address of record (`aor_check`).
+    /// Whether the admitted user has to be the request's address of record (`aor_check`).
     pub aor_check: bool,
 }
 
@@ -66,7 +68,7 @@ impl Http {
     /// Reads the parameters.
     ///
     /// # Errors
-    /// The first that is wrong.
+    /// Fails with the first parameter that is wrong.
     pub fn new(raw: &Raw) -> Result<Self, ConfigError> {
         let milliseconds = |name, default, least| {
             let value = raw.int(name, default, least..=60_000, "milliseconds")?;
@@ -81,7 +83,7 @@ impl Http {
             milliseconds("http_connect_timeout", DEFAULT_CONNECT_TIMEOUT_MS, 10)?.min(timeout);
         let max_inflight = raw.int("http_max_inflight", 256, 1..=4096, "calls")?;
         let max_inflight = usize::try_from(max_inflight).unwrap_or(256);
-        // A part for the others, where there are others.
+        // Leaves a share for other endpoints, if there can be any.
         let half = match raw.has("endpoints_table") || raw.has("db_url") {
             true => max_inflight.div_ceil(2),
             false => max_inflight,
@@ -210,14 +212,11 @@ fn user_agent(raw: &Raw) -> Result<String, ConfigError> {
     }
 }
 
-fn header_name(raw: &Raw) -> Result<String, ConfigError> {
+fn header_name(raw: &Raw) -> Result<HeaderName, ConfigError> {
     const NAME: &str = "http_signature_header";
     let name = raw.text(NAME)?.unwrap_or(SIGNATURE_HEADER);
-    let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    match name.bytes().all(is_token) && name.len() <= 64 {
-        true => Ok(name.to_owned()),
-        false => Err(raw.error(NAME, "the name of a header, at most 64 characters")),
-    }
+    let parsed = name.parse().ok().filter(|_| name.len() <= 64);
+    parsed.ok_or_else(|| raw.error(NAME, "the name of a header, at most 64 characters"))
 }
 
 fn cachedb_url(raw: &Raw) -> Result<Option<Zeroizing<String>>, ConfigError> {
@@ -225,7 +224,7 @@ fn cachedb_url(raw: &Raw) -> Result<Option<Zeroizing<String>>, ConfigError> {
     let Some(text) = raw.text(NAME)? else {
         return Ok(None);
     };
-    // The engine may have a group in its scheme: local:bans://
+    // The scheme may include a group: local:bans://
     match text.split_once("://").and_then(|(scheme, _)| {
         let engine = scheme.split(':').next().unwrap_or("");
         url::scheme(&format!("{engine}://"))
@@ -233,7 +232,8 @@ fn cachedb_url(raw: &Raw) -> Result<Option<Zeroizing<String>>, ConfigError> {
         Some(_) => Ok(Some(Zeroizing::new(text.to_owned()))),
         None => Err(ConfigError::Secret {
             name: NAME.into(),
-            cause: "is no URL of a CacheDB, allowed is e.g. local:// or redis://host:6379/".into(),
+            cause: "is not the URL of a CacheDB, allowed is e.g. local:// or redis://host:6379/"
+                .into(),
         }),
     }
 }

@@ -1,17 +1,17 @@
-//! Parameters of the credentials for the way out.
+//! Parameters of the outbound credentials.
 
 use super::raw::{ConfigError, Raw};
 use crate::credentials::{self, Entry, SYNTAX};
 use crate::store::credentials::CredentialTable;
 
-/// What the parameters of the credentials say.
+/// The parameters of the credentials.
 #[derive(Clone, Debug)]
 pub struct Outbound {
-    /// Those of `credential`, in the order of the script.
+    /// The entries of `credential`, in script order.
     pub entries: Vec<Entry>,
     /// Names of the table and its columns.
     pub table: CredentialTable,
-    /// Whether the script names the table itself, so that it has to be there.
+    /// Whether the script names the table itself, so that it must exist.
     pub tables_named: bool,
 }
 
@@ -19,7 +19,7 @@ impl Outbound {
     /// Reads the parameters.
     ///
     /// # Errors
-    /// The first that is wrong.
+    /// Fails with the first parameter that is wrong.
     pub fn new(raw: &Raw) -> Result<Self, ConfigError> {
         const NAME: &str = "credential";
         let wrong = |cause: String| ConfigError::Secret {

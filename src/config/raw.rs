@@ -1,6 +1,7 @@
-//! Modparams as the script sets them, before they are understood.
+//! Modparams as the script sets them, before they are interpreted.
 
 use std::ops::RangeInclusive;
+
 use thiserror::Error;
 
 /// A parameter that is wrong: its name, its value, and what is allowed.
@@ -24,7 +25,7 @@ pub enum ConfigError {
         /// What is wrong.
         cause: String,
     },
-    /// Two parameters that don't go together, and anything else.
+    /// Two parameters that conflict, and anything else.
     #[error("parameter {name:?}: {cause}")]
     Other {
         /// The parameter.
@@ -52,7 +53,7 @@ impl RawValue {
     }
 }
 
-/// All modparams, in the order of the script.
+/// All modparams, in script order.
 #[derive(Clone, Default)]
 pub struct Raw(Vec<(String, RawValue)>);
 
@@ -66,7 +67,7 @@ impl std::fmt::Debug for Raw {
 }
 
 impl Raw {
-    /// Notes one modparam.
+    /// Records one modparam.
     pub fn push(&mut self, name: &str, value: RawValue) {
         self.0.push((name.to_owned(), value));
     }
@@ -85,7 +86,7 @@ impl Raw {
             .map(|(_, value)| value)
     }
 
-    /// A parameter's error, with its last value.
+    /// The error for a parameter, with its last value.
     pub fn error(&self, name: &str, allowed: impl Into<String>) -> ConfigError {
         let value = self
             .last(name)
@@ -97,10 +98,10 @@ impl Raw {
         }
     }
 
-    /// A string; `None` where it is unset or empty.
+    /// A string; `None` if it is unset or empty.
     ///
     /// # Errors
-    /// An integer.
+    /// Fails if it is an integer.
     pub fn text(&self, name: &str) -> Result<Option<&str>, ConfigError> {
         match self.last(name) {
             None => Ok(None),
@@ -112,7 +113,7 @@ impl Raw {
     /// All strings of a parameter that may be set several times, in order.
     ///
     /// # Errors
-    /// An integer among them.
+    /// Fails if one of them is an integer.
     pub fn texts(&self, name: &str) -> Result<Vec<&str>, ConfigError> {
         self.0
             .iter()
@@ -128,10 +129,10 @@ impl Raw {
             .collect()
     }
 
-    /// An integer, also as a string of decimal digits.
+    /// An integer, or a string of decimal digits.
     ///
     /// # Errors
-    /// Anything else, and a number outside of the range.
+    /// Fails if it is anything else, or a number outside the range.
     pub fn int(
         &self,
         name: &str,
@@ -158,7 +159,7 @@ impl Raw {
     /// A switch, 0 or 1.
     ///
     /// # Errors
-    /// Anything else.
+    /// Fails if it is anything else.
     pub fn flag(&self, name: &str, default: bool) -> Result<bool, ConfigError> {
         match self.int(name, i64::from(default), 0..=1, "") {
             Ok(number) => Ok(number == 1),
@@ -166,10 +167,10 @@ impl Raw {
         }
     }
 
-    /// The name of a column, or of a table where `qualified` allows `schema.table`.
+    /// The name of a column, or of a table, for which `qualified` allows `schema.table`.
     ///
     /// # Errors
-    /// Anything that is no plain identifier: it will stand in a query as it is.
+    /// Fails if it is not a plain identifier: it is put into queries as it is.
     pub fn identifier(
         &self,
         name: &str,
@@ -192,7 +193,7 @@ impl Raw {
 pub const IDENTIFIER: &str =
     "a name of letters, digits and _ that does not start with a digit, of at most 64 characters";
 
-/// Whether a name may stand in a query as it is.
+/// Whether a name may be put into a query as it is.
 pub fn is_identifier(name: &str) -> bool {
     name.len() <= 64
         && name

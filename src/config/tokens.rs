@@ -1,4 +1,6 @@
-//! Parameters that say what a token has to be.
+//! Parameters for the requirements on tokens.
+
+use std::time::Duration;
 
 use super::avp_list;
 use super::raw::{ConfigError, Raw};
@@ -7,29 +9,28 @@ use crate::jwt::path::ClaimPath;
 use crate::jwt::rules::{RequiredClaim, Rules};
 use crate::jwt::token::Limits;
 use crate::keys::{KeyReference, SourceConfig};
-use std::time::Duration;
 
 /// Which address of record the user of a token stands for (`jwt_aor`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenAor {
-    /// The script looks at that.
+    /// It is left to the script.
     Unchecked,
-    /// The one that it names, `user@domain`.
+    /// The one that the user names, `user@domain`.
     Whole,
-    /// The same; without a domain, the user of each of these.
+    /// The same; without a domain, that user in each of these domains.
     OfDomains(Vec<String>),
 }
 
-/// What tokens have to be.
+/// The requirements on tokens.
 #[derive(Clone, Debug)]
 pub struct Tokens {
     /// Claim that names the profile (`tag_claim`).
     pub tag_claim: String,
-    /// Bounds of what is looked at.
+    /// Limits on what is read at all.
     pub limits: Limits,
     /// What is checked once a signature is good.
     pub rules: Rules,
-    /// Whether HMAC secrets that are shorter than their hash may serve (`weak_keys`).
+    /// Whether HMAC secrets that are shorter than their hash may be used (`weak_keys`).
     pub weak_keys: bool,
     /// The JWK Set of an identity provider (`jwks_url`).
     pub jwks_url: Option<String>,
@@ -39,7 +40,7 @@ pub struct Tokens {
     pub aor: TokenAor,
     /// How long JWK Sets are kept (`jwks_min_ttl`, `jwks_max_ttl`, `jwks_min_refresh`).
     pub sources: SourceConfig,
-    /// Verified tokens that one process remembers at the most (`token_cache_size`).
+    /// Most verified tokens that one process remembers (`token_cache_size`).
     pub cache_size: usize,
     /// AVPs and the claims that go into them (`load_claims`).
     pub claims: Vec<(String, ClaimPath)>,
@@ -49,7 +50,7 @@ impl Tokens {
     /// Reads the parameters.
     ///
     /// # Errors
-    /// The first that is wrong.
+    /// Fails with the first parameter that is wrong.
     pub fn new(raw: &Raw) -> Result<Self, ConfigError> {
         let algorithms = match raw.text("algorithms")? {
             None if raw.has("algorithms") => AlgorithmSet::parse(""),
@@ -140,7 +141,7 @@ fn jwks_url(raw: &Raw) -> Result<Option<String>, ConfigError> {
         Some(Ok(KeyReference::Url(_))) => Ok(Some(text.to_owned())),
         Some(Err(error)) => Err(secret(error.to_string())),
         _ => Err(secret(
-            "is no URL, allowed is https://host[:port]/path".into(),
+            "is not a URL, allowed is https://host[:port]/path".into(),
         )),
     }
 }
@@ -216,7 +217,7 @@ fn values(raw: &Raw, name: &str) -> Result<Vec<String>, ConfigError> {
         .filter(|value| !value.is_empty())
         .map(str::to_owned)
         .collect();
-    // Set to nothing, it would mean that nothing is checked where something was meant.
+    // Set to nothing, it would turn off a check that was meant to be made.
     if list.is_empty() && !texts.is_empty() {
         return Err(raw.error(name, "one value, or several separated by commas or blanks"));
     }

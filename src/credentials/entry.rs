@@ -1,12 +1,13 @@
-//! One user name, and what it is for.
+//! One user name, and where it applies.
 
 use std::fmt;
+
 use zeroize::Zeroizing;
 
 /// A user name and its password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Login {
-    /// The user name that stands in Authorization.
+    /// The user name for Authorization.
     pub username: Vec<u8>,
     /// Its password; may be empty.
     pub password: Zeroizing<Vec<u8>>,
@@ -18,10 +19,10 @@ impl fmt::Debug for Login {
     }
 }
 
-/// For what an entry is. Empty stands for any.
+/// Where an entry applies. Empty stands for any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
-    /// The server: a host name or an address, compared without regard to case.
+    /// The server: a host name or an address, compared case-insensitively.
     pub server: Vec<u8>,
     /// The realm of the challenge, compared exactly (RFC 3261 section 20.44).
     pub realm: Vec<u8>,
@@ -32,8 +33,8 @@ pub struct Scope {
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// For what it is.
+    /// Where it applies.
     pub scope: Scope,
-    /// What answers.
+    /// The login that answers.
     pub login: Login,
 }

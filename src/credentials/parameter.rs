@@ -1,15 +1,17 @@
 //! The syntax of the parameter `credential`:
 //! `username:password[;server=...][;realm=...][;user=...]`.
 //!
-//! Each value may stand in double or single quotes, in which `;` and `:` mean themselves and a
-//! backslash takes away the meaning of the character behind it. Blanks around values don't count,
-//! unless they are in the quotes.
+//! Each value may be in double or single quotes, in which `;` and `:` stand for themselves and a
+//! backslash escapes the following character. Spaces around values are ignored, except within
+//! quotes.
 
-use super::entry::{Entry, Login, Scope};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-/// What is wrong with a value. It names no part of it: anything may be part of a password.
+use super::entry::{Entry, Login, Scope};
+
+/// What is wrong with a value. It contains no part of the value, as any part may belong to a
+/// password.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum ParameterError {
     /// No colon.
@@ -21,28 +23,28 @@ pub enum ParameterError {
     /// A control character.
     #[error("has a control character in the {0}")]
     Control(&'static str),
-    /// A quote that nothing closes.
+    /// A quote that is not closed.
     #[error("has a quote in the {0} that is not closed")]
     OpenQuote(&'static str),
-    /// Something behind a quoted value.
+    /// Something after a quoted value.
     #[error("has something between the closing quote of the {0} and what follows it")]
     BehindQuote(&'static str),
-    /// What follows a semicolon is none of the three.
-    #[error("has something behind a ';' that is none of server=, realm= and user=")]
+    /// What follows a semicolon is not one of the three.
+    #[error("has something after a ';' that is not server=, realm= or user=")]
     Unknown,
-    /// One of the three twice.
+    /// One of the three occurs twice.
     #[error("has {0}= twice")]
     Twice(&'static str),
 }
 
-/// What is allowed, for messages.
-pub const SYNTAX: &str = "username:password, and behind it any of ;server=..., ;realm=... and \
-    ;user=...; a value with ; or : in it stands in quotes";
+/// The allowed syntax, for messages.
+pub const SYNTAX: &str = "username:password, followed by any of ;server=..., ;realm=... and \
+    ;user=...; a value that contains ; or : must be quoted";
 
-/// Takes a value apart.
+/// Parses a value.
 ///
 /// # Errors
-/// See [`ParameterError`].
+/// Fails for the reasons in [`ParameterError`].
 pub fn parse(value: &str) -> Result<Entry, ParameterError> {
     let mut rest = value;
     let username = take(&mut rest, "username", &[':', ';'])?;
@@ -81,7 +83,7 @@ pub fn parse(value: &str) -> Result<Entry, ParameterError> {
     })
 }
 
-/// Takes one value off the front, up to one of `ends`, which stays.
+/// Takes one value off the front, up to one of `ends`, which is left in place.
 fn take(
     rest: &mut &str,
     what: &'static str,
@@ -110,9 +112,9 @@ fn take(
     Ok(value)
 }
 
-/// What stands between quotes, and what behind them. `None` where they are not closed.
+/// The text between the quotes, and what follows them. `None` if they are not closed.
 fn quoted(text: &str, quote: char) -> Option<(Zeroizing<String>, &str)> {
-    // Never longer than the text, so that it does not leave copies behind as it grows.
+    // Never longer than the text, so that it leaves no copies behind as it grows.
     let mut value = Zeroizing::new(String::with_capacity(text.len()));
     let mut characters = text.char_indices().skip(1);
     while let Some((at, character)) = characters.next() {
@@ -129,8 +131,9 @@ fn quoted(text: &str, quote: char) -> Option<(Zeroizing<String>, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     fn parts(value: &str) -> Result<[String; 5], ParameterError> {
         let Entry { scope, login } = parse(value)?;
@@ -170,7 +173,7 @@ mod tests {
             parts("a:b:c=d;realm=x:y=z"),
             all(["a", "b:c=d", "", "x:y=z", ""])
         );
-        // Backslashes and quotes inside of a plain value are themselves.
+        // Backslashes and quotes within a plain value stand for themselves.
         assert_eq!(
             parts(r#"a\b:c"d'\e"#),
             all([r"a\b", r#"c"d'\e"#, "", "", ""])

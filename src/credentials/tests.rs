@@ -1,5 +1,6 @@
-use super::*;
 use zeroize::Zeroizing;
+
+use super::*;
 
 fn entry(server: &str, realm: &str, user: &str, username: &str) -> Entry {
     Entry {
@@ -26,7 +27,7 @@ fn found(credentials: &Credentials, server: &str, realm: &str, user: &str) -> Op
     Some(name)
 }
 
-/// Exact server, realm, user: from the most exact to the least, in the order that counts.
+/// Exact server, realm, user: from the most to the least specific, in order of precedence.
 const LEVELS: [(&str, &str, &str); 8] = [
     ("s", "r", "u"),
     ("s", "r", ""),

@@ -51,7 +51,7 @@ impl Algorithm {
         }
     }
 
-    /// Hexadecimal digits of a response.
+    /// The number of hexadecimal digits in a response.
     pub fn response_length(self) -> usize {
         match self {
             Algorithm::Md5 | Algorithm::Md5Sess => 32,
@@ -59,7 +59,7 @@ impl Algorithm {
         }
     }
 
-    /// Does the session key depend on the client's nonce?
+    /// Whether the session key depends on the client's nonce.
     pub fn is_session(self) -> bool {
         matches!(
             self,
@@ -67,12 +67,11 @@ impl Algorithm {
         )
     }
 
-    /// A list of names, separated by commas or blanks, in any order; the result is sorted, the
-    /// strongest first, each once.
+    /// Parses a list of names, separated by commas or spaces, in any order; the result is sorted,
+    /// the strongest first, without duplicates.
     ///
     /// # Errors
-    ///
-    /// [`UnknownAlgorithm`], also for an empty list.
+    /// Fails with [`UnknownAlgorithm`] on an unknown name or an empty list.
     pub fn parse_list(list: &str) -> Result<Vec<Algorithm>, UnknownAlgorithm> {
         let mut algorithms = list
             .split(|c: char| c == ',' || c.is_ascii_whitespace())
@@ -98,7 +97,7 @@ impl fmt::Display for Algorithm {
 impl FromStr for Algorithm {
     type Err = UnknownAlgorithm;
 
-    /// Names are tokens, which are compared without case (RFC 3261 section 7.3.1).
+    /// Names are tokens, which are compared case-insensitively (RFC 3261 section 7.3.1).
     fn from_str(name: &str) -> Result<Self, UnknownAlgorithm> {
         Algorithm::ALL
             .into_iter()

@@ -5,32 +5,31 @@ use std::time::SystemTime;
 
 use super::{Algorithm, NonceError, Nonces};
 
-/// Why no challenge could be made.
+/// Why a challenge can't be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChallengeError {
-    /// A realm that can't be put in quotes, or that is empty.
+    /// A realm that can't be quoted, or that is empty.
     #[error("the realm of a challenge must be 1 to 256 bytes of text without control characters")]
     Realm,
-    /// No nonce.
+    /// No nonce could be made.
     #[error(transparent)]
     Nonce(#[from] NonceError),
 }
 
-/// Longest realm in bytes; a domain name has 253 at most.
+/// The longest realm in bytes; a domain name has 253 at most.
 const MAX_REALM: usize = 256;
 
 /// One header value for each of `algorithms`, in that order, all with the same new nonce. RFC 8760
-/// section 2.4 wants the most preferred one first, which is the order of
+/// section 2.4 requires the most preferred one first, which is the order of
 /// [`Algorithm::parse_list`].
 ///
-/// The nonce is bound to `binding`, which has to be given to [`Nonces::check`] again.
+/// The nonce is bound to `binding`, which must be passed to [`Nonces::check`] again.
 ///
-/// `stale` says that only the nonce was too old: the device tries again by itself, with the
-/// password that it has.
+/// `stale` says that only the nonce was too old: the device retries by itself with the password
+/// that it has.
 ///
 /// # Errors
-///
-/// [`ChallengeError`].
+/// Fails with [`ChallengeError`] if the realm is unsuitable or there is no nonce.
 pub fn challenge(
     nonces: &Nonces,
     realm: &str,

@@ -5,27 +5,27 @@ use percent_encoding::percent_decode;
 use super::algorithm::{Algorithm, UnknownAlgorithm};
 use super::lexer::{Escape, Lexer, trim};
 
-/// Longest header value that is looked at, in bytes. SIP over UDP has no room for more, and
-/// nothing that a device sends comes near.
+/// The longest header value that is accepted, in bytes. SIP over UDP has no room for more, and
+/// nothing that a device sends comes close.
 pub const MAX_HEADER_LENGTH: usize = 8192;
 
-/// Most headers with credentials of one request, of each kind. A request that passes proxies has one
-/// for each of them, and one for each hash.
+/// The most headers with credentials in one request, of each kind. A request that passes proxies
+/// has one for each of them, and one for each hash.
 pub const MAX_HEADERS: usize = 8;
 
-/// Most parameters of one header. The registry knows a dozen.
+/// The most parameters of one header. The registry has a dozen.
 const MAX_PARAMETERS: usize = 64;
 
-/// What a request identifies itself with.
+/// The credentials of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credentials {
-    /// Scheme Digest.
+    /// The Digest scheme.
     Digest(Box<Digest>),
-    /// Scheme Bearer.
+    /// The Bearer scheme.
     Bearer(Bearer),
 }
 
-/// A bearer token (RFC 6750 section 2.1). Whoever has it is believed, so it does not show in
+/// A bearer token (RFC 6750 section 2.1). Possession is enough to use it, so it is hidden from
 /// debug output.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Bearer {
@@ -40,7 +40,7 @@ impl std::fmt::Debug for Bearer {
 }
 
 /// Digest credentials (RFC 7616 section 3.4). Values are without quotes and escapes. They are
-/// bytes: SIP promises UTF-8, devices do not all keep it. Username and realm have to.
+/// bytes: SIP requires UTF-8, but not all devices comply. Username and realm must.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Digest {
     /// Also from the extended notation `username*` (RFC 7616 section 3.4.4).
@@ -51,13 +51,13 @@ pub struct Digest {
     pub nonce: Vec<u8>,
     /// The URI that the response was computed with.
     pub uri: Vec<u8>,
-    /// Hexadecimal, of the length that belongs to the algorithm.
+    /// Hexadecimal, of the length required by the algorithm.
     pub response: String,
-    /// MD5 when the header has none.
+    /// MD5 if the header has none.
     pub algorithm: Algorithm,
-    /// `auth` or `auth-int`, in the case in which it came: it is part of what is hashed.
+    /// `auth` or `auth-int`, in the case received, as it is part of what is hashed.
     pub qop: Option<String>,
-    /// Nonce count, eight hexadecimal digits as they came.
+    /// Nonce count, eight hexadecimal digits as received.
     pub nc: Option<String>,
     /// The client's nonce.
     pub cnonce: Option<Vec<u8>>,
@@ -67,11 +67,11 @@ pub struct Digest {
     pub userhash: bool,
 }
 
-/// Why a header value is no credentials.
+/// Why a header value is not valid credentials.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialsError {
-    /// Another scheme than Digest and Bearer. Among them is Basic, which RFC 3261 section 22
-    /// forbids: it is treated as if the header were not there.
+    /// A scheme other than Digest and Bearer, such as Basic, which RFC 3261 section 22 forbids: it
+    /// is treated as if the header were absent.
     #[error("the scheme is neither Digest nor Bearer")]
     Scheme,
     /// Over [`MAX_HEADER_LENGTH`].
@@ -83,29 +83,29 @@ pub enum CredentialsError {
     /// Not `scheme name=value, name=value`.
     #[error("the header does not follow the grammar of RFC 3261 section 25.1")]
     Grammar,
-    /// A parameter that must be there.
+    /// A required parameter is missing.
     #[error("the parameter {0} is missing or empty")]
     Missing(&'static str),
-    /// A parameter is there twice; which one counts would be a guess.
-    #[error("the parameter {0} is there more than once")]
+    /// A parameter occurs twice; choosing one would be a guess.
+    #[error("the parameter {0} occurs more than once")]
     Duplicate(&'static str),
-    /// The same of one that is not known.
-    #[error("a parameter that is not known is there more than once")]
+    /// The same for an unknown parameter.
+    #[error("an unknown parameter occurs more than once")]
     DuplicateExtension,
-    /// A backslash where OpenSIPS would read another value: before a quote, or in a username or
+    /// A backslash where OpenSIPS would read a different value: before a quote, or in a username or
     /// realm.
     #[error("the parameter {0} has a backslash, so that it can be read in two ways")]
     Escape(&'static str),
-    /// Several headers, and not one user.
+    /// Several headers that do not name the same user.
     #[error("the headers name different users")]
     SeveralUsers,
     /// More headers than any device sends.
     #[error("there are more than {MAX_HEADERS} headers with credentials")]
     TooManyHeaders,
-    /// OpenSIPS's own parser takes somebody else's name out of the header.
+    /// OpenSIPS's own parser reads another user's name from the header.
     #[error("the username can be read in two ways")]
     Ambiguous,
-    /// A parameter whose value is not of its form.
+    /// A parameter whose value is malformed.
     #[error("the parameter {name} must be {allowed}")]
     Invalid {
         /// Its name.
@@ -113,10 +113,10 @@ pub enum CredentialsError {
         /// The form.
         allowed: &'static str,
     },
-    /// A hash that nobody has defined.
+    /// An undefined hash.
     #[error(transparent)]
     Algorithm(#[from] UnknownAlgorithm),
-    /// Scheme Bearer with something else than one token.
+    /// The Bearer scheme with anything other than one token.
     #[error("the bearer token does not follow the grammar of RFC 6750 section 2.1")]
     Token,
 }
@@ -124,13 +124,12 @@ pub enum CredentialsError {
 impl Credentials {
     /// Reads the value of one header.
     ///
-    /// Schemes and names may be in any case, parameters in any order. Parameters that are not
-    /// known are skipped, known ones may be there once. Either form of a value is taken, quoted
-    /// or not.
+    /// Schemes and names may be in any case, parameters in any order. Unknown parameters are
+    /// skipped, known ones may occur once. Each value is accepted quoted or unquoted.
     ///
     /// # Errors
-    ///
-    /// [`CredentialsError`]; every error but [`CredentialsError::Scheme`] means malformed.
+    /// Fails with [`CredentialsError`]; every error but [`CredentialsError::Scheme`] means
+    /// malformed.
     pub fn parse(value: &[u8]) -> Result<Credentials, CredentialsError> {
         let (scheme, lexer) = scheme(value)?;
         if scheme.eq_ignore_ascii_case(b"Digest") {
@@ -145,11 +144,10 @@ impl Credentials {
         }
     }
 
-    /// The user whom a header names, whatever else is in it; nobody where the scheme is not Digest.
+    /// The user named by a header, whatever else it contains; `None` if the scheme is not Digest.
     ///
     /// # Errors
-    ///
-    /// [`CredentialsError`], where the header is no list of parameters.
+    /// Fails with [`CredentialsError`] if the header is not a list of parameters.
     pub fn username_of(value: &[u8]) -> Result<Option<Vec<u8>>, CredentialsError> {
         let (scheme, lexer) = scheme(value)?;
         if !scheme.eq_ignore_ascii_case(b"Digest") {
@@ -158,8 +156,8 @@ impl Credentials {
         username(&mut Parameters::read(lexer)?).map(Some)
     }
 
-    /// A part of what was sent, by the name of its parameter; `scheme` is that in lower case.
-    /// `None` where it was not sent. The names are those of [`PARTS`].
+    /// A part of the credentials, by the name of its parameter; `scheme` is the scheme in lower
+    /// case. `None` if it was not sent. The names are those of [`PARTS`].
     pub fn part(&self, name: &str) -> Option<&[u8]> {
         match (self, name) {
             (Credentials::Digest(_), "scheme") => Some(b"digest"),
@@ -178,7 +176,7 @@ impl Credentials {
     }
 }
 
-/// What [`Credentials::part`] knows.
+/// The parts known to [`Credentials::part`].
 pub const PARTS: [&str; 12] = [
     "scheme",
     "username",
@@ -213,7 +211,7 @@ impl Digest {
     }
 }
 
-/// The scheme, and what is behind it.
+/// The scheme, and what follows it.
 fn scheme(value: &[u8]) -> Result<(&[u8], Lexer<'_>), CredentialsError> {
     if value.len() > MAX_HEADER_LENGTH {
         return Err(CredentialsError::TooLong(value.len()));
@@ -241,13 +239,13 @@ fn b64token(value: &[u8]) -> Result<String, CredentialsError> {
     String::from_utf8(body.to_vec()).map_err(|_| CredentialsError::Token)
 }
 
-/// The parameters as they are found, each at most once.
+/// The parameters found, each at most once.
 #[derive(Default)]
 struct Parameters {
     values: [Option<Vec<u8>>; NAMES.len()],
 }
 
-/// The parameters that are understood; the position is the index in [`Parameters::values`].
+/// The supported parameters; the position is the index in [`Parameters::values`].
 const NAMES: [&str; 12] = [
     "username",
     "realm",
@@ -315,7 +313,7 @@ impl Parameters {
     }
 }
 
-/// What may be escaped in the value of a parameter: in a name that somebody may act on, nothing.
+/// What may be escaped in the value of a parameter: nothing in a name that something may act on.
 fn allowed_escape(name: &str) -> Escape {
     match name {
         "username" | "username*" | "realm" => Escape::None,
@@ -323,7 +321,7 @@ fn allowed_escape(name: &str) -> Escape {
     }
 }
 
-/// The user, which is empty where none is named.
+/// The user; empty if none is named.
 fn username(found: &mut Parameters) -> Result<Vec<u8>, CredentialsError> {
     match (found.take("username*"), found.take("username")) {
         (Some(_), Some(_)) => Err(CredentialsError::Duplicate("username")),
@@ -394,8 +392,8 @@ fn digest(mut found: Parameters) -> Result<Digest, CredentialsError> {
     })
 }
 
-/// Who is asked about a name gets it in JSON, which is UTF-8: other bytes would be replaced, and the
-/// name of somebody else might come out.
+/// Names are passed on in JSON, which is UTF-8: other bytes would be replaced, and the result might
+/// be another user's name.
 fn utf8(name: &'static str, value: Vec<u8>) -> Result<Vec<u8>, CredentialsError> {
     let error = CredentialsError::Invalid {
         name,
@@ -421,7 +419,7 @@ fn hex(value: &[u8], length: usize) -> Option<String> {
         .then(|| value.iter().copied().map(char::from).collect())
 }
 
-/// `ext-value` of RFC 5987 section 3.2.1, in UTF-8, which is the only charset that RFC 7616 has.
+/// `ext-value` of RFC 5987 section 3.2.1, in UTF-8, the only charset that RFC 7616 allows.
 fn extended_value(value: &[u8]) -> Option<Vec<u8>> {
     let mut parts = value.splitn(3, |byte| *byte == b'\'');
     let (charset, _language, encoded) = (parts.next()?, parts.next()?, parts.next()?);

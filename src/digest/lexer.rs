@@ -1,5 +1,4 @@
-//! The pieces that header values are made of: tokens, quoted strings, white space
-//! (RFC 3261 section 25.1).
+//! The elements of header values: tokens, quoted strings, white space (RFC 3261 section 25.1).
 
 /// Reads a header value from the front.
 pub(crate) struct Lexer<'a> {
@@ -7,25 +6,25 @@ pub(crate) struct Lexer<'a> {
     escape: Escape,
 }
 
-/// The quoted pairs (RFC 3261 section 25.1) of a value. OpenSIPS takes a backslash for a character
-/// like any other: to it, a value ends at the quote behind one.
+/// The quoted pairs (RFC 3261 section 25.1) in a value. To OpenSIPS, a backslash is an ordinary
+/// character, and a value ends at the quote after one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Escape {
-    /// There are none.
+    /// None.
     None,
-    /// Of other characters than a quote.
+    /// Of characters other than a quote.
     Other,
     /// Of a quote.
     Quote,
 }
 
-/// White space of RFC 3261 section 25.1, a folded line's end included: form feed and vertical tab
-/// are none.
+/// White space as of RFC 3261 section 25.1, including the line break of a folded line, but not form
+/// feed and vertical tab.
 pub(crate) fn is_white_space(byte: u8) -> bool {
     b" \t\r\n".contains(&byte)
 }
 
-/// Without the white space around it.
+/// The value without surrounding white space.
 pub(crate) fn trim(value: &[u8]) -> &[u8] {
     let wanted = |byte: &u8| !is_white_space(*byte);
     let begin = value.iter().position(wanted).unwrap_or(value.len());
@@ -36,7 +35,7 @@ pub(crate) fn trim(value: &[u8]) -> &[u8] {
     value.get(begin..end).unwrap_or_default()
 }
 
-/// A value is neither a quoted string nor one or more visible characters.
+/// A value that is neither a quoted string nor one or more visible characters.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct BadValue;
 
@@ -57,12 +56,12 @@ impl<'a> Lexer<'a> {
         self.rest.is_empty()
     }
 
-    /// What has not been read.
+    /// What has not been read yet.
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
-    /// Skips white space, folded lines included; returns whether there was any.
+    /// Skips white space, including folded lines; returns whether there was any.
     pub(crate) fn white_space(&mut self) -> bool {
         !self.while_(is_white_space).is_empty()
     }
@@ -80,16 +79,16 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// A token; empty when there is none.
+    /// A token; empty if there is none.
     pub(crate) fn token(&mut self) -> &'a [u8] {
         self.while_(is_token_byte)
     }
 
     /// The value of a parameter, without quotes and escapes.
     ///
-    /// The grammar says for each parameter whether it is quoted. Devices get that wrong in both
-    /// directions, and the meaning is clear without it, so both forms are taken for all of them,
-    /// as OpenSIPS does. An unquoted value ends at white space, a comma or a quote.
+    /// The grammar defines for each parameter whether it is quoted. Devices get that wrong in both
+    /// directions, and the meaning is clear anyway, so both forms are accepted for all of them, as
+    /// OpenSIPS does. An unquoted value ends at white space, a comma or a quote.
     pub(crate) fn value(&mut self) -> Result<Vec<u8>, BadValue> {
         self.escape = Escape::None;
         if self.rest.first() == Some(&b'"') {
@@ -112,7 +111,7 @@ impl<'a> Lexer<'a> {
                     self.rest = self.rest.get(at + 1..).unwrap_or_default();
                     return Ok(value);
                 }
-                // quoted-pair: any ASCII character but CR and LF.
+                // quoted-pair: any ASCII character except CR and LF.
                 b'\\' => match bytes.next() {
                     Some((_, escaped)) if escaped.is_ascii() && !is_forbidden(escaped) => {
                         let escape = match escaped {
@@ -143,7 +142,7 @@ impl<'a> Lexer<'a> {
     }
 }
 
-/// Control characters have no place in credentials, and would be dangerous in a log.
+/// Control characters do not belong in credentials, and would be dangerous in a log.
 fn is_forbidden(byte: u8) -> bool {
     byte.is_ascii_control() && byte != b'\t'
 }

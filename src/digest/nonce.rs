@@ -2,9 +2,9 @@
 //!
 //! A nonce is base64url of: the time at which it was made (8 bytes, milliseconds since 1970, big
 //! endian), 12 random bytes that make it unique, and the first 16 bytes of HMAC-SHA256 over both
-//! and the realm, under a secret. Whoever has the secret knows a nonce as its own, of that realm,
-//! and how old it is; a cluster shares the secret. The construction is the one that RFC 7616
-//! section 3.3 sketches, with a MAC in place of the plain hash.
+//! and the realm, under a secret. Whoever has the secret can tell that a nonce is its own, for that
+//! realm, and how old it is; the machines of a cluster share the secret. The construction is the
+//! one sketched in RFC 7616 section 3.3, with a MAC in place of the plain hash.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,23 +14,23 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 const TIME: usize = 8;
 const RANDOM: usize = 12;
-/// 128 bits are out of reach for guessing, and keep the nonce short: SIP over UDP is tight.
+/// 128 bits can't be guessed, and keep the nonce short: space in SIP over UDP is scarce.
 const MAC: usize = 16;
 const LENGTH: usize = TIME + RANDOM + MAC;
 
-/// Names the purpose of the MAC, should the same secret be used elsewhere.
+/// Names the purpose of the MAC, in case the same secret is used elsewhere.
 const LABEL: &[u8] = b"auth_web nonce 1\0";
 
-/// Makes nonces and knows them again.
+/// Makes nonces and recognizes them again.
 pub struct Nonces {
     key: hmac::Key,
     expire: Duration,
 }
 
-/// What a nonce is to us.
+/// How a nonce is classified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {
-    /// Ours, of this realm, in time; it will be for this long.
+    /// Ours, of this realm, and not expired; it stays so for this long.
     Fresh(Duration),
     /// Ours, of this realm, but too old: worth a challenge with `stale=true`.
     Stale,
@@ -52,7 +52,7 @@ impl std::fmt::Debug for Nonces {
 }
 
 impl Nonces {
-    /// Nonces under `secret` that are fresh for `expire`.
+    /// Nonces under `secret` that stay fresh for `expire`.
     pub fn new(secret: &[u8], expire: Duration) -> Nonces {
         Nonces {
             key: hmac::Key::new(hmac::HMAC_SHA256, secret),
@@ -60,11 +60,10 @@ impl Nonces {
         }
     }
 
-    /// A secret for where none is configured; nonces then hold until the next start.
+    /// A secret for use if none is configured; nonces are then valid until the next start.
     ///
     /// # Errors
-    ///
-    /// [`NonceError`].
+    /// Fails with [`NonceError`] if the system provides no random bytes.
     pub fn random_secret() -> Result<[u8; 32], NonceError> {
         let mut secret = [0; 32];
         rand::fill(&mut secret).map_err(|_| NonceError)?;
@@ -74,8 +73,7 @@ impl Nonces {
     /// A new nonce for `realm`, 48 characters of base64url.
     ///
     /// # Errors
-    ///
-    /// [`NonceError`].
+    /// Fails with [`NonceError`] if the system provides no random bytes.
     pub fn make(&self, realm: &[u8], now: SystemTime) -> Result<String, NonceError> {
         let mut random = [0; RANDOM];
         rand::fill(&mut random).map_err(|_| NonceError)?;
@@ -91,10 +89,10 @@ impl Nonces {
         URL_SAFE_NO_PAD.encode(nonce)
     }
 
-    /// Is this nonce ours, of this realm, and young enough?
+    /// Checks whether this nonce is ours, of this realm, and young enough.
     ///
-    /// A time that lies ahead is allowed as far as one that lies behind: the clocks of a cluster
-    /// are never quite the same.
+    /// A time in the future is tolerated as far as one in the past: the clocks of a cluster are
+    /// never exactly the same.
     pub fn check(&self, nonce: &[u8], realm: &[u8], now: SystemTime) -> Freshness {
         let Ok(bytes) = URL_SAFE_NO_PAD.decode(nonce) else {
             return Freshness::NotOurs;
@@ -121,7 +119,7 @@ impl Nonces {
     }
 
     fn mac(&self, made: &[u8], realm: &[u8]) -> hmac::Tag {
-        // `made` is of fixed length, so nothing can move between it and the realm.
+        // `made` has a fixed length, so nothing can shift between it and the realm.
         let mut context = hmac::Context::with_key(&self.key);
         context.update(LABEL);
         context.update(made);

@@ -1,23 +1,23 @@
 //! Each count of a nonce is accepted once.
 //!
 //! RFC 7616 section 3.4.3 lets a server refuse a nonce count that it has seen. Over UDP, requests
-//! overtake each other, so "greater than the last one" would refuse good ones. Therefore each pair
-//! of nonce and count is a counter of its own in the CacheDB: the first increment makes it 1, and
-//! whoever gets more than 1 is a replay, on whichever machine of a cluster it arrives. A counter
-//! lives as long as its nonce, which is refused as stale afterwards.
+//! overtake each other, so "greater than the last one" would refuse valid ones. Therefore each pair
+//! of nonce and count is a separate counter in the CacheDB: the first increment makes it 1, and a
+//! result above 1 means a replay, on whichever machine of a cluster it arrives. A counter lives as
+//! long as its nonce, which is refused as stale afterwards.
 //!
 //! Credentials without qop (the form of RFC 2069) use up the nonce as a whole, whatever count they
-//! claim: it is not part of what is hashed then, so that anybody could make up another one.
+//! claim: the count is not part of the hash then, so anyone could make up another one.
 
 use std::time::Duration;
 
 use super::Digest;
 use crate::counters::{Counters, seconds};
 
-/// May these credentials be used?
+/// Whether credentials may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
-    /// It is the first time.
+    /// Used for the first time.
     First,
     /// This count of this nonce was used before.
     Replay,
@@ -30,7 +30,7 @@ pub struct NonceUses<C> {
 }
 
 impl<C: Counters> NonceUses<C> {
-    /// The memory that is kept in `counters`.
+    /// The memory kept in `counters`.
     pub fn new(counters: C) -> Self {
         NonceUses { counters }
     }
@@ -39,15 +39,14 @@ impl<C: Counters> NonceUses<C> {
     /// [fresh](super::Freshness::Fresh) for `remaining`.
     ///
     /// # Errors
-    ///
-    /// Those of the counters. Nothing is known then, and it is safe to refuse.
+    /// Fails with the errors of the counters. The result is unknown then, and it is safe to refuse.
     pub fn record(&self, digest: &Digest, remaining: Duration) -> Result<Use, C::Error> {
-        // A nonce of ours is base64url: it fits into a key as it is.
+        // Our nonces are base64url, so they fit into a key as they are.
         let nonce = String::from_utf8_lossy(&digest.nonce);
         let counted = digest.nc.as_deref().filter(|_| digest.qop.is_some());
         let count = counted.unwrap_or("-").to_ascii_lowercase();
         let key = format!("auth_web_nc_{nonce}_{count}");
-        // One second more, so that the counter is never gone before the nonce is.
+        // One second more, so that the counter never disappears before the nonce expires.
         let seen = self
             .counters
             .add(&key, 1, seconds(remaining).saturating_add(1))?;

@@ -8,23 +8,23 @@ use serde_json::value::RawValue;
 
 use crate::sip::AddressOfRecord;
 
-/// Longest answer that is read, in bytes.
+/// The longest answer that is read, in bytes.
 pub const MAX_ANSWER: usize = 64 * 1024;
 
-/// Longest expiry that fits the script's integers.
+/// The longest expiry that fits the script's integers.
 const MAX_EXPIRES: u32 = i32::MAX.unsigned_abs();
 
 /// An answer that was understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// In or not.
+    /// The decision.
     pub verdict: Verdict,
-    /// `aor` of an admission: whose request it is, where the endpoint says so.
+    /// `aor` of an admission: the address of record of the request, if the endpoint gives one.
     pub aor: Option<Box<AddressOfRecord>>,
-    /// `msg`, or `message`: for people. Control characters are replaced with blanks, because
+    /// `msg`, or `message`: for people. Control characters are replaced with spaces, because
     /// scripts put it into reason phrases.
     pub message: Option<Box<str>>,
-    /// All of it.
+    /// The whole answer.
     pub grant: Grant,
     /// Something that an operator should read in the log.
     pub remark: Option<Remark>,
@@ -35,13 +35,13 @@ pub struct Answer {
 pub enum Verdict {
     /// `status` is ok.
     Admitted {
-        /// Granted seconds: never more than requested; what was requested where the answer says
-        /// nothing; none where neither says anything.
+        /// Granted seconds: never more than requested; the requested value if the answer gives
+        /// none; `None` if neither gives any.
         expires: Option<u32>,
     },
     /// `status` is anything else.
     Denied {
-        /// For how long the source shall be refused unasked.
+        /// How long the source is to be refused without asking.
         ban: Option<Ban>,
     },
 }
@@ -49,13 +49,13 @@ pub enum Verdict {
 /// How long a source is banned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ban {
-    /// So many seconds, at least 1.
+    /// This many seconds, at least 1.
     Seconds(u32),
-    /// Until somebody lifts it.
+    /// Until it is lifted.
     Forever,
 }
 
-/// Not an error, but not what it should be either.
+/// Not an error, but not correct either.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remark {
     /// More seconds were granted than requested.
@@ -65,7 +65,7 @@ pub enum Remark {
         /// What it was cut to.
         to: u32,
     },
-    /// `blacklist` of a denial is not a number of seconds; nobody was banned.
+    /// `blacklist` of a denial is not a number of seconds; nothing was banned.
     BlacklistIgnored,
 }
 
@@ -78,17 +78,17 @@ impl fmt::Display for Remark {
                     "expires {granted} is more than was requested, it was cut to {to}"
                 )
             }
-            Remark::BlacklistIgnored => {
-                f.write_str("blacklist is neither seconds nor -1, true or false, nobody was banned")
-            }
+            Remark::BlacklistIgnored => f.write_str(
+                "blacklist is neither seconds nor -1, true or false; nothing was banned",
+            ),
         }
     }
 }
 
-/// Why an answer is none.
+/// Why an answer is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerError {
-    /// Not JSON; the parser's position.
+    /// Not JSON; with the parser's position.
     #[error("the answer is not a JSON object (line {line}, column {column})")]
     NotAnObject {
         /// Counted from 1.
@@ -96,13 +96,13 @@ pub enum AnswerError {
         /// Counted from 1.
         column: usize,
     },
-    /// Bytes that are no text.
+    /// Not valid UTF-8.
     #[error("the answer is not UTF-8")]
     NotUtf8,
     /// No `status`, or null.
     #[error("the answer has no status")]
     NoStatus,
-    /// A member that decides something is there twice.
+    /// A member that affects the decision occurs twice.
     #[error("the answer has {0} more than once")]
     Duplicate(&'static str),
     /// `expires` of an admission.
@@ -131,12 +131,12 @@ pub enum GrantValue {
 }
 
 impl Grant {
-    /// The answer without white space, its members in their order.
+    /// The answer without white space, its members in their original order.
     pub fn json(&self) -> &str {
         &self.json
     }
 
-    /// The member of that name; `None` when it is not there or null. Of several, the last.
+    /// The member with this name; `None` if it is absent or null. Of duplicates, the last.
     pub fn member(&self, name: &str) -> Option<GrantValue> {
         let (_, json) = self
             .members
@@ -152,7 +152,7 @@ impl Grant {
         Some(GrantValue::Text(text(json).unwrap_or_else(|| json.clone())))
     }
 
-    /// A member that decides something, if it is there and not null: it may be there once.
+    /// A member that affects the decision, if present and not null: it may occur once.
     fn single(&self, name: &'static str) -> Result<Option<&str>, AnswerError> {
         let mut found = self.members.iter().filter(|(member, _)| member == name);
         match (found.next(), found.next()) {
@@ -171,8 +171,8 @@ impl Answer {
     /// `blacklist: true` means.
     ///
     /// # Errors
-    ///
-    /// [`AnswerError`]; nothing may be admitted then.
+    /// Fails with [`AnswerError`] if the answer can't be understood; it must not admit anything
+    /// then.
     pub fn parse(
         body: &[u8],
         requested: Option<u32>,
@@ -208,7 +208,7 @@ impl Answer {
             let (expires, remark) = granted(grant.single("expires")?, requested)?;
             (Verdict::Admitted { expires }, remark)
         } else {
-            // The published example has this misspelling.
+            // The published example has this spelling.
             let blacklist = match grant.single("blacklist")? {
                 Some(blacklist) => Some(blacklist),
                 None => grant.single("blaclist")?,
@@ -244,7 +244,7 @@ fn granted(
     let seconds = whole_number(json).ok_or(AnswerError::Expires)?;
     let limit = requested.unwrap_or(MAX_EXPIRES);
     match seconds {
-        // Who wants to unregister gets that confirmed.
+        // A request to unregister gets that confirmed.
         0 if requested == Some(0) => Ok((Some(0), None)),
         ..=0 => Err(AnswerError::Expires),
         _ => match u32::try_from(seconds) {
@@ -269,7 +269,7 @@ fn ban(json: &str, blacklist_time: u32) -> Result<Option<Ban>, Remark> {
             -1 => Ok(Some(Ban::Forever)),
             0 => Ok(None),
             ..0 => Err(Remark::BlacklistIgnored),
-            // Sixty-eight years and more.
+            // More than sixty-eight years.
             seconds => Ok(Some(
                 i32::try_from(seconds)
                     .map_or(Ban::Forever, |seconds| Ban::Seconds(seconds.unsigned_abs())),
@@ -278,8 +278,8 @@ fn ban(json: &str, blacklist_time: u32) -> Result<Option<Ban>, Remark> {
     }
 }
 
-/// A whole number, as JSON number (3600, 3600.0, 3.6e3) or as decimal digits in a string. What is
-/// too large for the type is the largest.
+/// A whole number, as a JSON number (3600, 3600.0, 3.6e3) or as decimal digits in a string. Values
+/// too large for the type saturate.
 fn whole_number(json: &str) -> Option<i128> {
     let string = text(json);
     let digits = string.as_deref().map_or(json, str::trim);
@@ -327,7 +327,7 @@ fn compact(json: &str) -> String {
     out
 }
 
-/// The members of an object, undigested, in their order.
+/// The members of an object, unparsed, in their original order.
 struct Object<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Object<'de> {
@@ -346,7 +346,7 @@ impl<'de> Deserialize<'de> for Object<'de> {
                 while let Some(name) = map.next_key::<String>()? {
                     let value: &'de RawValue = map.next_value()?;
                     if value.get().starts_with('"') {
-                        // The raw value's syntax was checked, its escapes (surrogates) were not.
+                        // The raw value's syntax was checked, but not its escapes (surrogates).
                         serde_json::from_str::<String>(value.get()).map_err(de::Error::custom)?;
                     }
                     members.push((name, value));

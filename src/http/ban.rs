@@ -1,39 +1,37 @@
-//! Sources that an endpoint wants to hear nothing of for a while.
+//! Sources that an endpoint wants blocked for a while.
 
 use super::Ban;
 use crate::counters::Counters;
 
-/// The bans, by source address, in the CacheDB: one process's ban is everybody's.
+/// The bans, by source address, in the CacheDB, so that a ban by one process applies to all.
 #[derive(Debug, Clone, Copy)]
 pub struct Bans<C> {
     counters: C,
 }
 
 impl<C: Counters> Bans<C> {
-    /// The bans that are kept in `counters`.
+    /// The bans kept in `counters`.
     pub fn new(counters: C) -> Self {
         Bans { counters }
     }
 
-    /// Bans `address`; an earlier ban is replaced.
+    /// Bans `address`, replacing an earlier ban.
     ///
     /// # Errors
-    ///
-    /// Those of the counters.
+    /// Fails with the errors of the counters.
     pub fn ban(&self, address: &str, ban: Ban) -> Result<(), C::Error> {
         let ttl = match ban {
-            // 0 would mean for ever.
+            // 0 would mean forever.
             Ban::Seconds(seconds) => seconds.max(1),
             Ban::Forever => 0,
         };
         self.counters.set(&key(address), 1, ttl)
     }
 
-    /// Is `address` banned now?
+    /// Whether `address` is banned now.
     ///
     /// # Errors
-    ///
-    /// Those of the counters.
+    /// Fails with the errors of the counters.
     pub fn is_banned(&self, address: &str) -> Result<bool, C::Error> {
         Ok(self
             .counters

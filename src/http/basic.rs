@@ -1,4 +1,4 @@
-//! The scheme Basic (RFC 7617).
+//! The Basic scheme (RFC 7617).
 
 use std::fmt;
 
@@ -6,12 +6,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-/// A user and a password for scheme Basic (RFC 7617).
+/// A user and a password for the Basic scheme (RFC 7617).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Basic {
     /// The user.
     pub username: String,
-    /// The password; forgotten with the value.
+    /// The password; overwritten on drop.
     pub password: Zeroizing<String>,
 }
 
@@ -24,7 +24,7 @@ impl fmt::Debug for Basic {
 }
 
 impl Basic {
-    /// Whether it can be sent: RFC 7617 section 2 has no colon in a user, and no control
+    /// Whether it can be sent: RFC 7617 section 2 allows neither a colon in the user nor control
     /// characters.
     pub fn is_sendable(&self) -> bool {
         let texts = [self.username.as_str(), &self.password];

@@ -1,4 +1,4 @@
-//! Endpoints that fail again and again are left alone for a while.
+//! Endpoints that fail repeatedly are left alone for a while.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,25 +7,25 @@ use std::time::{Duration, Instant};
 /// When an endpoint is left alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BreakerConfig {
-    /// After so many failures in a row; 0: never.
+    /// After this many failures in a row; 0: never.
     pub failures: u32,
-    /// For how long. Then one request is let through to try.
+    /// For how long. After that, one request is let through as a trial.
     pub time: Duration,
     /// A trial that has not reported after this time counts as failed.
     pub trial: Duration,
 }
 
-/// What is known of an endpoint that has failed. One that works is not remembered.
+/// The state of an endpoint that has failed. Working endpoints are not remembered.
 #[derive(Debug, Clone, Copy)]
 struct Failing {
-    /// In a row.
+    /// Failures in a row.
     failures: u32,
     last: Instant,
-    /// Nobody is let through before.
+    /// No request is let through before this time.
     closed_until: Option<Instant>,
 }
 
-/// Endpoints that are remembered as failing. Somebody who could make more of them fail at the
+/// The most failing endpoints that are remembered. Anyone able to make more of them fail at the
 /// same time has other means.
 const MOST_FAILING: usize = 10_000;
 
@@ -48,7 +48,7 @@ impl Breakers {
         self.failing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Would [`enter`](Self::enter) refuse? The number of failures, if so. Changes nothing.
+    /// The number of failures if [`enter`](Self::enter) would refuse. Changes nothing.
     pub(super) fn refuses(&self, url: &str, now: Instant) -> Option<u32> {
         let failing = self.failing();
         let state = failing.get(url)?;
@@ -58,11 +58,11 @@ impl Breakers {
             .map(|_| state.failures)
     }
 
-    /// May `url` be asked? Whoever enters reports. While an endpoint is on trial, one may.
+    /// Asks for permission to query `url`. A caller that enters must report. An endpoint on trial
+    /// admits one.
     ///
     /// # Errors
-    ///
-    /// The number of failures in a row, when it is to be left alone.
+    /// Fails with the number of failures in a row if the endpoint is to be left alone.
     pub(super) fn enter(&self, url: &str, now: Instant) -> Result<(), u32> {
         let mut failing = self.failing();
         let Some(state) = failing.get_mut(url) else {
@@ -71,7 +71,7 @@ impl Breakers {
         match state.closed_until {
             Some(until) if now < until => Err(state.failures),
             Some(_) => {
-                // This one tries; for the others it stays closed meanwhile.
+                // This is the trial; for all others the endpoint stays closed meanwhile.
                 state.closed_until = now.checked_add(self.config.trial);
                 Ok(())
             }

@@ -1,9 +1,9 @@
-//! What an endpoint asks for with status 401 (RFC 9110 section 11.6.1).
+//! What an endpoint requires with status 401 (RFC 9110 section 11.6.1).
 
 use crate::digest::Lexer;
 
-/// The realm of the first challenge of scheme Basic (RFC 7617 section 2) in the values of
-/// WWW-Authenticate, each of which may have several challenges.
+/// The realm of the first Basic challenge (RFC 7617 section 2) in the values of WWW-Authenticate,
+/// each of which may contain several challenges.
 pub(super) fn basic_realm<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Option<String> {
     values.find_map(realm_in)
 }
@@ -12,7 +12,7 @@ fn realm_in(value: &[u8]) -> Option<String> {
     let mut lexer = Lexer::new(value);
     let mut is_basic = false;
     loop {
-        // Commas separate parameters and challenges alike; a name without an equals sign is the
+        // Commas separate both parameters and challenges; a name without an equals sign is the
         // scheme of the next challenge.
         while lexer.separator(b',') {}
         let mut name = lexer.token();

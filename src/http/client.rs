@@ -1,4 +1,4 @@
-//! Asks endpoints over HTTP.
+//! Queries endpoints over HTTP.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -20,37 +20,37 @@ use super::tls::{Trust, TrustError};
 use super::transport::{Phase, Progress, connector};
 use super::url::EndpointUrl;
 
-/// How endpoints are asked.
+/// How endpoints are queried.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
-    /// The whole time-out of a request, name resolution, all connections, all URLs and the
-    /// answer included.
+    /// The total timeout of a request, including name resolution, all connections, all URLs and the
+    /// answer.
     pub timeout: Duration,
-    /// How long resolving a name may take, and how long making a connection, TLS included.
+    /// How long resolving a name may take, and how long connecting may take, including TLS.
     pub connect_timeout: Duration,
-    /// Whose certificates are believed.
+    /// Whose certificates are trusted.
     pub trust: Trust,
-    /// The User-Agent header.
+    /// The User-Agent header: visible ASCII characters and spaces.
     pub user_agent: String,
     /// The name of the header that carries the signature.
-    pub signature_header: String,
-    /// Connections that are kept open while nobody uses them.
+    pub signature_header: HeaderName,
+    /// The most idle connections that are kept open.
     pub max_idle: usize,
-    /// For how long.
+    /// How long they are kept.
     pub max_idle_age: Duration,
-    /// After so many failures in a row an endpoint is left alone; 0: never.
+    /// An endpoint is left alone after this many failures in a row; 0: never.
     pub breaker_failures: u32,
-    /// For how long.
+    /// How long it is left alone.
     pub breaker_time: Duration,
     /// What `blacklist: true` means, in seconds.
     pub blacklist_time: u32,
 }
 
-/// For how long a connection is kept that nobody uses. Below what web servers commonly allow, so that we
-/// close first.
+/// How long an idle connection is kept. Shorter than web servers commonly allow, so that we close
+/// first.
 pub const MAX_IDLE_AGE: Duration = Duration::from_secs(15);
 
-/// For unit tests; what parameters mean that are not set is in config/http.rs alone.
+/// For unit tests; the defaults of parameters are in config/http.rs only.
 #[cfg(test)]
 impl Default for ClientConfig {
     fn default() -> Self {
@@ -59,7 +59,7 @@ impl Default for ClientConfig {
             connect_timeout: Duration::from_secs(2),
             trust: Trust::System,
             user_agent: concat!("auth_web/", env!("CARGO_PKG_VERSION")).to_owned(),
-            signature_header: super::signature::SIGNATURE_HEADER.to_owned(),
+            signature_header: super::signature::SIGNATURE_HEADER.parse().unwrap(),
             max_idle: 256,
             max_idle_age: MAX_IDLE_AGE,
             breaker_failures: 5,
@@ -69,33 +69,18 @@ impl Default for ClientConfig {
     }
 }
 
-/// Why there is no client.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ClientError {
-    /// The certificates.
-    #[error(transparent)]
-    Trust(#[from] TrustError),
-    /// The signature's header.
-    #[error("the name of the header that carries the signature must be a token")]
-    HeaderName,
-    /// The user agent.
-    #[error("the user agent must be visible ASCII characters and blanks")]
-    UserAgent,
-}
-
 /// An HTTP client with its connections. It belongs to one process: connections do not survive a
 /// fork.
 pub struct Client {
-    /// None after a time without requests, so that no connection stays open for nothing.
+    /// None after a period without requests, so that no connection stays open needlessly.
     agent: Mutex<Option<Agent>>,
     breakers: Breakers,
     config: ClientConfig,
-    signature_header: HeaderName,
     basic_for: Option<BasicFor>,
 }
 
 /// Credentials for a host (a name or an address, without port) and the realm that it names in its
-/// challenge. Called on the thread that asks.
+/// challenge. Called on the querying thread.
 pub type BasicFor = Box<dyn Fn(&str, &str) -> Option<Basic> + Send + Sync>;
 
 impl fmt::Debug for Client {
@@ -106,7 +91,7 @@ impl fmt::Debug for Client {
     }
 }
 
-/// What one URL is asked, and until when its answer counts.
+/// What is sent to one URL, and until when its answer counts.
 #[derive(Clone, Copy)]
 struct Asked<'a> {
     endpoint: &'a Endpoint,
@@ -116,15 +101,14 @@ struct Asked<'a> {
     now: SystemTime,
 }
 
-/// Heads of answers are small; a longer one is not from an endpoint.
+/// Heads of answers are small; a longer one does not come from an endpoint.
 const MAX_HEAD: usize = 16 * 1024;
 
-/// A connection's buffers. ureq's own defaults, 128 KiB each way, add up.
+/// The size of a connection's buffers. ureq's own defaults, 128 KiB each way, add up.
 const BUFFER: usize = 16 * 1024;
 
-/// What makes the requests: no proxy, no redirects, no answer longer than it may be.
-pub(super) fn agent(config: &ClientConfig) -> Result<Agent, ClientError> {
-    HeaderValue::from_str(&config.user_agent).map_err(|_| ClientError::UserAgent)?;
+/// The HTTP agent: no proxy, no redirects, no answer longer than allowed.
+pub(super) fn agent(config: &ClientConfig) -> Result<Agent, TrustError> {
     let agent_config = Agent::config_builder()
         .tls_config(config.trust.tls_config()?)
         .proxy(None)
@@ -143,16 +127,11 @@ pub(super) fn agent(config: &ClientConfig) -> Result<Agent, ClientError> {
 }
 
 impl Client {
-    /// A client without connections yet.
+    /// A client without connections so far.
     ///
     /// # Errors
-    ///
-    /// [`ClientError`]: the configuration makes no sense.
-    pub fn new(config: ClientConfig) -> Result<Client, ClientError> {
-        let signature_header = config
-            .signature_header
-            .parse()
-            .map_err(|_| ClientError::HeaderName)?;
+    /// Fails with [`TrustError`] if the certificates of `http_tls_ca` can't be used.
+    pub fn new(config: ClientConfig) -> Result<Client, TrustError> {
         let agent = agent(&config)?;
         let breakers = Breakers::new(BreakerConfig {
             failures: config.breaker_failures,
@@ -163,13 +142,12 @@ impl Client {
             agent: Mutex::new(Some(agent)),
             breakers,
             config,
-            signature_header,
             basic_for: None,
         })
     }
 
-    /// Lets an endpoint for which nobody has named a user ask for one: its challenge of scheme
-    /// Basic (RFC 7617) is answered, once, with what `basic_for` has for its host and realm.
+    /// Lets an endpoint without configured credentials ask for them: its Basic challenge (RFC 7617)
+    /// is answered, once, with what `basic_for` has for its host and realm.
     #[must_use]
     pub fn answering_challenges(self, basic_for: BasicFor) -> Client {
         Client {
@@ -178,7 +156,7 @@ impl Client {
         }
     }
 
-    /// Closes the connections that nobody uses.
+    /// Closes the idle connections.
     pub fn forget_connections(&self) {
         *self.agent.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -197,7 +175,8 @@ impl Client {
         &self.config
     }
 
-    /// Would [`ask`](Self::ask) fail at once, because all URLs are being left alone?
+    /// The error with which [`ask`](Self::ask) would fail at once because all URLs are being left
+    /// alone, if so.
     pub fn refuses(&self, endpoint: &Endpoint, now: Instant) -> Option<EndpointError> {
         let failures = endpoint
             .urls
@@ -210,15 +189,14 @@ impl Client {
         Some(EndpointError { failures })
     }
 
-    /// Asks, and waits for the answer until `deadline`. `requested` is the requested expiry in
-    /// seconds; `now` is the time that a signature carries.
+    /// Sends the query, and waits for the answer until `deadline`. `requested` is the requested
+    /// expiry in seconds; `now` is the time that a signature carries.
     ///
-    /// The URLs are asked in their order. The time that is left is divided evenly among those
-    /// that are left, so that one that hangs does not take it all.
+    /// The URLs are tried in order. The remaining time is divided evenly among the remaining URLs,
+    /// so that one that hangs does not use it all.
     ///
     /// # Errors
-    ///
-    /// [`EndpointError`].
+    /// Fails with [`EndpointError`] if no URL gives a usable answer.
     pub fn ask(
         &self,
         endpoint: &Endpoint,
@@ -269,7 +247,7 @@ impl Client {
         Err(EndpointError { failures })
     }
 
-    /// Asks one URL, and once more where it challenges and there is an answer to that.
+    /// Queries one URL, and once more if it sends a challenge that can be answered.
     fn attempt(
         &self,
         endpoint: &Endpoint,
@@ -296,7 +274,7 @@ impl Client {
             && basic.is_none()
             && let Some(basic) = self.challenged(url, &response)
         {
-            // Read to its end, so that the same connection serves again.
+            // Read to its end, so that the connection can be reused.
             let rest = response.body_mut().with_config().limit(MAX_ANSWER as u64);
             let _ = rest.read_to_vec();
             response = self.send(asked, Some(&basic))?;
@@ -306,7 +284,7 @@ impl Client {
             status @ 300..=399 => return Err(Cause::Redirect(status)),
             status => return Err(Cause::Status(status)),
         }
-        // ureq also takes the limit itself for too much.
+        // ureq rejects an answer of exactly the limit too.
         let limit = MAX_ANSWER as u64 + 1;
         let body = response.body_mut().with_config().limit(limit).read_to_vec();
         let body = body.map_err(|error| cause(&error))?;
@@ -317,7 +295,7 @@ impl Client {
         }
     }
 
-    /// The credentials that a challenge asks for.
+    /// The credentials that a challenge requires.
     fn challenged(&self, url: &EndpointUrl, response: &Response<Body>) -> Option<Basic> {
         let basic_for = self.basic_for.as_ref()?;
         let values = response.headers().get_all(WWW_AUTHENTICATE);
@@ -325,8 +303,8 @@ impl Client {
         basic_for(url.uri().host()?, &realm)
     }
 
-    /// An answer that can't come because the connection was old is asked for again over a new one,
-    /// once.
+    /// If no answer comes because the connection was stale, the query is repeated once over a new
+    /// one.
     fn send(&self, asked: Asked<'_>, basic: Option<&Basic>) -> Result<Response<Body>, Cause> {
         let result = match self.exchange(asked, basic, true) {
             Err(ureq::Error::Io(_)) if Progress::now().is_stale() => {
@@ -352,7 +330,7 @@ impl Client {
         } = asked;
         let left = until.saturating_duration_since(Instant::now());
         let connect = self.config.connect_timeout.min(left);
-        // Zero would mean that there is no connection young enough to be used again.
+        // Zero means that no connection is young enough to be reused.
         let max_age = if reuse {
             self.config.max_idle_age
         } else {
@@ -367,7 +345,7 @@ impl Client {
             .signature
             .as_ref()
             .map(|key| key.sign(payload.body(), now));
-        // One type for requests with a body and one for those without: hence a macro.
+        // Requests with and without a body have different types: hence a macro.
         macro_rules! prepare {
             ($request:expr) => {{
                 let mut request = $request.header(ACCEPT, "application/json");
@@ -375,7 +353,7 @@ impl Client {
                     request = request.header(AUTHORIZATION, basic);
                 }
                 if let Some(signature) = signature {
-                    request = request.header(&self.signature_header, signature);
+                    request = request.header(&self.config.signature_header, signature);
                 }
                 request
                     .config()
@@ -397,7 +375,7 @@ impl Client {
     }
 }
 
-/// What an error of ureq means for an operator.
+/// What a ureq error means to an operator.
 pub(super) fn cause(error: &ureq::Error) -> Cause {
     let phase = Progress::now().phase;
     match error {

@@ -1,4 +1,4 @@
-//! Gets documents, such as the JWK Sets of identity providers.
+//! Fetches documents, such as the JWK Sets of identity providers.
 
 use std::time::{Duration, Instant};
 
@@ -6,13 +6,14 @@ use ureq::Agent;
 use ureq::http::header::{ACCEPT, AUTHORIZATION};
 use ureq::http::{HeaderMap, HeaderValue};
 
-use super::client::{ClientConfig, ClientError, agent, cause};
+use super::client::{ClientConfig, agent, cause};
 use super::error::Cause;
+use super::tls::TrustError;
 use super::transport::Progress;
 use super::url::EndpointUrl;
 
-/// Gets documents with the trust, user agent and connect time-out of the webhooks, and a connection
-/// of its own for each request: nobody is asked more often than every few minutes.
+/// Fetches documents with the trust, user agent and connect timeout of the webhooks, with a
+/// separate connection for each request: no server is queried more often than every few minutes.
 ///
 /// It belongs to one process.
 #[derive(Debug)]
@@ -21,22 +22,21 @@ pub struct Documents {
     connect_timeout: Duration,
 }
 
-/// A document, and what its server says of it.
+/// A document, and what its server says about it.
 #[derive(Debug)]
 pub struct Document {
-    /// What came.
+    /// The content.
     pub body: Vec<u8>,
     /// The headers of the answer.
     pub headers: HeaderMap,
 }
 
 impl Documents {
-    /// Has not asked anybody yet.
+    /// Makes a client that has not connected anywhere yet.
     ///
     /// # Errors
-    ///
-    /// [`ClientError`]: the configuration makes no sense.
-    pub fn new(config: &ClientConfig) -> Result<Documents, ClientError> {
+    /// Fails with [`TrustError`] if the certificates of `http_tls_ca` can't be used.
+    pub fn new(config: &ClientConfig) -> Result<Documents, TrustError> {
         let config = ClientConfig {
             max_idle: 0,
             ..config.clone()
@@ -47,12 +47,11 @@ impl Documents {
         })
     }
 
-    /// Gets one of at most `most` bytes, as one of the media types in `accept`, until `deadline` at
-    /// the latest.
+    /// Fetches a document of at most `most` bytes, as one of the media types in `accept`, until
+    /// `deadline` at the latest.
     ///
     /// # Errors
-    ///
-    /// [`Cause`]: anything but a whole answer of status 200.
+    /// Fails with [`Cause`] on anything but a complete answer with status 200.
     pub fn get(
         &self,
         url: &EndpointUrl,
@@ -86,7 +85,7 @@ impl Documents {
             status => return Err(Cause::Status(status)),
         }
         let (head, mut body) = response.into_parts();
-        // ureq also takes the limit itself for too much.
+        // ureq rejects a document of exactly the limit too.
         let limit = most as u64 + 1;
         let body = body.with_config().limit(limit).read_to_vec();
         let body = body.map_err(|error| cause(&error))?;

@@ -1,4 +1,4 @@
-//! An endpoint: where to ask, and how.
+//! An endpoint: where and how to query.
 
 use std::fmt;
 use std::str::FromStr;
@@ -33,45 +33,45 @@ impl FromStr for Method {
     }
 }
 
-/// Why an endpoint is none.
+/// Why an endpoint is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointConfigError {
-    /// Nothing to ask.
+    /// No URL.
     #[error("an endpoint must have at least one URL")]
     NoUrl,
-    /// More URLs than could sensibly be asked within a time-out.
+    /// More URLs than can sensibly be tried within a timeout.
     #[error("an endpoint must have at most {MAX_URLS} URLs")]
     TooManyUrls,
-    /// A URL.
+    /// An invalid URL.
     #[error(transparent)]
     Url(#[from] UrlError),
     /// Neither POST nor GET.
     #[error("the method of an endpoint must be POST or GET")]
     Method,
-    /// RFC 7617 section 2: a user has no colon, and control characters are not allowed.
+    /// RFC 7617 section 2: a user must not contain a colon, and control characters are not allowed.
     #[error("the username of an endpoint must have no colon and no control character")]
     Username,
 }
 
-/// Most URLs of one endpoint.
+/// The most URLs of one endpoint.
 const MAX_URLS: usize = 16;
 
-/// What the parameters say for every endpoint.
+/// The defaults for every endpoint, set by parameters.
 #[derive(Debug, Clone, Default)]
 pub struct EndpointDefaults {
-    /// The method, where the endpoint names none.
+    /// The method, if the endpoint sets none.
     pub method: Method,
-    /// User and password for URLs without their own. They are for the URLs of the configuration
-    /// and the script; endpoints of the table, which belong to customers, never get them.
+    /// User and password for URLs without their own. They are for the URLs of the configuration and
+    /// the script; endpoints in the table, which belong to customers, never get them.
     pub basic: Option<Basic>,
-    /// The key that signs, where the endpoint has none.
+    /// The signing key, if the endpoint has none.
     pub signature: Option<SignatureKey>,
 }
 
-/// A row of the table of endpoints. Empty texts count as NULL.
+/// A row of the endpoint table. Empty strings count as NULL.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct EndpointRow {
-    /// One URL or several, separated by blanks.
+    /// One URL or several, separated by spaces.
     pub url: String,
     /// POST or GET.
     pub method: Option<String>,
@@ -91,7 +91,7 @@ impl fmt::Debug for EndpointRow {
     }
 }
 
-/// An endpoint that can be asked.
+/// An endpoint that can be queried.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
     pub(super) urls: Vec<EndpointUrl>,
@@ -102,11 +102,10 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// An endpoint of the configuration or the script: `urls` is one URL or several, separated by
-    /// blanks.
+    /// spaces.
     ///
     /// # Errors
-    ///
-    /// [`EndpointConfigError`].
+    /// Fails with [`EndpointConfigError`] if there is no URL, or an invalid one.
     pub fn parse(urls: &str, defaults: &EndpointDefaults) -> Result<Self, EndpointConfigError> {
         Ok(Endpoint {
             urls: parse_urls(urls)?,
@@ -116,11 +115,10 @@ impl Endpoint {
         })
     }
 
-    /// An endpoint of the table.
+    /// An endpoint in the table.
     ///
     /// # Errors
-    ///
-    /// [`EndpointConfigError`].
+    /// Fails with [`EndpointConfigError`] if the row is invalid.
     pub fn from_row(
         row: &EndpointRow,
         defaults: &EndpointDefaults,
@@ -164,7 +162,7 @@ impl Endpoint {
     }
 }
 
-/// The URLs as they may be logged.
+/// The URLs, fit for logging.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, url) in self.urls.iter().enumerate() {

@@ -5,31 +5,31 @@ use std::fmt;
 use super::answer::{AnswerError, MAX_ANSWER};
 use super::request::MAX_QUERY;
 
-/// An endpoint failed. Prints as one line that names every URL that was asked, without userinfo
-/// and query, each with its cause.
+/// An endpoint failed. Prints as one line that names every URL queried, without userinfo and query,
+/// each with its cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointError {
-    /// URL and cause, in the order in which they were asked.
+    /// URL and cause, in the order in which they were queried.
     pub failures: Vec<(String, Cause)>,
 }
 
 impl std::error::Error for EndpointError {}
 
 impl EndpointError {
-    /// Is there nobody to ask: has the realm no endpoint?
+    /// Whether there is nothing to query, because the realm has no endpoint.
     pub fn is_unknown_realm(&self) -> bool {
         self.failures
             .iter()
             .any(|(_, cause)| matches!(cause, Cause::UnknownRealm))
     }
 
-    /// For a realm whose endpoint can't be asked. Realms come out of requests, so whatever could
-    /// disturb a log is escaped.
+    /// For a realm whose endpoint can't be queried. Realms come from requests, so whatever could
+    /// corrupt a log is escaped.
     pub(super) fn realm(realm: &str, cause: Cause) -> Self {
         EndpointError::one(format!("of realm {}", realm.escape_debug()), cause)
     }
 
-    /// Nobody waits for the answer.
+    /// No one waits for the answer.
     pub fn given_up(cause: &str) -> Self {
         EndpointError::one("of the request", Cause::GivenUp(cause.to_owned()))
     }
@@ -40,14 +40,14 @@ impl EndpointError {
         }
     }
 
-    /// Was it not even tried, because too many requests are under way?
+    /// Whether it was not even tried because too many requests are in progress.
     pub fn is_overload(&self) -> bool {
         self.failures
             .iter()
             .any(|(_, cause)| matches!(cause, Cause::Overload(_)))
     }
 
-    /// Was it not even tried, because the endpoint is being left alone?
+    /// Whether it was not even tried because the endpoint is being left alone.
     #[cfg(test)]
     pub(super) fn is_left_alone(&self) -> bool {
         self.failures
@@ -69,31 +69,31 @@ impl fmt::Display for EndpointError {
 /// What went wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Cause {
-    /// The time-out came while this was being done.
+    /// The timeout expired during this step.
     #[error("timed out {0}")]
     TimedOut(&'static str),
     /// The host's name has no address.
     #[error("the name of its host can't be resolved: {0}")]
     Resolve(String),
-    /// No TCP connection.
+    /// No TCP connection could be made.
     #[error("can't connect: {0}")]
     Connect(String),
-    /// No trust.
+    /// The TLS handshake failed.
     #[error("TLS failed: {0}")]
     Tls(String),
-    /// The connection was closed or broke.
+    /// The connection was closed or failed.
     #[error("the connection broke: {0}")]
     Broken(String),
     /// Not HTTP.
     #[error("its answer is not HTTP: {0}")]
     Protocol(String),
-    /// A redirect, which is not followed: the credentials are for nobody else.
+    /// A redirect, which is not followed: the credentials are meant for no other server.
     #[error("it answered with a redirect (status {0}), which is not followed")]
     Redirect(u16),
     /// Not 200.
     #[error("it answered with status {0}, which must be 200")]
     Status(u16),
-    /// A GET carries all that is asked in its URL, and that has an end.
+    /// A GET carries everything in its URL, whose length is limited.
     #[error("a GET with a query of {0} bytes is not sent, {MAX_QUERY} are allowed: use POST")]
     QueryTooLong(usize),
     /// Over [`MAX_ANSWER`].
@@ -105,25 +105,25 @@ pub enum Cause {
     /// The circuit breaker.
     #[error("it failed {0} times in a row and is left alone for now")]
     LeftAlone(u32),
-    /// The table of endpoints has none for the realm.
-    #[error("there is none")]
+    /// The endpoint table has none for the realm.
+    #[error("not found")]
     UnknownRealm,
-    /// The table of endpoints failed, or has a wrong row.
-    #[error("it can't be found: {0}")]
+    /// The lookup in the endpoint table failed, or the row is invalid.
+    #[error("the lookup failed: {0}")]
     Table(String),
-    /// The pool of threads.
+    /// The thread pool refused the request.
     #[error("not asked: {0}")]
     Overload(String),
     /// The script did not wait, or could not.
     #[error("{0}")]
     GivenUp(String),
-    /// A defect of ours.
+    /// An internal error.
     #[error("not asked: an internal error")]
     Internal,
 }
 
 impl Cause {
-    /// Shall the next URL be asked?
+    /// Whether the next URL is to be tried.
     pub(super) fn passes_on(&self) -> bool {
         match self {
             Cause::Status(status) => *status >= 500,
@@ -146,8 +146,8 @@ impl Cause {
         }
     }
 
-    /// Does it speak for an endpoint that is out of order? A status 4xx may be the fault of a
-    /// single request, and whoever can provoke one must not be able to switch the endpoint off.
+    /// Whether this indicates an endpoint that is out of order. A 4xx status may be due to a single
+    /// request, and whoever can provoke one must not be able to disable the endpoint.
     pub(super) fn is_outage(&self) -> bool {
         match self {
             Cause::Status(status) => *status >= 500,

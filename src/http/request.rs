@@ -1,8 +1,9 @@
-//! What an endpoint is told.
+//! What is sent to an endpoint.
 //!
-//! The members and their order are jambonz's published example; `headers` is what its current
-//! release adds: names in lower case and in their long form (names that begin with `X-` or `P-`,
-//! P-Asserted-... excepted, as they came), the values of a repeated header joined with a comma.
+//! The members and their order follow jambonz's published example; `headers` is what its current
+//! release adds: names in lower case and in their long form (except names that begin with `X-` or
+//! `P-`, such as P-Asserted-..., which stay as received), the values of a repeated header joined
+//! with a comma.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,34 +14,35 @@ use serde::{Serialize, Serializer};
 use super::endpoint::Method;
 use crate::digest::Credentials;
 
-/// Longest query of a GET, in bytes. Web servers take request lines of 8 KiB by default
-/// (nginx, Apache httpd), and close the connection over a longer one, which would look like an outage.
+/// The longest query of a GET, in bytes. Web servers accept request lines of 8 KiB by default
+/// (nginx, Apache httpd), and close the connection on a longer one, which would look like an
+/// outage.
 pub const MAX_QUERY: usize = 7 * 1024;
 
-/// What is asked.
+/// A query.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// The SIP method.
     pub method: String,
-    /// The requested expiry in seconds: the Contact's parameter, else the Expires header, else
-    /// nothing.
+    /// The requested expiry in seconds: the Contact's parameter, or else the Expires header, if
+    /// any.
     pub expires: Option<u32>,
     /// The credentials.
     pub credentials: Credentials,
-    /// Where the request came from.
+    /// The source address of the request.
     pub source_address: String,
-    /// And from which port.
+    /// The source port.
     pub source_port: u16,
-    /// All headers of the request, name and value, in their order, when they are to be sent.
+    /// All headers of the request, names and values, in order, if they are to be sent.
     pub headers: Option<Vec<(Vec<u8>, Vec<u8>)>>,
 }
 
-/// A [`Request`] in the form in which it travels.
+/// A [`Request`] in the form in which it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Payload {
     /// A JSON object, the body of a POST.
     Json(String),
-    /// A query, without question mark, for a GET.
+    /// A query, without the question mark, for a GET.
     Query(String),
 }
 
@@ -52,7 +54,7 @@ enum Value<'a> {
     Headers(Vec<(String, String)>),
 }
 
-/// What stays as it is in a query: the unreserved characters of RFC 3986 section 2.3.
+/// What is not escaped in a query: the unreserved characters of RFC 3986 section 2.3.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')
@@ -60,10 +62,10 @@ const QUERY: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 impl Payload {
-    /// The form that `method` wants.
+    /// The form required by `method`.
     ///
-    /// SIP values are UTF-8 by RFC 3261 section 7.3.1; bytes that are not are replaced with
-    /// U+FFFD, so that the result is always valid.
+    /// SIP values are UTF-8 by RFC 3261 section 7.3.1; invalid bytes are replaced with U+FFFD, so
+    /// that the result is always valid.
     pub fn new(request: &Request, method: Method) -> Payload {
         let members = members(request);
         match method {
@@ -72,7 +74,7 @@ impl Payload {
         }
     }
 
-    /// The body: of a GET, nothing.
+    /// The body; empty for a GET.
     pub fn body(&self) -> &[u8] {
         match self {
             Payload::Json(json) => json.as_bytes(),
@@ -135,7 +137,7 @@ fn members(request: &Request) -> Vec<(&'static str, Value<'_>)> {
     members
 }
 
-/// One entry for each name, in the order of first appearance.
+/// One entry per name, in the order of first appearance.
 fn by_name(headers: &[(Vec<u8>, Vec<u8>)]) -> Vec<(String, String)> {
     let mut grouped: Vec<(String, String)> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
@@ -191,8 +193,7 @@ fn header_name(name: &str) -> String {
     long.to_owned()
 }
 
-/// In the order of the list, and with nothing between the members, which is what a signature is made
-/// over.
+/// In the order of the list, with nothing between the members, as this is what is signed.
 struct Object<'a>(&'a [(&'static str, Value<'a>)]);
 
 impl Serialize for Object<'_> {
@@ -216,7 +217,7 @@ impl Serialize for Value<'_> {
 }
 
 fn json(members: &[(&'static str, Value<'_>)]) -> String {
-    // Texts and numbers under names that are texts: there is nothing that JSON does not have.
+    // Strings and numbers under string names: JSON can represent all of these.
     serde_json::to_string(&Object(members)).unwrap_or_default()
 }
 

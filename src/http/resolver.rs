@@ -1,10 +1,10 @@
-//! Names of hosts to addresses, remembered, and never waited for longer than allowed.
+//! Resolves host names to addresses, with a cache, and never waits longer than allowed.
 //!
-//! `getaddrinfo` blocks for as long as it likes, and may be asked thousands of times a second for
-//! the same name. So each name is looked up by one thread of its own at a time, whoever needs it
-//! waits for that as long as the time-out allows, and the result serves everybody for a while.
-//! When it gets old it is looked up again in the background, and used as long as that takes: a
-//! name server that is down does not stop requests to endpoints that are up.
+//! `getaddrinfo` blocks for an arbitrary time, and may be called thousands of times a second for
+//! the same name. So each name is looked up by one dedicated thread at a time, callers wait for it
+//! as long as their timeout allows, and the result serves all of them for a while. When it becomes
+//! stale it is looked up again in the background, and used meanwhile: a name server that is down
+//! does not stop requests to endpoints that are up.
 
 use std::collections::HashMap;
 use std::io;
@@ -21,7 +21,7 @@ use ureq::unversioned::transport::NextTimeout;
 
 use crate::pool::DEFAULT_STACK_SIZE;
 
-/// The system does not tell how long a name server's answer holds; half a minute is what load
+/// The system does not tell how long a name server's answer is valid; half a minute is what load
 /// balancers with DNS use.
 const FRESH: Duration = Duration::from_secs(30);
 
@@ -31,7 +31,7 @@ const USABLE: Duration = Duration::from_secs(3600);
 /// A failure is remembered only to spare the name server the other requests of the same moment.
 const FAILED: Duration = Duration::from_secs(1);
 
-/// Names that are remembered; beyond that the oldest are forgotten.
+/// The most names that are remembered; beyond that the oldest are forgotten.
 const MOST_NAMES: usize = 10_000;
 
 /// How a name is looked up; blocks.
@@ -42,7 +42,7 @@ struct Entry {
     addresses: Vec<SocketAddr>,
     /// When the addresses were found.
     found: Option<Instant>,
-    /// When and why the last look-up failed.
+    /// When and why the last lookup failed.
     failed: Option<(Instant, String)>,
     under_way: bool,
 }
@@ -59,7 +59,7 @@ impl Names {
     }
 }
 
-/// A resolver with a memory.
+/// A caching resolver.
 #[derive(Debug)]
 pub(super) struct Memory {
     names: Arc<Names>,
@@ -78,7 +78,7 @@ impl Memory {
         }
     }
 
-    /// The addresses of `host`, at the latest at `until`.
+    /// The addresses of `host`, by `until` at the latest.
     fn addresses(&self, host: &str, port: u16, until: Instant) -> Result<Vec<SocketAddr>, String> {
         let key = (host.to_owned(), port);
         let mut entries = self.names.lock();
@@ -93,7 +93,7 @@ impl Memory {
                     .as_ref()
                     .is_some_and(|(at, _)| age(*at) < FAILED);
                 if age(found) >= FRESH && !tried {
-                    // Failing to look it up is no reason not to use what is known.
+                    // A failure to start the lookup is no reason to discard what is known.
                     _ = self.start(entry, &key);
                 }
                 return Ok(addresses);
@@ -118,13 +118,14 @@ impl Memory {
         }
     }
 
-    /// Starts to look up a name, unless that is under way.
+    /// Starts to look up a name, unless a lookup is in progress.
     fn start(&self, entry: &mut Entry, key: &(String, u16)) -> Result<(), String> {
         if entry.under_way {
             return Ok(());
         }
         let (names, lookup, key) = (Arc::clone(&self.names), self.lookup, key.clone());
-        // A thread has the signal mask of the one that starts it: one of a pool, which blocks all.
+        // A thread inherits the signal mask of its creator: here a pool thread, which blocks all
+        // signals.
         thread::Builder::new()
             .name("resolver".to_owned())
             .stack_size(DEFAULT_STACK_SIZE)
@@ -205,7 +206,7 @@ impl Resolver for Memory {
                     TIMED_OUT => ureq::Error::Timeout(timeout.reason),
                     _ => ureq::Error::Io(io::Error::other(error)),
                 })?;
-        // As many as the fixed array takes.
+        // As many as fit the fixed array.
         for address in addresses.into_iter().take(16) {
             resolved.push(address);
         }

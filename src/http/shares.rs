@@ -1,26 +1,26 @@
-//! How many requests may be under way to one endpoint.
+//! How many requests to one endpoint may be in progress.
 //!
-//! Without a bound of its own, an endpoint that is slow, but answers within the time-out, gathers so
-//! many requests that there is no thread left for any other.
+//! Without its own limit, an endpoint that is slow but answers within the timeout accumulates so
+//! many requests that no thread is left for any other.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Counts the requests that are under way, by the name of their endpoint.
+/// Counts the requests in progress, by the name of their endpoint.
 #[derive(Debug, Clone)]
 pub(super) struct Shares {
     most: usize,
     under_way: Arc<Mutex<HashMap<String, usize>>>,
 }
 
-/// One request that is under way; with its end, there is room for another.
+/// One request in progress; when it ends, another may begin.
 #[derive(Debug)]
 pub(super) struct Share {
     name: String,
     shares: Shares,
 }
 
-/// An endpoint has as many requests under way as it may have.
+/// The limit of requests in progress to an endpoint is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0} requests to this endpoint are under way already (http_max_inflight_endpoint)")]
 pub(super) struct NoShare(usize);

@@ -1,4 +1,4 @@
-//! The signature of a webhook, as jambonz makes it: `t=<unix time>,v1=<HMAC-SHA256 in hex>` over
+//! The signature of a webhook, in jambonz's format: `t=<unix time>,v1=<HMAC-SHA256 in hex>` over
 //! the time, a full stop and the body.
 
 use std::fmt::Write as _;

@@ -1,4 +1,4 @@
-//! The endpoints of the realms, from a table, remembered for a while.
+//! The endpoints of the realms, from a table, cached for a while.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +8,7 @@ use lru::LruCache;
 
 use super::{Endpoint, EndpointDefaults, EndpointRow};
 
-/// Realms that are remembered. Realms come from requests, so there must be an end.
+/// The most realms that are remembered. Realms come from requests, so there must be a limit.
 const MOST_REALMS: usize = 4096;
 
 #[derive(Debug, Clone)]
@@ -17,16 +17,16 @@ struct Entry {
     endpoint: Option<Arc<Endpoint>>,
 }
 
-/// What [`EndpointTable::lookup`] has found.
+/// The result of [`EndpointTable::lookup`].
 #[derive(Debug, Clone)]
 pub struct Found {
-    /// The realm's endpoint; `None`: the table has none for it.
+    /// The realm's endpoint; `None` if the table has none for it.
     pub endpoint: Option<Arc<Endpoint>>,
-    /// Why this may be out of date, for the log: the store failed, or the row is now wrong.
+    /// Why this may be out of date, for the log: the store failed, or the row has become invalid.
     pub outdated: Option<String>,
 }
 
-/// A table of endpoints with a memory.
+/// A table of endpoints with a cache.
 #[derive(Debug)]
 pub struct EndpointTable {
     defaults: EndpointDefaults,
@@ -35,7 +35,7 @@ pub struct EndpointTable {
 }
 
 impl EndpointTable {
-    /// Rows are fetched again after `ttl`; also the fact that there is none.
+    /// Rows are fetched again after `ttl`; so is the absence of a row.
     pub fn new(defaults: EndpointDefaults, ttl: Duration) -> Self {
         let most = NonZeroUsize::new(MOST_REALMS).unwrap_or(NonZeroUsize::MIN);
         EndpointTable {
@@ -50,7 +50,7 @@ impl EndpointTable {
         entries.get(realm).cloned()
     }
 
-    /// The endpoint of `realm` if it is remembered and fresh; then no store need be asked.
+    /// The endpoint of `realm` if it is cached and fresh; then the store need not be queried.
     pub fn cached(&self, realm: &str, now: Instant) -> Option<Found> {
         let entry = self.remembered(realm)?;
         let fresh = now.saturating_duration_since(entry.fetched) < self.ttl;
@@ -60,12 +60,12 @@ impl EndpointTable {
         })
     }
 
-    /// The endpoint of `realm`, from memory or out of the row that `fetch` gives. When that fails,
-    /// what is remembered goes on being used, however old.
+    /// The endpoint of `realm`, from the cache or from the row that `fetch` returns. If that fails,
+    /// the cached one stays in use, however old.
     ///
     /// # Errors
-    ///
-    /// `fetch` failed, or the row is wrong, and nothing is remembered: a message for the log.
+    /// Fails with a message for the log if `fetch` failed, or the row is invalid, and nothing is
+    /// cached.
     pub fn lookup<E: std::fmt::Display>(
         &self,
         realm: &str,
@@ -105,7 +105,7 @@ impl EndpointTable {
         }
     }
 
-    /// Forgets everything, so that changes of the table count at once.
+    /// Forgets everything, so that changes to the table take effect at once.
     #[cfg(test)]
     fn clear(&self) {
         self.entries

@@ -1,5 +1,4 @@
-//! A web server for tests, on a free loopback port, whose every connection is handled by a
-//! closure.
+//! A web server for tests, on a free loopback port, with a closure handling each connection.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,7 +8,7 @@ use std::thread;
 
 use rustls::HandshakeKind;
 
-/// A request as the server got it.
+/// A request as received by the server.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Seen {
     pub(crate) line: String,
@@ -25,7 +24,7 @@ impl Seen {
         Some(value)
     }
 
-    /// Reads one; `None` at the end of the connection.
+    /// Reads a request; `None` at the end of the connection.
     pub(crate) fn read(stream: &mut impl BufRead) -> Option<Seen> {
         let mut line = || {
             let mut line = String::new();
@@ -70,8 +69,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Calls `handler` with the number of the connection, from 1, each on a thread of its own.
-    /// The threads end with the test's process.
+    /// Calls `handler` with the number of the connection, from 1, each on its own thread. The
+    /// threads end with the test's process.
     pub(crate) fn raw(handler: impl Fn(usize, TcpStream) + Send + Sync + 'static) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("its address");
@@ -92,8 +91,8 @@ impl Server {
         }
     }
 
-    /// Reads requests, and sends what `respond` makes of each (its number on this connection is
-    /// the second argument), until that is nothing.
+    /// Reads requests, and sends what `respond` returns for each (its number on this connection is
+    /// the second argument), until that is `None`.
     pub(crate) fn http(
         respond: impl Fn(usize, usize, Seen) -> Option<String> + Send + Sync + 'static,
     ) -> Server {
@@ -113,7 +112,7 @@ impl Server {
         })
     }
 
-    /// Always the same answer; what was asked is kept.
+    /// Always gives the same answer; requests are recorded.
     pub(crate) fn fixed(response: String) -> (Server, Arc<Mutex<Vec<Seen>>>) {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&seen);
@@ -128,13 +127,13 @@ impl Server {
         format!("http://{}/auth", self.address)
     }
 
-    /// How many there were.
+    /// How many connections there were.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 }
 
-/// A URL at which nobody listens.
+/// A URL where nothing listens.
 pub(crate) fn nobody() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     format!(
@@ -152,19 +151,19 @@ pub(crate) fn wait_for_end(mut stream: impl Read) {
 /// A server over TLS.
 pub(crate) struct TlsServer {
     pub(crate) server: Server,
-    /// The certificate of the authority that vouches for it.
+    /// The certificate of the authority that issued the server's.
     pub(crate) pem: Vec<u8>,
     /// How each connection began.
     pub(crate) handshakes: Arc<Mutex<Vec<HandshakeKind>>>,
 }
 
-/// One that always admits. It closes the connection after a request to `/close`.
+/// A server that always admits. It closes the connection after a request to `/close`.
 pub(crate) fn tls_server() -> TlsServer {
     tls_server_with(|_| answer("200 OK", OK))
 }
 
-/// One that sends what `respond` makes of each request, with a certificate for 127.0.0.1 and
-/// localhost by an authority of its own. It closes the connection after a request to `/close`.
+/// A server that sends what `respond` returns for each request, with a certificate for 127.0.0.1
+/// and localhost from its own authority. It closes the connection after a request to `/close`.
 pub(crate) fn tls_server_with(
     respond: impl Fn(&Seen) -> String + Send + Sync + 'static,
 ) -> TlsServer {
@@ -208,7 +207,7 @@ pub(crate) fn tls_server_with(
     }
 }
 
-/// A certificate authority that nobody knows.
+/// A certificate authority that no one knows.
 pub(crate) fn authority() -> rcgen::CertifiedIssuer<'static, rcgen::KeyPair> {
     let mut params = rcgen::CertificateParams::default();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);

@@ -1,28 +1,28 @@
-//! Which certificates of endpoints are believed.
+//! Which certificates of endpoints are trusted.
 
 use std::sync::Arc;
 
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
 
-/// The certificate authorities that may vouch for an endpoint.
+/// The certificate authorities trusted to issue certificates for endpoints.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Trust {
-    /// Those of the system; where it has none, those of Mozilla as of the build.
+    /// Those of the system; if it has none, those of Mozilla at build time.
     #[default]
     System,
-    /// Those in this text, in PEM (RFC 7468), and no others.
+    /// Only those in this PEM text (RFC 7468).
     Pem(Vec<u8>),
-    /// Everybody: the connection is encrypted, but nobody knows with whom.
+    /// Any: the connection is encrypted, but the peer is unknown.
     Anybody,
 }
 
 /// Why certificates can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TrustError {
-    /// The PEM text is broken.
+    /// The PEM text is malformed.
     #[error("the certificates of authorities are not PEM: {0}")]
     Pem(String),
-    /// There is nothing in it.
+    /// It contains no certificate.
     #[error("there is no certificate of an authority in the PEM text")]
     Empty,
 }
@@ -44,7 +44,7 @@ impl Trust {
 
 fn system_roots() -> RootCerts {
     let found = rustls_native_certs::load_native_certs();
-    // Where there are some that can't be read, nobody else's are put in their place.
+    // If there are some that can't be read, they are not replaced with others.
     if found.certs.is_empty() && found.errors.is_empty() {
         return RootCerts::WebPki;
     }

@@ -1,8 +1,8 @@
-//! What ureq's connections are wrapped in.
+//! The wrapper around ureq's connections.
 //!
-//! Two things are added to them. It is known how far an attempt has come, which tells a stale
-//! pooled connection from an endpoint that hangs up, and lets an error say when it happened. And
-//! head and body of a request leave together, which is one system call and one packet less.
+//! It adds two things. The progress of an attempt is known, which distinguishes a stale pooled
+//! connection from an endpoint that hangs up, and lets an error say when it happened. And head and
+//! body of a request are sent together, which saves one system call and one packet.
 //!
 //! An attempt runs on one thread from beginning to end, so its progress is kept per thread.
 
@@ -23,13 +23,13 @@ pub(super) enum Phase {
     Reading,
 }
 
-/// The progress of the attempt that this thread is making.
+/// The progress of this thread's attempt.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Progress {
     pub(super) phase: Phase,
-    /// A connection was made for it; else it got one that had been used before.
+    /// A connection was made for it; otherwise a used one was taken.
     pub(super) connected: bool,
-    /// There is a body to be sent after the head.
+    /// A body is to be sent after the head.
     body_follows: bool,
 }
 
@@ -62,15 +62,15 @@ impl Progress {
         });
     }
 
-    /// The connection was in use before, and not a byte has come back over it: the endpoint had
-    /// closed it, and has not seen the request (RFC 9112 section 9.3.1).
+    /// The connection was in use before, and not a single byte has come back over it: the endpoint
+    /// had closed it, and has not seen the request (RFC 9112 section 9.3.1).
     pub(super) fn is_stale(self) -> bool {
         !self.connected && self.phase != Phase::Reading
     }
 }
 
 impl Phase {
-    /// For "timed out ...".
+    /// Completes "timed out ...".
     pub(super) fn doing(self) -> &'static str {
         match self {
             Phase::Resolving => "resolving the name of its host",
@@ -82,7 +82,7 @@ impl Phase {
     }
 }
 
-/// The chain that makes connections: TCP, for https TLS, and our wrapper. No proxy, whatever the
+/// The chain that makes connections: TCP, TLS for https, and our wrapper. No proxy, whatever the
 /// environment says.
 pub(super) fn connector() -> impl Connector {
     Begin
@@ -91,7 +91,7 @@ pub(super) fn connector() -> impl Connector {
         .chain(Wrap)
 }
 
-/// Comes first and makes nothing.
+/// Comes first and makes no connection.
 #[derive(Debug)]
 struct Begin;
 
@@ -108,11 +108,11 @@ impl Connector for Begin {
     }
 }
 
-/// TLS with one memory of sessions for all requests.
+/// TLS with one session cache for all requests.
 ///
-/// Every request has its own time-outs, and ureq makes a new TLS configuration for each
-/// connection of a request with a configuration of its own: it would read all certificates again
-/// and never resume a session. The part that matters to TLS is the same in all of ours.
+/// Every request has its own timeouts, and ureq makes a new TLS configuration for each connection
+/// of a request with its own configuration: it would read all certificates again and never resume a
+/// session. The part that matters to TLS is the same in all our configurations.
 #[derive(Debug, Default)]
 struct Tls(RustlsConnector);
 
@@ -162,13 +162,13 @@ impl<In: Transport> Connector<In> for Wrap {
 #[derive(Debug)]
 struct Wrapped<In> {
     inner: In,
-    /// A head that waits for its body.
+    /// A head waiting for its body.
     held: Vec<u8>,
 }
 
 impl<In: Transport> Wrapped<In> {
-    /// Sends what is held back, and then `amount` bytes of the output buffer, together if they
-    /// fit into it.
+    /// Sends what is held back, and then `amount` bytes of the output buffer, together if they fit
+    /// into it.
     fn flush(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
         if self.held.is_empty() {
             return self.inner.transmit_output(amount, timeout);

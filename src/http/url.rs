@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::basic::Basic;
 
-/// Why a text is not the URL of an endpoint. The text itself is not repeated: it may hold a
+/// Why a text is not the URL of an endpoint. The text itself is not repeated, as it may hold a
 /// password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
@@ -26,12 +26,12 @@ pub enum UrlError {
     UserInfo,
 }
 
-/// A URL, taken apart. What it prints as (and what the log shows) has neither userinfo nor query.
+/// A parsed URL. Its printed form (also in the log) has neither userinfo nor query.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EndpointUrl {
-    /// Without userinfo and fragment.
+    /// The URL without userinfo and fragment.
     target: String,
-    /// Where the query begins in `target`, question mark included, or its length.
+    /// Where the query begins in `target`, including the question mark, or its length.
     query: usize,
     /// The target, parsed once.
     uri: Uri,
@@ -39,7 +39,7 @@ pub struct EndpointUrl {
 }
 
 impl EndpointUrl {
-    /// What a request is sent to, query included, userinfo not.
+    /// The request target, with the query but without userinfo.
     pub fn target(&self) -> &str {
         &self.target
     }
@@ -48,7 +48,7 @@ impl EndpointUrl {
         &self.uri
     }
 
-    /// The target with `query` added to its own.
+    /// The target with `query` appended to its own.
     pub fn with_query(&self, query: &str) -> String {
         let target = &self.target;
         match self.target.get(self.query..) {
@@ -58,8 +58,8 @@ impl EndpointUrl {
         }
     }
 
-    /// Does whatever comes from there come as it was sent: over TLS, or without leaving this
-    /// machine (127.0.0.0/8, `[::1]` and `localhost`)?
+    /// Whether whatever comes from there is protected from tampering: over TLS, or without leaving
+    /// this machine (127.0.0.0/8, `[::1]` and `localhost`).
     pub fn is_protected(&self) -> bool {
         let host = self.uri.host().unwrap_or_default();
         let bare = host
@@ -73,7 +73,7 @@ impl EndpointUrl {
                 .is_ok_and(|address| address.is_loopback())
     }
 
-    /// User and password of the userinfo part.
+    /// User and password from the userinfo part.
     pub fn basic(&self) -> Option<&Basic> {
         self.basic.as_ref()
     }
@@ -100,14 +100,14 @@ impl FromStr for EndpointUrl {
         if scheme != "http" && scheme != "https" {
             return Err(UrlError::Scheme);
         }
-        // What some readers take for a slash would let them see another host than we do.
+        // What some parsers take for a slash would make them see another host than we do.
         if rest.contains(|c: char| c == '\\' || c.is_control() || c.is_whitespace()) {
             return Err(UrlError::Form);
         }
         let rest = rest.split_once('#').map_or(rest, |(rest, _)| rest);
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at_checked(end).ok_or(UrlError::Form)?;
-        // The last one: people write @ in passwords.
+        // The last one: users write @ in passwords.
         let (userinfo, host) = match authority.rsplit_once('@') {
             Some((userinfo, host)) => (Some(userinfo), host),
             None => (None, authority),
@@ -120,7 +120,7 @@ impl FromStr for EndpointUrl {
             .filter(|name| !name.is_empty())
             .ok_or(UrlError::Form)?;
         let port = host.strip_prefix(name).ok_or(UrlError::Form)?;
-        // A colon without digits is allowed by RFC 3986 section 3.2.3.
+        // RFC 3986 section 3.2.3 allows a colon without digits.
         let port = port.strip_prefix(':').unwrap_or(port);
         if !port.is_empty() && !port.parse::<u16>().is_ok_and(|port| port > 0) {
             return Err(UrlError::Form);

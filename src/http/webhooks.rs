@@ -1,4 +1,4 @@
-//! Asking an endpoint without waiting for it.
+//! Queries an endpoint without blocking.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,18 +12,18 @@ use super::request::{Payload, Request};
 use super::shares::Shares;
 use crate::pool::{Lost, Notify, Pool, Ticket};
 
-/// What has become of a request.
+/// The outcome of a request.
 pub type Outcome = Result<Answer, EndpointError>;
 
 /// Finds the endpoint of a realm; may block. The error is a message for the log.
 pub type FindEndpoint = Box<dyn FnOnce() -> Result<Option<Arc<Endpoint>>, String> + Send>;
 
-/// Who is asked.
+/// What is queried.
 pub enum Target {
     /// This endpoint.
     Endpoint(Arc<Endpoint>),
-    /// The endpoint of a realm, which is yet to be found: on the thread that then asks it, within
-    /// the same time-out.
+    /// The endpoint of a realm, still to be looked up: on the thread that then queries it, within
+    /// the same timeout.
     Realm {
         /// The realm, for messages.
         realm: String,
@@ -33,7 +33,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// What it is called in messages.
+    /// Its name in messages.
     fn name(&self) -> String {
         match self {
             Target::Endpoint(endpoint) => endpoint.to_string(),
@@ -59,7 +59,7 @@ impl fmt::Debug for Target {
     }
 }
 
-/// A client and the threads that it works on. Belongs to one process.
+/// A client and the threads it works on. Belongs to one process.
 #[derive(Debug)]
 pub struct Webhooks {
     client: Arc<Client>,
@@ -67,7 +67,7 @@ pub struct Webhooks {
     shares: Shares,
 }
 
-/// The client gives up this much earlier than the ticket, or a tenth of the time-out if that is
+/// The client gives up this much earlier than the ticket, or a tenth of the timeout if that is
 /// less: then the log can say what it was waiting for.
 const HEAD_START: Duration = Duration::from_millis(50);
 
@@ -81,7 +81,7 @@ impl Webhooks {
         }
     }
 
-    /// With at most so many requests under way to one endpoint.
+    /// Limits the requests in progress to one endpoint.
     #[must_use]
     pub fn with_most_to_one(self, most: usize) -> Self {
         Webhooks {
@@ -95,7 +95,7 @@ impl Webhooks {
         &self.pool
     }
 
-    /// Starts to ask. Never blocks.
+    /// Starts a query. Never blocks.
     ///
     /// The ticket is completed once, at the latest after [`ClientConfig::timeout`], and then
     /// `notify` is called once. A caller that wants to wait passes
@@ -104,9 +104,8 @@ impl Webhooks {
     /// `now` is the time that a signature carries.
     ///
     /// # Errors
-    ///
-    /// Nobody is asked, and `notify` is not called: the endpoint is being left alone, or too
-    /// many requests are under way.
+    /// Fails if the endpoint is being left alone, or if too many requests are in progress; no query
+    /// is sent then, and `notify` is not called.
     ///
     /// [`ClientConfig::timeout`]: super::ClientConfig::timeout
     pub fn ask<N: Notify + 'static>(
@@ -144,7 +143,7 @@ impl Webhooks {
             .map_err(|no_share| EndpointError::one(&name, Cause::Overload(no_share.to_string())))?;
         let client = Arc::clone(&self.client);
         let job = move || {
-            // Given back when the thread is free again, which may be after the time-out.
+            // Released when the thread is free again, which may be after the timeout.
             let _share = share;
             let endpoint = target.find()?;
             let payload = Payload::new(&request, endpoint.method());

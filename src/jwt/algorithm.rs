@@ -21,9 +21,9 @@ const ALL: [(Algorithm, &str); 12] = [
     (Algorithm::EdDSA, "EdDSA"),
 ];
 
-/// The algorithm of that registered name, compared case-sensitively (RFC 7515 section 4.1.1).
+/// The algorithm with this registered name, compared case-sensitively (RFC 7515 section 4.1.1).
 ///
-/// `none` is no algorithm, in no spelling.
+/// `none` is not an algorithm, in any spelling.
 pub fn by_name(name: &str) -> Option<Algorithm> {
     ALL.iter()
         .find(|(_, known)| *known == name)
@@ -40,14 +40,14 @@ pub fn name(algorithm: Algorithm) -> &'static str {
 /// Why a list of algorithms is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum AlgorithmListError {
-    /// A name that is not known.
-    #[error("unknown is {0:?}")]
+    /// An unknown name.
+    #[error("{0:?} is unknown")]
     Unknown(String),
-    /// `none`, which would let anybody in.
+    /// `none`, which would admit anyone.
     #[error("\"none\" is never accepted")]
     None,
     /// No name at all: nothing could ever be verified.
-    #[error("none of them is given")]
+    #[error("the list is empty")]
     Empty,
 }
 
@@ -65,12 +65,12 @@ impl AlgorithmSet {
     /// RSASSA-PKCS1-v1_5 and RSASSA-PSS (RFC 7518 sections 3.3 and 3.5).
     pub const RSA: Self = Self(0b111_111_000);
 
-    /// Reads a list of names, separated by commas or blanks, e.g. `RS256, ES256`.
+    /// Reads a list of names separated by commas or spaces, e.g. `RS256, ES256`.
     ///
     /// Names are compared case-sensitively, as in a token's header.
     ///
     /// # Errors
-    /// An unknown name, `none` in any spelling, an empty list.
+    /// Fails on an unknown name, on `none` in any spelling, and on an empty list.
     pub fn parse(list: &str) -> Result<Self, AlgorithmListError> {
         let mut set = Self::EMPTY;
         let separator = |character: char| character == ',' || character.is_ascii_whitespace();
@@ -96,7 +96,7 @@ impl AlgorithmSet {
             .fold(Self::EMPTY, |set, algorithm| set.with(*algorithm))
     }
 
-    /// This set and one more algorithm.
+    /// This set plus one more algorithm.
     pub fn with(self, algorithm: Algorithm) -> Self {
         Self(self.0 | Self::bit(algorithm))
     }
@@ -111,7 +111,7 @@ impl AlgorithmSet {
         self.0 & Self::bit(algorithm) != 0
     }
 
-    /// Whether nothing is in the set.
+    /// Whether the set is empty.
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
@@ -131,7 +131,7 @@ impl AlgorithmSet {
 }
 
 impl Default for AlgorithmSet {
-    /// Everything that is known, see [`AlgorithmSet::ALL`].
+    /// All known algorithms, see [`AlgorithmSet::ALL`].
     fn default() -> Self {
         Self::ALL
     }

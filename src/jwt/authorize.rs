@@ -1,4 +1,4 @@
-//! The answer to "may this token in?", as the routing script gets it.
+//! The judgement on a token: whether it is admitted, and if not, why.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ pub struct CandidateSecret<'a> {
     pub keys: Result<&'a KeySet, &'a KeyError>,
     /// First UNIX second in which it counts.
     pub start_ts: i64,
-    /// First UNIX second in which it counts no more.
+    /// First UNIX second in which it no longer counts.
     pub end_ts: i64,
 }
 
@@ -31,7 +31,7 @@ impl CandidateSecret<'_> {
 /// holds nothing secret and no control characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The token may in; the index is that of the candidate secret that verified it.
+    /// The token is admitted; the index is that of the candidate secret that verified it.
     Authorized {
         /// Index into the candidates.
         candidate: usize,
@@ -49,7 +49,7 @@ pub enum Outcome {
     },
     /// The key that the script gave can't be used.
     UnusableKey(KeyError),
-    /// Not a token at all.
+    /// It is not a token at all.
     NotAToken(TokenError),
     /// Expired, not yet valid, too old, or with a malformed time.
     OutOfTime(ClaimError),
@@ -62,29 +62,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The return code of `jwt_authorize`.
-    pub fn code(&self) -> i32 {
-        match self {
-            Self::Authorized { .. } => 1,
-            Self::NotVerified { .. } | Self::UnusableKey(_) => -1,
-            Self::NotAToken(_) => -2,
-            Self::OutOfTime(_) => -3,
-            Self::NoProfile => -4,
-            Self::ClaimRefused(_) => -5,
-            Self::StoreFailed => -6,
-        }
-    }
-
-    /// The return code of `jwt_script_authorize`, which knows only valid, not valid and no token.
-    pub fn script_code(&self) -> i32 {
-        match self {
-            Self::Authorized { .. } => 1,
-            Self::NotAToken(_) => -2,
-            _ => -1,
-        }
-    }
-
-    /// Whether the token may in.
+    /// Whether the token is admitted.
     pub fn is_authorized(&self) -> bool {
         matches!(self, Self::Authorized { .. })
     }
@@ -143,7 +121,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Whether a token may in, at the UNIX time `now` in seconds: some secret that counts now verifies
+/// Whether a token is admitted, at the UNIX time `now` in seconds: some secret that counts now verifies
 /// it, and its claims obey the rules.
 ///
 /// A key that can't be read is passed over, so that one bad row does not lock out its neighbours.
@@ -191,7 +169,6 @@ pub fn authorize(
 }
 
 /// Whether a token is valid with the key that a script gives, at the UNIX time `now` in seconds.
-/// Its return code is [`Outcome::script_code`].
 pub fn script_authorize(
     token: &Token,
     keys: Result<&KeySet, &KeyError>,

@@ -1,8 +1,8 @@
-//! Tokens that were verified before, so that the same one costs no signature again.
+//! Tokens that were verified before, so that the same token does not cost a second signature check.
 //!
-//! Only what can't change is remembered: that this very token was verified with this very key. Time
-//! is checked again at every look, and so is the generation of the keys, so that neither an expired
-//! token nor a revoked key lives on in here.
+//! Only what can't change is remembered: that this very token was verified with this very key. The
+//! time and the generation of the keys are checked again on every lookup, so that neither an
+//! expired token nor a revoked key survives in the cache.
 
 use std::hash::BuildHasher;
 use std::num::NonZeroUsize;
@@ -13,13 +13,13 @@ use zeroize::Zeroizing;
 
 use super::claims::Validity;
 
-/// Verified tokens, the least recently used of which are forgotten first.
+/// Verified tokens; the least recently used are forgotten first.
 ///
-/// `V` is what was found out: the decoded text, the profile, the reason why it is worth keeping.
+/// `V` is what is cached: the decoded text, the profile, the reason why it is worth keeping.
 pub struct VerifiedTokens<V> {
     entries: Option<LruCache<u64, Entry<V>>>,
-    // Keyed at random. Only tokens that were verified get in, and two that fall on one another do no
-    // more than to push each other out: it need not be one against attackers.
+    // Randomly keyed. Only verified tokens are stored, and two that collide merely evict each
+    // other, so the hash need not resist attackers.
     hasher: DefaultHasher,
 }
 
@@ -32,7 +32,7 @@ struct Entry<V> {
 }
 
 impl<V> VerifiedTokens<V> {
-    /// Room for that many tokens; 0 keeps none.
+    /// A cache for this many tokens; 0 keeps none.
     pub fn new(capacity: usize) -> Self {
         Self {
             entries: NonZeroUsize::new(capacity).map(LruCache::new),
@@ -40,10 +40,10 @@ impl<V> VerifiedTokens<V> {
         }
     }
 
-    /// Remembers a token that was verified.
+    /// Remembers a verified token.
     ///
-    /// `context` tells apart what the same token may be verified for: the key of a script, or none.
-    /// `generation` is that of the keys. `validity` is when the answer holds.
+    /// `context` distinguishes what the same token may be verified for: the key of a script, or
+    /// none. `generation` is that of the keys. `validity` is when the answer holds.
     pub fn insert(
         &mut self,
         token: impl Into<Box<[u8]>>,
@@ -71,9 +71,9 @@ impl<V> VerifiedTokens<V> {
         }
     }
 
-    /// What is known of this token, provided that it was verified in the same context and
-    /// generation and is valid at the UNIX time `now`, in seconds, which is asked for only where there
-    /// is such a token. Otherwise it is forgotten.
+    /// What is known about this token, if it was verified in the same context and generation and is
+    /// valid at the UNIX time `now`, in seconds, which is only requested if there is such a token.
+    /// Otherwise the token is forgotten.
     pub fn get(
         &mut self,
         token: &[u8],
@@ -85,7 +85,7 @@ impl<V> VerifiedTokens<V> {
         let place = self.place(token, context);
         let entries = self.entries.as_mut()?;
         let entry = entries.get(&place)?;
-        // The whole token, not its hash alone, and in constant time.
+        // The whole token, not only its hash, and in constant time.
         let same = entry.context == context && verify_slices_are_equal(&entry.token, token).is_ok();
         if !same {
             return None;

@@ -1,8 +1,8 @@
-//! Challenges of scheme Bearer for SIP (RFC 8898 section 4).
+//! Challenges of the Bearer scheme for SIP (RFC 8898 section 4).
 
 use thiserror::Error;
 
-/// The codes that a challenge may give as its `error` (RFC 6750 section 3.1, RFC 8898 section 4).
+/// The codes that a challenge may carry as its `error` (RFC 6750 section 3.1, RFC 8898 section 4).
 pub const ERRORS: [&str; 4] = [
     "invalid_request",
     "invalid_token",
@@ -16,14 +16,14 @@ pub enum ChallengeError {
     /// RFC 3261 section 22.1: a realm tells a user which credentials to give.
     #[error("the realm is empty")]
     EmptyRealm,
-    /// Line ends and the like would let a value leave its place in the header field.
+    /// Line breaks and the like would let a value escape from its place in the header field.
     #[error("the {0} has a control character")]
     ControlCharacter(&'static str),
     /// RFC 8898 section 4: the authorization server is given by an https URI.
     #[error("the authorization server is not an https URI")]
     AuthorizationServer,
     /// RFC 6749 section 3.3.
-    #[error("the scope has other characters than a scope may have")]
+    #[error("the scope has a character that is not allowed in a scope")]
     Scope,
     /// Not one of [`ERRORS`].
     #[error("unknown error code, allowed are {}", ERRORS.join(", "))]
@@ -35,11 +35,11 @@ pub enum ChallengeError {
 pub struct Challenge<'a> {
     /// The protection domain.
     pub realm: &'a str,
-    /// The https URI of the authorization server that gives tokens.
+    /// The https URI of the authorization server that issues tokens.
     pub authz_server: &'a str,
-    /// The scopes that are needed, separated by single blanks.
+    /// The required scopes, separated by single spaces.
     pub scope: &'a str,
-    /// What was wrong with the token that came, one of [`ERRORS`].
+    /// What was wrong with the token received, one of [`ERRORS`].
     pub error: &'a str,
 }
 
@@ -47,7 +47,8 @@ impl Challenge<'_> {
     /// The value of a `WWW-Authenticate` or `Proxy-Authenticate` header field.
     ///
     /// # Errors
-    /// See [`ChallengeError`]: whatever is given, the value stays one line of this grammar.
+    /// Fails for the reasons in [`ChallengeError`]: whatever the input, the value stays a single
+    /// line of this grammar.
     pub fn header_value(&self) -> Result<String, ChallengeError> {
         if self.realm.is_empty() {
             return Err(ChallengeError::EmptyRealm);
@@ -96,7 +97,7 @@ fn parameter(out: &mut String, name: &'static str, value: &str) -> Result<(), Ch
     Ok(())
 }
 
-/// The characters of RFC 3986 behind the scheme and an authority.
+/// The RFC 3986 characters after the scheme and an authority.
 fn is_https_uri(uri: &str) -> bool {
     const SCHEME: &str = "https://";
     let Some((scheme, rest)) = uri.split_at_checked(SCHEME.len()) else {

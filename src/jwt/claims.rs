@@ -1,4 +1,4 @@
-//! Judging the claims of a token whose signature is verified (RFC 7519 sections 4.1 and 7.2).
+//! Checks the claims of a token whose signature is verified (RFC 7519 sections 4.1 and 7.2).
 
 mod error;
 mod validity;
@@ -7,7 +7,6 @@ use super::json::Value;
 use super::quote;
 use super::rules::{RequiredClaim, Rules};
 use super::token::Token;
-
 use validity::numeric_date;
 
 pub use error::ClaimError;
@@ -15,10 +14,10 @@ pub use validity::Validity;
 
 /// Checks the claims against the rules at the UNIX time `now`, in seconds.
 ///
-/// Times are checked first, and whenever they are there; everything else only if asked for.
+/// Times are checked first, and whenever present; everything else only if required.
 ///
 /// # Errors
-/// The first rule that the token breaks.
+/// Fails with the first rule that the token breaks.
 pub fn check_claims(token: &Token, rules: &Rules, now: u64) -> Result<(), ClaimError> {
     check_times(token, rules, now)?;
     if rules.require_exp && token.claim("exp").is_none() {
@@ -40,7 +39,7 @@ pub fn check_claims(token: &Token, rules: &Rules, now: u64) -> Result<(), ClaimE
     for required in &rules.required_claims {
         check_required(token, required)?;
     }
-    // Last, for it is the one thing that a good token of the right sender may lack.
+    // Last, as it is the one thing that a good token from the right sender may lack.
     check_scope(token, &rules.required_scope)
 }
 
@@ -99,7 +98,7 @@ fn check_audience(token: &Token, audiences: &[String]) -> Result<(), ClaimError>
     };
     let named = match token.claim("aud") {
         None => return Err(ClaimError::Missing("aud".to_owned())),
-        // One element that is no string makes the claim malformed.
+        // One element that is not a string makes the claim malformed.
         Some(Value::Array(names)) => {
             names.iter().all(|name| name.as_str().is_some()) && names.iter().any(accepted)
         }
@@ -112,8 +111,8 @@ fn check_audience(token: &Token, audiences: &[String]) -> Result<(), ClaimError>
     }
 }
 
-/// Media types are compared without case, and `application/` may be left out (RFC 7515
-/// section 4.1.9).
+/// Media types are compared case-insensitively, and `application/` may be omitted (RFC 7515 section
+/// 4.1.9).
 fn check_type(token: &Token, required: &str) -> Result<(), ClaimError> {
     let Some(typ) = token.header_member("typ") else {
         return Err(ClaimError::Missing("typ".to_owned()));
@@ -131,7 +130,7 @@ fn check_type(token: &Token, required: &str) -> Result<(), ClaimError> {
 fn subtype(media_type: &str) -> &str {
     const PREFIX: &str = "application/";
     match media_type.split_at_checked(PREFIX.len()) {
-        // With a further slash the prefix can't be left out.
+        // With a further slash the prefix can't be omitted.
         Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) && !rest.contains('/') => rest,
         _ => media_type,
     }
@@ -156,8 +155,8 @@ fn check_required(token: &Token, required: &RequiredClaim) -> Result<(), ClaimEr
     }
 }
 
-/// `scope` is a string of scopes with blanks in between (RFC 8693 section 4.2, RFC 9068
-/// section 2.2.3); some providers call it `scp`, or make it an array.
+/// `scope` is a string of space-separated scopes (RFC 8693 section 4.2, RFC 9068 section 2.2.3);
+/// some providers call it `scp`, or make it an array.
 fn check_scope(token: &Token, required: &[String]) -> Result<(), ClaimError> {
     if required.is_empty() {
         return Ok(());
@@ -174,7 +173,7 @@ fn check_scope(token: &Token, required: &[String]) -> Result<(), ClaimError> {
     }
 }
 
-/// Compares a scalar with its text.
+/// Compares a scalar with its textual form.
 fn equals(claim: &Value, text: &str) -> bool {
     match claim {
         Value::String(string) => string == text,

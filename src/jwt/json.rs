@@ -1,9 +1,9 @@
-//! A strict reader of JSON objects (RFC 8259) for text that strangers send.
+//! A strict reader of JSON objects (RFC 8259) for untrusted text.
 //!
-//! serde_json alone can't be as strict as a token needs it: it keeps the last of duplicate
-//! members (RFC 7519 section 4 lets a reader reject them), it turns integers that don't fit into
-//! floating point, and it rounds reals that the C module prints to the last digit. So the text is
-//! read here, into [values](value) of our own.
+//! serde_json alone can't be as strict as tokens require: it keeps the last of duplicate members
+//! (RFC 7519 section 4 lets a reader reject them), it turns integers that don't fit into floating
+//! point, and it rounds reals that the C module prints to the last digit. So the text is read here,
+//! into [values](value) of our own.
 
 pub mod print;
 pub mod value;
@@ -13,10 +13,10 @@ use thiserror::Error;
 
 pub use value::{Object, Value};
 
-/// How deep objects and arrays may be nested, the outermost object counted as one.
+/// How deeply objects and arrays may be nested, counting the outermost object.
 ///
-/// Real tokens stay below ten. The bound keeps the recursion of the reader far from the end of
-/// the stack of any thread.
+/// Real tokens stay below ten levels. The limit keeps the recursion of the reader far from
+/// exhausting any thread's stack.
 pub const MAX_DEPTH: usize = 32;
 
 /// Why a text is not an acceptable JSON object.
@@ -25,10 +25,10 @@ pub enum JsonError {
     /// The bytes are not UTF-8 (RFC 8259 section 8.1).
     #[error("is not UTF-8")]
     NotUtf8,
-    /// The text is JSON, perhaps, but no object.
+    /// The text may be JSON, but is not an object.
     #[error("is not a JSON object")]
     NotAnObject,
-    /// The text departs from the grammar.
+    /// The text violates the grammar.
     #[error("is not JSON at byte {0}")]
     Syntax(usize),
     /// An object names a member twice, however the names are escaped.
@@ -37,7 +37,7 @@ pub enum JsonError {
     /// Nested deeper than [`MAX_DEPTH`].
     #[error("is nested deeper than {MAX_DEPTH}")]
     TooDeep,
-    /// An integer outside of 64 bits with sign, or a real that overflows a double.
+    /// An integer outside the signed 64-bit range, or a real that overflows a double.
     #[error("has a number out of range at byte {0}")]
     NumberRange(usize),
 }
@@ -45,8 +45,8 @@ pub enum JsonError {
 /// Reads exactly one JSON object, with nothing but white space around it.
 ///
 /// # Errors
-/// Anything but one object, a duplicate member at any level, nesting deeper than [`MAX_DEPTH`],
-/// an integer outside of `i64`, a real outside of `f64`.
+/// Fails on anything but one object, a duplicate member at any level, nesting deeper than
+/// [`MAX_DEPTH`], an integer outside `i64`, and a real outside `f64`.
 pub fn parse_object(text: &[u8]) -> Result<Object, JsonError> {
     let text = std::str::from_utf8(text).map_err(|_| JsonError::NotUtf8)?;
     let mut reader = Reader {
@@ -66,7 +66,7 @@ pub fn parse_object(text: &[u8]) -> Result<Object, JsonError> {
     Ok(object)
 }
 
-/// How many bytes come before the first that a JSON string can't hold as it is: a quote, a
+/// How many bytes precede the first one that a JSON string can't contain unescaped: a quote, a
 /// backslash or a control character.
 fn plain_length(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::MAX / 0xff;
@@ -202,7 +202,7 @@ impl Reader<'_> {
         self.expect(b'"')?;
         let start = self.at;
         self.skip_plain();
-        // Most strings have no escape and are taken in one piece.
+        // Most strings have no escapes and are taken in one piece.
         if self.peek() == Some(b'"') {
             let plain = CompactString::new(&self.text[start..self.at]);
             self.at += 1;
@@ -225,8 +225,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Moves to the next quote, backslash, control character or to the end: always a boundary
-    /// between characters, for all of these are ASCII.
+    /// Moves to the next quote, backslash or control character, or to the end: always a character
+    /// boundary, since all of these are ASCII.
     fn skip_plain(&mut self) {
         self.at += plain_length(&self.bytes[self.at..]);
     }
@@ -255,7 +255,7 @@ impl Reader<'_> {
                     }
                     _ => unit,
                 };
-                // A low surrogate alone is no character.
+                // A lone low surrogate is not a character.
                 char::from_u32(code).ok_or_else(|| self.syntax())?
             }
             _ => {

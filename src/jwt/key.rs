@@ -1,8 +1,8 @@
 //! What may verify a token: HMAC secrets and public keys, told apart by their content.
 //!
-//! What a key is decides what it may verify, never the token (RFC 8725 section 3.1): a public key
-//! is no secret, so everything that looks like one, damaged or wrapped as it may be, is either
-//! read as a public key or refused. It never becomes an HMAC secret, for anybody could then sign.
+//! What a key may verify is decided by the key, never by the token (RFC 8725 section 3.1). A public
+//! key is not secret, so everything that looks like one, however damaged or wrapped, is either read
+//! as a public key or refused. It never becomes an HMAC secret, as anyone could then sign.
 
 pub(super) mod detect;
 mod error;

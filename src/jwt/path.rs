@@ -1,10 +1,10 @@
 //! Paths to claims, for modparams that name one: `sub`, `realm_access.roles[0]`,
 //! `resource_access['my.app'].roles`.
 //!
-//! A path is the name of a claim, then any number of steps: `.name` into an object, `[3]` into an
-//! array (the first element is 0), `['name']` or `["name"]` into an object by a name with dots or
-//! brackets in it. A claim whose name is the whole text wins over the path, so that names like
-//! `https://example.com/roles` (RFC 7519 section 4.2) are written as they are.
+//! A path is the name of a claim, followed by any number of steps: `.name` into an object, `[3]`
+//! into an array (the first element is 0), `['name']` or `["name"]` into an object by a name that
+//! contains dots or brackets. A claim whose name is the whole text takes precedence over the path,
+//! so that names like `https://example.com/roles` (RFC 7519 section 4.2) are written as they are.
 
 use std::fmt;
 
@@ -12,11 +12,11 @@ use thiserror::Error;
 
 use super::json::{self, Object, Value};
 
-/// Why a text is no path.
+/// Why a text is not a path.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
-    "{path:?} is not a path to a claim: {reason}; allowed are names, with .name, [number] and \
-     ['name'] behind them"
+    "{path:?} is not a path to a claim: {reason}; allowed are names, followed by .name, \
+     [number] or ['name']"
 )]
 pub struct PathError {
     path: String,
@@ -40,7 +40,8 @@ impl ClaimPath {
     /// Reads a path.
     ///
     /// # Errors
-    /// Empty names, brackets that are not closed or hold neither a number nor a quoted name.
+    /// Fails on empty names, and on brackets that are not closed or hold neither a number nor a
+    /// quoted name.
     pub fn parse(text: &str) -> Result<Self, PathError> {
         let error = |reason| PathError {
             path: text.to_owned(),
@@ -48,7 +49,7 @@ impl ClaimPath {
         };
         let mut steps = Vec::new();
         let mut rest = text;
-        // Whether a name without dot or bracket may stand here.
+        // Whether a name without dot or bracket may occur here.
         let mut bare_name = true;
         loop {
             if let Some(inner) = rest.strip_prefix('[') {
@@ -81,7 +82,7 @@ impl ClaimPath {
         }
     }
 
-    /// What the path leads to, if there is something.
+    /// What the path leads to, if anything.
     pub fn find<'a>(&self, claims: &'a Object) -> Option<&'a Value> {
         if let Some(claim) = claims.get(&self.text) {
             return Some(claim);
@@ -124,7 +125,7 @@ fn bracket(inner: &str) -> Result<(Step, &str), &'static str> {
     Ok((Step::Element(index), after))
 }
 
-/// A claim as a value for a script's variable.
+/// A claim as the value of a script variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClaimValue {
     /// A whole number in the range of an integer AVP.
@@ -135,7 +136,7 @@ pub enum ClaimValue {
 }
 
 impl ClaimValue {
-    /// The value of a claim; none for null, which leaves the variable unset.
+    /// The value of a claim; `None` for null, which leaves the variable unset.
     pub fn of(claim: &Value) -> Option<Self> {
         Some(match claim {
             Value::Null => return None,

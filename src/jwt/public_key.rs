@@ -1,7 +1,7 @@
-//! Public keys in PEM, out of certificates and of RSA numbers, for scripts that keep them so.
+//! Public keys in PEM, from certificates and RSA numbers, for scripts that store them this way.
 //!
-//! The text is byte for byte what OpenSSL's `PEM_write_bio_PUBKEY` makes, as the C module's
-//! `extract_pub_key_from_cert` and `extract_pub_key_from_exp_mod` hand it out.
+//! The text is byte for byte what OpenSSL's `PEM_write_bio_PUBKEY` makes, as returned by the C
+//! module's `extract_pub_key_from_cert` and `extract_pub_key_from_exp_mod`.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -29,12 +29,12 @@ pub enum PublicKeyError {
     TooLong,
 }
 
-/// The public key of a certificate, in PEM of a SubjectPublicKeyInfo.
+/// The public key of a certificate, as a SubjectPublicKeyInfo in PEM.
 ///
 /// The certificate may be PEM, or base64 of DER without armour as in `x5c` (RFC 7517 section 4.7).
 ///
 /// # Errors
-/// No certificate, or a malformed one.
+/// Fails if there is no certificate, or a malformed one.
 pub fn from_certificate(certificate: &[u8]) -> Result<String, PublicKeyError> {
     let der = match bare_base64(certificate) {
         Some(der) => der,
@@ -52,11 +52,12 @@ fn bare_base64(text: &[u8]) -> Option<Vec<u8>> {
     STANDARD.decode(digits).ok().filter(|der| !der.is_empty())
 }
 
-/// The RSA public key of an exponent and a modulus as a JWK has them (RFC 7518 section 6.3.1), in
-/// PEM of a SubjectPublicKeyInfo.
+/// The RSA public key of an exponent and a modulus as in a JWK (RFC 7518 section 6.3.1), as a
+/// SubjectPublicKeyInfo in PEM.
 ///
 /// # Errors
-/// A number that is not base64url, or zero. Whether it makes a good key is not judged here.
+/// Fails if a number is not base64url, or is zero. Whether the numbers make a good key is not
+/// checked.
 pub fn from_exp_mod(exponent: &[u8], modulus: &[u8]) -> Result<String, PublicKeyError> {
     let exponent_bytes = number("exponent", exponent)?;
     let modulus_bytes = number("modulus", modulus)?;

@@ -1,18 +1,18 @@
-//! What an administrator asks of a token beyond its signature.
+//! What an administrator requires of a token beyond its signature.
 
 use super::algorithm::AlgorithmSet;
 use super::path::{ClaimPath, PathError};
 
-/// The rules that a token is judged by, set once by modparams.
+/// The rules that tokens are checked against, set once by modparams.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rules {
-    /// Algorithms that are accepted at all. Default: all that are known.
+    /// The accepted algorithms. Default: all known ones.
     pub algorithms: AlgorithmSet,
     /// Seconds by which clocks may differ, for `exp`, `nbf` and the age of a token. Default 0.
     pub leeway: u64,
-    /// Accepted values of `iss`; none: not checked.
+    /// Accepted values of `iss`; empty: not checked.
     pub issuers: Vec<String>,
-    /// Of these one must be in `aud`; none: not checked.
+    /// One of these must be in `aud`; empty: not checked.
     pub audiences: Vec<String>,
     /// Whether a token without `exp` is refused. Default no.
     pub require_exp: bool,
@@ -20,19 +20,19 @@ pub struct Rules {
     pub required_claims: Vec<RequiredClaim>,
     /// Longest time since `iat`, in seconds; unset: not checked.
     pub max_age: Option<u64>,
-    /// The header's `typ` that is asked for (RFC 8725 section 3.11), e.g. `at+jwt` of RFC 9068;
-    /// unset: not checked.
+    /// The required `typ` of the header (RFC 8725 section 3.11), e.g. `at+jwt` of RFC 9068; unset:
+    /// not checked.
     pub token_type: Option<String>,
     /// Scopes that must all be granted (RFC 6750 section 3.1). Default none.
     pub required_scope: Vec<String>,
 }
 
-/// A claim that must be there.
+/// A claim that must be present.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequiredClaim {
     /// Where the claim is.
     pub path: ClaimPath,
-    /// The value that it, or an element of it, must have; unset: any but null.
+    /// The value that it, or one of its elements, must have; unset: any but null.
     pub value: Option<String>,
 }
 
@@ -40,7 +40,7 @@ impl RequiredClaim {
     /// Reads `name` or `name=value`, the name a [`ClaimPath`].
     ///
     /// # Errors
-    /// A name that is no path.
+    /// Fails if the name is not a path.
     pub fn parse(text: &str) -> Result<Self, PathError> {
         let (name, value) = match text.split_once('=') {
             Some((name, value)) => (name, Some(value.trim().to_owned())),

@@ -8,19 +8,19 @@ use super::algorithm::{self, Algorithm, AlgorithmSet};
 use super::json::{self, JsonError, Object, Value};
 use super::signing_key::SigningKey;
 
-/// Why no token is made.
+/// Why no token can be made.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SignError {
-    /// The claims are no strict JSON object.
+    /// The claims are not a strict JSON object.
     #[error("the claims: the text {0}")]
     Claims(JsonError),
-    /// The header is no strict JSON object.
+    /// The header is not a strict JSON object.
     #[error("the header: the text {0}")]
     Header(JsonError),
     /// The header names an algorithm other than the one asked for.
     #[error("the header has another alg than {}", algorithm::name(*.0))]
     OtherAlgorithm(Algorithm),
-    /// `crit` or `b64` (RFC 7797): what they ask for is not done here.
+    /// `crit` or `b64` (RFC 7797): what they ask for is not supported.
     #[error("the header has {0}, which is not supported")]
     HeaderMember(&'static str),
     /// The key is not of the kind that the algorithm needs.
@@ -28,7 +28,7 @@ pub enum SignError {
     KeyKind {
         /// The algorithm asked for.
         algorithm: Algorithm,
-        /// What the key is good for.
+        /// What the key can sign.
         fitting: AlgorithmSet,
     },
     /// The cryptographic library refused.
@@ -36,13 +36,13 @@ pub enum SignError {
     Failed,
 }
 
-/// Makes a token of the claims, a text of a JSON object.
+/// Makes a token from the claims, given as the text of a JSON object.
 ///
-/// The header is `alg` and `typ` (`JWT`), and the members of `header` if it is given, of which
+/// The header consists of `alg` and `typ` (`JWT`), and the members of `header` if given, whose
 /// `typ` replaces ours. Both are written compact and sorted.
 ///
 /// # Errors
-/// See [`SignError`].
+/// Fails for the reasons in [`SignError`].
 pub fn sign(
     claims: &[u8],
     key: &SigningKey,

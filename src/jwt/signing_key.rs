@@ -1,8 +1,9 @@
 //! Keys that sign: HMAC secrets and private keys.
 //!
-//! They are parsed once, and a key that is of no use is refused then. jsonwebtoken's `EncodingKey` is
-//! no replacement: it keeps the text of a key and parses it for each signature, so that a wrong curve
-//! or a modulus that is too short is an error of the first token; and it reads no SEC 1.
+//! They are parsed once, and an unusable key is refused at that point. jsonwebtoken's `EncodingKey`
+//! is not an alternative: it keeps the text of a key and parses it for each signature, so that a
+//! wrong curve or a modulus that is too short only surfaces with the first token; and it does not
+//! read SEC 1.
 
 use std::fmt;
 
@@ -16,16 +17,16 @@ use super::algorithm::{Algorithm, AlgorithmSet};
 use super::key::detect::{self, Shape};
 use super::key::{Key, MAX_RSA_BITS, MIN_RSA_BITS};
 
-/// Why something can't sign. No message holds any of the material.
+/// Why something can't sign. No message contains any of the material.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SigningKeyError {
-    /// Nothing.
+    /// Empty.
     #[error("the key is empty")]
     Empty,
     /// A public key, a certificate, or what looks like one.
     #[error("a public key can't sign")]
     Public,
-    /// A private key under a passphrase.
+    /// A private key encrypted with a passphrase.
     #[error("the private key is encrypted, which is not supported")]
     Encrypted,
     /// A PEM text, or a key in another format, that can't be read; or an RSA key of a size that no
@@ -57,10 +58,10 @@ enum Material {
 
 impl SigningKey {
     /// Reads a private key in PEM (PKCS#8, RFC 5958; PKCS#1, RFC 8017; SEC 1, RFC 5915), or takes a
-    /// raw HMAC secret. Whether it is a secret is decided as [`Key::parse`] does.
+    /// raw HMAC secret. Secrets are recognized as in [`Key::parse`].
     ///
     /// # Errors
-    /// See [`SigningKeyError`].
+    /// Fails for the reasons in [`SigningKeyError`].
     pub fn parse(material: &[u8]) -> Result<Self, SigningKeyError> {
         let material = match form(material)? {
             Form::Secret => Material::Secret(Zeroizing::new(material.to_vec())),
@@ -73,7 +74,7 @@ impl SigningKey {
         Ok(Self { material })
     }
 
-    /// The algorithms that this key can sign.
+    /// The algorithms that this key can sign with.
     pub fn algorithms(&self) -> AlgorithmSet {
         match self.material {
             Material::Secret(_) => AlgorithmSet::HMAC,
@@ -131,7 +132,7 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// The form of a signing key, with its DER where it has some.
+/// The form of a signing key, with its DER if it has one.
 enum Form {
     Secret,
     Pkcs8(Zeroizing<Vec<u8>>),
@@ -139,8 +140,8 @@ enum Form {
     Sec1(Zeroizing<Vec<u8>>),
 }
 
-/// Decides by content, with the same care as for a verifying key: what looks like a public key must
-/// not sign as a secret, for everybody could do the same.
+/// Decides by content, as carefully as for a verifying key: what looks like a public key must not
+/// sign as a secret, since anyone could do the same.
 fn form(material: &[u8]) -> Result<Form, SigningKeyError> {
     match detect::shape(material) {
         Shape::Empty => Err(SigningKeyError::Empty),
@@ -170,7 +171,7 @@ fn private_block(text: &[u8]) -> Result<Form, SigningKeyError> {
             // Parameters, or the certificate that goes with the key.
             _ => continue,
         };
-        // RFC 1421: the older way to encrypt, with headers.
+        // RFC 1421: the older form of encryption, with headers.
         if block
             .headers()
             .iter()

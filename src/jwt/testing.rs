@@ -25,7 +25,7 @@ fn der(pem: &[u8]) -> Vec<u8> {
     pem::parse(pem).unwrap().into_contents()
 }
 
-/// The private key, or the secret, that goes with the algorithm in these tests.
+/// The private key, or the secret, for the algorithm in these tests.
 pub(crate) fn signing_key(algorithm: Algorithm) -> EncodingKey {
     match algorithm {
         Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => EncodingKey::from_secret(SECRET),
@@ -63,7 +63,7 @@ pub(crate) fn signed(
     format!("{input}.{signature}")
 }
 
-/// A good token of that algorithm.
+/// A good token with that algorithm.
 pub(crate) fn good(algorithm: Algorithm, payload: &str) -> String {
     let header = format!(r#"{{"alg":"{}","typ":"JWT"}}"#, algorithm::name(algorithm));
     signed(&header, payload, algorithm, &signing_key(algorithm))

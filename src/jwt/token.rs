@@ -11,12 +11,12 @@ use thiserror::Error;
 use super::algorithm::{self, Algorithm};
 use super::json::{self, JsonError, Object, Value};
 
-/// Bounds on what is read at all.
+/// Limits on what is read at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The longest token that is looked at, in bytes, without its scheme. Default 8192: tokens of
-    /// large identity providers stay below half of it, and a SIP request over UDP can't carry more
-    /// than a few times it.
+    /// The longest token that is accepted, in bytes, without its scheme. Default 8192: tokens of
+    /// large identity providers stay below half of that, and a SIP request over UDP can't carry
+    /// more than a few times as much.
     pub max_token_size: usize,
 }
 
@@ -28,7 +28,7 @@ impl Default for Limits {
     }
 }
 
-/// Which part of a token an error speaks of.
+/// Which part of a token an error refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     /// The JOSE header.
@@ -52,10 +52,10 @@ impl fmt::Display for Part {
 /// Why something is not a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum TokenError {
-    /// There is nothing, or only a scheme.
+    /// Nothing, or only a scheme.
     #[error("no token")]
     Missing,
-    /// A scheme other than Bearer (RFC 6750 section 2.1), or blanks inside of the token.
+    /// A scheme other than Bearer (RFC 6750 section 2.1), or spaces within the token.
     #[error("not a token of scheme Bearer")]
     Scheme,
     /// Longer than [`Limits::max_token_size`].
@@ -63,7 +63,7 @@ pub enum TokenError {
     TooLong {
         /// Bytes of the token.
         size: usize,
-        /// Bytes that are allowed.
+        /// The limit in bytes.
         limit: usize,
     },
     /// Not exactly three segments (RFC 7515 section 7.1).
@@ -86,7 +86,8 @@ pub enum TokenError {
 /// Bytes that printing a token may add to its header: `"typ":"JWT",`, or fewer.
 const ADDED_TO_HEADER: usize = 16;
 
-/// A token whose parts are well formed. Nothing about it is true until its signature is verified.
+/// A token whose parts are well formed. Nothing in it can be trusted until its signature is
+/// verified.
 pub struct Token {
     text: String,
     signed_length: usize,
@@ -97,12 +98,12 @@ pub struct Token {
 }
 
 impl Token {
-    /// Reads a token, bare or after the scheme `Bearer` (RFC 6750 section 2.1; any case), with
-    /// blanks around it tolerated.
+    /// Reads a token, bare or after the scheme `Bearer` (RFC 6750 section 2.1; in any case),
+    /// tolerating surrounding white space.
     ///
     /// # Errors
-    /// Whatever is no token in the strict sense, see [`TokenError`]. Length is checked before
-    /// anything is decoded.
+    /// Fails on anything that is not strictly a token, see [`TokenError`]. The length is checked
+    /// before anything is decoded.
     pub fn parse(raw: &[u8], limits: &Limits) -> Result<Self, TokenError> {
         let bare = bare_token(raw)?;
         if bare.len() > limits.max_token_size {
@@ -112,7 +113,7 @@ impl Token {
             });
         }
         Self::parse_bare(bare).map_err(|error| {
-            // No token has a blank in it: these are credentials of another kind.
+            // No token contains a space: these are credentials of another kind.
             if bare.iter().any(u8::is_ascii_whitespace) {
                 TokenError::Scheme
             } else {
@@ -160,12 +161,12 @@ impl Token {
         })
     }
 
-    /// The token itself, without scheme: for a cache's comparison, never for a log.
+    /// The token itself, without scheme: for comparison in a cache, never for a log.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The same, where the rest of it is not needed any more.
+    /// The same, where the rest is no longer needed.
     pub fn into_bytes(self) -> Vec<u8> {
         self.text.into_bytes()
     }
@@ -185,7 +186,7 @@ impl Token {
         self.algorithm
     }
 
-    /// The name in the header's `alg`, whatever it is.
+    /// The name in the header's `alg`, known or not.
     pub fn algorithm_name(&self) -> &str {
         self.header
             .get("alg")
@@ -213,16 +214,16 @@ impl Token {
         &self.claims
     }
 
-    /// The first 12 hexadecimal digits of the SHA-256 of the token: stands for it in logs.
+    /// The first 12 hexadecimal digits of the SHA-256 of the token, to identify it in logs.
     pub fn fingerprint(&self) -> String {
         fingerprint(self.text.as_bytes())
     }
 
-    /// `header_json.payload_json` as the C module's `jwt_db_authorize` hands it out for a verified
-    /// token (libjwt 1.10.2, `jwt_dump_str`): compact, sorted, with `"typ":"JWT"` put into the
-    /// header where there is no other type.
+    /// `header_json.payload_json` as returned by the C module's `jwt_db_authorize` for a verified
+    /// token (libjwt 1.10.2, `jwt_dump_str`): compact, sorted, with `"typ":"JWT"` added to the
+    /// header if there is no other type.
     ///
-    /// The C module accepts no other type, so that one is printed as it is.
+    /// The C module accepts no other type, so such a type is printed as it is.
     pub fn decoded(&self) -> Box<str> {
         let foreign_type = match self.header.get("typ") {
             Some(Value::String(typ)) => !typ.eq_ignore_ascii_case("JWT"),
@@ -233,21 +234,21 @@ impl Token {
         self.print(None, typ)
     }
 
-    /// `header_json.payload_json` as the C module's `jwt_script_authorize` hands it out.
+    /// `header_json.payload_json` as returned by the C module's `jwt_script_authorize`.
     ///
-    /// That function prints what it read before it looked at the key, and libjwt then knows the
-    /// algorithm as `none`: so the header says `"alg":"none"` whatever the token says, and `typ`
-    /// is left as it is.
+    /// That function prints what it read before it looked at the key, when libjwt still knows the
+    /// algorithm as `none`: so the header says `"alg":"none"` whatever the token says, and `typ` is
+    /// left as it is.
     pub fn decoded_without_key(&self) -> Box<str> {
         static NONE: LazyLock<Value> = LazyLock::new(|| Value::from("none"));
         self.print(Some(&NONE), None)
     }
 
     fn print(&self, algorithm: Option<&Value>, typ: Option<&Value>) -> Box<str> {
-        // Base64 makes four bytes of three. What is printed is most often what was read, but for
-        // what may be put into the header; and it may be kept, so it has no room to spare.
+        // Base64 makes four bytes of three. The output is mostly what was read, apart from what may
+        // be added to the header; and as it may be kept, it has no spare capacity.
         let mut out = String::with_capacity(self.signed_length / 4 * 3 + ADDED_TO_HEADER);
-        // The header holds alg in any case, so only typ may have to be put in between.
+        // The header always has alg, so only typ may have to be added.
         let has_type = self.header.contains("typ");
         let added = typ.filter(|_| !has_type).map(|typ| ("typ", typ));
         let mut added = added.into_iter().peekable();
@@ -285,7 +286,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// What a bare token is called in a log: the first twelve digits of its SHA-256.
+/// The name of a bare token in a log: the first twelve digits of its SHA-256.
 pub fn fingerprint(text: &[u8]) -> String {
     digest::digest(&digest::SHA256, text).as_ref()[..6]
         .iter()
@@ -293,11 +294,11 @@ pub fn fingerprint(text: &[u8]) -> String {
         .collect()
 }
 
-/// The token alone, without scheme and blanks around it, as [`Token::parse`] takes it: what a cache
-/// is asked for.
+/// The token alone, without scheme and surrounding white space, as [`Token::parse`] takes it: the
+/// lookup key of a cache.
 ///
 /// # Errors
-/// Nothing there, or nothing behind the scheme.
+/// Fails if there is nothing, or nothing after the scheme.
 pub fn bare_token(raw: &[u8]) -> Result<&[u8], TokenError> {
     const SCHEME: &[u8] = b"Bearer";
     let trimmed = raw.trim_ascii();
@@ -305,7 +306,7 @@ pub fn bare_token(raw: &[u8]) -> Result<&[u8], TokenError> {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case(SCHEME) => match rest.first() {
             None => rest,
             Some(blank) if blank.is_ascii_whitespace() => rest.trim_ascii_start(),
-            // A token that happens to begin so.
+            // A token that happens to begin like this.
             Some(_) => trimmed,
         },
         _ => trimmed,

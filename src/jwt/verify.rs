@@ -1,8 +1,8 @@
 //! Verification of a token's signature (RFC 7515 section 5.2).
 //!
 //! The key decides. Of the header only `alg` is used, to choose among what the key may verify, and
-//! `crit`, to refuse. Keys that a header brings or points to (`jwk`, `jku`, `x5c`, `x5u`) are
-//! never looked at: they are what the sender wants to be believed with.
+//! `crit`, to refuse. Keys that a header contains or points to (`jwk`, `jku`, `x5c`, `x5u`) are
+//! ignored: they come from the sender, who is still to be verified.
 
 use thiserror::Error;
 
@@ -17,10 +17,10 @@ pub enum SignatureError {
     /// `alg` is `none`, in some spelling (RFC 7518 section 3.6).
     #[error("not signed (alg is {0})")]
     Unsecured(String),
-    /// `alg` is not known here.
+    /// `alg` is unknown.
     #[error("unknown alg {0}")]
     UnknownAlgorithm(String),
-    /// `alg` is not among the allowed ones.
+    /// `alg` is not one of the allowed ones.
     #[error("alg {} is not allowed, allowed are {allowed}", algorithm::name(*.algorithm))]
     NotAllowed {
         /// The header's algorithm.
@@ -28,7 +28,7 @@ pub enum SignatureError {
         /// What the administrator allows.
         allowed: AlgorithmSet,
     },
-    /// The header demands extensions: none is known here (RFC 7515 section 4.1.11).
+    /// The header demands extensions; none is supported (RFC 7515 section 4.1.11).
     #[error("header demands unknown extensions (crit)")]
     Critical,
     /// The key is not of the kind that `alg` needs.
@@ -36,22 +36,22 @@ pub enum SignatureError {
     KeyKind {
         /// The header's algorithm.
         algorithm: Algorithm,
-        /// What the key is good for.
+        /// What the key can verify.
         fitting: AlgorithmSet,
     },
-    /// None of the keys is the one that the header's `kid` names.
+    /// None of the keys has the `kid` that the header names.
     #[error("no key of kid {0}")]
     UnknownKey(String),
-    /// The signature is not one of this key over this token.
+    /// The signature is not by this key over this token.
     #[error("signature does not match")]
     Mismatch,
 }
 
-/// What a token says about its signature, without any key: the part of verification that is the
-/// same for every key.
+/// Checks what a token says about its signature, without any key: the part of verification that is
+/// the same for every key.
 ///
 /// # Errors
-/// Unsecured, unknown or not allowed algorithms, and any `crit`.
+/// Fails on unsecured tokens, on algorithms that are unknown or not allowed, and on any `crit`.
 pub fn check_header(token: &Token, allowed: AlgorithmSet) -> Result<Algorithm, SignatureError> {
     let Some(algorithm) = token.algorithm() else {
         let name = token.algorithm_name();
@@ -74,7 +74,7 @@ pub fn check_header(token: &Token, allowed: AlgorithmSet) -> Result<Algorithm, S
 /// Verifies the token's signature with one key.
 ///
 /// # Errors
-/// See [`SignatureError`].
+/// Fails for the reasons in [`SignatureError`].
 pub fn verify_signature(
     token: &Token,
     key: &Key,
@@ -95,7 +95,8 @@ pub fn verify_signature(
 /// Verifies the token's signature with any key of a set that may have made it.
 ///
 /// # Errors
-/// [`SignatureError::Mismatch`] where a key of the right kind was tried; otherwise why none was.
+/// Fails with [`SignatureError::Mismatch`] if a key of the right kind was tried; otherwise with the
+/// reason why none was.
 pub fn verify_with_set(
     token: &Token,
     keys: &KeySet,

@@ -1,26 +1,28 @@
-//! Keys that were parsed, kept by their text.
+//! Parsed keys, kept by their text.
 
-use super::holder::KeyHolder;
-use lru::LruCache;
 use std::{num::NonZeroUsize, sync::Arc};
 
-/// Keys that are kept at the most; the least recently used goes. A script has a handful.
+use lru::LruCache;
+
+use super::holder::KeyHolder;
+
+/// The most keys that are kept; the least recently used is dropped. A script has a handful.
 pub const SIZE: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
-/// Keys by their text. What does not parse is kept too, so that a wrong key costs no more than a
-/// right one.
+/// Keys by their text. Texts that do not parse are kept too, so that a wrong key costs no more than
+/// a right one.
 #[derive(Debug)]
 pub struct KeyCache {
     entries: LruCache<Box<[u8]>, Arc<ParsedKey>>,
     next_id: u64,
 }
 
-/// A key that was parsed.
+/// A parsed key.
 #[derive(Debug)]
 pub struct ParsedKey {
-    /// A number that no other text has or had, from 1.
+    /// A number that no other text has or had, starting at 1.
     pub id: u64,
-    /// What parsing gave.
+    /// The result of parsing.
     pub keys: KeyHolder,
 }
 
@@ -34,7 +36,7 @@ impl Default for KeyCache {
 }
 
 impl KeyCache {
-    /// The keys of a text, parsed now or before.
+    /// The keys of a text, parsed now or earlier.
     pub fn get(&mut self, material: &[u8]) -> Arc<ParsedKey> {
         if let Some(key) = self.entries.get(material) {
             return key.clone();

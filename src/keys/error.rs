@@ -9,15 +9,15 @@ use super::fetch::FetchError;
 use super::limits::MAX_FILE;
 use crate::jwt::key::{KeyError, KeySet};
 
-/// Keys that could not be read or fetched. Prints as one line with the path, or the URL without
-/// userinfo and query.
+/// Keys that could not be read or fetched. Prints as one line with the path, or with the URL
+/// without userinfo and query.
 #[derive(Debug, Clone)]
 pub struct SourceError {
-    /// The path or URL, as it may be shown.
+    /// The path or URL, fit for display.
     pub name: String,
     /// What happened.
     pub cause: SourceCause,
-    /// The keys that stay in use meanwhile. Never there for a file.
+    /// The keys that stay in use meanwhile. Never set for a file.
     pub last_good: Option<Arc<KeySet>>,
 }
 
@@ -33,34 +33,34 @@ impl fmt::Display for SourceError {
     }
 }
 
-/// What went wrong. No message holds anything of a file or an answer.
+/// What went wrong. No message contains anything from a file or an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SourceCause {
-    /// The file is not there or can't be read.
+    /// The file does not exist or can't be read.
     #[error("the file can't be read: {0}")]
     Read(String),
-    /// A folder, a device or a pipe.
+    /// A directory, a device or a pipe.
     #[error("it is not a regular file")]
     NotAFile,
     /// Over [`MAX_FILE`].
     #[error("the file is longer than {MAX_FILE} bytes")]
     TooLarge,
-    /// What was read is no key.
+    /// The content is not a key.
     #[error("{0}")]
     Key(#[from] KeyError),
     /// The beginning of a key rather than a secret.
     #[error("it looks like the beginning of a PEM or JSON text, which can't be a secret in a file")]
     Incomplete,
-    /// The provider could not be asked, or gave no set.
+    /// The provider could not be queried, or did not return a set.
     #[error("{0}")]
     Fetch(#[from] FetchError),
-    /// The deadline was over before the provider could be asked.
+    /// The deadline passed before the provider could be queried.
     #[error("timed out before the provider could be asked")]
     NoTime,
-    /// Another thread is asking, and has not come to an end in time.
-    #[error("timed out while the provider is being asked already")]
+    /// Another thread is querying the provider, and did not finish in time.
+    #[error("timed out while the provider was already being asked")]
     StillAsking,
-    /// Enough threads are waiting for the provider.
-    #[error("the provider is being asked already, and too many wait for its answer")]
+    /// Too many threads already wait for the provider.
+    #[error("the provider is already being asked, and too many threads wait for its answer")]
     TooManyWait,
 }

@@ -1,4 +1,4 @@
-//! How a JWK Set comes over the network: what [`KeySources`](super::KeySources) needs of it.
+//! How a JWK Set is fetched over the network: what [`KeySources`](super::KeySources) needs.
 
 use std::time::{Duration, Instant};
 
@@ -7,16 +7,16 @@ use thiserror::Error;
 use super::reference::KeyReferenceError;
 
 /// The longest answer of a provider, in bytes. A set of a hundred keys with their certificates
-/// stays below half of it.
+/// stays below half of that.
 pub const MAX_DOCUMENT: usize = 512 * 1024;
 
 /// Gets documents over HTTP.
 pub trait Fetch {
-    /// Gets one, with GET, and is back at `deadline` at the latest.
+    /// Gets one, with GET, and returns by `deadline` at the latest.
     ///
     /// # Errors
-    /// [`FetchError`]: anything but a whole answer of status 200 and at most [`MAX_DOCUMENT`]
-    /// bytes.
+    /// Fails with [`FetchError`] on anything but a complete answer with status 200 and at most
+    /// [`MAX_DOCUMENT`] bytes.
     fn get(&self, url: &str, deadline: Instant) -> Result<Fetched, FetchError>;
 }
 
@@ -25,18 +25,18 @@ pub trait Fetch {
 pub struct Fetched {
     /// What the provider sent, at most [`MAX_DOCUMENT`] bytes.
     pub body: Vec<u8>,
-    /// How long it says that this is fresh (RFC 9111 section 4.2), if it does; zero where it says
-    /// that it is not to be stored or used again.
+    /// How long the provider says that this is fresh (RFC 9111 section 4.2), if it does; zero if it
+    /// says not to store or reuse it.
     pub max_age: Option<Duration>,
 }
 
 /// Why there is no document.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum FetchError {
-    /// Not a URL that may be asked.
+    /// Not an acceptable URL.
     #[error("{0}")]
     Url(#[from] KeyReferenceError),
-    /// A redirect: the administrator named one provider, not whoever that one names.
+    /// A redirect: the administrator named this provider, not one that it points to.
     #[error("it answered with a redirect (status {0}), which is not followed")]
     Redirect(u16),
     /// Not 200.
@@ -45,7 +45,7 @@ pub enum FetchError {
     /// Over [`MAX_DOCUMENT`].
     #[error("its answer is longer than {MAX_DOCUMENT} bytes")]
     TooLong,
-    /// Network, TLS or time-out, in words.
+    /// A network or TLS error, or a timeout, in words.
     #[error("{0}")]
     Failed(String),
 }

@@ -30,7 +30,7 @@ impl Files {
         }
     }
 
-    /// The keys of a file at `now`; `reload` is how often all were to be read again.
+    /// The keys of a file at `now`; `reload` counts how often re-reading all files was requested.
     pub(super) fn get(
         &self,
         path: &Path,
@@ -76,7 +76,7 @@ impl Files {
     }
 }
 
-/// What tells one content of a path from another, without reading it.
+/// Distinguishes versions of a file's content without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     device: u64,
@@ -101,17 +101,17 @@ impl Stamp {
 /// A file.
 #[derive(Default)]
 struct Watched {
-    /// When it was looked at, and after how many reloads.
+    /// When it was last checked, and after how many reloads.
     looked: Option<(Instant, u64)>,
-    /// Of what was read; none, if it could not be read.
+    /// The stamp of what was read; `None` if it could not be read.
     stamp: Option<Stamp>,
-    /// Of what was read.
+    /// The digest of what was read.
     digest: Option<Digest>,
-    /// What is in it.
+    /// What it contains.
     found: Option<Result<Arc<KeySet>, SourceCause>>,
-    /// The keys that count.
+    /// The keys in use.
     in_use: Option<Arc<KeySet>>,
-    /// Since when `found` is something else than what is in use.
+    /// Since when `found` differs from what is in use.
     doubtful: Option<Instant>,
 }
 
@@ -126,7 +126,7 @@ impl Watched {
         match (&self.in_use, &self.found) {
             (Some(keys), _) => Ok(Arc::clone(keys)),
             (None, Some(Err(cause))) => Err(cause.clone()),
-            // Nothing is in use only where nothing good was found.
+            // Nothing is in use only if nothing good was found.
             (None, _) => Err(SourceCause::Incomplete),
         }
     }
@@ -179,10 +179,10 @@ fn has_secret(keys: &KeySet) -> bool {
     keys.keys().iter().any(Key::is_secret)
 }
 
-/// What was in a file that had this stamp.
+/// The content of a file with this stamp.
 type Content = (Stamp, Zeroizing<Vec<u8>>);
 
-/// Reads the file, unless it is the one of `known`.
+/// Reads the file, unless it is still the one with stamp `known`.
 fn read(path: &Path, known: Option<Stamp>) -> Result<Option<Content>, SourceCause> {
     let failed = |error: io::Error| SourceCause::Read(error.to_string());
     let before = std::fs::metadata(path).map_err(failed)?;
@@ -195,7 +195,7 @@ fn read(path: &Path, known: Option<Stamp>) -> Result<Option<Content>, SourceCaus
     if known == Some(Stamp::of(&before)) {
         return Ok(None);
     }
-    // Should it have become a pipe just now, nobody waits for who writes into it.
+    // If it has just become a pipe, do not block until someone writes to it.
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NONBLOCK)
@@ -212,16 +212,16 @@ fn read(path: &Path, known: Option<Stamp>) -> Result<Option<Content>, SourceCaus
     Ok(Some((Stamp::of(&metadata), content)))
 }
 
-/// Reads as much as is allowed, and one byte more.
+/// Reads as much as is allowed, plus one byte.
 fn content(file: File, size: u64) -> io::Result<Zeroizing<Vec<u8>>> {
-    // Enough at once, so that no copy of a secret is left where the buffer was before it grew.
+    // Allocated at once, so that no growing buffer leaves a copy of a secret behind.
     let size = usize::try_from(size).unwrap_or(MAX_FILE).min(MAX_FILE);
     let mut content = Zeroizing::new(Vec::with_capacity(size + 64));
     file.take(MAX_FILE as u64 + 1).read_to_end(&mut content)?;
     Ok(content)
 }
 
-/// Reads what is in a file.
+/// Parses the content of a file.
 fn parse(content: &[u8]) -> Result<KeySet, SourceCause> {
     if !is_text(content) {
         return Ok(KeySet::parse(content)?);
@@ -242,7 +242,7 @@ fn is_text(content: &[u8]) -> bool {
     })
 }
 
-/// Whether a text that seems to be a secret could be what is there so far of a public key.
+/// Whether what looks like a secret could be the partially written beginning of a public key.
 fn begins_a_key(text: &[u8]) -> bool {
     let text = text.trim_ascii_start();
     let is_json = || serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok();

@@ -1,4 +1,4 @@
-//! How long an answer may be kept (RFC 9111 section 4.2), as its provider says.
+//! How long an answer may be kept (RFC 9111 section 4.2), according to its provider.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -6,9 +6,9 @@ use ureq::http::HeaderMap;
 use ureq::http::header::{AGE, CACHE_CONTROL, DATE, EXPIRES, HeaderName};
 
 /// How long an answer with these headers is fresh from now on; `None` if it does not say, and zero
-/// where it is not to be kept, or says so in a way that can't be read.
+/// if it must not be kept, or if what it says can't be read.
 ///
-/// This is a private cache: `s-maxage` is for others.
+/// This is a private cache, so `s-maxage` does not apply.
 pub(super) fn lifetime(headers: &HeaderMap) -> Option<Duration> {
     let mut max_age: Option<u64> = None;
     for line in headers.get_all(CACHE_CONTROL) {
@@ -27,8 +27,7 @@ pub(super) fn lifetime(headers: &HeaderMap) -> Option<Duration> {
     let lifetime = match (max_age, text(headers, EXPIRES)) {
         (Some(max_age), _) => max_age,
         (None, None) => return None,
-        // Without its Date there is nothing that Expires could be compared with: the clocks of
-        // two machines differ.
+        // Without Date there is nothing to compare Expires with: the clocks of two machines differ.
         (None, Some(expires)) => date(expires)
             .zip(text(headers, DATE).and_then(date))
             .map_or(0, |(expires, now)| expires.saturating_sub(now)),
@@ -38,13 +37,13 @@ pub(super) fn lifetime(headers: &HeaderMap) -> Option<Duration> {
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
-    // What is there and can't be read is not the same as what is not there.
+    // Present but unreadable is not the same as absent.
     headers
         .get(name)
         .map(|value| value.to_str().unwrap_or_default().trim())
 }
 
-/// RFC 9111 section 1.2.2: digits; too many of them mean the highest number.
+/// RFC 9111 section 1.2.2: digits; an overflow counts as the highest number.
 fn delta_seconds(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().unwrap_or(u64::MAX))
@@ -52,7 +51,7 @@ fn delta_seconds(text: &str) -> Option<u64> {
 
 /// Seconds since 1970 of a date (RFC 9110 section 5.6.7).
 fn date(text: &str) -> Option<u64> {
-    // A leap second is a second, but no system's clock has it.
+    // A leap second counts as a second, but no system clock has it.
     let before = text.strip_suffix(":60 GMT");
     let before = before.map(|minute| format!("{minute}:59 GMT"));
     let date = httpdate::parse_http_date(before.as_deref().unwrap_or(text)).ok()?;

@@ -1,15 +1,17 @@
 //! What a row's secret, or a script's key, stands for: the keys themselves, or where they are.
 
+use std::{sync::Arc, time::Instant};
+
+use thiserror::Error;
+
 use super::error::{SourceCause, SourceError};
 use super::reference::{KeyReference, KeyReferenceError};
 use super::sources::KeySources;
 use crate::jwt::authorize::CandidateSecret;
 use crate::jwt::key::{KeyError, KeySet};
 use crate::jwt::token::Token;
-use std::{sync::Arc, time::Instant};
-use thiserror::Error;
 
-/// A secret that was looked at once.
+/// A secret that was parsed once.
 #[derive(Debug)]
 pub enum KeyHolder {
     /// The keys.
@@ -18,29 +20,29 @@ pub enum KeyHolder {
     Reference(KeyReference),
     /// Neither.
     Unusable(KeyError),
-    /// A file or URL that can't be one.
+    /// An invalid file or URL.
     BadReference(KeyReferenceError),
 }
 
-/// Why there are no keys now. Names no secret.
+/// Why there are no keys now. Contains no secret.
 #[derive(Clone, Debug, Error)]
 pub enum HolderError {
-    /// The text is no key.
+    /// The text is not a key.
     #[error("it can't be used: {0}")]
     Key(KeyError),
-    /// The text names no place that can be used.
+    /// The text names a place that can't be used.
     #[error("it can't be used: {0}")]
     Reference(KeyReferenceError),
-    /// The place gives none.
+    /// The place returns no keys.
     #[error("{0}")]
     Source(SourceError),
-    /// Nothing was fetched yet.
-    #[error("the keys of its URL were not fetched yet")]
+    /// Nothing has been fetched yet.
+    #[error("the keys of its URL have not been fetched yet")]
     NotFetched,
 }
 
 impl HolderError {
-    /// Whether a provider did not give its keys, rather than there being none.
+    /// Whether a provider failed to return its keys, rather than there being none.
     pub fn is_outage(&self) -> bool {
         match self {
             HolderError::NotFetched => true,
@@ -77,7 +79,7 @@ impl std::ops::Deref for Keys<'_> {
 }
 
 impl KeyHolder {
-    /// Looks at a secret or key.
+    /// Parses a secret or key.
     pub fn parse(material: &[u8]) -> Self {
         match KeyReference::of(material) {
             Some(Ok(reference)) => KeyHolder::Reference(reference),
@@ -89,10 +91,10 @@ impl KeyHolder {
         }
     }
 
-    /// The keys, as far as they are known now: may touch the disk, never the network.
+    /// The keys, as far as they are known now: may access the disk, never the network.
     ///
     /// # Errors
-    /// See [`HolderError`].
+    /// Fails for the reasons in [`HolderError`].
     pub fn keys(
         &self,
         sources: &KeySources,
@@ -136,7 +138,7 @@ impl KeyHolder {
         }
     }
 
-    /// Whether the keys are somewhere else, where they may change.
+    /// Whether the keys are elsewhere, where they may change.
     pub fn is_reference(&self) -> bool {
         matches!(self, KeyHolder::Reference(_))
     }
@@ -148,7 +150,7 @@ pub fn candidate<'a>(
     start_ts: i64,
     end_ts: i64,
 ) -> CandidateSecret<'a> {
-    /// What is said of each is in the log; the outcome only counts them.
+    /// The details of each are in the log; the outcome only counts them.
     static UNUSABLE: KeyError = KeyError::Malformed;
     let keys = match keys {
         Ok(keys) => Ok(&**keys),

@@ -1,26 +1,26 @@
-//! How much is kept of the places that keys come from, and for how long.
+//! How many keys from files and URLs are kept, and for how long.
 
 use std::time::Duration;
 
 /// The longest key file, in bytes.
 pub const MAX_FILE: usize = 1024 * 1024;
 
-/// How often a file is looked at, at the most.
+/// The shortest interval between checks of a file.
 pub const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long the keys that a file held before stay in use, while what it holds can't be
-/// understood: long enough for whatever writes a file without renaming it into place.
+/// How long the previous keys of a file stay in use while its content can't be understood: long
+/// enough for programs that write a file without renaming it into place.
 pub const GRACE: Duration = Duration::from_secs(10);
 
 /// How long fetched sets are kept, and how many.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceConfig {
-    /// The shortest time that a JWK Set counts as fresh, whatever its provider says; and how long,
-    /// if it says nothing. Default one minute.
+    /// The shortest time that a JWK Set counts as fresh, whatever its provider says; also how long,
+    /// if the provider says nothing. Default one minute.
     pub min_ttl: Duration,
-    /// The longest. It wins over a longer [`min_ttl`](Self::min_ttl). Default one day.
+    /// The longest such time. It overrides a longer [`min_ttl`](Self::min_ttl). Default one day.
     pub max_ttl: Duration,
-    /// The time between two requests to one URL, at the least, whatever their reason. Default 30
+    /// The shortest time between two requests to one URL, whatever their reason. Default 30
     /// seconds.
     pub min_refresh: Duration,
     /// How many files, and how many URLs, are remembered; the least recently used is forgotten. At

@@ -1,26 +1,25 @@
-//! Gets the JWK Sets of identity providers over HTTPS.
+//! Fetches the JWK Sets of identity providers over HTTPS.
 
 use std::time::Instant;
 
 use super::fetch::{Fetch, FetchError, Fetched, MAX_DOCUMENT};
 use super::freshness;
 use super::reference::KeyReferenceError;
-use crate::http::{Cause, ClientConfig, ClientError, Documents, EndpointUrl};
+use crate::http::{Cause, ClientConfig, Documents, EndpointUrl, TrustError};
 
-/// What a JWK Set is published as (RFC 7517 section 8.5), and what it is published as in fact.
+/// The media type of a JWK Set (RFC 7517 section 8.5), and the one used in practice.
 const TYPES: &str = "application/jwk-set+json, application/json";
 
-/// Asks over HTTPS, as the webhooks do. It belongs to one process.
+/// Fetches over HTTPS, as the webhooks do. It belongs to one process.
 #[derive(Debug)]
 pub struct HttpFetch(Documents);
 
 impl HttpFetch {
-    /// Has not asked anybody yet.
+    /// Makes a client that has not connected anywhere yet.
     ///
     /// # Errors
-    ///
-    /// [`ClientError`]: the configuration makes no sense.
-    pub fn new(config: &ClientConfig) -> Result<HttpFetch, ClientError> {
+    /// Fails with [`TrustError`] if the certificates of `http_tls_ca` can't be used.
+    pub fn new(config: &ClientConfig) -> Result<HttpFetch, TrustError> {
         Documents::new(config).map(HttpFetch)
     }
 }

@@ -1,4 +1,4 @@
-//! Keys that are published: JWK Sets behind URLs.
+//! Published keys: JWK Sets at URLs.
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,8 +15,8 @@ use crate::http::EndpointUrl;
 use crate::jwt::key::KeySet;
 use crate::jwt::token::Token;
 
-/// Threads that wait for one answer, where there is a set to go on with: tokens that name keys
-/// which never existed must not tie up all threads of a pool while a provider hangs.
+/// The most threads that wait for one answer while there is a set to fall back on: tokens that name
+/// nonexistent keys must not tie up all threads of a pool while a provider hangs.
 pub(super) const MOST_WAITING: usize = 32;
 
 /// The URLs in use.
@@ -58,7 +58,7 @@ pub(super) struct Publisher {
     ended: Condvar,
 }
 
-/// What an attempt to fetch needs to know.
+/// The state needed by an attempt to fetch.
 pub(super) struct Attempt<'a> {
     pub(super) now: Instant,
     pub(super) deadline: Instant,
@@ -69,11 +69,11 @@ pub(super) struct Attempt<'a> {
     pub(super) generation: &'a AtomicU64,
 }
 
-/// A set that was fetched.
+/// A fetched set.
 struct Good {
     keys: Arc<KeySet>,
     digest: Digest,
-    /// When it was asked for, and how long it is fresh from then on.
+    /// When it was requested, and how long it is fresh from then on.
     asked: Instant,
     ttl: Duration,
 }
@@ -85,9 +85,9 @@ pub(super) struct State {
     failed: Option<SourceCause>,
     /// When the last request began.
     asked: Option<Instant>,
-    /// How many reloads there had been by then.
+    /// The number of reloads at that time.
     reload: u64,
-    /// When a caller of [`should_refresh`](Self::should_refresh) was last asked to refresh it.
+    /// When a caller of [`should_refresh`](Self::should_refresh) was last told to refresh it.
     refresh_requested: Option<Instant>,
     under_way: bool,
     waiting: usize,
@@ -150,12 +150,12 @@ impl State {
             .is_none_or(|asked| now.saturating_duration_since(asked) >= config.min_refresh)
     }
 
-    /// What the last request gave.
+    /// The result of the last request.
     fn result(&self, url: &str) -> Result<Arc<KeySet>, SourceError> {
         match (self.failure(url), self.known()) {
             (None, Some(keys)) => Ok(keys),
             (Some(error), _) => Err(error),
-            // There was no request that ended.
+            // No request has finished.
             (None, None) => Err(self.error(url, SourceCause::StillAsking)),
         }
     }
@@ -169,7 +169,7 @@ impl State {
     }
 }
 
-/// A URL without what may be secret in it.
+/// A URL without the parts that may be secret.
 fn shown(url: &str) -> String {
     url.parse::<EndpointUrl>()
         .map_or_else(|_| "a URL".to_owned(), |url| url.to_string())
@@ -203,7 +203,7 @@ impl Publisher {
             .fetcher
             .get(url, attempt.deadline)
             .map_err(SourceCause::from);
-        // Parsed before anybody is kept waiting for the lock.
+        // Parsed before taking the lock, so that no one waits for it.
         let parsed = fetched.and_then(|fetched| {
             let digest = digest(&SHA256, &fetched.body);
             let keys = KeySet::parse_published(&fetched.body)?;
@@ -215,7 +215,8 @@ impl Publisher {
         match parsed {
             Ok((keys, digest, max_age)) => {
                 state.failed = None;
-                // The same set stays the same object, so that what was verified with it remains.
+                // An unchanged set stays the same object, so that verifications made with it remain
+                // valid.
                 let same = state
                     .good
                     .as_ref()
@@ -243,7 +244,7 @@ impl Publisher {
         result
     }
 
-    /// Waits for the request that another thread makes.
+    /// Waits for the request made by another thread.
     fn wait(
         &self,
         mut state: MutexGuard<'_, State>,
@@ -268,7 +269,7 @@ impl Publisher {
     }
 }
 
-/// Ends a request, also one that panics: nobody may wait forever.
+/// Ends a request, even one that panics: no thread may wait forever.
 struct Ending<'a>(&'a Publisher);
 
 impl Drop for Ending<'_> {

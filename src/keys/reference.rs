@@ -1,4 +1,4 @@
-//! The names of keys.
+//! References to keys.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -18,7 +18,7 @@ pub enum KeyReference {
     Url(String),
 }
 
-/// Why the name of a key can't be used. The name itself is not repeated: it may hold a password.
+/// Why a reference to a key can't be used. It is not repeated here, as it may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum KeyReferenceError {
     /// A file URL with a host, a relative path or none, a percent sign without two hexadecimal
@@ -28,21 +28,21 @@ pub enum KeyReferenceError {
     /// Not a URL.
     #[error("the URL of a JWK Set must be https://host[:port]/path")]
     Url,
-    /// Keys that come unprotected are anybody's.
+    /// Keys fetched without protection could be anyone's.
     #[error("the URL of a JWK Set must be https; http only to 127.0.0.0/8, [::1] and localhost")]
     Unprotected,
 }
 
 impl KeyReference {
-    /// Whether key material is but the name of a key, and which. `None`: it is the key itself.
+    /// Whether key material is only a reference to a key, and which. `None`: it is the key itself.
     ///
-    /// - `file:///absolute/path`, percent-encoded where need be (RFC 8089 section 2);
+    /// - `file:///absolute/path`, percent-encoded where necessary (RFC 8089 section 2);
     /// - `https://...`, or `http://...` to an address in 127.0.0.0/8, to `[::1]` or to `localhost`.
     ///
-    /// Schemes are known in any case, and white space around the name is ignored.
+    /// Schemes are case-insensitive, and white space around the reference is ignored.
     ///
     /// # Errors
-    /// A name that can't be used; it is no secret either.
+    /// Fails on a reference that can't be used; it is not a secret either.
     pub fn of(material: &[u8]) -> Option<Result<Self, KeyReferenceError>> {
         let name = material
             .strip_prefix(b"\xef\xbb\xbf")

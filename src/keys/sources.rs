@@ -1,15 +1,15 @@
 //! The files and JWK Sets in use, one instance of [`KeySources`] for each process.
 //!
-//! A file is looked at again at most once a second; a URL is asked when its set gets old or a token
-//! names a key that is not in it, and never more often than [`SourceConfig::min_refresh`]. Nothing here has a thread of its own: only [`KeySources::fetch`]
-//! touches the network, on the thread of whoever calls it.
+//! A file is checked at most once a second; a URL is fetched when its set becomes stale or a token
+//! names a key that is not in it, and never more often than [`SourceConfig::min_refresh`]. Nothing
+//! here has its own thread: only [`KeySources::fetch`] touches the network, on the caller's thread.
 //!
-//! The way of a token whose key is a URL, on a thread that must not block:
+//! The steps for a token whose key is a URL, on a thread that must not block:
 //!
 //! 1. [`must_fetch`](KeySources::must_fetch)? Then call [`fetch`](KeySources::fetch) on a thread
-//!    that may block, and judge by what it gives, or by the last good set that comes with its error.
-//! 2. Else judge by what is [`known`](KeySources::known); if that is nothing, the provider failed
-//!    a moment ago, and [`failure`](KeySources::failure) says how.
+//!    that may block, and judge by its result, or by the last good set that comes with its error.
+//! 2. Otherwise judge by what is [`known`](KeySources::known); if that is nothing, the provider
+//!    failed a moment ago, and [`failure`](KeySources::failure) says how.
 //! 3. [`should_refresh`](KeySources::should_refresh)? Then call `fetch` in the background.
 
 use std::fmt;
@@ -37,7 +37,7 @@ pub struct KeySources {
 }
 
 impl KeySources {
-    /// Knows nothing yet. `fetcher` asks the providers.
+    /// Starts empty. `fetcher` queries the providers.
     pub fn new(config: SourceConfig, fetcher: Arc<dyn Fetch + Send + Sync>) -> Self {
         Self {
             files: Files::new(config.max_sources),
@@ -49,30 +49,31 @@ impl KeySources {
         }
     }
 
-    /// The keys in a file: whatever [`KeySet::parse`] reads, up to [`MAX_FILE`](super::limits::MAX_FILE) bytes.
+    /// The keys in a file: whatever [`KeySet::parse`] reads, up to
+    /// [`MAX_FILE`](super::limits::MAX_FILE) bytes.
     ///
-    /// The file is looked at once in [`LOOK_INTERVAL`](super::limits::LOOK_INTERVAL), and read when its size, times, inode or
-    /// device changed. One that was removed, or can't be read any more, has no keys from then on.
-    /// One that can't be understood may be in the middle of being written: the keys that it held
-    /// before stay in use for [`GRACE`](super::limits::GRACE). The same holds where a secret takes the place of public
-    /// keys, for half a public key may look like a secret.
+    /// The file is checked once per [`LOOK_INTERVAL`](super::limits::LOOK_INTERVAL), and read if
+    /// its size, times, inode or device changed. A file that was removed, or can no longer be read,
+    /// has no keys from then on. A file that can't be understood may be in the middle of being
+    /// written: its previous keys stay in use for [`GRACE`](super::limits::GRACE). The same holds
+    /// if a secret takes the place of public keys, since half a public key may look like a secret.
     ///
-    /// For this reason a text in a file is no secret either if it begins with `{` and is not JSON,
-    /// or is nothing but the beginning of `-----BEGIN`.
+    /// For this reason a text in a file is not taken for a secret if it begins with `{` and is not
+    /// JSON, or is nothing but the beginning of `-----BEGIN`.
     ///
-    /// White space at the end of a raw secret is not part of it, as long as it is text; a secret
-    /// with control characters or anything else than UTF-8 in it is taken byte by byte.
+    /// White space at the end of a raw secret is not part of it, provided that it is text; a secret
+    /// that contains control characters or is not UTF-8 is taken byte by byte.
     ///
-    /// May touch the disk, never the network. `now` is the current time.
+    /// May access the disk, never the network. `now` is the current time.
     ///
     /// # Errors
-    /// [`SourceError`], with the path, and without a last good set.
+    /// Fails with [`SourceError`], with the path, and without a last good set.
     pub fn file(&self, path: &Path, now: Instant) -> Result<Arc<KeySet>, SourceError> {
         let reload = self.reloads.load(Ordering::Acquire);
         self.files.get(path, now, reload, &self.generation)
     }
 
-    /// What is known of a URL now, old as it may be. Never blocks.
+    /// What is known of a URL now, however old. Never blocks.
     pub fn known(&self, url: &str) -> Option<Arc<KeySet>> {
         self.publishers.find(url)?.lock().known()
     }
@@ -83,11 +84,11 @@ impl KeySources {
         self.publishers.find(url)?.lock().failure(url)
     }
 
-    /// Whether the set should be fetched before this token is judged: nothing is known; the token
+    /// Whether the set must be fetched before this token is judged: nothing is known; the token
     /// names a key that is not in the set; [`reload`](Self::reload) was called since; or the set is
-    /// older than twice [`SourceConfig::max_ttl`], for want of tokens that made it be refreshed.
-    /// Except for a reload, at most once in [`SourceConfig::min_refresh`], apart from tokens that
-    /// come while a request is under way: they wait for its result.
+    /// older than twice [`SourceConfig::max_ttl`], as no token caused a refresh. Except after a
+    /// reload, at most once per [`SourceConfig::min_refresh`], apart from tokens that arrive while
+    /// a request is in progress: they wait for its result.
     pub fn must_fetch(&self, url: &str, token: &Token, now: Instant) -> bool {
         let Some(publisher) = self.publishers.find(url) else {
             return true;
@@ -98,9 +99,9 @@ impl KeySources {
             .must_fetch(token, now, reload, &self.config)
     }
 
-    /// Whether the set is old and should be fetched in the background, while the known one serves.
-    /// Whoever gets `true` is expected to call [`fetch`](Self::fetch): nobody else gets it until
-    /// that has ended or [`SourceConfig::min_refresh`] has passed.
+    /// Whether the set is stale and should be fetched in the background, while the known one stays
+    /// in use. The caller that gets `true` is expected to call [`fetch`](Self::fetch): no other
+    /// gets it until that has ended or [`SourceConfig::min_refresh`] has passed.
     pub fn should_refresh(&self, url: &str, now: Instant) -> bool {
         self.publishers
             .find(url)
@@ -108,14 +109,15 @@ impl KeySources {
     }
 
     /// Fetches the set, on the calling thread, until `deadline` at the latest. While one thread
-    /// asks a URL, others that ask for the same wait for its result, until their own deadlines.
+    /// queries a URL, others that ask for the same one wait for its result, until their own
+    /// deadlines.
     ///
-    /// Nobody is asked within [`SourceConfig::min_refresh`] of the last request, unless
-    /// [`reload`](Self::reload) was called: the result of that request is given again.
+    /// No request is sent within [`SourceConfig::min_refresh`] of the last one, unless
+    /// [`reload`](Self::reload) was called: the result of the last request is returned again.
     ///
     /// # Errors
-    /// [`SourceError`], with the last good set, if there ever was one: it stays in use. An answer
-    /// that is not a JWK Set with at least one usable public key is an error as well.
+    /// Fails with [`SourceError`], with the last good set, if there ever was one: it stays in use.
+    /// An answer that is not a JWK Set with at least one usable public key is an error as well.
     pub fn fetch(&self, url: &str, deadline: Instant) -> Result<Arc<KeySet>, SourceError> {
         self.fetch_at(url, Instant::now(), deadline)
     }
@@ -139,9 +141,9 @@ impl KeySources {
         self.publishers.find_or_add(url).fetch(url, &attempt)
     }
 
-    /// Believes nothing any more without having looked: files are read again at the next use, and
-    /// sets fetched again before the next token is judged by them. Should that fail, the last good
-    /// set of a URL stays in use.
+    /// Forces everything to be checked again: files are read again on next use, and sets fetched
+    /// again before the next token is judged by them. If that fails, the last good set of a URL
+    /// stays in use.
     pub fn reload(&self) {
         self.reloads.fetch_add(1, Ordering::AcqRel);
     }
@@ -151,10 +153,10 @@ impl KeySources {
         self.files.len()
     }
 
-    /// A number that grows whenever keys of any source come, change or go. What was verified under
-    /// another number has to be verified again.
+    /// A number that grows whenever keys of any source are added, changed or removed. What was
+    /// verified under another number has to be verified again.
     ///
-    /// Files are not watched: [`file`](Self::file) is what notices that one changed.
+    /// Files are not watched: it is [`file`](Self::file) that notices a change.
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }

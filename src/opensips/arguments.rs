@@ -1,11 +1,12 @@
-//! The arguments of a script function, as the core hands them over.
+//! The arguments of a script function, as the core passes them.
 //!
-//! This is the one place that follows them. What each is, says the row of its function in
-//! src/shim/exports.h, from which the core's table is made as well.
+//! This is the only place that dereferences them. The row of their function in src/shim/exports.h,
+//! from which the core's table is made as well, says what each of them is.
+
+use core::ffi::{CStr, c_int, c_void};
 
 use super::ffi::{self, aw_argument, aw_function};
 use super::pvar::Variable;
-use core::ffi::{CStr, c_int, c_void};
 
 /// The name of a function, for log lines.
 pub fn name(function: aw_function) -> &'static CStr {
@@ -21,29 +22,30 @@ pub struct Arguments<'a> {
 }
 
 impl<'a> Arguments<'a> {
-    /// Those of a call of this function.
+    /// The arguments of a call of this function.
     ///
     /// # Safety
-    /// `raw` must be those that the core gave to this very function, and live as long as the call.
+    /// `raw` must be the arguments that the core gave to this very function, and live as long as
+    /// the call.
     pub unsafe fn of(function: aw_function, raw: *const *mut c_void) -> Self {
         const COUNT: usize = ffi::AW_MAX_ARGUMENTS as usize;
         let rows = &raw const ffi::aw_arguments;
         // SAFETY: the table has a row for each value of the enum.
         let kinds = unsafe { &*rows.cast::<[u8; COUNT]>().add(function as usize) };
-        // SAFETY: the caller's promise; the shim's array has room for as many.
+        // SAFETY: the caller's promise; the shim's array has as many elements.
         let raw = unsafe { core::slice::from_raw_parts(raw, COUNT) };
         Arguments { kinds, raw }
     }
 
-    /// An argument that is there, and of this kind.
+    /// An argument that is present and of this kind.
     fn get(&self, index: usize, kind: aw_argument) -> Option<*mut c_void> {
         let is_of_kind = self.kinds.get(index) == Some(&(kind as u8));
-        assert!(is_of_kind, "argument {index} is no {kind:?}");
+        assert!(is_of_kind, "argument {index} is not {kind:?}");
         let argument = self.raw.get(index).copied();
         argument.filter(|argument| !argument.is_null())
     }
 
-    /// A string; empty where the script gives none.
+    /// A string; empty if the script gives none.
     pub fn text(&self, index: usize) -> &'a [u8] {
         let Some(text) = self.get(index, aw_argument::Text) else {
             return &[];
@@ -59,14 +61,14 @@ impl<'a> Arguments<'a> {
         }
     }
 
-    /// An integer; 0 where the script gives none.
+    /// An integer; 0 if the script gives none.
     pub fn number(&self, index: usize) -> c_int {
         let number = self.get(index, aw_argument::Number);
         // SAFETY: the core's table says that it is an integer, which lives through the call.
         number.map_or(0, |number| unsafe { *number.cast() })
     }
 
-    /// A variable that is set; `None` where the script names none.
+    /// A variable to set; `None` if the script names none.
     pub fn output(&self, index: usize) -> Option<Variable> {
         Variable::from_raw(self.get(index, aw_argument::Output)?)
     }

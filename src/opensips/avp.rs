@@ -7,8 +7,8 @@ use super::{ffi, lend, pvar::Value};
 pub struct Avp(i32);
 
 impl Avp {
-    /// Resolves a name as it stands in `$avp(name)`. Must happen before the fork, so that all
-    /// processes agree on the number. `None` where the core refuses the name.
+    /// Resolves a name as in `$avp(name)`. Must happen before the fork, so that all processes agree
+    /// on the number. `None` if the core refuses the name.
     pub fn named(name: &str) -> Option<Self> {
         let mut id = -1;
         // SAFETY: the name lives through the call, id is written by it.
@@ -16,7 +16,7 @@ impl Avp {
         (code == 0 && id >= 0).then_some(Avp(id))
     }
 
-    /// Adds a value in front of those that the AVP has. `Value::Null` adds nothing.
+    /// Adds a value before those that the AVP has. `Value::Null` adds nothing.
     pub fn push(self, value: Value<'_>) -> bool {
         if value == Value::Null {
             return true;

@@ -1,12 +1,14 @@
-//! CacheDB engines (`cachedb_bind_mod`), used for counters alone.
+//! CacheDB engines (`cachedb_bind_mod`), used only for counters.
 
-use super::{ffi, lend};
-use crate::counters::Counters;
 use std::{
     ffi::{c_int, c_void},
     ptr::NonNull,
 };
+
 use thiserror::Error;
+
+use super::{ffi, lend};
+use crate::counters::Counters;
 
 /// An engine failed; it has logged why.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -17,7 +19,7 @@ pub struct CacheDbError;
 #[derive(Clone, Copy, Debug)]
 pub struct Engine(NonNull<ffi::aw_cachedb>);
 
-// SAFETY: a table of function pointers that nobody changes; used in the worker's own thread alone.
+// SAFETY: a table of function pointers that nobody changes; used only in the worker's own thread.
 unsafe impl Send for Engine {}
 // SAFETY: as above.
 unsafe impl Sync for Engine {}
@@ -30,13 +32,13 @@ pub struct Connection {
 }
 
 impl Engine {
-    /// Binds the engine of a URL. `None` where no loaded module serves it with counters.
+    /// Binds the engine of a URL. `None` if no loaded module serves it with counters.
     pub fn bind(url: &str) -> Option<Self> {
         // SAFETY: the URL lives through the call.
         NonNull::new(unsafe { ffi::aw_cachedb_bind(lend(url.as_bytes())) }).map(Engine)
     }
 
-    /// Opens a connection. `None` where that fails; the engine has logged why.
+    /// Opens a connection. `None` if that fails; the engine has logged why.
     pub fn open(self, url: &str) -> Option<Connection> {
         // SAFETY: the engine is never freed, the URL lives through the call.
         let raw = unsafe { ffi::aw_cachedb_open(self.0.as_ptr(), lend(url.as_bytes())) };
@@ -44,7 +46,7 @@ impl Engine {
     }
 }
 
-/// Lifetimes are handed over as signed seconds, 0 for ever.
+/// Lifetimes are passed as signed seconds, 0 meaning forever.
 fn lifetime(ttl: u32) -> c_int {
     c_int::try_from(ttl).unwrap_or(c_int::MAX)
 }

@@ -1,14 +1,15 @@
-//! SQL databases through the core's DB API, with `query` alone.
+//! SQL databases through the core's DB API, using only `query`.
+
+use std::{ffi::CStr, ffi::c_void, ptr::NonNull};
 
 use super::{ffi, lend};
 use crate::store::{Cell, Select, Source, StoreError};
-use std::{ffi::CStr, ffi::c_void, ptr::NonNull};
 
 /// A driver that the core bound to a URL's scheme. Made at start, inherited by all processes.
 #[derive(Clone, Copy, Debug)]
 pub struct Driver(NonNull<ffi::aw_db>);
 
-// SAFETY: a table of function pointers that nobody changes; used in the worker's own thread alone.
+// SAFETY: a table of function pointers that nobody changes; used only in the worker's own thread.
 unsafe impl Send for Driver {}
 // SAFETY: as above.
 unsafe impl Sync for Driver {}
@@ -22,13 +23,13 @@ pub struct Connection {
 }
 
 impl Driver {
-    /// Binds the driver of a URL (`db_bind_mod`). `None` where no loaded module serves it.
+    /// Binds the driver of a URL (`db_bind_mod`). `None` if no loaded module serves it.
     pub fn bind(url: &str) -> Option<Self> {
         // SAFETY: the URL lives through the call.
         NonNull::new(unsafe { ffi::aw_db_bind(lend(url.as_bytes())) }).map(Driver)
     }
 
-    /// Opens a connection. `None` where that fails; the driver has logged why.
+    /// Opens a connection. `None` if that fails; the driver has logged why.
     pub fn open(self, url: &str) -> Option<Connection> {
         // SAFETY: the driver is never freed, the URL lives through the call (drivers copy it).
         let raw = unsafe { ffi::aw_db_open(self.0.as_ptr(), lend(url.as_bytes())) };
@@ -41,12 +42,12 @@ impl Driver {
 }
 
 impl Connection {
-    /// Whether the driver has failed on it, which may be all that tells that it is broken.
+    /// Whether the driver has failed on it, which may be the only sign that it is broken.
     pub fn has_failed(&self) -> bool {
         self.has_failed
     }
 
-    /// `None` where the driver fails; it has logged why.
+    /// `None` if the driver fails; it has logged why.
     fn query(&self, select: &Select<'_>) -> Option<Vec<Vec<Cell>>> {
         let columns = select.columns;
         let names: Vec<_> = columns.iter().map(|c| lend(c.as_bytes())).collect();
@@ -141,7 +142,7 @@ fn local_time(seconds: i64) -> String {
     )
 }
 
-/// Name of the table that holds the versions of tables (the core's `db_version_table`).
+/// Name of the table that holds the table versions (the core's `db_version_table`).
 pub fn version_table() -> String {
     // SAFETY: a string of the core that lives as long as the process.
     unsafe { CStr::from_ptr(ffi::aw_db_version_table()) }

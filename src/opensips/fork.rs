@@ -22,19 +22,19 @@ pub fn install() {
     });
 }
 
-/// A number that is another one in each process after a fork than it was before: what was made in
-/// another epoch was inherited.
+/// A number that changes in each process that is forked: what was made in another epoch was
+/// inherited.
 pub fn epoch() -> u64 {
     EPOCH.load(Ordering::Relaxed)
 }
 
 /// What one process holds, made when it is first needed: for a `thread_local!` of the process's own
-/// thread. What was inherited by a fork is forgotten, and not even dropped, for its threads are not
-/// there.
+/// thread. What was inherited through a fork is forgotten, and not even dropped, because its
+/// threads do not exist here.
 ///
-/// It has no destructor. OpenSIPS leaves a worker by `exit()` in the handler of SIGTERM, and that runs
-/// the destructors of the thread in the middle of whatever was interrupted. [`end`](Self::end) drops
-/// it, where the core says that it is time to.
+/// It has no destructor. OpenSIPS ends a worker by `exit()` in the handler of SIGTERM, which runs
+/// the destructors of the thread in the middle of whatever was interrupted. [`end`](Self::end)
+/// drops it when the core says that it is time.
 pub struct PerProcess<T>(RefCell<ManuallyDrop<Option<Stamped<T>>>>);
 
 /// A value, and the epoch in which it was made.
@@ -52,7 +52,7 @@ impl<T> PerProcess<T> {
         PerProcess(RefCell::new(ManuallyDrop::new(None)))
     }
 
-    /// Works with what the process holds, which `make` makes; `None` where it can't.
+    /// Works with what the process holds, which `make` makes; `None` if it can't.
     pub fn try_with<R>(
         &self,
         make: impl FnOnce() -> Option<T>,
@@ -100,9 +100,10 @@ fn forget_inherited<T>(slot: &mut Option<Stamped<T>>) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::cell::Cell;
     use std::rc::Rc;
+
+    use super::*;
 
     struct Dropped(Rc<Cell<u32>>);
 
@@ -135,11 +136,11 @@ mod tests {
         install();
         let held = PerProcess::new();
         held.with(|| 1, |_| ());
-        // SAFETY: the child does nothing but look at its own memory and leave.
+        // SAFETY: the child only looks at its own memory and exits.
         let pid = unsafe { libc::fork() };
         if pid == 0 {
             let code = held.with(|| 0, |value| *value);
-            // SAFETY: ends the child without running anything of the test's.
+            // SAFETY: ends the child without running anything else of the test.
             unsafe { libc::_exit(code) };
         }
         let mut status = -1;
@@ -153,11 +154,11 @@ mod tests {
     fn a_child_is_in_another_epoch() {
         install();
         let before = epoch();
-        // SAFETY: the child does nothing but leave, with what it found as its status.
+        // SAFETY: the child only exits, with what it found as its status.
         let pid = unsafe { libc::fork() };
         if pid == 0 {
             let code = i32::from(epoch() == before);
-            // SAFETY: ends the child without running anything of the test's.
+            // SAFETY: ends the child without running anything else of the test.
             unsafe { libc::_exit(code) };
         }
         let mut status = -1;

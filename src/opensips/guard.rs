@@ -1,15 +1,16 @@
 //! A panic never crosses into the core.
 
-use super::fork::PerProcess;
 use std::{ffi::CStr, panic};
+
+use super::fork::PerProcess;
 
 thread_local! {
     /// Where the last panic of this thread came from.
     static PLACE: PerProcess<Option<String>> = const { PerProcess::new() };
 }
 
-/// Makes panics leave their place instead of a message on stderr: a message may quote what it
-/// choked on, and that may be a token.
+/// Makes panics leave their location instead of a message on stderr: a message may quote the
+/// offending input, which may be a token.
 pub fn install() {
     panic::set_hook(Box::new(|info| {
         let place = info

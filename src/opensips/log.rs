@@ -2,9 +2,10 @@
 //!
 //! Nothing is formatted for a level that is not printed: use the macros.
 
-use super::{ffi, lend};
 use core::fmt;
 use std::ffi::CStr;
+
+use super::{ffi, lend};
 
 /// Levels of the core's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,9 +13,9 @@ use std::ffi::CStr;
 pub enum Level {
     /// Something failed.
     Error = ffi::AW_ERR,
-    /// Something is not as it should be, and works all the same.
+    /// Something is not as it should be, but works nonetheless.
     Warning = ffi::AW_WARN,
-    /// Something worth knowing that is no fault.
+    /// Something worth knowing that is not a fault.
     Notice = ffi::AW_NOTICE,
     /// What happens, in outline.
     Info = ffi::AW_INFO,
@@ -28,8 +29,8 @@ pub fn enabled(level: Level) -> bool {
     unsafe { ffi::aw_log_enabled(level as i32) != 0 }
 }
 
-/// Prints one line. What a request brought along can't break out of it: control characters
-/// (line feeds, escape sequences) are replaced.
+/// Prints one line. What came from a request can't break out of it: control characters (line feeds,
+/// escape sequences) are replaced.
 pub fn write(level: Level, function: &CStr, message: fmt::Arguments<'_>) {
     let mut text = message.to_string();
     if text.chars().any(char::is_control) {
@@ -42,7 +43,7 @@ pub fn write(level: Level, function: &CStr, message: fmt::Arguments<'_>) {
     unsafe { ffi::aw_log(level as i32, function.as_ptr(), lend(text.as_bytes())) }
 }
 
-/// `log!(Level, c"function", "format", ...)`: formats only where the level is printed.
+/// `log!(Level, c"function", "format", ...)`: formats only if the level is printed.
 #[macro_export]
 macro_rules! log {
     ($level:ident, $function:expr, $($message:tt)+) => {

@@ -1,9 +1,10 @@
 //! Requests and pseudo-variables (`pv_parse_spec`, `pv_get_spec_value`, `pv_set_value`).
 
-use super::{ffi, lend};
 use core::ffi::c_void;
 
-/// The SIP message that the script works on. Opaque: what is needed of it is read through
+use super::{ffi, lend};
+
+/// The SIP message that the script works on. Opaque: what is needed is read through
 /// pseudo-variables.
 #[derive(Clone, Copy, Debug)]
 pub struct Message(*mut c_void);
@@ -13,8 +14,8 @@ pub struct Message(*mut c_void);
 #[derive(Clone, Copy, Debug)]
 pub struct Variable(*mut c_void);
 
-// SAFETY: only a pointer; it is followed in the worker's own thread alone (see the module's docs),
-// and what it points to is not changed after it was parsed.
+// SAFETY: only a pointer; it is dereferenced only in the worker's own thread (see the module's
+// docs), and what it points to is not changed after it was parsed.
 unsafe impl Send for Variable {}
 // SAFETY: as above.
 unsafe impl Sync for Variable {}
@@ -57,14 +58,14 @@ impl Message {
         Message(raw)
     }
 
-    /// Sets a variable. False where the core refuses, having logged why.
+    /// Sets a variable. False if the core refuses; it has logged why.
     pub fn set(&self, variable: Variable, value: Value<'_>) -> bool {
         let value = value.to_ffi();
         // SAFETY: message and specification come from the core, the value lives through the call.
         unsafe { ffi::aw_pv_set(self.0, variable.0, &value) == 0 }
     }
 
-    /// Reads a variable as text; an integer as its decimal digits. `None` where it has no value.
+    /// Reads a variable as text; an integer as its decimal digits. `None` if it has no value.
     pub fn text(&self, variable: Variable) -> Option<Vec<u8>> {
         let mut out = ffi::aw_value::default();
         // SAFETY: message and specification come from the core.
@@ -81,12 +82,12 @@ impl Message {
 }
 
 impl Variable {
-    /// Wraps an output parameter of a script function; `None` where the script gave none.
+    /// Wraps an output parameter of a script function; `None` if the script gave none.
     pub fn from_raw(raw: *mut c_void) -> Option<Self> {
         (!raw.is_null()).then_some(Variable(raw))
     }
 
-    /// Parses a specification such as `$hdr(X-Token)`. `None` where it is not exactly one.
+    /// Parses a specification such as `$hdr(X-Token)`. `None` if it is not exactly one.
     pub fn parse(text: &str) -> Option<Self> {
         // SAFETY: the text lives through the call; the shim copies what it keeps.
         Self::from_raw(unsafe { ffi::aw_pv_parse(lend(text.as_bytes())) })

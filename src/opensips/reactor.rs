@@ -1,4 +1,4 @@
-//! What the core's reactor and our threads need of each other.
+//! What the core's reactor and our threads need from each other.
 
 use std::{
     io,
@@ -7,8 +7,8 @@ use std::{
 };
 
 /// A descriptor that becomes readable once, when a thread has finished its work, and on which the
-/// core resumes the script. The core closes it (`ASYNC_DONE_CLOSE_FD`), so that a late thread
-/// must be kept from writing to whatever has that number by then: see [`Waker::disarm`].
+/// core resumes the script. The core closes it (`ASYNC_DONE_CLOSE_FD`), so a late thread must be
+/// kept from writing to whatever has that number by then: see [`Waker::disarm`].
 #[derive(Debug)]
 pub struct Waker(Mutex<Option<RawFd>>);
 
@@ -16,7 +16,7 @@ impl Waker {
     /// A new eventfd, close-on-exec and non-blocking.
     ///
     /// # Errors
-    /// The system's error, typically too many open files.
+    /// Fails with the system's error, typically too many open files.
     pub fn new() -> io::Result<(Self, RawFd)> {
         // SAFETY: takes no pointers.
         let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
@@ -36,12 +36,12 @@ impl Waker {
         }
     }
 
-    /// From here on nobody writes to the descriptor; it is the core's to close.
+    /// From now on nobody writes to the descriptor; it is the core's to close.
     pub fn disarm(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Closes the descriptor where the core is not going to wait on it. A thread that is done later
+    /// Closes the descriptor if the core is not going to wait on it. A thread that is done later
     /// writes to nothing.
     pub fn close(&self) {
         if let Some(fd) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {

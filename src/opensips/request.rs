@@ -1,17 +1,17 @@
-//! What is read of a SIP request, all of it through pseudo-variables.
+//! What is read from a SIP request, all of it through pseudo-variables.
 
 use super::pvar::{Message, Variable};
 use crate::digest::MAX_HEADERS as MAX_CREDENTIALS;
 use crate::sip::{self, AddressOfRecord, HeadError, Header, MAX_HEADERS};
 
-/// Most Contact headers that are looked at. Devices send one or two, or one with a list in it.
+/// Most Contact headers that are read. Devices send one or two, or one that holds a list.
 const MAX_CONTACTS: usize = 16;
 
 /// The method whose requests are about To.
 const REGISTER: &str = "REGISTER";
 
-/// Whether a method is not REGISTER, and yet is for a script that compares it: `==` takes upper for lower
-/// case. What is about From would then be saved under To.
+/// Whether a method is not REGISTER, but equals it in a script: `==` ignores case. What is about
+/// From would then be saved under To.
 fn is_nearly_register(method: &str) -> bool {
     method != REGISTER && method.eq_ignore_ascii_case(REGISTER)
 }
@@ -38,11 +38,11 @@ pub struct RequestVariables {
 struct Address {
     user: Variable,
     domain: Variable,
-    /// The second header of that name, which there may not be.
+    /// A second header of that name, which is not allowed.
     second: Variable,
 }
 
-/// The credentials of a request, as the core has found them.
+/// The credentials of a request, as the core found them.
 #[derive(Debug)]
 pub struct Authorizations {
     /// The values of Authorization.
@@ -55,10 +55,10 @@ impl RequestVariables {
     /// Parses them.
     ///
     /// # Errors
-    /// The specification that the core does not know.
+    /// Fails with the specification that the core does not know.
     pub fn new() -> Result<Self, String> {
         let parse = |text: &str| Variable::parse(text).ok_or_else(|| text.to_owned());
-        // One more than there may be, which tells that there are too many.
+        // One more than allowed, to notice that there are too many.
         let list = |name: &str, most: usize| {
             let indexes = 0..=most;
             indexes
@@ -117,15 +117,15 @@ impl RequestVariables {
         }
     }
 
-    /// The domain of whom the request is about, in lower case.
+    /// The domain of the user that the request is about, in lower case.
     pub fn domain(&self, message: Message, method: &str) -> String {
         let domain = self.text(message, self.address(method).domain);
         domain.to_ascii_lowercase()
     }
 
-    /// Whom the request is about: the address of record that is registered, else the caller's. `None`
-    /// where that is nobody's: a user with CR, LF or NUL, percent-escaped, or a domain that is not
-    /// UTF-8, which could be shown, and asked about, as another one only.
+    /// Whom the request is about: the address of record that is registered, else the caller's.
+    /// `None` if that can't be anybody's: a user with a percent-escaped CR, LF or NUL, or a domain
+    /// that is not UTF-8, which could only be shown, and asked about, as a different one.
     pub fn address_of_record(&self, message: Message, method: &str) -> Option<AddressOfRecord> {
         let Address { user, domain, .. } = self.address(method);
         let [user, domain] = [user, domain].map(|part| message.text(*part).unwrap_or_default());
@@ -133,24 +133,24 @@ impl RequestVariables {
         sip::is_one_line(aor.user()).then_some(aor)
     }
 
-    /// Whether somebody else could say that a request is about another one: of two To or From, OpenSIPS
-    /// takes the first, and after a wait the last.
+    /// Whether the request could also be read as being about another user: of two To or From
+    /// headers, OpenSIPS takes the first, and after a wait the last.
     pub fn is_about_several(&self, message: Message, method: &str) -> bool {
         is_nearly_register(method) || message.text(self.address(method).second).is_some()
     }
 
-    /// All headers, name and value, where there is but one way to read them, and the core has taken
-    /// it.
+    /// All headers, name and value, if there is only one way to read them, and the core has read
+    /// them that way.
     ///
     /// # Errors
-    /// [`HeadError`].
+    /// Fails with [`HeadError`] if they can be read in another way.
     pub fn headers(&self, message: Message) -> Result<Vec<Header>, HeadError> {
         if is_nearly_register(&self.method(message)) {
             return Err(HeadError::Method);
         }
         let headers = sip::head(&message.text(self.buffer).unwrap_or_default())?;
         let ours = headers.iter().map(|(name, _)| Some(name.as_slice()));
-        // The core has no header behind our last one.
+        // The core has no header after our last one.
         let ours = ours.chain(std::iter::once(None));
         for (at, (ours, variable)) in ours.zip(&self.names).enumerate() {
             if message.text(*variable).as_deref() != ours {
@@ -168,8 +168,8 @@ impl RequestVariables {
         }
     }
 
-    /// The whole username that the core's own parser takes out of the first Proxy-Authorization, or
-    /// without one the first Authorization. It logs an error where that header is none of scheme
+    /// The whole username that the core's own parser finds in the first Proxy-Authorization or,
+    /// without one, the first Authorization. It logs an error if that header is not of scheme
     /// Digest.
     pub fn core_username(&self, message: Message) -> Option<Vec<u8>> {
         message.text(self.core_username)
@@ -178,7 +178,7 @@ impl RequestVariables {
     /// The expiry in seconds that the request asks for.
     ///
     /// # Errors
-    /// [`HeadError::TooManyContacts`].
+    /// Fails with [`HeadError::TooManyContacts`] if there are too many Contact headers.
     pub fn requested_expires(&self, message: Message) -> Result<Option<u32>, HeadError> {
         let contacts = values(message, &self.contact);
         if contacts.len() > MAX_CONTACTS {
@@ -190,7 +190,7 @@ impl RequestVariables {
     }
 }
 
-/// What a header has, up to the first index that is not there.
+/// The values of a header, up to the first index that does not exist.
 fn values(message: Message, variables: &[Variable]) -> Vec<Vec<u8>> {
     let values = variables.iter().map(|variable| message.text(*variable));
     values.map_while(|value| value).collect()

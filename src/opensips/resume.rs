@@ -5,8 +5,6 @@
 //! descriptor readable; the process resumes what is on the list. See `src/shim/resume.c` for where
 //! the core allows that.
 
-use super::ffi;
-use super::fork::PerProcess;
 use core::ffi::c_void;
 use std::{
     collections::HashMap,
@@ -15,12 +13,15 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// What the core resumes a call by.
+use super::ffi;
+use super::fork::PerProcess;
+
+/// The handle by which the core resumes a call.
 #[derive(Clone, Copy, Debug)]
 pub struct Context(*mut c_void);
 
 impl Context {
-    /// That of the shim, `None` where the call has to wait on a descriptor.
+    /// The shim's handle; `None` if the call has to wait on a descriptor.
     pub fn from_raw(raw: *mut c_void) -> Option<Self> {
         (!raw.is_null()).then_some(Context(raw))
     }
@@ -34,7 +35,7 @@ struct Ready {
 }
 
 struct Queue {
-    /// `None` where the process has no reactor.
+    /// `None` if the process has no reactor.
     ready: Option<Arc<Ready>>,
     waiting: HashMap<u64, Context>,
     last: u64,
@@ -54,7 +55,7 @@ impl Drop for Suspended {
     }
 }
 
-/// Has one call resumed.
+/// Requests that one call be resumed.
 #[derive(Clone, Debug)]
 pub struct CallWaker {
     ready: Arc<Ready>,
@@ -62,8 +63,8 @@ pub struct CallWaker {
 }
 
 impl CallWaker {
-    /// Has the call resumed, unless its [`Suspended`] was dropped by then. May be called from any
-    /// thread.
+    /// Requests that the call be resumed, unless its [`Suspended`] has been dropped. May be called
+    /// from any thread.
     pub fn wake(&self) {
         let mut calls = self
             .ready
@@ -105,7 +106,7 @@ fn watched() -> Option<Arc<Ready>> {
     Some(Arc::new(Ready { fd, calls }))
 }
 
-/// Lets a call wait; `None` where the process has no reactor, so that it can't.
+/// Lets a call wait; `None` if it can't, because the process has no reactor.
 pub fn wait(context: Context) -> Option<(Suspended, CallWaker)> {
     with(|queue| {
         let ready = queue.ready.clone()?;
@@ -130,10 +131,10 @@ pub fn resume_ready() {
     for call in calls.unwrap_or_default() {
         let waiting = || with(|queue| queue.waiting.get(&call).copied());
         if let Some(context) = waiting() {
-            // The script goes on in there, and may let further calls wait.
-            // SAFETY: the core keeps it until the call is resumed, and it is waiting until then.
+            // The script continues in there, and may make further calls wait. SAFETY: the core
+            // keeps it until the call is resumed, and it is waiting until then.
             unsafe { ffi::aw_queue_resume(context.0) };
-            // A core that is out of memory comes back without having gone on: once more then.
+            // A core that is out of memory returns without having resumed it: try again then.
             if waiting().is_some()
                 && let Some(ready) = with(|queue| queue.ready.clone())
             {

@@ -1,5 +1,5 @@
 //! Pieces of memory that processes share by name: one writes a piece once, the others map it and
-//! only ever read.
+//! only read it.
 
 use std::{
     ffi::{CStr, CString},
@@ -8,7 +8,7 @@ use std::{
     ptr,
 };
 
-/// Beginning of all names. Names of shared memory live in /dev/shm on Linux.
+/// Prefix of all names. Names of shared memory live in /dev/shm on Linux.
 const PREFIX: &str = "auth_web.";
 
 /// A piece of memory that is mapped for reading.
@@ -40,7 +40,7 @@ impl Segment {
     /// Memory without a name, which processes that are forked later inherit.
     ///
     /// # Errors
-    /// The system's error.
+    /// Fails with the system's error.
     pub fn inherited(bytes: &[u8]) -> io::Result<Self> {
         // SAFETY: the name is a string literal.
         let fd = unsafe { libc::memfd_create(c"auth_web".as_ptr(), libc::MFD_CLOEXEC) };
@@ -52,7 +52,7 @@ impl Segment {
     /// Maps what [`publish`] made.
     ///
     /// # Errors
-    /// The system's error, also where nothing has that name.
+    /// Fails with the system's error, also if nothing has that name.
     pub fn open(owner: u64, number: u64) -> io::Result<Self> {
         let name = name(owner, number)?;
         // SAFETY: the name lives through the call.
@@ -92,7 +92,7 @@ impl Segment {
 /// not at all, provided that it learns the number afterwards.
 ///
 /// # Errors
-/// The system's error; nothing is left behind then.
+/// Fails with the system's error; nothing is left behind then.
 pub fn publish(owner: u64, number: u64, bytes: &[u8]) -> io::Result<()> {
     let name = name(owner, number)?;
     let flags = libc::O_CREAT | libc::O_EXCL | libc::O_RDWR | libc::O_CLOEXEC;
@@ -101,14 +101,14 @@ pub fn publish(owner: u64, number: u64, bytes: &[u8]) -> io::Result<()> {
     write(&fd, bytes).inspect_err(|_| unlink_name(&name))
 }
 
-/// Takes a name away. Who has the memory mapped keeps it.
+/// Removes a name. Processes that have the memory mapped keep it.
 pub fn unlink(owner: u64, number: u64) {
     if let Ok(name) = name(owner, number) {
         unlink_name(&name);
     }
 }
 
-/// Takes away what processes that are no more have left.
+/// Removes what processes that no longer exist have left behind.
 pub fn sweep() {
     for entry in std::fs::read_dir("/dev/shm")
         .into_iter()
@@ -154,7 +154,7 @@ fn check(code: libc::c_int) -> io::Result<()> {
     }
 }
 
-/// Reserves the room first: a full file system is an error here, and no signal to whoever reads.
+/// Reserves the space first: a full file system is an error here, and not a signal to the readers.
 fn write(fd: &OwnedFd, bytes: &[u8]) -> io::Result<()> {
     use std::io::Write;
     let len = libc::off_t::try_from(bytes.len()).map_err(io::Error::other)?;

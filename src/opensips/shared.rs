@@ -1,13 +1,15 @@
 //! Numbers that all processes of one OpenSIPS share: an anonymous shared mapping, made before the
 //! fork.
 
-use super::ffi::{AW_STATISTICS_COUNT, aw_statistic as Statistic};
-use once_cell::sync::OnceCell;
 use std::{
     ptr,
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
+
+use once_cell::sync::OnceCell;
+
+use super::ffi::{AW_STATISTICS_COUNT, aw_statistic as Statistic};
 
 /// How long [`exclusively`] waits for the lock. What is done under the lock takes microseconds.
 const LOCK_TIMEOUT: Duration = Duration::from_millis(20);
@@ -27,7 +29,7 @@ impl Number {
         self.0.fetch_add(n, Ordering::Relaxed);
     }
 
-    /// Sets it. What was set before it is seen by whoever reads this one.
+    /// Sets it. Whoever reads this value also sees what was set before it.
     pub fn set(&self, n: u64) {
         self.0.store(n, Ordering::Release);
     }
@@ -38,8 +40,7 @@ impl Number {
     }
 }
 
-/// The newest snapshot of all profiles (`cache_mode` "preload"). Whoever publishes one sets `number`
-/// last.
+/// The newest snapshot of all profiles (`cache_mode` "preload"). Its publisher sets `number` last.
 #[derive(Debug)]
 #[repr(C)]
 pub struct SnapshotNumbers {
@@ -49,9 +50,9 @@ pub struct SnapshotNumbers {
     pub owner: Number,
     /// The UNIX time, in seconds, at which reading it began.
     pub time: Number,
-    /// The generation of caches of then.
+    /// The generation of the caches at that time.
     pub generation: Number,
-    /// 1 while a newer one can't be had.
+    /// 1 while no newer one is available.
     pub failing: Number,
     /// 1 once OpenSIPS ends.
     pub ending: Number,
@@ -62,13 +63,13 @@ pub struct SnapshotNumbers {
 #[repr(C)]
 pub struct Page {
     statistics: [Number; AW_STATISTICS_COUNT as usize],
-    /// The generation of caches, which `jwt_reload` raises.
+    /// The generation of the caches, which `jwt_reload` increments.
     pub generation: Number,
-    /// The generation of credentials, which `credentials_reload` raises.
+    /// The generation of the credentials, which `credentials_reload` increments.
     pub credentials_generation: Number,
     /// The newest snapshot.
     pub snapshot: SnapshotNumbers,
-    /// The process that has the lock of [`exclusively`], 0 for none.
+    /// The process that holds the lock of [`exclusively`], 0 for none.
     lock: AtomicU64,
 }
 
@@ -99,13 +100,13 @@ impl Page {
 
 static PAGE: OnceCell<&'static Page> = OnceCell::new();
 
-/// Serves where nothing is shared: outside of OpenSIPS.
+/// Used if nothing is shared: outside OpenSIPS.
 static OWN: Page = Page::new();
 
 /// Makes the mapping. Must be called before the fork; later calls do nothing.
 ///
 /// # Errors
-/// The system's error where it gives no memory.
+/// Fails with the system's error if there is no memory.
 pub fn init() -> std::io::Result<()> {
     PAGE.get_or_try_init(map).map(drop)
 }
@@ -125,8 +126,8 @@ fn map() -> std::io::Result<&'static Page> {
     if page == libc::MAP_FAILED {
         return Err(std::io::Error::last_os_error());
     }
-    // SAFETY: large enough, aligned to a page of memory, never unmapped; zero is a value of all that is
-    // in it, which is nothing but atomics.
+    // SAFETY: large enough, aligned to a page of memory, never unmapped; it holds nothing but
+    // atomics, for which zero is a value.
     Ok(unsafe { &*page.cast() })
 }
 
@@ -136,7 +137,7 @@ pub fn page() -> &'static Page {
 }
 
 /// Runs `work` while no other process runs its own. It must be short, and never wait for a network.
-/// `None` where the lock was not free in time. The lock of a process that died is taken over.
+/// `None` if the lock was not free in time. The lock of a process that died is taken over.
 pub fn exclusively<T>(work: impl FnOnce() -> T) -> Option<T> {
     struct Locked(&'static AtomicU64);
     impl Drop for Locked {
@@ -160,20 +161,20 @@ pub fn exclusively<T>(work: impl FnOnce() -> T) -> Option<T> {
     Some(work())
 }
 
-/// Whether there is a process of that number that still runs. One that has ended counts for nothing
-/// even while nobody has asked for its status yet, which may be for ever: in a container the first
-/// process, which inherits it, often asks for none.
+/// Whether a process of that number is still running. One that has ended does not count, even if
+/// nobody has collected its status yet, which may never happen: in a container the first process,
+/// which inherits it, often collects none.
 pub fn is_alive(pid: u64) -> bool {
-    // SAFETY: signal 0 is never sent, it only asks whether it could be.
+    // SAFETY: signal 0 is never sent, only checked for whether it could be.
     let code = unsafe { libc::kill(libc::pid_t::try_from(pid).unwrap_or(0), 0) };
     let exists = code == 0 || std::io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH);
     exists && !has_ended(pid)
 }
 
-/// Whether a process has ended and nobody has asked for its status; false where /proc does not say.
+/// Whether a process has ended and nobody has collected its status; false if /proc does not say.
 fn has_ended(pid: u64) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // The name, in parentheses, may hold anything.
+    // The name, in parentheses, may contain anything.
     let state = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
     state.starts_with(['Z', 'X'])
 }
@@ -191,7 +192,7 @@ mod tests {
             .map(|_| {
                 std::thread::spawn(|| {
                     for _ in 0..500 {
-                        // Read and written apart: only the lock makes it one step.
+                        // Read and written separately: only the lock makes it one step.
                         exclusively(|| {
                             let value = COUNT.load(Ordering::Relaxed);
                             std::thread::yield_now();
@@ -205,7 +206,7 @@ mod tests {
         for thread in threads {
             thread.join().expect("no panic");
         }
-        // Whoever had to wait too long did not work at all, nobody worked at the same time.
+        // Threads that waited too long did not work at all; no two worked at the same time.
         let count = COUNT.load(Ordering::Relaxed);
         assert!(count > 0 && count == DONE.load(Ordering::Relaxed));
         assert_eq!(exclusively(|| 7), Some(7), "the lock is free again");
@@ -238,7 +239,7 @@ mod tests {
             .compare_exchange(0, pid, Ordering::Relaxed, Ordering::Relaxed)
             .is_err()
         {}
-        // Other tests want the lock as well, and may have it for longer than this one waits.
+        // Other tests use the lock as well, and may hold it for longer than this one waits.
         let end = Instant::now() + Duration::from_secs(60);
         while exclusively(|| ()).is_none() {
             assert!(Instant::now() < end, "nobody takes the lock over");

@@ -1,4 +1,4 @@
-//! The watch over the deadlines of a pool's jobs: one thread and a heap.
+//! Watches the deadlines of a pool's jobs, with one thread and a heap.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -10,7 +10,7 @@ use super::full::PoolFull;
 use super::lock::lock;
 use super::ticket::{Expire, Slot};
 
-/// Keeps the thread from spinning when the idle time is set to nothing.
+/// Keeps the thread from spinning if the idle time is zero.
 const MIN_WAIT: Duration = Duration::from_millis(1);
 
 /// One job in the heap; the one with the earliest deadline is the greatest.
@@ -72,8 +72,8 @@ impl Deadlines {
         }
     }
 
-    /// Sees to it that the thread runs, before a job is started that depends on it. Each success
-    /// must be followed by [`watch`](Self::watch) or [`unready`](Self::unready).
+    /// Ensures that the thread runs before a job is started that depends on it. Each success must
+    /// be followed by [`watch`](Self::watch) or [`unready`](Self::unready).
     pub(super) fn ready(self: &Arc<Self>) -> Result<(), PoolFull> {
         let mut state = lock(&self.state);
         if !state.running {
@@ -89,12 +89,12 @@ impl Deadlines {
         Ok(())
     }
 
-    /// The job that was announced by [`ready`](Self::ready) was not started.
+    /// The job announced by [`ready`](Self::ready) was not started.
     pub(super) fn unready(&self) {
         lock(&self.state).expected -= 1;
     }
 
-    /// Expires `slot` at `at` if it is pending then.
+    /// Expires `slot` at `at` if it is still pending.
     pub(super) fn watch<T: Send + 'static>(&self, at: Instant, slot: &Arc<Slot<T>>) {
         let slot: Arc<dyn Expire> = Arc::clone(slot) as Arc<dyn Expire>;
         let mut state = lock(&self.state);
@@ -105,13 +105,13 @@ impl Deadlines {
             slot: Arc::downgrade(&slot),
         });
         drop(state);
-        // With one time-out for all jobs, a new deadline is a later one: the thread sleeps on.
+        // With one timeout for all jobs, a new deadline is always later: the thread sleeps on.
         if sooner {
             self.changed.notify_one();
         }
     }
 
-    /// Is there a thread?
+    /// Whether the thread is running.
     #[cfg(test)]
     pub(super) fn is_running(&self) -> bool {
         lock(&self.state).running
@@ -143,7 +143,7 @@ impl Deadlines {
                 state.heap.pop();
             }
             if !due.is_empty() {
-                // Notifying is the caller's code: not under the lock.
+                // Notifying runs the caller's code: not while holding the lock.
                 drop(state);
                 for slot in due {
                     slot.expire();
@@ -154,8 +154,7 @@ impl Deadlines {
             let wait = match next {
                 Some(at) => {
                     idle_since = None;
-                    // Not longer than this, because that job may finish early and leave
-                    // nothing to watch.
+                    // No longer than this, as that job may finish early and leave nothing to watch.
                     at.saturating_duration_since(now)
                         .min(self.idle.max(MIN_WAIT))
                 }
@@ -165,7 +164,7 @@ impl Deadlines {
                         state.running = false;
                         return;
                     }
-                    // While a submit is under way, it will wake this thread.
+                    // A submit in progress will wake this thread.
                     self.idle.saturating_sub(unused).max(MIN_WAIT)
                 }
             };

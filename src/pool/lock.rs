@@ -1,8 +1,8 @@
-//! How this module locks.
+//! Locking in this module.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Locks, also after a panic elsewhere: nothing in a pool leaves its data half changed.
+/// Locks, even after a panic elsewhere: no code in a pool leaves its data half changed.
 pub(super) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,5 @@
-//! What a pool promises, seen from outside. Waits have generous ends that are reached only by a
-//! defect; nothing is measured against the clock's speed.
+//! The guarantees of a pool, seen from outside. Waits have generous limits that only a defect
+//! reaches; nothing depends on the machine's speed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -142,7 +142,7 @@ fn every_job_completes_exactly_once_when_it_races_its_deadline() {
         }
     }
     for (number, ticket) in tickets.into_iter().enumerate() {
-        // Half of them by the way of an event loop, half by waiting.
+        // Half of them the way an event loop does, half by waiting.
         let (of, result) = if number % 2 == 0 {
             ticket.wait()
         } else {

@@ -1,4 +1,4 @@
-//! The place where a job's result is left, once, and collected, once.
+//! Where a job's result is stored, once, and collected, once.
 
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -8,8 +8,8 @@ use super::lock::lock;
 
 /// How a caller that does not wait learns that its ticket is complete.
 ///
-/// `notify` is called once, on a thread of the pool, after the result can be taken. It must not
-/// block and must not call into OpenSIPS; writing to an eventfd is what it is for.
+/// `notify` is called once, on a thread of the pool, after the result becomes available. It must
+/// not block and must not call into OpenSIPS; it is meant to write to an eventfd.
 pub trait Notify: Send {
     /// The ticket is complete.
     fn notify(&self);
@@ -67,12 +67,12 @@ impl<T> Slot<T> {
         }
     }
 
-    /// The job's result; dropped when the deadline was faster.
+    /// Stores the job's result; it is dropped if the deadline came first.
     pub(super) fn complete(&self, value: T) {
         self.settle(|_| value);
     }
 
-    /// Completes without a result; nothing happens when there is one already.
+    /// Completes without a result; does nothing if there already is one.
     pub(super) fn lose(&self, why: Lost) {
         self.settle(|lost| lost(why));
     }
@@ -92,14 +92,14 @@ impl<T> Slot<T> {
             }
         };
         self.done.notify_all();
-        // Outside of the lock: whoever is notified comes back for the result.
+        // Outside the lock: the notified caller comes back for the result.
         notify.notify();
     }
 }
 
-/// What the watch over the deadlines needs to know of a job.
+/// What the deadline watch needs to know about a job.
 pub(super) trait Expire: Send + Sync {
-    /// Is there no result yet?
+    /// Whether there is no result yet.
     fn is_pending(&self) -> bool;
     /// The deadline has passed.
     fn expire(&self);
@@ -133,7 +133,7 @@ impl<T> Ticket<T> {
         Ticket { slot }
     }
 
-    /// The result if it is there, else the ticket again. Never blocks.
+    /// The result if available, otherwise the ticket again. Never blocks.
     pub fn try_take(self) -> Result<T, Ticket<T>> {
         let mut state = lock(&self.slot.state);
         match std::mem::replace(&mut *state, State::Taken) {
@@ -146,7 +146,7 @@ impl<T> Ticket<T> {
         }
     }
 
-    /// Blocks until there is a result, which is at the deadline at the latest.
+    /// Blocks until there is a result, at the latest at the deadline.
     pub fn wait(self) -> T {
         let mut state = lock(&self.slot.state);
         loop {
@@ -156,8 +156,8 @@ impl<T> Ticket<T> {
             }
             let left = self.slot.deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                // Not left to the thread that watches deadlines: it may get no time of the
-                // processor on a busy machine, and this thread has it.
+                // Not left to the deadline thread: it may get no processor time on a busy machine,
+                // and this thread has it.
                 drop(state);
                 self.slot.lose(Lost::TimedOut);
                 state = lock(&self.slot.state);

@@ -1,4 +1,8 @@
-//! What a process has read of the table of credentials, and what its age asks for.
+//! What a process has read from the table of credentials, and what its age calls for.
+
+use std::ffi::CStr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use crate::config::database::Database;
 use crate::credentials::Credentials;
@@ -8,45 +12,42 @@ use crate::pool::Ticket;
 use crate::store::cache::ASK_AGAIN;
 use crate::store::credentials::{MAX_ROWS, Rows};
 use crate::store::{Answer, StoreError};
-use std::ffi::CStr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 /// Name in log lines.
 const NAME: &CStr = c"credentials";
 
-/// A point in time and the generation of then: what was read after it is at least so new.
+/// A point in time and the generation at that time: what was read after it is at least that new.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Since {
     pub(super) time: Instant,
     pub(super) generation: u64,
 }
 
-/// Credentials at hand, and how reading the table again stands.
+/// Credentials at hand, and the state of reading the table again.
 #[derive(Debug, Default)]
 pub struct CredentialCache {
     loaded: Option<(Since, Arc<Credentials>)>,
-    /// Under way on a thread.
+    /// In progress on a thread.
     pub(super) pending: Option<(Since, Ticket<Answer<Rows>>)>,
-    /// Why the table could not be read the last time, and when that showed.
+    /// Why the table could not be read the last time, and when that became known.
     failed: Option<(Since, StoreError)>,
-    /// What threads that ask endpoints see of `loaded`.
+    /// The part of `loaded` that threads that ask endpoints see.
     pub(super) current: Arc<Mutex<Option<Arc<Credentials>>>>,
 }
 
-/// What to do for an answer.
+/// What to do to get an answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// What is at hand serves.
+    /// What is at hand is used.
     Serve,
-    /// What is at hand serves, and the table is read again in the background.
+    /// What is at hand is used, and the table is read again in the background.
     Refresh,
     /// The table is read first.
     Read,
 }
 
 impl CredentialCache {
-    /// What the age of what is at hand asks for.
+    /// What the age of the credentials at hand calls for.
     pub(super) fn step(&self, database: &Database, now: Since) -> Step {
         let cache = &database.cache;
         let Some((since, _)) = &self.loaded else {
@@ -64,7 +65,7 @@ impl CredentialCache {
         }
     }
 
-    /// Whether the table could not be read just now, so that it is left alone for a moment.
+    /// Whether reading the table has just failed, so that it is left alone for a moment.
     pub(super) fn has_just_failed(&self, now: Since) -> bool {
         self.failed.as_ref().is_some_and(|(since, _)| {
             since.generation == now.generation
@@ -79,7 +80,7 @@ impl CredentialCache {
             && has_failed.is_none_or(|(since, _)| since.generation != now.generation)
     }
 
-    /// Learns how reading went; whether it went well.
+    /// Notes the outcome of reading; whether it succeeded.
     pub(super) fn note(&mut self, module: &Module, since: Since, answer: Answer<Rows>) -> bool {
         let is_read = answer.is_ok();
         match answer {
@@ -89,7 +90,7 @@ impl CredentialCache {
                         Warning,
                         NAME,
                         "table {}: {} rows are left out: a user name is NULL or empty, or a \
-                         value but the password has a control character",
+                         value other than the password has a control character",
                         module.config.outbound.table.table,
                         rows.unusable
                     );
@@ -130,7 +131,7 @@ impl CredentialCache {
         *current = Some(credentials);
     }
 
-    /// What was read just now, however soon it is too old.
+    /// What was just read, however soon it is too old.
     pub(super) fn newest(&self) -> Result<Arc<Credentials>, StoreError> {
         match &self.loaded {
             Some((_, credentials)) => Ok(credentials.clone()),
@@ -138,7 +139,7 @@ impl CredentialCache {
         }
     }
 
-    /// What is at hand where the table can't be read, as long as it may serve.
+    /// What is at hand if the table can't be read, as long as it may be used.
     pub(super) fn old(
         &self,
         database: &Database,
@@ -159,10 +160,11 @@ impl CredentialCache {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::config::Raw;
     use crate::config::raw::RawValue;
-    use std::time::Duration;
 
     fn database(ttl: i32, grace: i32) -> Database {
         let mut raw = Raw::default();

@@ -1,10 +1,15 @@
-//! The credentials that a process has at hand: those of the parameter, and over them those of the
-//! table, which is read as a whole and again every `cache_ttl`.
+//! The credentials that a process has at hand: those of the parameter, and on top of them those of
+//! the table, which is read as a whole, and again every `cache_ttl`.
 //!
-//! With the native driver that happens on a thread: what was read before serves meanwhile, and is
-//! replaced when somebody asks after the thread is done. Only where nothing that may serve is at
-//! hand, and after `credentials_reload`, a request waits for the thread, `db_timeout` at the most;
-//! not again once that has failed, until the table could be read in the background.
+//! With the native driver, that happens on a thread: what was read before is used meanwhile, and is
+//! replaced at the first request after the thread is done. Only if nothing usable is at hand, and
+//! after `credentials_reload`, does a request wait for the thread, `db_timeout` at most; once that
+//! has failed, no request waits again until the table has been read in the background.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
+
+use zeroize::Zeroizing;
 
 use super::credential_cache::{Since, Step};
 use super::{Asked, Process};
@@ -13,15 +18,12 @@ use crate::http::{Basic, BasicFor};
 use crate::opensips::shared;
 use crate::pool::NoNotify;
 use crate::store::StoreError;
-use std::sync::{Arc, PoisonError};
-use std::time::Instant;
-use zeroize::Zeroizing;
 
 impl Process {
     /// The credentials that count now.
     ///
     /// # Errors
-    /// Where the table could not be read, and what was read before is too old.
+    /// Fails if the table could not be read, and what was read before is too old.
     pub fn credentials(&mut self) -> Result<Arc<Credentials>, StoreError> {
         let Some(database) = self.module.credentials_database() else {
             return Ok(self.module.credentials.clone());
@@ -44,8 +46,8 @@ impl Process {
         self.credential_cache.old(database, now)
     }
 
-    /// Reads the table where that is done on a thread: called when a process begins, so that its
-    /// first request need not wait.
+    /// Starts reading the table if that is done on a thread: called when a process starts, so that
+    /// its first request need not wait.
     pub fn begin_reading_credentials(&mut self) {
         let has_threads = self.database.as_ref().is_some_and(|d| d.has_threads());
         if has_threads && self.module.credentials_database().is_some() {
@@ -56,10 +58,10 @@ impl Process {
         }
     }
 
-    /// Reads the table, or starts to on a thread, unless that is under way; whether it is read.
+    /// Reads the table, or starts to on a thread, unless that is in progress; whether it is read.
     fn read_credentials(&mut self, now: Since) -> bool {
         let pending = self.credential_cache.pending.take();
-        // What began before credentials_reload may have missed what it is about.
+        // A read that began before credentials_reload may have missed the change.
         let pending = pending.filter(|(since, _)| since.generation == now.generation);
         if pending.is_some() {
             self.credential_cache.pending = pending;
@@ -79,8 +81,8 @@ impl Process {
         self.credential_cache.note(self.module, now, answer)
     }
 
-    /// Takes what a thread has read, where it is done, or else with `wait`; whether there was
-    /// something. What began in another generation does not count.
+    /// Takes what a thread has read if it is done, or waits for it with `wait`; whether there was
+    /// something. A read that began in another generation does not count.
     fn collect_credentials(&mut self, now: Since, wait: bool) -> bool {
         let Some((since, ticket)) = self.credential_cache.pending.take() else {
             return false;
@@ -103,11 +105,11 @@ impl Process {
     }
 
     /// Credentials for endpoints that challenge, as a thread may ask for them at any time: those
-    /// that [`credentials`](Self::credentials) gave last.
+    /// that [`credentials`](Self::credentials) returned last.
     ///
-    /// Only an entry that names the endpoint's host counts. Scheme Basic shows the password to
-    /// whoever asks, and endpoints may be those of customers: an entry for any server is for the
-    /// challenges of SIP, which don't.
+    /// Only an entry that names the endpoint's host counts. Scheme Basic reveals the password to
+    /// whoever asks, and endpoints may belong to customers: an entry for any server is for the
+    /// challenges of SIP, which do not reveal it.
     pub(super) fn basic_for(&self) -> BasicFor {
         let current = self.credential_cache.current.clone();
         let parameters = self.module.credentials.clone();

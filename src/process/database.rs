@@ -1,8 +1,8 @@
-//! The database, as one process asks it.
+//! The database, as queried by one process.
 //!
-//! Which driver serves is decided here and nowhere else. The native one is asked on threads, and
-//! there is an answer `db_timeout` later at the latest. The core's is asked in the process's own
-//! thread, on one connection, and takes as long as it takes.
+//! Which driver is used is decided here and nowhere else. The native one is queried on threads, and
+//! there is an answer within `db_timeout`. The core's is queried in the process's own thread, on
+//! one connection, and takes as long as it takes.
 //!
 //! While the database hangs, nobody waits for it: see [`availability`].
 
@@ -10,13 +10,14 @@ mod availability;
 mod core;
 mod native;
 
+use std::sync::Arc;
+
 use self::core::Core;
 use crate::config::database as config;
 use crate::opensips::db;
 use crate::pool::Pool;
 use crate::store::{Answer, Source};
 use native::Native;
-use std::sync::Arc;
 
 pub use native::Asked;
 
@@ -29,7 +30,7 @@ enum Driver {
 }
 
 impl Database {
-    /// Binds the driver, at start. `None` where no loaded module serves the URL.
+    /// Binds the driver, at start. `None` if no loaded module serves the URL.
     pub fn bind(config: &config::Database) -> Option<Self> {
         let bound = match config.driver {
             config::Driver::Native(_) => None,
@@ -38,8 +39,7 @@ impl Database {
         Some(Database::new(config, bound))
     }
 
-    /// With the driver of the core that was bound at start, where that serves. Connects to nothing
-    /// yet.
+    /// With the core's driver that was bound at start, if that is used. Does not connect yet.
     pub fn new(config: &config::Database, bound: Option<db::Driver>) -> Self {
         Database(match &config.driver {
             config::Driver::Native(native) => Driver::Native(Native::new(native, config.timeout)),
@@ -47,7 +47,7 @@ impl Database {
         })
     }
 
-    /// The driver of the core, where that serves.
+    /// The core's driver, if that is used.
     pub fn core_driver(&self) -> Option<db::Driver> {
         match &self.0 {
             Driver::Native(_) => None,
@@ -55,12 +55,12 @@ impl Database {
         }
     }
 
-    /// Whether it is asked on threads.
+    /// Whether it is queried on threads.
     pub fn has_threads(&self) -> bool {
         matches!(self.0, Driver::Native(_))
     }
 
-    /// Name of the table that holds the versions of tables.
+    /// Name of the table that holds the table versions.
     pub fn version_table(&self) -> String {
         match self.0 {
             Driver::Native(_) => "version".to_owned(),
@@ -68,7 +68,7 @@ impl Database {
         }
     }
 
-    /// Asks, on a thread of `threads` where the driver can be asked there, else now.
+    /// Runs a query, on a thread of `threads` if the driver can be used there, else now.
     pub fn ask<T: Send + 'static>(
         &mut self,
         threads: &Arc<Pool>,
@@ -80,10 +80,10 @@ impl Database {
         }
     }
 
-    /// Asks in the calling thread, which waits: for a process that has nothing else to do.
+    /// Runs a query in the calling thread, which waits: for a process that has nothing else to do.
     ///
     /// # Errors
-    /// What the driver or the work says.
+    /// Fails with the error of the driver or of the work.
     pub fn read<T>(&mut self, work: impl FnOnce(&mut dyn Source) -> Answer<T>) -> Answer<T> {
         match &mut self.0 {
             Driver::Native(native) => native.read(work),
@@ -91,7 +91,7 @@ impl Database {
         }
     }
 
-    /// Closes what is open: no connection may be inherited by a fork.
+    /// Closes what is open: no connection may be inherited through a fork.
     pub fn disconnect(&mut self) {
         match &mut self.0 {
             Driver::Native(native) => native.disconnect(),

@@ -1,9 +1,18 @@
-//! The process that reads all profiles and secrets again and again (`cache_mode` "preload"), so
-//! that the SIP workers never have to ask the database.
+//! The process that reads all profiles and secrets repeatedly (`cache_mode` "preload"), so that the
+//! SIP workers never have to ask the database.
 //!
-//! It writes each snapshot into shared memory under a name of its own, then tells its number. A
+//! It writes each snapshot into shared memory under its own name, then announces its number. A
 //! worker maps it when it next needs a profile. The first snapshot is made before the fork, so that
-//! OpenSIPS does not start on a database that does not answer.
+//! OpenSIPS does not start with a database that does not answer.
+
+use std::{
+    ffi::CStr,
+    io,
+    thread::sleep,
+    time::{Duration, Instant, SystemTime},
+};
+
+use thiserror::Error;
 
 use super::Database;
 use crate::clock;
@@ -14,20 +23,13 @@ use crate::opensips::segment::{self, Segment};
 use crate::opensips::shared;
 use crate::store::profiles::ProfileTables;
 use crate::store::{Source, StoreError, snapshot};
-use std::{
-    ffi::CStr,
-    io,
-    thread::sleep,
-    time::{Duration, Instant, SystemTime},
-};
-use thiserror::Error;
 
 const FUNCTION: &CStr = c"loader";
 
-/// How often the process looks whether there is something to do: `jwt_reload` counts that fast.
+/// How often the process checks for something to do: `jwt_reload` takes effect that fast.
 const TICK: Duration = Duration::from_millis(100);
 
-/// How long it waits after a failure, or as long as `cache_ttl` where that is shorter.
+/// How long it waits after a failure, unless `cache_ttl` is shorter.
 const RETRY: Duration = Duration::from_secs(5);
 
 /// Why there is no new snapshot.
@@ -49,7 +51,7 @@ pub enum LoadError {
 /// Reads the first snapshot, before the fork.
 ///
 /// # Errors
-/// See [`LoadError`].
+/// Fails with [`LoadError`] if there is none.
 pub fn first(database: &config::Database, source: &mut dyn Source) -> Result<Segment, LoadError> {
     let began = clock::now();
     let bytes = snapshot::fetch(&database.tables, source)?;
@@ -126,7 +128,7 @@ fn load(
     Ok(bytes.len())
 }
 
-/// Tells the workers of a snapshot. Its number comes last: who sees it sees the rest.
+/// Announces a snapshot to the workers. Its number comes last: whoever sees it sees the rest.
 fn tell(owner: u64, number: u64, began: u64, generation: u64) {
     shared::page().snapshot.owner.set(owner);
     shared::page().snapshot.time.set(began);
@@ -134,8 +136,8 @@ fn tell(owner: u64, number: u64, began: u64, generation: u64) {
     shared::page().snapshot.number.set(number);
 }
 
-/// Takes the newest snapshot's name away, at the end of OpenSIPS; and those of its neighbours: the
-/// loader may have been ended where it had published the next, or not yet unlinked the last.
+/// Removes the newest snapshot's name when OpenSIPS ends, and those of its neighbours: the loader
+/// may have been ended after it published the next, or before it unlinked the last.
 pub fn end() {
     shared::page().snapshot.ending.set(1);
     let (owner, number) = (

@@ -1,5 +1,7 @@
 //! Profiles that a process has at hand: those that it fetched, or the snapshot of all of them.
 
+use std::{sync::Arc, time::Instant};
+
 use super::loader;
 use crate::config::database::Database;
 use crate::module::Module;
@@ -7,10 +9,9 @@ use crate::opensips::segment::Segment;
 use crate::opensips::shared;
 use crate::store::cache::{Lookup, ProfileCache, Ready};
 use crate::store::snapshot::Snapshot;
-use std::{sync::Arc, time::Instant};
 
-/// What a profile out of a snapshot is kept under. Set apart from the generations of what was
-/// fetched: both count from 0, and a reload must not let one be taken for the other.
+/// The generation that a profile from a snapshot is kept under. Distinct from the generations of
+/// what was fetched: both count from 0, and after a reload one must not be mistaken for the other.
 fn generation_of(snapshot: u64) -> u64 {
     snapshot | 1 << 63
 }
@@ -18,7 +19,7 @@ fn generation_of(snapshot: u64) -> u64 {
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Profiles {
-    /// Those that were fetched, or taken out of the snapshot.
+    /// Those that were fetched, or taken from the snapshot.
     pub cache: ProfileCache,
     /// The newest snapshot that this process has mapped, and its number.
     snapshot: Option<(u64, Segment)>,
@@ -33,7 +34,7 @@ impl Profiles {
         }
     }
 
-    /// The profile of a tag, where it is at hand and counts.
+    /// The profile of a tag, if it is at hand and counts.
     pub fn fresh(&mut self, module: &Module, tag: &str) -> Option<Arc<Ready>> {
         if let Some(preloaded) = self.preloaded(module, tag) {
             return preloaded;
@@ -47,8 +48,8 @@ impl Profiles {
         }
     }
 
-    /// The profile of a tag out of the snapshot of all profiles. `None` where there is no snapshot
-    /// that counts, so that the database has to be asked.
+    /// The profile of a tag from the snapshot of all profiles. `None` if there is no snapshot that
+    /// counts, so that the database has to be asked.
     pub fn preloaded(&mut self, module: &Module, tag: &str) -> Option<Option<Arc<Ready>>> {
         let database = module
             .config

@@ -1,15 +1,16 @@
-//! What was warned of already, so that a warning is one line and not one for every request.
+//! What has already been warned about, so that a warning is one line and not one for every request.
 
-use lru::LruCache;
 use std::{
     hash::{BuildHasher, Hash, RandomState},
     num::NonZeroUsize,
 };
 
-/// Subjects that are remembered at the most; the least recently used is warned of again.
+use lru::LruCache;
+
+/// Most subjects that are remembered; beyond that, the least recently used is warned about again.
 const SIZE: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
-/// See the [module](self). Remembers hashes, no secrets.
+/// See the [module](self). Remembers hashes, not secrets.
 #[derive(Debug)]
 pub struct WarnedOnce {
     subjects: LruCache<u64, ()>,
@@ -18,7 +19,7 @@ pub struct WarnedOnce {
 
 impl Default for WarnedOnce {
     fn default() -> Self {
-        // Grows as it fills: most sites have nothing to warn of.
+        // Grows as it fills: most sites have nothing to warn about.
         let mut subjects = LruCache::unbounded();
         subjects.resize(SIZE);
         WarnedOnce {
@@ -29,7 +30,7 @@ impl Default for WarnedOnce {
 }
 
 impl WarnedOnce {
-    /// Whether this is the first time that there is something to warn of about this subject.
+    /// Whether this is the first warning about this subject.
     pub fn is_new(&mut self, subject: impl Hash) -> bool {
         self.subjects
             .put(self.hasher.hash_one(subject), ())

@@ -1,5 +1,5 @@
 /*
- * CacheDB engines: counters only, since get hands out memory of the core's allocator.
+ * CacheDB engines: counters only, since get returns memory from the core's allocator.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -60,7 +60,7 @@ int aw_cachedb_counter(aw_cachedb *cdb, void *con, aw_str key, int *value)
 
 	*value = 0;
 	code = cdb->functions.get_counter(con, &k, value);
-	if (code == -2) /* not there */
+	if (code == -2) /* not found */
 		return 0;
 	return code < 0 ? -1 : 1;
 }

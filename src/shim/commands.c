@@ -1,11 +1,11 @@
 /*
- * The exported script functions: they hand their arguments over to Rust.
+ * The exported script functions: they pass their arguments to Rust.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "shim.h"
 
-/* An output may be any pseudo-variable that can be written. */
+/* An output may be any writable pseudo-variable. */
 static int check_output(void **param)
 {
 	static const char text[] = "an output parameter must be a variable that can be written, "

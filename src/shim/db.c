@@ -1,5 +1,5 @@
 /*
- * SQL databases over the core's DB API, with query alone, so that every driver serves.
+ * SQL databases through the core's DB API, using only query, so that every driver will do.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

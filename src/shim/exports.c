@@ -1,5 +1,5 @@
 /*
- * The module's exports, and the constructor that fits them to the hosting core.
+ * The module's exports, and the constructor that adapts them to the hosting core.
  *
  * OpenSIPS compares a module's version, compile flags and SCM stamp with its own, as strings. They
  * are taken here from the core itself: its built-in UDP transport is a module too, and carries them.
@@ -25,7 +25,7 @@ static int core_release;
 static const char *module_name = "auth_web";
 
 static const struct osips_dep_export dependencies = {
-	/* Not needed, but where there: initialised before us and destroyed after us. */
+	/* Not needed, but if loaded: initialised before us and destroyed after us. */
 	{
 		{ OSIPS_MOD_TYPE_SQLDB, NULL, OSIPS_DEP_SILENT },
 		{ OSIPS_MOD_TYPE_CACHEDB, NULL, OSIPS_DEP_SILENT },
@@ -65,7 +65,7 @@ int aw_layout_40(void)
 	return core_release >= 400;
 }
 
-/* "opensips 3.6.8 (x86_64/linux)": major * 100 + minor, 0 where that can't be read out of it. */
+/* "opensips 3.6.8 (x86_64/linux)": major * 100 + minor, 0 if that can't be read from it. */
 static int release_of(const char *version)
 {
 	int major, minor;

@@ -1,7 +1,7 @@
 /*
- * What the module exports: one row for each script function, parameter, statistic and command of the
- * management interface. The tables of the shim, the enums of the interface and, by bindgen, those of
- * the Rust code are made of these rows.
+ * What the module exports: one row for each script function, parameter, statistic and command of
+ * the management interface. The tables of the shim, the enums of the interface and, through
+ * bindgen, those of the Rust code are made from these rows.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -9,11 +9,11 @@
 #define AUTH_WEB_EXPORTS_H
 
 /*
- * FUNCTION(name, arguments), or ASYNC_FUNCTION where there is an asynchronous form as well. What they
+ * FUNCTION(name, arguments), or ASYNC_FUNCTION if there is an asynchronous form as well. What they
  * do is in calls::call (src/calls.rs). An argument is
  *   IN, IN_OPTIONAL       a string
  *   NUMBER_OPTIONAL       an integer
- *   OUT, OUT_OPTIONAL     a variable that can be written
+ *   OUT, OUT_OPTIONAL     a writable variable
  */
 #define AW_FUNCTIONS \
 	ASYNC_FUNCTION(jwt_authorize, IN, OUT, OUT, OUT_OPTIONAL) \
@@ -45,14 +45,14 @@
 	PARAMETER(end_ts) \
 	PARAMETER(tag_claim) \
 	PARAMETER(load_credentials) \
-	/* of ours: the database */ \
+	/* our own: the database */ \
 	PARAMETER(db_driver) \
 	PARAMETER(db_timeout) \
 	PARAMETER(cache_mode) \
 	PARAMETER(cache_ttl) \
 	PARAMETER(cache_size) \
 	PARAMETER(cache_grace) \
-	/* of ours: tokens */ \
+	/* our own: tokens */ \
 	PARAMETER(algorithms) \
 	PARAMETER(leeway) \
 	PARAMETER(issuer) \
@@ -72,7 +72,7 @@
 	PARAMETER(jwks_min_ttl) \
 	PARAMETER(jwks_max_ttl) \
 	PARAMETER(jwks_min_refresh) \
-	/* of ours: webhooks */ \
+	/* our own: webhooks */ \
 	PARAMETER(http_url) \
 	PARAMETER(http_method) \
 	PARAMETER(http_username) \
@@ -104,7 +104,7 @@
 	PARAMETER(endpoint_username_column) \
 	PARAMETER(endpoint_password_column) \
 	PARAMETER(endpoint_secret_column) \
-	/* of ours: credentials for the way out */ \
+	/* our own: outbound credentials */ \
 	PARAMETER(credential) \
 	PARAMETER(credentials_table) \
 	PARAMETER(credential_server_column) \
@@ -115,25 +115,25 @@
 
 /* STATISTIC(name). */
 #define AW_STATISTICS \
-	/* tokens that got in, and that did not */ \
+	/* tokens that were admitted, and that were not */ \
 	STATISTIC(jwt_accepted) \
 	STATISTIC(jwt_rejected) \
-	/* questions to the store of profiles, and those that it did not answer */ \
+	/* queries to the store of profiles, and those that it did not answer */ \
 	STATISTIC(jwt_store_queries) \
 	STATISTIC(jwt_store_failures) \
-	/* tokens that were judged by a profile that was old, because the store failed (cache_grace) */ \
+	/* tokens that were judged by an old profile, because the store failed (cache_grace) */ \
 	STATISTIC(jwt_served_stale) \
 	/* keys of a URL that could not be fetched when a token needed them */ \
 	STATISTIC(jwks_failures) \
-	/* requests that an endpoint admitted; denied, or whose realm has none, or that are somebody else's */ \
+	/* requests that an endpoint admitted; that it denied, whose realm has none, or that are another's */ \
 	STATISTIC(http_admitted) \
 	STATISTIC(http_denied) \
 	/* requests of sources that are banned */ \
 	STATISTIC(http_banned) \
-	/* requests whose nonce is none of ours, stale or replayed */ \
+	/* requests whose nonce is not ours, stale or replayed */ \
 	STATISTIC(http_bad_nonces) \
-	/* requests that no endpoint answered as it should; of these, the ones that were not asked because
-	 * too many were under way */ \
+	/* requests that no endpoint answered as it should; of these, those that were not sent because
+	 * too many were in progress */ \
 	STATISTIC(http_failures) \
 	STATISTIC(http_overloads)
 
@@ -142,7 +142,7 @@
 	COMMAND(jwt_reload, "forgets the profiles and tokens that are cached, in all processes") \
 	COMMAND(credentials_reload, "reads the table of credentials again, in all processes")
 
-/* What an argument is. */
+/* The kind of an argument. */
 enum aw_argument {
 	AW_ARGUMENT_NONE,
 	AW_ARGUMENT_TEXT,
@@ -150,7 +150,7 @@ enum aw_argument {
 	AW_ARGUMENT_OUTPUT,
 };
 
-/* As many as the core hands over. */
+/* As many as the core passes. */
 enum { AW_MAX_ARGUMENTS = 8 };
 
 #define FUNCTION(name, ...) AW_FUNCTION_##name,

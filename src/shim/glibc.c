@@ -1,10 +1,10 @@
 /*
- * Functions that a newer glibc exports and an older one does not: without them the module would
- * load on no older system than the one it was linked on. See link_for_older_glibc in build.rs.
+ * Functions that a newer glibc exports and an older one does not: without them the module would not
+ * load on any system older than the one it was linked on. See link_for_older_glibc in build.rs.
  *
- * Up to 2.32 stat and its like were inline functions of the C headers, so nothing that is linked on
- * 2.33 finds them there. They go to the kernel, whose struct stat is that of the C library on
- * these processors.
+ * Up to 2.32, stat and similar functions were inline functions in the C headers, so nothing that is
+ * linked on 2.33 finds them there. Those here call the kernel, whose struct stat is that of the C
+ * library on these processors.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -15,7 +15,7 @@
 
 #if defined(__GLIBC__) && (defined(__x86_64__) || defined(__aarch64__))
 
-/* Under names of our own, so that no header's declaration is in the way. */
+/* Under names of our own, so that no header's declaration gets in the way. */
 int aw_stat(const char *path, void *buffer) __asm__("stat");
 int aw_stat64(const char *path, void *buffer) __asm__("stat64");
 int aw_lstat64(const char *path, void *buffer) __asm__("lstat64");

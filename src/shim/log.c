@@ -46,8 +46,8 @@ void aw_log(int level, const char *function, aw_str msg)
 
 	if (!aw_log_enabled(level))
 		return;
-	/* The formats of the core's own log macros, which have the module's name in them. The core
-	 * hands all of the arguments to the first two, and skips the first four for the third. */
+	/* The formats of the core's own log macros, which contain the module's name. The core
+	 * passes all of the arguments to the first two, and skips the first four for the third. */
 	snprintf(to_stderr, sizeof to_stderr, "%%s [%%d] %%s%s:%s:%%s: %%.*s\n", level_name(level),
 		aw_module_name());
 	snprintf(to_syslog, sizeof to_syslog, "%%s%s:%s:%%s: %%.*s\n", level_name(level),

@@ -32,7 +32,7 @@ int aw_pv_get(aw_msg *msg, aw_spec *spec, aw_value *out)
 		return -1;
 	if (value.flags & OSIPS_PV_VAL_NULL)
 		return 0;
-	/* pvv_is_int(): an integer that may have its text beside it */
+	/* pvv_is_int(): an integer, which may come with its text */
 	if (value.flags & OSIPS_PV_TYPE_INT
 			|| (value.flags & OSIPS_PV_VAL_INT && !(value.flags & OSIPS_PV_VAL_STR))) {
 		out->kind = AW_INT;
@@ -49,7 +49,7 @@ static osips_str text_of(const aw_value *value)
 {
 	osips_str text = osips_of(value->text);
 
-	/* The core takes a NULL pointer for "no value", and no text is an empty text here. */
+	/* The core takes a NULL pointer as "no value"; here, no text is an empty text. */
 	if (!text.s)
 		text.s = (char *)"";
 	return text;

@@ -1,10 +1,10 @@
 /*
  * How asynchronous calls wait and are resumed.
  *
- * The usual way is a descriptor for each call, which the core's reactor watches. It is also the dear
- * one: at every start and end of a watch the reactor looks through its whole table. So where the
- * core allows it, calls wait without one (ASYNC_NO_FD), and a single descriptor for the process,
- * watched for good, tells that some of them are ready.
+ * The usual way is a descriptor for each call, which the core's reactor watches. It is also the
+ * expensive one: at every start and end of a watch the reactor scans its whole table. So where the
+ * core allows it, calls wait without one (ASYNC_NO_FD), and a single, permanently watched
+ * descriptor of the process tells that some of them are ready.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -17,8 +17,8 @@
 /* The first release in which the time-out that the script gives to async() can be read. */
 #define RELEASE_OF_TIMEOUT 305
 
-/* Another wait may follow the first. On another descriptor the core takes it from the return
- * value, and leaves the old one to us. */
+/* Another wait may follow the first. If it is on another descriptor, the core takes that from the
+ * return value, and leaves closing the old one to us. */
 static int go_on(int fd, struct sip_msg *msg, void *param, int timed_out)
 {
 	aw_async again = { -1, 0, NULL, NULL };
@@ -45,7 +45,7 @@ static int time_out(int fd, struct sip_msg *msg, void *param)
 	return go_on(fd, msg, param, 1);
 }
 
-/* The core calls it with -1; but with any number where it could not let the call wait. */
+/* The core calls it with -1, or with any number if it could not let the call wait. */
 static int resume_queued(int fd, struct sip_msg *msg, void *param)
 {
 	(void)fd;
@@ -58,7 +58,7 @@ static unsigned int script_timeout(const void *ctx)
 		: ((const struct osips_async_ctx_35 *)ctx)->timeout_s;
 }
 
-/* Whether code belongs to the library that async() calls, and that library is one of its own:
+/* Whether the caller is in the library that async() calls, and that library is not the core:
  * launch() calls us from the core, and can't be resumed by async_script_resume_f. */
 static int is_async_of_script(const void *caller)
 {
@@ -83,11 +83,11 @@ static int may_queue(const void *ctx, const void *caller)
 		&& &async_script_start_f && async_script_start_f
 		&& &async_script_resume_f && async_script_resume_f
 		&& &register_async_fd
-		/* Elsewhere tm wants to wait, and has no transaction to do it in. */
+		/* Elsewhere tm tries to wait, and has no transaction to do it in. */
 		&& &route_type && route_type == OSIPS_REQUEST_ROUTE
-		/* A process that is to end first waits until its reactor is empty. */
+		/* A process that is about to end first waits until its reactor is empty. */
 		&& &auto_scaling_enabled && !auto_scaling_enabled
-		/* The reactor watches over the script's time-out, by the descriptor. */
+		/* The reactor enforces the script's time-out, through the descriptor. */
 		&& !script_timeout(ctx)
 		&& is_async_of_script(caller);
 }
@@ -129,7 +129,7 @@ static int on_ready(int fd, void *param)
 {
 	(void)fd, (void)param;
 	aw_rs_ready();
-	/* Last, for the calls that were resumed have left theirs in it. */
+	/* Last, because the calls that were resumed have left theirs in it. */
 	async_status = OSIPS_ASYNC_CONTINUE;
 	return 0;
 }

@@ -30,7 +30,7 @@ static inline osips_str osips_of(aw_str text)
 /* The name under which the module was loaded: "auth_web" or "auth_jwt". */
 const char *aw_module_name(void);
 
-/* Tables, each in the file of its concept. */
+/* Tables, each in the file of its subject. */
 extern const struct osips_cmd_export aw_commands[];
 extern const struct osips_acmd_export aw_async_commands[];
 extern const struct osips_param_export aw_parameters[];
@@ -40,10 +40,10 @@ extern const struct osips_mi_export_40 aw_mi_commands_40[];
 
 /* What an asynchronous function starts from (resume.c); caller is its return address. */
 aw_async aw_async_of(void *ctx, const void *caller);
-/* Hands a started call over to the core, or says that it is done already. */
+/* Passes a started call to the core, or reports that it is already done. */
 int aw_async_begun(void *ctx, const aw_async *async, int code);
 
-/* Non-zero where the core's async_ctx and mi_export_t have the layout of 4.0. */
+/* Non-zero if the core's async_ctx and mi_export_t have the layout of 4.0. */
 int aw_layout_40(void);
 
 #endif

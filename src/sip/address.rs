@@ -1,20 +1,21 @@
 //! Addresses of record.
 
-use percent_encoding::percent_decode;
 use std::fmt;
+
+use percent_encoding::percent_decode;
 
 /// Whom a request is about: a user of a domain (RFC 3261 section 10.2).
 ///
-/// The user is kept as it is after unescaping, and compared byte by byte: RFC 3261 section 19.1.4
-/// takes an escaped character for the one that it stands for, and tells upper from lower case. The
-/// domain is in lower case.
+/// The user is stored unescaped, and compared byte by byte: by RFC 3261 section 19.1.4 an escaped
+/// character is equivalent to the one that it stands for, and case matters. The domain is in lower
+/// case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddressOfRecord {
     user: Vec<u8>,
     domain: String,
 }
 
-/// `user@domain`, for logs: whatever could disturb one is escaped.
+/// `user@domain`, for logs, with problematic characters escaped.
 impl fmt::Display for AddressOfRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let domain = self.domain.escape_debug();
@@ -23,7 +24,7 @@ impl fmt::Display for AddressOfRecord {
 }
 
 impl AddressOfRecord {
-    /// From the parts of a SIP URI. `user` is as it came, with its escapes.
+    /// From the parts of a SIP URI. `user` is as received, with its escapes.
     pub fn new(user: &[u8], domain: &str) -> Self {
         AddressOfRecord {
             user: percent_decode(user).collect(),
@@ -31,7 +32,7 @@ impl AddressOfRecord {
         }
     }
 
-    /// From `user@domain`, with or without `sip:` or `sips:` before it. `None` where a part is
+    /// Parses `user@domain`, with or without a `sip:` or `sips:` prefix. `None` if a part is
     /// missing.
     pub fn parse(text: &str) -> Option<Self> {
         let scheme = ["sip:", "sips:"].into_iter().find(|scheme| {
@@ -44,7 +45,7 @@ impl AddressOfRecord {
         parts.then(|| AddressOfRecord::new(user.as_bytes(), domain))
     }
 
-    /// The user without escapes.
+    /// The user, unescaped.
     pub fn user(&self) -> &[u8] {
         &self.user
     }
@@ -61,7 +62,7 @@ impl AddressOfRecord {
 
     /// Whether `name` is the user, or the whole address, of this domain.
     ///
-    /// A name is no URI: a percent sign in it is one.
+    /// A name is not a URI: a percent sign in it stands for itself.
     pub fn is_named(&self, name: &[u8]) -> bool {
         !self.user.is_empty() && (name == self.user || self.is_whole(name))
     }
@@ -75,8 +76,8 @@ impl AddressOfRecord {
         })
     }
 
-    /// Whether this is an address of one of `domains`, and `name` is the whole of it; or, without a
-    /// domain, its user.
+    /// Whether this is an address of one of `domains`, and `name` is the whole address or, without
+    /// a domain, its user.
     pub fn is_of(&self, name: &[u8], domains: &[String]) -> bool {
         let domain = &self.domain;
         let ours = domains
@@ -123,7 +124,7 @@ mod tests {
         ] {
             assert!(!alice.is_named(other.as_bytes()), "{other:?}");
         }
-        // The account of that strange name, and nobody else.
+        // The account with that strange name, and no other.
         assert!(aor("%2561lice", "a.example").is_named(b"%61lice"));
         assert!(aor("alice%40evil.example", "a.example").is_named(b"alice@evil.example"));
         assert!(!aor("alice", "a.example").is_named(b"alice@evil.example"));
@@ -136,7 +137,7 @@ mod tests {
         let domains = ["a.example".to_owned(), "B.example".to_owned()];
         assert!(aor("al", "b.example").is_of(b"al", &domains));
         assert!(aor("al", "b.example").is_of(b"al@B.example", &domains));
-        // What a name says of its domain opens no other one.
+        // The domain in a name does not admit it to another domain.
         assert!(!aor("al", "c.example").is_of(b"al@C.example", &domains));
         assert!(!aor("al", "c.example").is_of(b"al", &domains));
         assert!(!aor("al", "a.example").is_of(b"al@b.example", &domains));

@@ -1,9 +1,9 @@
-//! For how long a request asks.
+//! The expiry that a request asks for.
 
-/// The expiry in seconds that a request asks for: of its contacts, the one that is to be kept
-/// longest. A contact has the parameter `expires`, else that of the Expires header (RFC 3261 section
-/// 10.2.1.1). Nothing where a contact has neither, or where there is none and no header. A value that
-/// is no number counts as absent; one over 2^32-1 is that.
+/// The expiry in seconds that a request asks for: the longest of its contacts. A contact's expiry
+/// is its `expires` parameter, or else the Expires header (RFC 3261 section 10.2.1.1). `None` if a
+/// contact has neither, or if there is neither a contact nor the header. A value that is not a
+/// number counts as absent; one over 2^32-1 counts as that.
 ///
 /// `contacts` are the values of all Contact headers, `expires` is that of the Expires header.
 pub fn requested_expires<'a>(
@@ -31,9 +31,9 @@ fn contact_expires(parameters: &[&[u8]]) -> Option<u32> {
     })
 }
 
-/// The parameters of each contact of a value: what is separated by semicolons after the address, up
-/// to a comma. Those of the URI are inside of its angle brackets; without brackets, all are the
-/// header's (RFC 3261 section 20).
+/// The parameters of each contact in a value: the semicolon-separated parts after the address, up
+/// to a comma. Those of the URI are inside its angle brackets; without brackets, all belong to the
+/// header (RFC 3261 section 20).
 fn contacts_of(value: &[u8]) -> Vec<Vec<&[u8]>> {
     let mut contacts = Vec::new();
     let mut parameters = Vec::new();
@@ -86,7 +86,7 @@ mod tests {
 
     use super::*;
 
-    /// Of these values of Contact, and this one of Expires.
+    /// The result for these values of Contact, and this one of Expires.
     fn expires(contacts: &[&str], header: &str) -> Option<u32> {
         let header = Some(header.as_bytes()).filter(|header| !header.is_empty());
         requested_expires(contacts.iter().map(|value| value.as_bytes()), header)

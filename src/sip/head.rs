@@ -1,15 +1,15 @@
-//! The head of a message, read strictly.
+//! The head of a message, parsed strictly.
 //!
-//! OpenSIPS is lenient: whatever stands before a colon is the name of a header, line ends and NUL
-//! included. A script that removes a header by its name, and a next hop that reads what was left,
-//! then see different messages. So a head counts only if nobody can read it otherwise.
+//! OpenSIPS is lenient: whatever precedes a colon is the name of a header, including line breaks
+//! and NUL. A script that removes a header by its name, and a next hop that reads the rest, then
+//! see different messages. So a head is accepted only if it can't be read in any other way.
 
-/// Most header fields of one message. With all the Via, Route and Record-Route that a request
-/// gathers on its way, real ones stay below a hundred.
+/// The most header fields of one message. With all the Via, Route and Record-Route that a request
+/// accumulates on its way, real ones stay below a hundred.
 pub const MAX_HEADERS: usize = 256;
 
-/// Headers of which there may be only one, with their compact forms (RFC 3261 section 7.3.3), as far as
-/// anything is decided by them.
+/// Headers that may occur only once, with their compact forms (RFC 3261 section 7.3.3), as far as
+/// decisions depend on them.
 const SINGLE: [(&str, &str); 8] = [
     ("To", "t"),
     ("From", "f"),
@@ -21,14 +21,14 @@ const SINGLE: [(&str, &str); 8] = [
     ("Content-Type", "c"),
 ];
 
-/// A header field: its name and its value, without the white space around them. A folded value is
-/// one line (RFC 3261 section 7.3.1).
+/// A header field: its name and its value, without surrounding white space. A folded value is one
+/// line (RFC 3261 section 7.3.1).
 pub type Header = (Vec<u8>, Vec<u8>);
 
-/// Why a head is not read.
+/// Why a head is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HeadError {
-    /// The empty line behind the last header field is missing.
+    /// The empty line after the last header field is missing.
     #[error("the head has no end")]
     NoEnd,
     /// A line that is neither a header field nor the continuation of one.
@@ -36,20 +36,21 @@ pub enum HeadError {
         "line {0} of the head must begin with the name of a header, which is a token, and a colon"
     )]
     Name(usize),
-    /// NUL, or a CR that does not belong to a line end.
-    #[error("line {0} of the head has a NUL, or a CR that is no line end")]
+    /// NUL, or a CR that does not belong to a line break.
+    #[error("line {0} of the head has a NUL, or a CR that does not end a line")]
     Byte(usize),
     /// Over [`MAX_HEADERS`].
     #[error("the head has more than {MAX_HEADERS} header fields")]
     TooMany,
-    /// More Contact headers than are looked at.
+    /// More Contact headers than are processed.
     #[error("the head has more than {0} Contact headers")]
     TooManyContacts(usize),
-    /// A header that there may be only one of (RFC 3261 section 7.3.1): who looks at the first one sees
-    /// another message than who looks at the last.
+    /// A header that may occur only once (RFC 3261 section 7.3.1): a reader of the first one sees a
+    /// different message from a reader of the last.
     #[error("the head has more than one {0}")]
     Twice(&'static str),
-    /// REGISTER in lower case: scripts compare without regard to case, and RFC 3261 section 7.1 with.
+    /// REGISTER in lower case: scripts compare case-insensitively, RFC 3261 section 7.1
+    /// case-sensitively.
     #[error("the method is not REGISTER, but looks like it")]
     Method,
     /// The core sees other header fields.
@@ -57,12 +58,11 @@ pub enum HeadError {
     Ambiguous(usize),
 }
 
-/// The header fields of a request or response, in their order. `message` may have a body, which is
-/// not looked at. Lines end with CR LF, or with LF alone, which some devices send.
+/// The header fields of a request or response, in order. `message` may have a body, which is
+/// ignored. Lines end with CR LF, or with LF alone, which some devices send.
 ///
 /// # Errors
-///
-/// [`HeadError`]; lines are counted from 1, the request or status line.
+/// Fails with [`HeadError`]; lines are counted from 1, the request or status line.
 pub fn head(message: &[u8]) -> Result<Vec<Header>, HeadError> {
     let mut headers: Vec<Header> = Vec::new();
     // Empty lines before the first one are ignored (RFC 3261 section 7.5).
@@ -98,7 +98,7 @@ pub fn head(message: &[u8]) -> Result<Vec<Header>, HeadError> {
         }
         let colon = line.iter().position(|byte| *byte == b':');
         let (name, value) = line.split_at(colon.ok_or(HeadError::Name(number))?);
-        // The grammar lets a tab stand there, too. Behind some names the core does not, and takes the
+        // The grammar allows a tab here, too. After some names the core does not, and takes the
         // header for an unknown one.
         let blanks = name.iter().rev().take_while(|byte| **byte == b' ');
         let (name, _) = name.split_at(name.len() - blanks.count());
@@ -114,7 +114,7 @@ pub fn head(message: &[u8]) -> Result<Vec<Header>, HeadError> {
     Err(HeadError::NoEnd)
 }
 
-/// The header that is there more than once, and may not be.
+/// A header that occurs more than once, but must not.
 fn twice(headers: &[Header]) -> Option<&'static str> {
     let mut seen = [false; SINGLE.len()];
     headers.iter().find_map(|(name, _)| {

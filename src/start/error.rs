@@ -1,11 +1,12 @@
 //! Why OpenSIPS does not start with the module.
 
+use thiserror::Error;
+
 use crate::config::ConfigError;
 use crate::digest::NonceError;
 use crate::process::loader::LoadError;
 use crate::store::StoreError;
 use crate::store::version::VersionError;
-use thiserror::Error;
 
 /// Why the module does not start.
 #[derive(Debug, Error)]
@@ -19,7 +20,7 @@ pub enum InitError {
          loadmodule \"db_{scheme}.so\""
     )]
     NoDriver {
-        /// The URL without user password.
+        /// The URL without the password.
         shown: String,
         /// Its scheme.
         scheme: String,
@@ -27,7 +28,7 @@ pub enum InitError {
     /// The database can't be used.
     #[error("parameter \"db_url\": {shown}: {error}")]
     Database {
-        /// The URL without user password.
+        /// The URL without the password.
         shown: String,
         /// Why.
         error: StoreError,
@@ -35,7 +36,7 @@ pub enum InitError {
     /// Not all of it can be held in memory.
     #[error("parameter \"cache_mode\": {shown}: {error}")]
     Preload {
-        /// The URL without user password.
+        /// The URL without the password.
         shown: String,
         /// Why.
         error: LoadError,
@@ -43,7 +44,7 @@ pub enum InitError {
     /// The tables are not as needed.
     #[error("{shown}: {error}")]
     Version {
-        /// The URL without user password.
+        /// The URL without the password.
         shown: String,
         /// Why.
         error: VersionError,

@@ -1,4 +1,4 @@
-//! Which of the module's tables are there, and in the version that it needs.
+//! Which of the module's tables exist, in the version that it needs.
 
 use super::error::InitError;
 use crate::config::Config;
@@ -8,15 +8,16 @@ use crate::module::Tables;
 use crate::store::Source;
 use crate::store::version::{self, VersionError};
 
-/// Version of each table that the module needs; of `profiles_table` and `secrets_table` it is
+/// The version that the module needs of each table; for `profiles_table` and `secrets_table` it is
 /// that of auth_jwt.
 const TABLE_VERSION: i64 = 1;
 
-/// Looks for the tables, in that of their versions. Sites that use one part of the module have no tables of the others: what
-/// the script does not name itself may be missing, though not all of it.
+/// Looks the tables up in the table of their versions. Sites that use one part of the module have
+/// no tables of the others: what the script does not name itself may be missing, though not all of
+/// it.
 ///
 /// # Errors
-/// A table that has to be there is not, or one has another version.
+/// Fails if a table that is needed does not exist, or if one has another version.
 pub fn check(
     config: &Config,
     database: &Database,
@@ -50,7 +51,7 @@ pub fn check(
     Ok(found)
 }
 
-/// Whether a table is there; an error where it has to be and is not.
+/// Whether a table exists; an error if it is needed and does not.
 fn presence(
     checked: Result<(), InitError>,
     name: &str,

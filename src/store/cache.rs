@@ -1,16 +1,18 @@
 //! Profiles that were fetched, kept in the memory of one process for a while.
 //!
 //! An entry is fresh for `cache_ttl`; after that, and after `jwt_reload`, the database is asked
-//! again. Where it fails, an entry that only got old serves for `cache_grace` longer.
+//! again. If it fails, an entry that has merely expired is used for `cache_grace` longer.
 
-use super::profiles::Profile;
-use crate::keys::KeyHolder;
-use lru::LruCache;
 use std::{
     num::NonZeroUsize,
     sync::Arc,
     time::{Duration, Instant},
 };
+
+use lru::LruCache;
+
+use super::profiles::Profile;
+use crate::keys::KeyHolder;
 
 /// How often the database is asked for one tag that it does not know, or whose secrets verify
 /// nothing: an added row counts at once, and a flood of bad tokens costs one query a second.
@@ -21,13 +23,13 @@ pub const ASK_AGAIN: Duration = Duration::from_secs(1);
 pub struct CacheConfig {
     /// How long an entry is fresh (`cache_ttl`); zero keeps nothing.
     pub ttl: Duration,
-    /// How much longer it serves while the database fails (`cache_grace`).
+    /// How much longer it is used while the database fails (`cache_grace`).
     pub grace: Duration,
-    /// Entries at the most (`cache_size`); the least recently used goes.
+    /// Most entries (`cache_size`); the least recently used is dropped.
     pub size: NonZeroUsize,
 }
 
-/// A profile, and the keys out of its secrets.
+/// A profile, and the keys from its secrets.
 #[derive(Debug)]
 pub struct Ready {
     /// The profile.
@@ -37,7 +39,7 @@ pub struct Ready {
 }
 
 impl Ready {
-    /// Whether keys of it are in a file or at a URL.
+    /// Whether any of its keys are in a file or at a URL.
     pub fn has_references(&self) -> bool {
         self.keys.iter().any(KeyHolder::is_reference)
     }
@@ -55,10 +57,10 @@ impl Ready {
 
 #[derive(Debug)]
 struct Entry {
-    /// `None` where the database has no such profile.
+    /// `None` if the database has no such profile.
     value: Option<Arc<Ready>>,
     fetched: Instant,
-    /// When the database was last asked because the value did not do.
+    /// When the database was last asked because the value was not good enough.
     asked: Instant,
     generation: u64,
 }
@@ -70,8 +72,8 @@ pub enum Lookup {
     Fresh(Arc<Ready>),
     /// There was no such profile a moment ago.
     Absent,
-    /// Nothing that counts: the database has to be asked. A profile that got old is given along,
-    /// in case the database fails.
+    /// Nothing that counts: the database has to be asked. An expired profile comes with it, in case
+    /// the database fails.
     Ask(Option<Arc<Ready>>),
 }
 
@@ -91,7 +93,7 @@ impl ProfileCache {
         ProfileCache { config, entries }
     }
 
-    /// What is known of a tag. Entries of another generation (see `jwt_reload`) are not.
+    /// What is known about a tag. Entries of another generation (see `jwt_reload`) do not count.
     pub fn lookup(&mut self, tag: &str, now: Instant, generation: u64) -> Lookup {
         let Some(entry) = self.entries.get(tag) else {
             return Lookup::Ask(None);
@@ -122,9 +124,9 @@ impl ProfileCache {
         true
     }
 
-    /// Keeps what the database answered, and gives it back ready for use. A profile that did not
-    /// change stays the one that it was, so that its keys, and the tokens that were verified with
-    /// them, go on counting.
+    /// Keeps what the database answered, and returns it ready for use. A profile that did not
+    /// change stays the same object, so that its keys, and the tokens that were verified with them,
+    /// still count.
     pub fn store(
         &mut self,
         tag: &str,

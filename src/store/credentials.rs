@@ -1,10 +1,11 @@
-//! The table of credentials for the way out, which is read as a whole.
+//! The table of outbound credentials, which is read as a whole.
+
+use zeroize::Zeroizing;
 
 use super::{Cell, Select, Source, StoreError};
 use crate::credentials::{Entry, Login, Scope};
-use zeroize::Zeroizing;
 
-/// Rows that are read at the most, so that a wrong table does not fill the memory.
+/// Most rows that are read, so that a wrong table does not fill the memory.
 pub const MAX_ROWS: usize = 1_000_000;
 
 /// Names of the table and its columns.
@@ -29,8 +30,8 @@ pub struct CredentialTable {
 pub struct Rows {
     /// The entries, in the order in which the database gave them.
     pub entries: Vec<Entry>,
-    /// Rows that were left out, since they have no user name or a control character somewhere
-    /// but in the password.
+    /// Rows that were left out, because they have no user name, or a control character anywhere but
+    /// in the password.
     pub unusable: usize,
 }
 
@@ -38,7 +39,7 @@ impl CredentialTable {
     /// All rows.
     ///
     /// # Errors
-    /// What the source says.
+    /// Fails with the source's error.
     pub fn fetch_all(&self, source: &mut dyn Source) -> Result<Rows, StoreError> {
         let columns = [
             self.server.as_str(),

@@ -1,8 +1,9 @@
 //! The table of webhook endpoints, by realm.
 
+use zeroize::Zeroizing;
+
 use super::{Cell, Select, Source, StoreError};
 use crate::http::EndpointRow;
-use zeroize::Zeroizing;
 
 /// Names of the table and its columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,11 +25,11 @@ pub struct EndpointTables {
 }
 
 impl EndpointTables {
-    /// The row of a realm, `None` where there is none. Realms are domain names: compared without
-    /// regard to the case of ASCII letters.
+    /// The row of a realm, `None` if there is none. Realms are domain names: compared ignoring the
+    /// case of ASCII letters.
     ///
     /// # Errors
-    /// What the source says, and [`StoreError::BadRow`] for a row without a URL.
+    /// Fails with the source's error, and with [`StoreError::BadRow`] for a row without a URL.
     pub fn fetch(
         &self,
         source: &mut dyn Source,

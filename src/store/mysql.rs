@@ -1,13 +1,8 @@
 //! The native driver for `mysql://` (MySQL, MariaDB): its connections are made when they are first
-//! needed, and made again when they broke.
+//! needed, and again after they break.
 
 pub mod connections;
 
-use super::url::{Address, DbUrl};
-use super::{Cell, Select, Source, StoreError};
-use connections::Connections;
-use mysql::prelude::Queryable;
-use mysql::{ClientIdentity, Conn, Opts, OptsBuilder, SslOpts, Value};
 use std::{
     error::Error as _,
     io,
@@ -15,7 +10,14 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+
+use mysql::prelude::Queryable;
+use mysql::{ClientIdentity, Conn, Opts, OptsBuilder, SslOpts, Value};
 use thiserror::Error;
+
+use super::url::{Address, DbUrl};
+use super::{Cell, Select, Source, StoreError};
+use connections::Connections;
 
 /// Where the client library that OpenSIPS's db_mysql uses looks for the server of `localhost`.
 const SOCKETS: [&str; 3] = [
@@ -24,19 +26,19 @@ const SOCKETS: [&str; 3] = [
     "/tmp/mysql.sock",
 ];
 
-/// The port of MySQL where the URL names none.
+/// The port of MySQL if the URL names none.
 const PORT: u16 = 3306;
 
 /// Why the parameters of a `mysql://` URL are refused.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ParameterError {
-    /// A parameter that is not known.
+    /// An unknown parameter.
     #[error(
         "has parameter {0:?}, allowed are ssl-mode, ssl-ca, ssl-cert and ssl-key (for tls_domain, \
          which is of OpenSIPS's own driver, set db_driver to \"opensips\")"
     )]
     Unknown(String),
-    /// A mode that is not known.
+    /// An unknown mode.
     #[error("has ssl-mode {0:?}, allowed are DISABLED, REQUIRED, VERIFY_CA and VERIFY_IDENTITY")]
     BadMode(String),
     /// A file that can't be read.
@@ -45,7 +47,7 @@ pub enum ParameterError {
     /// One of the pair without the other.
     #[error("has one of ssl-cert and ssl-key without the other")]
     HalfIdentity,
-    /// Verification is asked for, and nothing to verify with.
+    /// TLS files are given, but TLS is disabled.
     #[error("has an ssl-ca, ssl-cert or ssl-key with ssl-mode DISABLED")]
     Contradiction,
 }
@@ -59,11 +61,11 @@ pub struct MySql {
 }
 
 impl MySql {
-    /// Prepares to connect to a database; connects to nothing yet. `timeout` bounds each single
-    /// wait for the server: to connect, to write, to read.
+    /// Prepares to connect to a database; does not connect yet. `timeout` bounds each single wait
+    /// for the server: to connect, to write, to read.
     ///
     /// # Errors
-    /// See [`ParameterError`].
+    /// Fails with [`ParameterError`] if a parameter of the URL is refused.
     pub fn new(url: &DbUrl, timeout: Duration) -> Result<Self, ParameterError> {
         let mut builder = OptsBuilder::new()
             .user(Some(url.username.clone()).filter(|u| !u.is_empty()))
@@ -94,9 +96,9 @@ impl MySql {
         })
     }
 
-    /// The database as a [`Source`] in the calling thread, with the time until which a connection
-    /// is waited for. It may block, though no single wait is longer than the time-out: call it in
-    /// a thread that may.
+    /// The database as a [`Source`] in the calling thread, which waits for a connection until
+    /// `deadline`. It may block, though no single wait is longer than the time-out: call it in a
+    /// thread that may.
     pub fn source(&self, deadline: Instant) -> impl Source + '_ {
         Leased {
             database: self,
@@ -113,7 +115,7 @@ impl MySql {
             )));
         };
         // A connection that was kept may have been closed by the server in the meantime, which
-        // shows only when it is used: that is tried once more on a new one.
+        // shows only when it is used: the query is then tried once more on a new one.
         let kept = lease.is_kept();
         match Self::try_run(&mut lease, &self.opts, &statement, select) {
             Err(_) if kept => Self::try_run(&mut lease, &self.opts, &statement, select),
@@ -135,7 +137,7 @@ impl MySql {
         result
     }
 
-    /// Closes what is open. Needed where a process will fork.
+    /// Closes what is open. Needed if a process will fork.
     pub fn disconnect(&self) {
         self.connections.close_idle();
     }
@@ -146,7 +148,7 @@ impl MySql {
             return StoreError::TimedOut(milliseconds.unwrap_or(u64::MAX));
         }
         match error {
-            // Access denied, unknown database: nothing that the table is to blame for.
+            // Access denied, unknown database: not the fault of the table.
             mysql::Error::MySqlError(e) if matches!(e.code, 1040 | 1044 | 1045 | 1049 | 1698) => {
                 StoreError::Unreachable(e.message)
             }
@@ -163,7 +165,7 @@ fn has_timed_out(error: &mysql::Error) -> bool {
     let io = match error {
         mysql::Error::DriverError(mysql::DriverError::ConnectTimeout) => return true,
         mysql::Error::IoError(io) => Some(io),
-        // Most reading and writing is done by the codec, which has the system's error inside.
+        // Most reading and writing is done by the codec, which wraps the system's error.
         mysql::Error::CodecError(codec) => codec.source().and_then(|io| io.downcast_ref()),
         _ => None,
     };
@@ -190,7 +192,7 @@ impl Source for Leased<'_> {
         select: &Select<'_>,
         row: &mut dyn FnMut(Vec<Cell>),
     ) -> Result<(), StoreError> {
-        // Always on a new connection: rows that were handed on can't be taken back for a retry.
+        // Always on a new connection: rows that were passed on can't be taken back for a retry.
         let mut run = || {
             let mut connection = mysql::Conn::new(self.database.opts.clone())?;
             for read in connection.exec_iter(statement(select), parameters(select))? {
@@ -202,7 +204,7 @@ impl Source for Leased<'_> {
     }
 }
 
-/// Names are identifiers (checked at start), in which no backquote can stand.
+/// Names are identifiers (checked at start), which can't contain a backquote.
 fn statement(select: &Select<'_>) -> String {
     let quoted = |name: &str| {
         name.split('.')
@@ -273,7 +275,7 @@ fn tls(parameters: &[(String, String)]) -> Result<Option<SslOpts>, ParameterErro
         (None, None) => None,
         _ => return Err(ParameterError::HalfIdentity),
     };
-    // As with MySQL's own client, a certificate authority alone asks for its use.
+    // As with MySQL's own client, a certificate authority alone implies its use.
     let default = if ca.is_some() {
         "VERIFY_IDENTITY"
     } else {
@@ -325,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_server_that_says_nothing_has_timed_out() {
-        // Connections are accepted by the system.
+        // The system accepts connections.
         let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = server.local_addr().unwrap().port();
         let url = DbUrl::parse(&format!("mysql://u:p@127.0.0.1:{port}/d")).unwrap();

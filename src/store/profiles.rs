@@ -1,15 +1,17 @@
 //! Profiles and their secrets: the tables of auth_jwt.
 
-use super::{Cell, Select, Source, StoreError};
 use std::collections::HashMap;
+
 use zeroize::Zeroizing;
 
-/// Secrets that are tried for one profile at the most, so that a table gone wrong can't make
-/// each token cost thousands of signatures. Rotation needs two.
+use super::{Cell, Select, Source, StoreError};
+
+/// Most secrets that are tried for one profile, so that a faulty table can't make each token cost
+/// thousands of signatures. Rotation needs two.
 pub const MAX_SECRETS: usize = 64;
 
-/// Bytes of a tag at the most: a longer one is no profile's, and nobody is asked. The column that
-/// OpenSIPS creates takes 128 characters.
+/// Most bytes of a tag: a longer one belongs to no profile, and the database is not asked. The
+/// column that OpenSIPS creates takes 128 characters.
 pub const MAX_TAG: usize = 512;
 
 /// Names of the tables and columns.
@@ -42,7 +44,7 @@ pub struct Profile {
     pub username: Vec<u8>,
     /// Values of [`ProfileTables::columns`], in that order.
     pub columns: Vec<Cell>,
-    /// Its secrets, also those whose time is over or has not come.
+    /// Its secrets, including those that have expired or are not valid yet.
     pub secrets: Vec<Secret>,
 }
 
@@ -71,14 +73,15 @@ impl std::fmt::Debug for Secret {
 type Row = (Vec<u8>, Vec<Cell>);
 
 impl ProfileTables {
-    /// The profile of a tag, `None` where there is none.
+    /// The profile of a tag, `None` if there is none.
     ///
     /// Tags are compared byte by byte, whatever the collation of the column: `Alice` is not
-    /// `alice`. Blanks that a CHAR column appends do not count. Where a tag has several rows, the
-    /// first counts. Rows of secrets that hold a NULL are passed over.
+    /// `alice`. Blanks that a CHAR column appends do not count. If a tag has several rows, the
+    /// first counts. Rows of secrets that hold a NULL are skipped.
     ///
     /// # Errors
-    /// What the source says, and [`StoreError::BadRow`] for a profile without a username.
+    /// Fails with the source's error, and with [`StoreError::BadRow`] for a profile without a
+    /// username.
     pub fn fetch(&self, source: &mut dyn Source, tag: &str) -> Result<Option<Profile>, StoreError> {
         let Some((username, columns)) = self.fetch_profile(source, tag)? else {
             return Ok(None);
@@ -103,7 +106,7 @@ impl ProfileTables {
             return Ok(None);
         };
         if row.len() != columns.len() {
-            return Err(self.bad_profile("a row has not the columns that were asked for"));
+            return Err(self.bad_profile("a row does not have the columns that were asked for"));
         }
         let columns = row.split_off(2);
         match row.pop().and_then(Cell::into_bytes) {
@@ -137,13 +140,13 @@ impl ProfileTables {
 }
 
 impl ProfileTables {
-    /// Hands on all profiles, each with its secrets and under its tag.
+    /// Passes on all profiles, each with its secrets and under its tag.
     ///
-    /// Tags that are no UTF-8 or longer than [`MAX_TAG`] are passed over, for no token can name
-    /// them; and so are profiles without a username.
+    /// Tags that are not UTF-8 or are longer than [`MAX_TAG`] are skipped, because no token can
+    /// name them, and so are profiles without a username.
     ///
     /// # Errors
-    /// What the source says; profiles may have been handed on by then.
+    /// Fails with the source's error; profiles may have been passed on by then.
     pub fn each(
         &self,
         source: &mut dyn Source,
@@ -202,7 +205,7 @@ fn tag_of(cell: Cell) -> Option<String> {
     (tag.len() <= MAX_TAG).then_some(tag)
 }
 
-/// The last three columns of a row of secrets; the tag is left.
+/// The last three columns of a row of secrets; the tag stays in it.
 fn secret(row: &mut Vec<Cell>) -> Option<Secret> {
     let end = row.pop()?.as_int()?;
     let start = row.pop()?.as_int()?;

@@ -9,16 +9,17 @@ mod layout;
 
 pub use builder::Builder;
 
+use zeroize::Zeroizing;
+
 use super::profiles::{Profile, ProfileTables, Secret};
 use super::{Cell, Source, StoreError};
 use bytes::Reader;
 use layout::{HEADER, INT, MAGIC, NULL, TEXT, hash};
-use zeroize::Zeroizing;
 
 /// Reads all profiles and their secrets ([`ProfileTables::each`]) into a snapshot.
 ///
 /// # Errors
-/// What the source says.
+/// Fails with the source's error.
 pub fn fetch(tables: &ProfileTables, source: &mut dyn Source) -> Result<Vec<u8>, StoreError> {
     let mut builder = Builder::default();
     tables.each(source, &mut |tag, profile| {
@@ -27,7 +28,7 @@ pub fn fetch(tables: &ProfileTables, source: &mut dyn Source) -> Result<Vec<u8>,
     Ok(builder.finish())
 }
 
-/// A snapshot that somebody wrote. Reading never goes out of bounds, whatever the bytes are.
+/// A snapshot that has been written. Reading never goes out of bounds, whatever the bytes are.
 #[derive(Clone, Copy, Debug)]
 pub struct Snapshot<'a> {
     bytes: &'a [u8],
@@ -35,7 +36,7 @@ pub struct Snapshot<'a> {
 }
 
 impl<'a> Snapshot<'a> {
-    /// Takes bytes for a snapshot; `None` where they are none.
+    /// Reads bytes as a snapshot; `None` if they are not one.
     pub fn new(bytes: &'a [u8]) -> Option<Self> {
         let mut reader = Reader::new(bytes.get(..HEADER)?);
         let magic = reader.take(MAGIC.len())?;

@@ -1,8 +1,9 @@
 //! Tables in memory, for tests.
 
+use std::collections::HashMap;
+
 use super::profiles::ProfileTables;
 use super::{Cell, Select, Source, StoreError};
-use std::collections::HashMap;
 
 /// Tables in memory, which compare as a case-insensitive collation does.
 #[derive(Default)]

@@ -1,17 +1,18 @@
 //! Database URLs, in the form of OpenSIPS:
 //! `scheme://[username[:password]@]host[:port]/database[?parameters]`.
 
-use percent_encoding::percent_decode_str;
 use std::fmt;
+
+use percent_encoding::percent_decode_str;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-/// A database URL, taken apart.
+/// A parsed database URL.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DbUrl {
-    /// User name; empty where there is none.
+    /// User name; empty if there is none.
     pub username: String,
-    /// Password; empty where there is none.
+    /// Password; empty if there is none.
     pub password: Zeroizing<String>,
     /// Where the server listens.
     pub address: Address,
@@ -24,25 +25,25 @@ pub struct DbUrl {
 /// Where a database server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
-    /// A host name or address, and a port where one is given.
+    /// A host name or address, and a port if one is given.
     Host(String, Option<u16>),
-    /// A UNIX socket: `unix(/path)` in the place of the host.
+    /// A UNIX socket: `unix(/path)` in place of the host.
     Unix(String),
 }
 
-/// Why a URL is refused. The messages never repeat it, for it holds a password.
+/// Why a URL is refused. The messages never repeat it, because it holds a password.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum UrlError {
     /// No `://`.
     #[error("has no scheme")]
     NoScheme,
-    /// No host, or one that is no name and no address.
+    /// No host, or one that is neither a name nor an address.
     #[error("has no host that is a name, an address, [IPv6] or unix(/path)")]
     BadHost,
     /// No `/database`.
-    #[error("has no /database behind the host")]
+    #[error("has no /database after the host")]
     NoDatabase,
-    /// A port that is none.
+    /// A port that is not valid.
     #[error("has a port that is not a number from 1 to 65535")]
     BadPort,
 }
@@ -58,12 +59,12 @@ pub fn scheme(url: &str) -> Option<String> {
 }
 
 impl DbUrl {
-    /// Takes a URL apart as OpenSIPS does: user name, password, host and database may hold
-    /// `%XX`. Beyond OpenSIPS, a password may hold any character as it is, `@`, `/`, `:` and `?`
+    /// Parses a URL as OpenSIPS does: user name, password, host and database may contain `%XX`.
+    /// Unlike in OpenSIPS, a password may contain any character as it is, `@`, `/`, `:` and `?`
     /// included: it ends at the last `@` that a host and a database follow.
     ///
     /// # Errors
-    /// See [`UrlError`].
+    /// Fails with [`UrlError`] if the URL is malformed.
     pub fn parse(url: &str) -> Result<Self, UrlError> {
         let (_, rest) = url.split_once("://").ok_or(UrlError::NoScheme)?;
         let mut error = None;
@@ -86,7 +87,7 @@ impl fmt::Debug for DbUrl {
     }
 }
 
-/// Everything but the password and the parameters: fit for a log.
+/// Everything but the password and the parameters: safe to log.
 impl fmt::Display for DbUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.username.is_empty() {
@@ -109,7 +110,7 @@ impl fmt::Display for DbUrl {
     }
 }
 
-/// What stands behind the `@`.
+/// What follows the `@`.
 struct Target {
     address: Address,
     database: String,

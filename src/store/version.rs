@@ -1,8 +1,9 @@
 //! Versions of tables, as OpenSIPS modules check them: the table `version` has a row for each
 //! table, and a module that needs another version does not start.
 
-use super::{Select, Source, StoreError};
 use thiserror::Error;
+
+use super::{Select, Source, StoreError};
 
 /// Why the tables are not those that the module needs.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub enum VersionError {
     /// It has no row for the table.
     #[error(
         "table {version_table} has no row for table {table}: create the tables with {remedy}, or \
-         where they are there, run: INSERT INTO {version_table} (table_name, table_version) \
+         if they exist, run: INSERT INTO {version_table} (table_name, table_version) \
          VALUES ('{table}', {needed})"
     )]
     Missing {
@@ -53,11 +54,11 @@ pub enum VersionError {
 }
 
 /// Checks that `table` has version `needed`. `scheme` is that of the database's URL, and `script`
-/// the name of the shipped script that makes the table, without its ending: from both the message
-/// derives what to run.
+/// the name of the shipped script that creates the table, without its extension: the message
+/// derives from both what to run.
 ///
 /// # Errors
-/// See [`VersionError`].
+/// Fails with [`VersionError`] if it does not.
 pub fn check(
     source: &mut dyn Source,
     version_table: &str,

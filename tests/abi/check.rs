@@ -1,17 +1,18 @@
 //! `make abi-check`: compares include/opensips/abi.h with a source tree of OpenSIPS.
 //!
-//! A program of its own, which scripts/abi-check compiles with rustc alone, so that it is there at
-//! once and on a machine that has built nothing yet.
+//! A separate program, which scripts/abi-check compiles with rustc alone, so that it is available
+//! at once, even on a machine where nothing has been built yet.
 
 mod measure;
 mod numbers;
 mod table;
 mod tree;
 
-use measure::{Compiler, Side, measure};
-use numbers::{Numbers, declared_otherwise, kept_file, kept_otherwise};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use measure::{Compiler, Side, measure};
+use numbers::{Numbers, declared_otherwise, kept_file, kept_otherwise};
 use table::Table;
 use tree::Tree;
 
@@ -62,7 +63,7 @@ fn check(root: &Path, folder: &str, keep: bool) -> Result<String, String> {
     let about = format!("OpenSIPS {} in {folder}", tree.version);
 
     let theirs = measure(&tree.compiler(&table), &entries, Side::Theirs).map_err(|e| {
-        format!("{about}: it has not what abi.h declares, or cannot be compiled:\n{e}")
+        format!("{about}: it lacks what abi.h declares, or cannot be compiled:\n{e}")
     })?;
     let ours = measure(&ours(root), &entries, Side::Ours)
         .map_err(|e| format!("include/opensips/abi.h:\n{e}"))?;

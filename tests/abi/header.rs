@@ -1,4 +1,4 @@
-//! What include/opensips/abi.h declares, by name: it reads as much of C as that header is written in.
+//! What include/opensips/abi.h declares, by name. Reads only as much of C as that header uses.
 
 /// Every name: `osips_str`, `osips_str.len`, `OSIPS_L_DBG`, `dprint`.
 pub fn declared(text: &str) -> Result<Vec<String>, String> {
@@ -8,7 +8,7 @@ pub fn declared(text: &str) -> Result<Vec<String>, String> {
         match line.trim_start().strip_prefix('#') {
             Some(directive) => {
                 let words: Vec<&str> = directive.split_whitespace().collect();
-                // Without a value it only guards the header.
+                // Without a value it is only the include guard.
                 if let ["define", name, _, ..] = words[..] {
                     names.push(name.to_string());
                 }
@@ -38,7 +38,7 @@ fn without_comments(text: &str) -> String {
     out
 }
 
-/// Words, and everything else character by character.
+/// Words, and every other character on its own.
 fn tokens(code: &str) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     let mut in_word = false;
@@ -74,7 +74,7 @@ impl Reader {
         Ok(token)
     }
 
-    /// Everything up to a `;` outside of brackets, which is taken too.
+    /// Everything up to and including the next `;` outside brackets.
     fn statement(&mut self) -> Result<Vec<String>, String> {
         let mut out = Vec::new();
         let mut depth = 0;
@@ -119,7 +119,7 @@ impl Reader {
             }
             _ => {}
         }
-        // What is left: the typedef's name, or a declaration that has no layout.
+        // What remains: the typedef's name, or a declaration that has no layout.
         self.statement().map(drop)
     }
 
@@ -139,7 +139,7 @@ impl Reader {
         }
     }
 
-    /// The members up to the `}`, which is taken too.
+    /// The members, up to and including the `}`.
     fn members(&mut self) -> Result<Vec<String>, String> {
         let mut out = Vec::new();
         loop {
@@ -161,7 +161,7 @@ impl Reader {
     }
 }
 
-/// The name that a declaration declares: in `( * name )`, else the last word before a bracket or
+/// The name that a declaration introduces: in `( * name )`, else the last word before a bracket or
 /// an attribute.
 fn declarator(tokens: &[String]) -> Result<String, String> {
     if let Some(star) = tokens.windows(2).position(|pair| pair == ["(", "*"]) {

@@ -1,22 +1,23 @@
 //! Measuring a header: a C program that prints sizes, offsets and values.
 
-use super::numbers::Numbers;
-use super::table::{Entry, Name, What};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::numbers::Numbers;
+use super::table::{Entry, Name, What};
 
 /// How a header is compiled.
 #[derive(Debug, Clone)]
 pub struct Compiler {
     /// The program.
     pub program: String,
-    /// Where headers are found.
+    /// Where headers are searched for.
     pub include: PathBuf,
     /// Headers, in order.
     pub headers: Vec<String>,
-    /// More arguments, quoted as for a shell.
+    /// Further arguments, quoted as for a shell.
     pub flags: String,
 }
 
@@ -29,7 +30,7 @@ pub enum Side {
     Theirs,
 }
 
-/// Compiles and runs the program; the complaints of the compiler point into names.txt.
+/// Compiles and runs the program; compiler errors refer to lines of names.txt.
 pub fn measure(compiler: &Compiler, entries: &[&Entry], side: Side) -> Result<Numbers, String> {
     let folder = Folder::new()?;
     let (source, arguments, program) = (
@@ -48,7 +49,7 @@ pub fn measure(compiler: &Compiler, entries: &[&Entry], side: Side) -> Result<Nu
         .arg("-o")
         .arg(&program)
         .arg(&source)
-        // Headers with functions in them refer to the core.
+        // Headers that contain functions refer to the core.
         .arg("-Wl,--unresolved-symbols=ignore-all")
         .output()
         .map_err(|e| format!("{}: {e}", compiler.program))?;
@@ -105,7 +106,7 @@ fn write(path: &Path, text: &str) -> Result<(), String> {
     std::fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()))
 }
 
-/// A folder that is gone at the end.
+/// A folder that is removed when dropped.
 struct Folder(PathBuf);
 
 impl Folder {

@@ -1,13 +1,14 @@
-//! Sizes, offsets and values: what is measured, kept and compared.
+//! Sizes, offsets and values: measured, stored and compared.
 
-use super::table::{Entry, Release, Size, What};
 use std::collections::BTreeMap;
 use std::fmt::Write;
+
+use super::table::{Entry, Release, Size, What};
 
 /// One line of numbers: offset and size, or a value.
 pub type Line = Vec<i64>;
 
-/// By what they belong to: `async_ctx.resume_f`, `const L_DBG`, `symbol dprint`.
+/// Keyed by what they belong to: `async_ctx.resume_f`, `const L_DBG`, `symbol dprint`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Numbers(pub BTreeMap<String, Line>);
 
@@ -40,7 +41,7 @@ impl Numbers {
         Ok(numbers)
     }
 
-    /// The same as text, sorted.
+    /// The same as sorted text.
     pub fn print(&self) -> String {
         let mut out = String::new();
         for (key, values) in &self.0 {
@@ -54,7 +55,7 @@ impl Numbers {
     }
 }
 
-/// What include/opensips/abi.h declares otherwise than a release has it; one line each.
+/// Where include/opensips/abi.h differs from a release; one line each.
 pub fn declared_otherwise(entries: &[&Entry], ours: &Numbers, theirs: &Numbers) -> Vec<String> {
     let mut out = Vec::new();
     for entry in entries {
@@ -66,7 +67,7 @@ pub fn declared_otherwise(entries: &[&Entry], ours: &Numbers, theirs: &Numbers) 
                 continue;
             }
             (_, None) => {
-                out.push(format!("{key}: no number of it"));
+                out.push(format!("{key}: no number for it"));
                 continue;
             }
         };
@@ -88,8 +89,8 @@ pub fn declared_otherwise(entries: &[&Entry], ours: &Numbers, theirs: &Numbers) 
     out
 }
 
-/// Where numbers just measured are not those that are kept; one line each. A size that need not be
-/// ours may differ within a series, as it does between 3.6.6 and 3.6.7.
+/// Where freshly measured numbers differ from the stored ones; one line each. A size that need not
+/// equal ours may vary within a series, as it does between 3.6.6 and 3.6.7.
 pub fn kept_otherwise(entries: &[&Entry], kept: &Numbers, measured: &Numbers) -> Vec<String> {
     let print = |values: Option<&Line>| match values {
         Some(values) => {
@@ -115,7 +116,7 @@ pub fn kept_otherwise(entries: &[&Entry], kept: &Numbers, measured: &Numbers) ->
     out
 }
 
-/// Kept lines that belong to nothing; one line each.
+/// Stored lines that match no entry; one line each.
 pub fn strangers(entries: &[&Entry], kept: &Numbers) -> Vec<String> {
     let named: Vec<String> = entries.iter().map(|entry| entry.key()).collect();
     kept.0
@@ -125,7 +126,7 @@ pub fn strangers(entries: &[&Entry], kept: &Numbers) -> Vec<String> {
         .collect()
 }
 
-/// Where the numbers of a release are kept.
+/// The file with the stored numbers of a release.
 pub fn kept_file(root: &std::path::Path, release: Release) -> std::path::PathBuf {
     root.join("tests/abi").join(format!("{release}.txt"))
 }

@@ -1,4 +1,4 @@
-//! The table in names.txt: which of OpenSIPS's names stands behind each of ours.
+//! The table in names.txt: which of OpenSIPS's names corresponds to each of ours.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ impl fmt::Display for Release {
 }
 
 impl Release {
-    /// Reads `3.6`; what comes after the minor number is passed over.
+    /// Reads `3.6`; anything after the minor number is ignored.
     pub fn parse(text: &str) -> Option<Release> {
         let mut parts = text.split('.');
         let major = parts.next()?.parse().ok()?;
@@ -39,14 +39,14 @@ pub enum What {
     Symbol,
 }
 
-/// How the size that we declare has to be to theirs.
+/// How the size that we declare must relate to theirs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Size {
-    /// The same.
+    /// Equal.
     Same,
-    /// The same or more: the core fills what is ours.
+    /// Equal or larger: the core fills what is ours.
     AtLeast,
-    /// The same or less: we fill what is the core's.
+    /// Equal or smaller: we fill what is the core's.
     AtMost,
 }
 
@@ -65,7 +65,7 @@ pub struct Entry {
     last: Option<Release>,
 }
 
-/// A name, with the type it belongs to where it is a member.
+/// A name, with the type it belongs to if it is a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name {
     /// As C spells it: `struct async_ctx`, `pv_spec_t`, `L_DBG`.
@@ -92,7 +92,7 @@ impl Entry {
             && self.last.is_none_or(|last| release <= last)
     }
 
-    /// How its line in the kept numbers begins.
+    /// How its line in the stored numbers begins.
     pub fn key(&self) -> String {
         match self.what {
             What::Type(_) | What::Member => self.theirs.to_string(),
@@ -109,8 +109,8 @@ pub struct Table {
     pub headers: Vec<String>,
     /// Everything that is measured.
     pub entries: Vec<Entry>,
-    /// Names of ours that cannot be measured: room for what the core writes, and symbols that no
-    /// header of OpenSIPS declares.
+    /// Names of ours that cannot be measured: space for what the core writes, and symbols that no
+    /// OpenSIPS header declares.
     pub unmeasured: Vec<String>,
 }
 
@@ -118,7 +118,7 @@ impl Table {
     /// Reads names.txt.
     pub fn parse(text: &str) -> Result<Table, String> {
         let mut table = Table::default();
-        // The type whose members follow.
+        // The type to which the members that follow belong.
         let mut current: Option<Entry> = None;
         for (index, line) in text.lines().enumerate() {
             let number = index + 1;
@@ -197,7 +197,7 @@ impl Table {
         });
     }
 
-    /// What that release has of it.
+    /// The entries that apply to that release.
     pub fn of(&self, release: Release) -> Vec<&Entry> {
         self.entries
             .iter()

@@ -1,11 +1,12 @@
 //! A source tree of OpenSIPS, built or not. Nothing is written into it.
 
-use super::measure::Compiler;
-use super::table::{Release, Table};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What its own makefiles say of it.
+use super::measure::Compiler;
+use super::table::{Release, Table};
+
+/// What its own makefiles say about it.
 #[derive(Debug, Clone)]
 pub struct Tree {
     /// `3.6.8`.
@@ -17,8 +18,8 @@ pub struct Tree {
     flags: String,
 }
 
-/// Reads a tree's own makefiles as those of its modules do, and prints what they come to. Without
-/// Makefile.conf, which `make` of OpenSIPS writes from its template, the template is taken.
+/// Reads a tree's makefiles as its modules do, and prints the resulting values. If Makefile.conf,
+/// which OpenSIPS's `make` writes from its template, is missing, the template is used.
 const PROBE: &str = "\
 makefile_defs := 0
 DEFS := $(DEFS_EXTRA_OPTS)
@@ -33,7 +34,7 @@ abi-check:
 ";
 
 impl Tree {
-    /// Finds out what is in the folder.
+    /// Finds out what the folder contains.
     pub fn read(folder: &str) -> Result<Tree, String> {
         if folder.is_empty() {
             return Err(
@@ -49,13 +50,13 @@ impl Tree {
         }
         if !path.is_dir() {
             return Err(format!(
-                "OPENSIPS_SRC={folder}: that is no folder; an archive has to be unpacked first"
+                "OPENSIPS_SRC={folder}: not a folder; an archive has to be unpacked first"
             ));
         }
         for file in ["sr_module.h", "Makefile.defs", "Makefile.conf.template"] {
             if !path.join(file).is_file() {
                 return Err(format!(
-                    "OPENSIPS_SRC={folder}: that is no source tree of OpenSIPS, there is no {file} \
+                    "OPENSIPS_SRC={folder}: not a source tree of OpenSIPS: there is no {file} \
                      in it; the top folder of the sources is meant, not that of an installed \
                      OpenSIPS{}",
                     hint(path)
@@ -67,13 +68,13 @@ impl Tree {
             said.lines()
                 .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
                 .map(str::to_string)
-                .ok_or_else(|| format!("OPENSIPS_SRC={folder}: its Makefile.defs says no {name}"))
+                .ok_or_else(|| format!("OPENSIPS_SRC={folder}: its Makefile.defs sets no {name}"))
         };
         let series = value("series")?;
         Ok(Tree {
             version: value("version")?,
             release: Release::parse(&series).ok_or_else(|| {
-                format!("OPENSIPS_SRC={folder}: {series:?} is no version of OpenSIPS")
+                format!("OPENSIPS_SRC={folder}: {series:?} is not a version of OpenSIPS")
             })?,
             folder: path.canonicalize().map_err(|e| e.to_string())?,
             compiler: value("compiler")?,
@@ -110,7 +111,7 @@ fn probe(folder: &Path) -> Result<String, String> {
         .args(["-s", "--no-print-directory", "-f", "-", "-C"])
         .arg(folder)
         .arg("abi-check")
-        // Those of a make that runs us are none of its business.
+        // The flags of the make that runs us do not apply to it.
         .env_remove("MAKEFLAGS")
         .env_remove("MFLAGS")
         .env_remove("MAKELEVEL")

@@ -24,7 +24,7 @@ const USERS: &str = "a.example:caller:secret\na.example:mary:secret\nb.example:c
 /// Calls of SIPp.
 const CALLS: usize = 20;
 
-/// The script, with users of the tag of their names who all sign with this key.
+/// The script, for users whose tags are their names and who all sign with this key.
 fn script(setting: &Setting, key: &Key, endpoint: &Endpoint) -> Result<Shipped, String> {
     let mut content = Content::default();
     for (tag, username) in [
@@ -42,13 +42,13 @@ fn script(setting: &Setting, key: &Key, endpoint: &Endpoint) -> Result<Shipped, 
     Ok(shipped.asking(&endpoint.url()))
 }
 
-/// A token with the scope that is wanted; `exp` as it is to be written.
+/// A token with the required scope; `exp` as it is to be written.
 fn until(key: &Key, tag: &str, exp: &str) -> String {
     let claims = format!(r#"{{"exp":{exp},"tag":"{tag}","scope":"sip","realm":"a.example"}}"#);
     token(key, "HS256", &claims)
 }
 
-/// Nobody is bound by somebody else's token or password, nor for longer than he may.
+/// Nobody is bound with somebody else's token or password, nor for longer than allowed.
 pub fn bound(setting: &Setting, core: &Core) -> Result<(), String> {
     let key = Key::secret();
     let endpoint = Endpoint::start(&setting.folder(), USERS, &[])?;
@@ -120,17 +120,17 @@ pub fn bound(setting: &Setting, core: &Core) -> Result<(), String> {
     instance.check_workers()
 }
 
-/// One in Authorization, and the other in Proxy-Authorization.
+/// One in Authorization, the other in Proxy-Authorization.
 fn others_too(one: &str, other: &str) -> String {
     format!("{one}\r\nProxy-Authorization: {other}")
 }
 
-/// A contact does not outlive its token, in whatever form the end of that is written, nor an hour; and
-/// none of them leaves something to the next one.
+/// A contact outlives neither its token, however its expiry is written, nor an hour; and none of
+/// them affects the next.
 fn lifetimes(device: &Device, key: &Key, victim: &str) -> Result<(), String> {
     let lasting = until(key, "caller", &(now() + 86_400).to_string());
     let proof = Proof::Token(&lasting);
-    // What is left shrinks meanwhile, and need not be there at all when a machine is slow.
+    // The remaining time shrinks meanwhile, and may be missing on a slow machine.
     let soon = now() + 1800;
     let far = (now() + 86_400, 3600);
     for (exp, most) in [
@@ -153,7 +153,7 @@ fn lifetimes(device: &Device, key: &Key, victim: &str) -> Result<(), String> {
         (soon.to_string(), 1800),
     ] {
         let ends = until(key, "caller", &exp);
-        // Each of several workers gets some.
+        // Each of several workers gets some of them.
         for expires in ["604800", "4294967295", "604800"] {
             let contact = format!("Contact: <sip:one@{}>;expires={expires}", device.local());
             let reply = bindings::register(
@@ -173,8 +173,8 @@ fn lifetimes(device: &Device, key: &Key, victim: &str) -> Result<(), String> {
         }
     }
     bindings::no_longer_than(device, victim, proof, 3600)?;
-    // It has ended, and is let in because clocks may differ: for calls, but there is no time left for
-    // a contact.
+    // It has expired and is admitted because clocks may differ; but only for calls, since no time
+    // is left for a contact.
     let ended = until(key, "caller", &(now() - 1).to_string());
     let contact = format!("Contact: <sip:one@{}>;expires=60", device.local());
     let reply = bindings::register(device, victim, Proof::Token(&ended), &[&contact])?;
@@ -185,7 +185,7 @@ fn lifetimes(device: &Device, key: &Key, victim: &str) -> Result<(), String> {
     }
 }
 
-/// Of what the sender says, only what was checked goes on.
+/// Of what the sender claims, only what was checked is passed on.
 pub fn relayed(setting: &Setting, core: &Core) -> Result<(), String> {
     let key = Key::secret();
     let endpoint = Endpoint::start(&setting.folder(), USERS, &[])?;
@@ -202,7 +202,7 @@ pub fn relayed(setting: &Setting, core: &Core) -> Result<(), String> {
     instance.check_workers()
 }
 
-/// Challenges with both schemes, and takes either.
+/// Challenges with both schemes, and accepts either.
 pub fn shipped(setting: &Setting, core: &Core) -> Result<(), String> {
     let (key, other) = (Key::secret(), Key::secret());
     let mut endpoint = Endpoint::start(&setting.folder(), USERS, &[])?;
@@ -228,7 +228,7 @@ pub fn shipped(setting: &Setting, core: &Core) -> Result<(), String> {
     let bearer = |question: &Question, name: &str, token: &str| {
         device.ask(&question.clone().with(name, format!("Bearer {token}")))
     };
-    // Either header, whatever the method, and the scheme in any case.
+    // Either header, whatever the method, and the scheme in any letter case.
     for name in ["Authorization", "Proxy-Authorization"] {
         status(bearer(&register("caller"), name, &good)?, 200)?;
         status(bearer(&invite, name, &good)?, 200)?;
@@ -237,7 +237,7 @@ pub fn shipped(setting: &Setting, core: &Core) -> Result<(), String> {
     status(device.ask(&loud)?, 200)?;
     status(device.authorize(&invite, "secret")?, 200)?;
     status(device.authorize(&register("caller"), "wrong")?, 403)?;
-    // Nobody gets in under another's name.
+    // Nobody is admitted under another's name.
     status(bearer(&register("mary"), "Authorization", &good)?, 403)?;
     let mary = Question {
         user: "mary".to_string(),
@@ -245,8 +245,8 @@ pub fn shipped(setting: &Setting, core: &Core) -> Result<(), String> {
     };
     status(bearer(&mary, "Proxy-Authorization", &good)?, 403)?;
     status(device.authorize(&register("mary"), "secret")?, 200)?;
-    // What is for somebody else on the way is no reason against it, wherever it stands: the token that is
-    // where this request should have it counts.
+    // Credentials for another hop are no reason to refuse, wherever they stand: the token in the
+    // header that fits this request counts.
     let foreign = format!("Bearer {}", token(&other, "HS256", &claims("")));
     for question in [register("caller"), invite.clone()] {
         let (ours, theirs) = match question.method {
@@ -307,7 +307,7 @@ pub fn shipped(setting: &Setting, core: &Core) -> Result<(), String> {
         None,
     )?;
     challenged(&device.ask(&invite)?, 407, "Proxy-Authenticate", None)?;
-    // A password waits for its endpoint, a token does not need it.
+    // A password waits for its endpoint; a token does not need it.
     let challenge = device.ask(&register("caller"))?.challenge()?;
     let response = device.respond(&register("caller"), &challenge, "secret");
     endpoint.pause();
@@ -323,7 +323,7 @@ fn status(reply: Reply, status: u16) -> Result<Reply, String> {
     }
 }
 
-/// Complains unless there is one challenge of each scheme, Digest first, with this error.
+/// Fails unless there is one challenge of each scheme, Digest first, with this error.
 fn challenged(reply: &Reply, status: u16, name: &str, error: Option<&str>) -> Result<(), String> {
     let headers = reply.headers(name);
     let good = match &headers[..] {

@@ -1,12 +1,13 @@
 //! Challenges for a token (RFC 8898, 4).
 
-use super::running::{Running, Said};
 use harness::core::Core;
 use harness::setting::Setting;
 
+use super::running::{Running, Said};
+
 const SERVER: &str = "https://login.example.org/realms/sip";
 
-/// `jwt_challenge`: every part that may be there, and what is allowed in none.
+/// `jwt_challenge`: every part that may occur, and what none may contain.
 pub fn bearer(setting: &Setting, core: &Core) -> Result<(), String> {
     let mut running = Running::start(setting, core, |script| script)?;
     let ask = |[realm, server, scope, error]: [&str; 4]| {

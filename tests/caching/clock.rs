@@ -1,21 +1,23 @@
-//! Questions whose answer changes with the second, asked by the clock.
+//! Questions whose answer changes from one second to the next, asked by the clock.
 //!
-//! An answer counts only where it must be the same for every second in which it can have been
-//! given, so that a slow machine sees fewer answers, and never a wrong one.
+//! An answer counts only if it must be the same for every second in which it may have been given,
+//! so that a slow machine sees fewer answers, but never a wrong one.
 
-use super::running::Said;
-use harness::tokens::now;
 use std::thread::sleep;
 use std::time::Duration;
 
-/// How often is asked.
+use harness::tokens::now;
+
+use super::running::Said;
+
+/// The interval between questions.
 const STEP: Duration = Duration::from_millis(50);
 
-/// How many seconds after the change the last answer may come.
+/// How many seconds after the change the last answer may arrive.
 const AFTER: i64 = 10;
 
-/// Asks again and again until the code was seen that `code` wants of a UNIX second before `change`,
-/// and the one of a second from `change` on; each answer must be that of its second.
+/// Asks repeatedly until the code that `code` expects for a UNIX second before `change` was seen,
+/// and the one for a second from `change` on; each answer must match its second.
 pub fn across(
     change: i64,
     code: impl Fn(i64) -> i32,
@@ -44,8 +46,8 @@ pub fn across(
     Ok(())
 }
 
-/// Does something that has to be through before a UNIX second that is not far ahead, then, from
-/// that second on, something with what it gave. Again with more time where the machine was too slow.
+/// Does something that must be complete before a UNIX second in the near future; then, from that
+/// second on, does something with its result. Retries with more time if the machine was too slow.
 pub fn around<T>(
     before: impl Fn(i64) -> Result<T, String>,
     after: impl FnOnce(T) -> Result<(), String>,

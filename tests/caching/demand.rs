@@ -1,8 +1,8 @@
-//! Profiles that are fetched when they are needed, and kept for a while.
+//! Profiles that are fetched when needed, and kept for a while.
 
-use super::clock;
-use super::own::questions;
-use super::running::Running;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
 use harness::core::Core;
 use harness::database::own::Own;
 use harness::database::{Backend, Database};
@@ -10,10 +10,12 @@ use harness::keys::Key;
 use harness::profiles::{Content, NEVER};
 use harness::setting::Setting;
 use harness::tokens::token;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
-/// Seconds for which nothing is fetched again by itself in a trial.
+use super::clock;
+use super::own::questions;
+use super::running::Running;
+
+/// Seconds during which a trial fetches nothing again by itself.
 const LONG: i64 = 3600;
 
 /// A profile named `tag` with one key.
@@ -24,12 +26,12 @@ pub fn profile(tag: &str, key: &Key) -> Content {
     content
 }
 
-/// A token of that profile.
+/// A token for that profile.
 pub fn of(tag: &str, key: &Key) -> String {
     token(key, "HS256", &format!(r#"{{"tag":"{tag}"}}"#))
 }
 
-/// Adds a secret under way.
+/// Adds a secret at run time.
 pub fn add_secret(database: &Database, tag: &str, key: &Key) -> Result<(), String> {
     add_secret_between(database, tag, key, 0, NEVER)
 }
@@ -49,13 +51,13 @@ fn add_secret_between(
     database.sql(&row).map(drop)
 }
 
-/// Adds a profile under way.
+/// Adds a profile at run time.
 pub fn add_profile(database: &Database, tag: &str) -> Result<(), String> {
     let row = format!("INSERT INTO jwt_profiles (tag, sip_username) VALUES ('{tag}', '{tag}');");
     database.sql(&row).map(drop)
 }
 
-/// Removes a secret under way.
+/// Removes a secret at run time.
 pub fn remove_secret(database: &Database, key: &Key) -> Result<(), String> {
     let row = format!(
         "DELETE FROM jwt_secrets WHERE secret = '{}';",
@@ -64,8 +66,8 @@ pub fn remove_secret(database: &Database, key: &Key) -> Result<(), String> {
     database.sql(&row).map(drop)
 }
 
-/// A secret and a profile that are added count within a second, however long the cache keeps
-/// what it has.
+/// An added secret or profile takes effect within a second, however long the cache keeps what it
+/// has.
 pub fn rotation(setting: &Setting, core: &Core) -> Result<(), String> {
     let (old, new) = (Key::secret(), Key::secret());
     let database = setting
@@ -88,8 +90,8 @@ pub fn rotation(setting: &Setting, core: &Core) -> Result<(), String> {
     running.instance.check_workers()
 }
 
-/// What was asked for the last time more than a second ago is asked for at the first token that
-/// needs it; and bad tokens do not make it more than one question a second.
+/// A tag last looked up more than a second ago is looked up again for the first token that needs
+/// it; and bad tokens cause no more than one query a second.
 pub fn at_once(setting: &Setting, core: &Core) -> Result<(), String> {
     let (old, new) = (Key::secret(), Key::secret());
     let database = setting
@@ -118,7 +120,7 @@ pub fn at_once(setting: &Setting, core: &Core) -> Result<(), String> {
     running.instance.check_workers()
 }
 
-/// A secret that is removed counts for cache_ttl at the most, a profile too, in every worker.
+/// A removed secret or profile remains valid for cache_ttl at most, in every worker.
 pub fn revocation(setting: &Setting, core: &Core) -> Result<(), String> {
     const TTL: u64 = 2;
     let (key, other) = (Key::secret(), Key::secret());
@@ -130,7 +132,7 @@ pub fn revocation(setting: &Setting, core: &Core) -> Result<(), String> {
     let mut running = Running::start(setting, core, |script| {
         script.database(&database).set("cache_ttl", TTL as i64)
     })?;
-    // Twice: the second time out of the cache of tokens.
+    // Twice: the second time from the token cache.
     for _ in 0..2 {
         running.everywhere(&of("leaving", &key), 1)?;
         running.everywhere(&of("gone", &key), 1)?;
@@ -151,7 +153,7 @@ pub fn revocation(setting: &Setting, core: &Core) -> Result<(), String> {
     running.instance.check_workers()
 }
 
-/// jwt_reload reaches every worker at once, and the tokens that it remembers.
+/// jwt_reload reaches every worker at once, including the tokens that it remembers.
 pub fn reload(setting: &Setting, core: &Core, tokens: i64) -> Result<(), String> {
     let key = Key::secret();
     let database = setting
@@ -168,7 +170,7 @@ pub fn reload(setting: &Setting, core: &Core, tokens: i64) -> Result<(), String>
         running.everywhere(&token, 1)?;
     }
     remove_secret(&database, &key)?;
-    // Nobody has been told: it is the cache that answers.
+    // Nobody was notified: the answer comes from the cache.
     running.everywhere(&token, 1)?;
     running.mi.reload()?;
     running.everywhere(&token, -1)?;
@@ -178,7 +180,7 @@ pub fn reload(setting: &Setting, core: &Core, tokens: i64) -> Result<(), String>
     running.instance.check_workers()
 }
 
-/// A token that was remembered is refused when its time is over, or that of the secret.
+/// A remembered token is refused once it, or its secret, has expired.
 pub fn time_passes(setting: &Setting, core: &Core) -> Result<(), String> {
     let key = Key::secret();
     let database = setting
@@ -202,7 +204,7 @@ pub fn time_passes(setting: &Setting, core: &Core) -> Result<(), String> {
             (of("timely", &ending), 1, -1),
             (of("timely", &coming), -1, 1),
         ];
-        // Twice: the second time out of the cache of tokens.
+        // Twice: the second time from the token cache.
         for _ in 0..2 {
             for (token, code, _) in &tokens {
                 running.everywhere(token, *code)?;
@@ -219,7 +221,7 @@ pub fn time_passes(setting: &Setting, core: &Core) -> Result<(), String> {
     running.instance.check_workers()
 }
 
-/// cache_ttl 0 asks the database for every token, also for one that is remembered.
+/// With cache_ttl 0 the database is queried for every token, including a remembered one.
 pub fn no_cache(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> {
     const TOKENS: u64 = 40;
     let key = Key::secret();
@@ -250,8 +252,8 @@ pub fn no_cache(own: &Own, setting: &Setting, core: &Core) -> Result<(), String>
     })
 }
 
-/// Profiles that are cached cost no question at all; the ones beyond cache_size do, and the one
-/// that was not used for the longest time goes.
+/// Cached profiles cause no queries; those beyond cache_size do, and the least recently used one is
+/// evicted.
 pub fn cache_size(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> {
     let key = Key::secret();
     let tags = ["one", "two", "three"];
@@ -279,7 +281,7 @@ pub fn cache_size(own: &Own, setting: &Setting, core: &Core) -> Result<(), Strin
         for (tags, expected) in [
             (&["one", "two"][..], 2),
             (&["two", "one", "two", "one"], 0),
-            // "two" goes, for "one" was used after it.
+            // "two" is evicted, since "one" was used after it.
             (&["three"], 1),
             (&["one"], 0),
             (&["two"], 1),
@@ -305,7 +307,7 @@ pub fn cache_size(own: &Own, setting: &Setting, core: &Core) -> Result<(), Strin
     })
 }
 
-/// The statistics move as the manual says, and count all workers.
+/// The statistics change as the manual says, and cover all workers.
 pub fn statistics(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> {
     let key = Key::secret();
     own.with(
@@ -346,7 +348,7 @@ pub fn statistics(own: &Own, setting: &Setting, core: &Core) -> Result<(), Strin
             for _ in 0..10 {
                 running.expect(&of("counted", &key), 1)?;
             }
-            // Each worker asks once at least.
+            // Each worker asks at least once.
             moved("accepted", &start, [10..=10, 0..=0, 1..=10, 0..=0, 0..=0])?;
             running.everywhere(&of("counted", &key), 1)?;
             let start = read()?;
@@ -359,7 +361,7 @@ pub fn statistics(own: &Own, setting: &Setting, core: &Core) -> Result<(), Strin
             }
             moved("rejected", &start, [0..=0, 3..=3, 1..=2, 0..=0, 0..=0])?;
             server.pause();
-            // What was cached gets old.
+            // Let the cached data expire.
             sleep(Duration::from_millis(1100));
             let start = read()?;
             for _ in 0..10 {

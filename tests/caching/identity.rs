@@ -1,6 +1,5 @@
-//! A token is good for the address of record of its user, and for no other.
+//! A token is valid for its user's address of record, and for no other.
 
-use super::running::{LIMIT, Running, Said};
 use harness::core::Core;
 use harness::database::Backend;
 use harness::keys::Key;
@@ -9,11 +8,13 @@ use harness::setting::Setting;
 use harness::sip;
 use harness::tokens::{now, token};
 
-/// What is in From of all requests, and what is in To but for the user, which names the service.
+use super::running::{LIMIT, Running, Said};
+
+/// What From contains in all requests; To differs only in its user, which names the service.
 const CALLER: &str = "caller@example.org";
 
-/// Username of a profile, and whether its token is good for `plain@example.org`: where the username
-/// has to be the whole address, and where it may be a user of example.org and b.example.
+/// Username of a profile, and whether its token is valid for `plain@example.org`: where the
+/// username must be the whole address, and where it may be a user of example.org and b.example.
 const PROFILES: [(&str, bool, bool); 11] = [
     ("plain@example.org", true, true),
     ("plain@EXAMPLE.org", true, true),
@@ -29,12 +30,12 @@ const PROFILES: [(&str, bool, bool); 11] = [
 ];
 
 fn claims(tag: usize) -> String {
-    // A claim says nothing about the realm.
+    // A claim has no influence on the realm.
     let more = "\"realm\":\"example.org\",\"sub\":\"plain@example.org\"";
     format!("{{\"tag\":\"{tag}\",{more},\"exp\":{}}}", now() + 600)
 }
 
-/// `jwt_aor`, in the first call and for a token that is remembered, waited for or not.
+/// `jwt_aor`, in the first call and for a remembered token, synchronous and asynchronous.
 pub fn addresses(setting: &Setting, core: &Core) -> Result<(), String> {
     let key = Key::secret();
     let mut content = Content::default();
@@ -59,10 +60,10 @@ pub fn addresses(setting: &Setting, core: &Core) -> Result<(), String> {
                 if !good {
                     said.because("is not plain@example.org (jwt_aor)")?;
                 }
-                // Of two To, the one counts before a wait, and the other after it.
+                // Of two To headers, one counts before a wait, the other after it.
                 let twice = [header[0], ("To", "<sip:caller@example.org>")];
                 Said::of(running.exchange("plain", &twice)?)?.expect(-7)?;
-                // There it is To of another name.
+                // There, To has another name.
                 Said::of(running.exchange("async", &header)?)?.expect(-7)?;
                 let invite =
                     sip::exchange(running.instance.port, "INVITE", "plain", &header, LIMIT);
@@ -78,7 +79,7 @@ pub fn addresses(setting: &Setting, core: &Core) -> Result<(), String> {
     Ok(())
 }
 
-/// Claims that are handed to a script are of one line.
+/// Claims passed to a script are single lines.
 pub fn lines(setting: &Setting, core: &Core) -> Result<(), String> {
     let key = Key::secret();
     let content = super::demand::profile("0", &key);
@@ -104,7 +105,7 @@ pub fn lines(setting: &Setting, core: &Core) -> Result<(), String> {
     ] {
         let claims = format!("\"hook\":\"https://x{end}X-Registered-User: alice\"");
         ask(&claims, -5)?.because("claim \"hook\" has a CR, LF or NUL")?;
-        // As JSON it is escaped, and what nobody wants harms nobody.
+        // In JSON it is escaped, and what nobody reads harms nobody.
         ask(&format!("\"hooks\":[\"x{end}y\"]"), 1)?;
         ask(&format!("\"other\":\"x{end}y\""), 1)?;
     }

@@ -1,16 +1,17 @@
-//! Tokens and JWK Sets as identity providers make them, judged without a database.
+//! Tokens and JWK Sets as identity providers issue them, judged without a database.
 
-use super::keys::edit;
-use super::provider::{Provider, jwk, patient};
-use super::running::Running;
 use harness::core::Core;
 use harness::keys::Key;
 use harness::setting::Setting;
 use harness::tokens::{b64, now, with_header};
 use serde_json::{Value, json};
 
-/// jwks_url alone, without any database: tokens and JWK Sets in the shapes of Keycloak, Auth0 and
-/// Entra ID.
+use super::keys::edit;
+use super::provider::{Provider, jwk, patient};
+use super::running::Running;
+
+/// jwks_url alone, without any database: tokens and JWK Sets shaped like those of Keycloak, Auth0
+/// and Entra ID.
 pub fn providers(setting: &Setting, core: &Core) -> Result<(), String> {
     keycloak(setting, core)?;
     auth0(setting, core)?;
@@ -197,7 +198,7 @@ fn auth0(setting: &Setting, core: &Core) -> Result<(), String> {
             .expect(&token, code)
             .map_err(|e| format!("Auth0, {what}: {e}"))?;
     }
-    // One set for all of them, not one request for each token.
+    // One fetch of the set for all of them, not one per token.
     if provider.asked() > 2 * super::running::WORKERS as usize {
         return Err(format!("the set was fetched {} times", provider.asked()));
     }
@@ -213,7 +214,7 @@ fn entra(setting: &Setting, core: &Core) -> Result<(), String> {
         let path = harness::root().join("tests").join(name);
         std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))
     };
-    // As it is published: no alg, and x5t, x5c and the issuer in each key.
+    // As published: no alg, and x5t, x5c and the issuer in each key.
     let published = read("jwks/entra.json")?;
     let set: Value = serde_json::from_str(&published).map_err(|e| e.to_string())?;
     let kid = |number: usize| {
@@ -249,7 +250,7 @@ fn entra(setting: &Setting, core: &Core) -> Result<(), String> {
         with_header(&key, &alg, &header.to_string(), &claims.to_string())
     };
     let header = json!({ "typ": "JWT", "alg": "RS256", "kid": kid(0) });
-    // As version 1.0 of its tokens has it.
+    // As in version 1.0 of its tokens.
     let with_x5t = edit(header.clone(), |header| header["x5t"] = json!(kid(0)));
     for header in [&header, &with_x5t] {
         running
@@ -263,7 +264,7 @@ fn entra(setting: &Setting, core: &Core) -> Result<(), String> {
         header["kid"] = json!("rolled over")
     });
     let other_tenant = ISSUER.replace("1111", "9999");
-    // The key is public: as a secret, everybody could sign with it.
+    // The key is public: if it were accepted as a secret, everybody could sign with it.
     let secret = Key::Secret(key.verifier().into_bytes());
     let hmac = json!({ "typ": "JWT", "alg": "HS256", "kid": kid(0) });
     let forged = with_header(&secret, "HS256", &hmac.to_string(), &good.to_string());

@@ -1,7 +1,8 @@
-//! Keys that are JSON Web Keys, in files, or published by an identity provider.
+//! Keys given as JSON Web Keys, in files, or published by an identity provider.
 
-use super::provider::{Provider, jwk, patient};
-use super::running::Running;
+use std::thread::sleep;
+use std::time::Duration;
+
 use harness::core::Core;
 use harness::database::Backend;
 use harness::keys::Key;
@@ -10,10 +11,11 @@ use harness::server::wait_for;
 use harness::setting::Setting;
 use harness::tokens::with_header;
 use serde_json::{Value, json};
-use std::thread::sleep;
-use std::time::Duration;
 
-/// How long a set counts without being looked at again, in the trials that want to see that.
+use super::provider::{Provider, jwk, patient};
+use super::running::Running;
+
+/// How long a set is used without being checked again, in the trials where that matters.
 const LONG: i64 = 3600;
 
 fn named(key: &Key, alg: &str, kid: Option<&str>, tag: &str) -> String {
@@ -25,13 +27,13 @@ fn named(key: &Key, alg: &str, kid: Option<&str>, tag: &str) -> String {
     with_header(key, alg, &header.to_string(), &payload.to_string())
 }
 
-/// A JSON value with a change.
+/// A JSON value with a modification.
 pub fn edit(mut value: Value, change: impl FnOnce(&mut Value)) -> Value {
     change(&mut value);
     value
 }
 
-/// JWK and JWK Set as secret of a row and as key of a script; a file that is written anew.
+/// A JWK and a JWK Set as a row's secret and as a script's key; a file that is rewritten.
 pub fn files(setting: &Setting, core: &Core) -> Result<(), String> {
     let (rsa, ec, ed, secret) = (Key::rsa(), Key::p256(), Key::ed25519(), Key::secret());
     let (first, second) = (Key::p256(), Key::p256());
@@ -80,7 +82,7 @@ pub fn files(setting: &Setting, core: &Core) -> Result<(), String> {
     })?;
     for (key, alg, kid, tag, code) in [
         (&rsa, "RS256", None, "jwk-rsa", 1),
-        // The key says that it is for RS256.
+        // The key states that it is for RS256.
         (&rsa, "PS256", None, "jwk-rsa", -1),
         (&rsa, "PS256", None, "other-alg", 1),
         (&rsa, "RS256", None, "other-alg", -1),
@@ -111,7 +113,7 @@ pub fn files(setting: &Setting, core: &Core) -> Result<(), String> {
     }
     running.everywhere(&by_second, -1)?;
     write(&second.verifier())?;
-    // It is looked at once a second.
+    // The file is checked once a second.
     running.until_asked_again();
     running.everywhere(&by_second, 1)?;
     running.everywhere(&by_first, -1)?;
@@ -127,7 +129,7 @@ pub fn files(setting: &Setting, core: &Core) -> Result<(), String> {
     running.instance.check_workers()
 }
 
-/// A row whose secret is the URL of a JWK Set: its keys are changed, its provider goes away.
+/// A row whose secret is the URL of a JWK Set: its keys change, its provider goes away.
 pub fn published(setting: &Setting, core: &Core) -> Result<(), String> {
     let (first, second, third) = (Key::p256(), Key::rsa(), Key::ed25519());
     let mut provider = Provider::start(&setting.folder(), &[jwk("first", &first)])?;
@@ -157,15 +159,15 @@ pub fn published(setting: &Setting, core: &Core) -> Result<(), String> {
         running.everywhere(&by_first, 1)?;
     }
     running.everywhere(&by_second, -1)?;
-    // As the key of a script, too.
+    // Also as the script's key.
     running.everywhere_with_key(&by_first, &provider.url(), 1)?;
     running.everywhere_with_key(&by_second, &provider.url(), -1)?;
-    // A key is added: nobody is told, a token names it.
+    // A key is added: nobody is notified, but a token names it.
     provider.publish(&[jwk("first", &first), jwk("second", &second)]);
     running.until_asked_again();
     running.everywhere(&by_second, 1)?;
     running.everywhere(&by_first, 1)?;
-    // A row beside it counts as soon as anywhere else.
+    // A row added beside it takes effect as soon as anywhere else.
     let secret = Key::secret();
     let by_secret = named(&secret, "HS256", None, "url");
     running.everywhere(&by_secret, -1)?;
@@ -173,13 +175,13 @@ pub fn published(setting: &Setting, core: &Core) -> Result<(), String> {
     running.until_asked_again();
     running.everywhere(&by_secret, 1)?;
     running.everywhere(&by_first, 1)?;
-    // The old one goes: at once with jwt_reload.
+    // The old one is removed: at once with jwt_reload.
     provider.publish(&[jwk("second", &second)]);
     running.everywhere(&by_first, 1)?;
     running.mi.reload()?;
     running.everywhere(&by_first, -1)?;
     running.everywhere(&by_second, 1)?;
-    // Or when its time is over, which the provider says, and jwks_min_ttl does not forbid.
+    // Or when its time is over, which the provider sets within the bounds of jwks_min_ttl.
     provider.published().cache = "max-age=1";
     running.mi.reload()?;
     running.everywhere(&by_second, 1)?;
@@ -189,7 +191,8 @@ pub fn published(setting: &Setting, core: &Core) -> Result<(), String> {
     })
     .ok_or("max-age is over, and the key counts")?;
     running.everywhere(&by_third, 1)?;
-    // What it says is no JWK Set, then it says nothing: what is known stays in use.
+    // First it answers with something that is not a JWK Set, then not at all: the known keys stay
+    // in use.
     provider.published().body = "<html>".to_string();
     sleep(Duration::from_millis(2200));
     running.everywhere(&by_third, 1)?;
@@ -203,7 +206,7 @@ pub fn published(setting: &Setting, core: &Core) -> Result<(), String> {
     }
     running.mi.reload()?;
     running.everywhere(&by_third, 1)?;
-    // Where nothing is known yet, nobody gets in, and it is not the caller's fault.
+    // Where nothing is known yet, nobody is admitted, and it is not the caller's fault.
     let mut fresh = start(provider.authority())?;
     fresh.everywhere(&by_third, -6)?;
     if fresh.mi.statistic("jwks_failures")? == 0 {
@@ -219,7 +222,7 @@ pub fn published(setting: &Setting, core: &Core) -> Result<(), String> {
         .ok_or("the provider is back, and not asked")?;
     }
     running.everywhere(&by_third, -1)?;
-    // A flood of made-up key names: once a second in each worker.
+    // A flood of made-up key names: one fetch a second in each worker.
     let before = provider.asked();
     let began = std::time::Instant::now();
     for number in 0..200 {

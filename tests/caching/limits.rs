@@ -1,8 +1,8 @@
-//! Sizes of keys, sets and files: the last that is taken, and the first that is not.
+//! Sizes of keys, sets and files: the last accepted one and the first refused one.
 
-use super::keys::edit;
-use super::provider::{Provider, jwk, patient};
-use super::running::Running;
+use std::path::Path;
+use std::process::Command;
+
 use harness::core::Core;
 use harness::database::Backend;
 use harness::keys::Key;
@@ -11,22 +11,24 @@ use harness::profiles::Content;
 use harness::setting::Setting;
 use harness::tokens::{b64, now, token, with_header};
 use serde_json::{Value, json};
-use std::path::Path;
-use std::process::Command;
 
-/// Seconds for which nothing is fetched again by itself.
+use super::keys::edit;
+use super::provider::{Provider, jwk, patient};
+use super::running::Running;
+
+/// Seconds during which nothing is fetched again by itself.
 const LONG: i64 = 3600;
 
 /// How many keys a JWK Set may have.
 const MAX_KEYS: usize = 100;
 
-/// How long a JWK Set that is fetched may be, bytes.
+/// Maximum length of a fetched JWK Set, bytes.
 const MAX_FETCHED: usize = 512 * 1024;
 
-/// How long a file with a key may be, bytes.
+/// Maximum length of a key file, bytes.
 const MAX_FILE: usize = 1024 * 1024;
 
-/// How long a tag may be, bytes.
+/// Maximum length of a tag, bytes.
 const MAX_TAG: usize = 512;
 
 /// Keys and sets that are too small or too large, and tags that are too long.
@@ -74,7 +76,7 @@ pub fn keys(setting: &Setting, core: &Core) -> Result<(), String> {
     running.instance.check_workers()
 }
 
-/// RSA keys of less than 2048 bits are refused, in whatever form, although the signature is good.
+/// RSA keys of less than 2048 bits are refused in any form, although the signature is good.
 pub fn rsa(setting: &Setting, core: &Core) -> Result<(), String> {
     let mut content = Content::default();
     let folder = setting.folder();
@@ -128,7 +130,7 @@ pub fn rsa(setting: &Setting, core: &Core) -> Result<(), String> {
     running.instance.check_workers()
 }
 
-/// The size of a set that is fetched, and how long it is kept whatever its provider says.
+/// The size of a fetched set, and how long it is kept whatever its provider says.
 pub fn fetched(setting: &Setting, core: &Core) -> Result<(), String> {
     let (first, second) = (Key::p256(), Key::ed25519());
     let provider = Provider::start(&setting.folder(), &[])?;
@@ -157,7 +159,7 @@ pub fn fetched(setting: &Setting, core: &Core) -> Result<(), String> {
             .map_err(|e| format!("{size} bytes: {e}\n{}", running.instance.log()))?;
         running.instance.check_workers()?;
     }
-    // jwks_max_ttl is less than what the provider wants.
+    // jwks_max_ttl is less than what the provider asks for.
     publish(0);
     provider.published().cache = "max-age=86400";
     let mut running = start(1, 1)?;
@@ -172,7 +174,7 @@ pub fn fetched(setting: &Setting, core: &Core) -> Result<(), String> {
     running.everywhere(&by_second, 1)?;
     running.instance.check_workers()?;
     drop(running);
-    // jwks_min_ttl is more. A worker may ask twice: when it starts, and for its first token.
+    // jwks_min_ttl is more. A worker may fetch twice: when it starts, and for its first token.
     provider.published().cache = "no-store, max-age=0";
     let before = provider.asked();
     let mut running = start(LONG, LONG)?;
@@ -189,11 +191,10 @@ pub fn fetched(setting: &Setting, core: &Core) -> Result<(), String> {
     running.instance.check_workers()
 }
 
-/// The text with blanks behind it, so that it has that size if it was shorter.
 /// `token_cache_size` bounds what a process remembers: its memory shows how much that is.
 pub fn remembered(setting: &Setting, core: &Core) -> Result<(), String> {
     const TOKENS: usize = 600;
-    // Of long tokens, each of which takes its own length and most of it again.
+    // Long tokens, each of which takes up its own length and most of it again.
     const PADDING: usize = 4000;
     let key = Key::secret();
     let database = setting
@@ -233,6 +234,7 @@ pub fn remembered(setting: &Setting, core: &Core) -> Result<(), String> {
     Ok(())
 }
 
+/// The text, padded with blanks to that size if it is shorter.
 fn padded(mut text: String, size: usize) -> String {
     let missing = size.saturating_sub(text.len());
     text.extend(std::iter::repeat_n(' ', missing));
@@ -258,7 +260,7 @@ fn text(bytes: Vec<u8>) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|e| e.to_string())
 }
 
-/// The bytes of hexadecimal digits.
+/// The bytes given as hexadecimal digits.
 fn bytes(digits: &str) -> Result<Vec<u8>, String> {
     (0..digits.len() / 2)
         .map(|at| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).map_err(|e| e.to_string()))

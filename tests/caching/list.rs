@@ -1,20 +1,22 @@
-//! What is kept in memory, and how long it counts: profiles, verified tokens, keys from elsewhere.
+//! What is kept in memory, and for how long: profiles, verified tokens, keys from elsewhere.
 
-use super::{
-    bearer, challenge, demand, identity, issuers, keys, limits, outage, preload, rules, sign,
-};
+use std::sync::Arc;
+
 use harness::core::Core;
 use harness::database::Backend;
 use harness::database::own::Own;
 use harness::setting::{Setting, ignored};
 use harness::sipp;
 use libtest_mimic::Trial;
-use std::sync::Arc;
+
+use super::{
+    bearer, challenge, demand, identity, issuers, keys, limits, outage, preload, rules, sign,
+};
 
 /// What a trial does with a core.
 type Run = Box<dyn Fn(&Setting, &Core) -> Result<(), String> + Send>;
 
-/// A trial that has a MariaDB to itself.
+/// A trial with a MariaDB of its own.
 type WithOwn = fn(&Own, &Setting, &Core) -> Result<(), String>;
 
 /// A trial that shares the servers of the run.
@@ -138,7 +140,7 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
             Box::new(run),
         ));
     }
-    // The stand-in keeps no contacts, and forwards nothing.
+    // The stand-in stores no contacts and forwards nothing.
     let real: [(&str, Shared); 2] = [
         (
             "opensips-cfg/bearer.cfg: who is bound to what",

@@ -1,7 +1,9 @@
 //! The database goes away under load, or hangs.
 
-use super::demand::of;
-use super::running::{LIMIT, Running};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{scope, sleep};
+use std::time::{Duration, Instant};
+
 use harness::core::Core;
 use harness::database::own::Own;
 use harness::instance::tail;
@@ -11,9 +13,9 @@ use harness::server::wait_for;
 use harness::setting::Setting;
 use harness::sip;
 use harness::sipp::{self, Run};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::{scope, sleep};
-use std::time::{Duration, Instant};
+
+use super::demand::of;
+use super::running::{LIMIT, Running};
 
 const TAGS: [&str; 4] = ["alice", "bob", "carol", "dave"];
 
@@ -29,7 +31,7 @@ fn everybody(key: &Key) -> Content {
     content
 }
 
-/// MariaDB is stopped and started while SIPp calls: not one user who was there before is refused.
+/// MariaDB is stopped and started while SIPp calls: no user seen before is refused.
 pub fn under_load(
     own: &Own,
     setting: &Setting,
@@ -72,13 +74,13 @@ pub fn under_load(
             }
             Ok(())
         };
-        // Each step begins when both have got through a run that began before.
+        // Each step begins once both have completed a run that began earlier.
         let next = || {
             let from = runs.load(Ordering::Relaxed);
             wait_for(2 * LIMIT, || {
                 (runs.load(Ordering::Relaxed) > from + 1).then_some(())
             })
-            .ok_or_else(|| "SIPp does not get on".to_string())
+            .ok_or_else(|| "SIPp makes no progress".to_string())
         };
         let log = || tail(&running.instance.log(), 40);
         scope(|scope| {
@@ -110,13 +112,13 @@ pub fn under_load(
     })
 }
 
-/// MariaDB hangs: who needs it waits for db_timeout at the most, everybody else does not notice.
+/// MariaDB hangs: requests that need it wait for db_timeout at most, all others notice nothing.
 pub fn hanging(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> {
     const TIMEOUT: Duration = Duration::from_millis(1000);
     const TRIES: u32 = 40;
     let key = Key::secret();
     own.with(setting.folder(), &everybody(&key), |server, database| {
-        // One worker: if it waits, everybody does.
+        // One worker: if it waits, everybody waits.
         let mut running = Running::start_with(setting, core, 1, |script| {
             script
                 .database(database)
@@ -124,7 +126,7 @@ pub fn hanging(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> 
                 .set("cache_ttl", 1)
         })?;
         running.expect(&of("alice", &key), 1)?;
-        // It gets old, and there is an open connection that hangs.
+        // The cached data expires, and an open connection hangs.
         sleep(Duration::from_millis(1100));
         server.freeze(true)?;
         let during = || {
@@ -145,7 +147,7 @@ pub fn hanging(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> 
                 if answer.header("X-RC") != Some("-6") {
                     return Err(format!("-6 expected, got {answer:?}"));
                 }
-                // The first may have gone out before the worker began to wait.
+                // The first may have been sent before the worker began to wait.
                 if answered < 3 {
                     return Err(format!(
                         "OPTIONS was answered {answered} times in {waited:?}"
@@ -158,7 +160,7 @@ pub fn hanging(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> 
                     "an answer after {waiting:?}: the database did not hang"
                 ));
             }
-            // Had each of them waited, it would have been much longer.
+            // If each of them had waited, it would have taken much longer.
             let start = Instant::now();
             for _ in 0..TRIES / 2 {
                 running.expect(&of("bob", &key), -6)?;
@@ -182,8 +184,8 @@ pub fn hanging(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> 
     })
 }
 
-/// cache_grace to its end: who was there gets in until it is over, then nobody, and nobody from
-/// cache_ttl on where it is 0; out of the cache of tokens, too.
+/// cache_grace to its end: users seen before are admitted until it is over, then nobody; if it is
+/// 0, nobody from cache_ttl on. The same with the token cache.
 pub fn grace(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> {
     const LONG: i64 = 3600;
     let key = Key::secret();
@@ -214,7 +216,7 @@ pub fn grace(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> {
         if none.mi.statistic("jwt_served_stale")? != 0 {
             return Err("cache_grace is 0, and something stale was served".to_string());
         }
-        // After jwt_reload nothing that was cached before is used.
+        // After jwt_reload, nothing cached earlier is used.
         long.mi.reload()?;
         long.everywhere(&alice, -6)?;
         server.resume()?;

@@ -1,13 +1,13 @@
-//! What a MariaDB that belongs to one core's trials is asked.
+//! How often a MariaDB that belongs to one core's trials is queried.
 
 use harness::database::Database;
 
-/// How many statements the server is sent meanwhile, by anybody.
+/// How many statements the server receives meanwhile, from any client.
 pub fn questions(
     database: &Database,
     work: impl FnOnce() -> Result<(), String>,
 ) -> Result<u64, String> {
-    // Asking costs some as well.
+    // Asking adds to the count as well.
     let first = counted(database)?;
     let before = counted(database)?;
     work()?;

@@ -1,9 +1,10 @@
 //! All profiles in memory (`cache_mode` "preload").
 
-use super::demand::{of, profile};
-use super::own::questions;
-use super::rows;
-use super::running::{LIMIT, Running, WORKERS};
+use std::path::Path;
+use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
+
 use harness::core::Core;
 use harness::database::own::Own;
 use harness::database::{Backend, Database};
@@ -11,12 +12,13 @@ use harness::keys::Key;
 use harness::script::Script;
 use harness::server::{children, wait_for};
 use harness::setting::Setting;
-use std::path::Path;
-use std::process::Command;
-use std::thread::sleep;
-use std::time::Duration;
 
-/// Seconds for which nothing is fetched again by itself in a trial.
+use super::demand::{of, profile};
+use super::own::questions;
+use super::rows;
+use super::running::{LIMIT, Running, WORKERS};
+
+/// Seconds during which a trial fetches nothing again by itself.
 const LONG: i64 = 3600;
 
 fn preload(database: &Database, driver: &'static str, ttl: i64) -> impl FnOnce(Script) -> Script {
@@ -45,7 +47,7 @@ fn start(
     ttl: i64,
 ) -> Result<Running, String> {
     let lines = match database.backend {
-        // Otherwise it does not look whether a file has changed.
+        // Without it, file changes are not noticed.
         Backend::DbText => "\nmodparam(\"db_text\", \"db_mode\", 1)\n",
         _ => "",
     };
@@ -53,7 +55,7 @@ fn start(
     Running::try_start(setting, core, WORKERS, lines, with).map_err(|e| e.to_string())
 }
 
-/// Changes count at once after jwt_reload, and by themselves after cache_ttl.
+/// Changes take effect at once after jwt_reload, and by themselves after cache_ttl.
 pub fn changes(
     setting: &Setting,
     core: &Core,
@@ -97,7 +99,7 @@ pub fn changes(
     running.instance.check_workers()
 }
 
-/// Tags that nobody has cost the database nothing.
+/// Unknown tags cost the database nothing.
 pub fn flood(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> {
     const TAGS: usize = 1000;
     let key = Key::secret();
@@ -108,7 +110,7 @@ pub fn flood(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> {
             for number in 0..TAGS {
                 running.expect(&of(&format!("made-up-{number}"), &key), -4)?;
             }
-            // Nor does a token that the known secrets do not verify.
+            // Nor does a token that none of the known secrets verifies.
             for _ in 0..100 {
                 running.expect(&of("known", &Key::secret()), -1)?;
             }
@@ -124,7 +126,7 @@ pub fn flood(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> {
     })
 }
 
-/// The database goes away: everybody who was there gets in for cache_grace, then nobody; and it
+/// The database goes away: users seen before are admitted for cache_grace, then nobody; and it
 /// comes back.
 pub fn outage(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> {
     let key = Key::secret();
@@ -161,7 +163,7 @@ pub fn outage(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> {
             if long.mi.statistic("jwt_served_stale")? == 0 {
                 return Err("jwt_served_stale does not count".to_string());
             }
-            // What was reloaded by hand must not be served from what was there before.
+            // After an explicit reload, nothing may be served from what was cached before.
             long.mi.reload()?;
             long.everywhere(&known, -6)?;
             server.resume()?;
@@ -175,8 +177,8 @@ pub fn outage(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> {
     )
 }
 
-/// The shared memory of a core does not outlive it: neither where it is ended, nor where its loader
-/// dies and takes it along, nor where all of it is killed and started again.
+/// The shared memory of a core does not outlive it: not if it is ended, nor if its loader dies and
+/// takes it along, nor if all of it is killed and started again.
 pub fn memory(setting: &Setting, core: &Core) -> Result<(), String> {
     let key = Key::secret();
     let database = setting
@@ -210,12 +212,12 @@ pub fn memory(setting: &Setting, core: &Core) -> Result<(), String> {
     let all = children(pid);
     kill(pid)?;
     for child in all {
-        // Some end by themselves when their parent is gone.
+        // Some end by themselves once their parent is gone.
         let _ = kill(child);
     }
     drop(running);
     if left(loader).is_empty() {
-        // The loader of another core that was started meanwhile has swept it up, as it has to.
+        // The loader of another core started meanwhile has cleaned it up, as it should.
         return Ok(());
     }
     let (running, _) = start()?;
@@ -233,14 +235,14 @@ fn gone(loader: u32, how: &str) -> Result<(), String> {
     }
 }
 
-/// Snapshots that were published by a child of this process.
+/// Snapshots published by a child of this process.
 fn segments(pid: u32) -> Vec<String> {
     children(pid).into_iter().flat_map(left).collect()
 }
 
 /// Which of its children publishes them.
 fn loader(pid: u32) -> Option<u32> {
-    // While one takes the place of another there may be none.
+    // There may be none while one replaces another.
     wait_for(LIMIT, || {
         children(pid)
             .into_iter()
@@ -248,7 +250,7 @@ fn loader(pid: u32) -> Option<u32> {
     })
 }
 
-/// What is there of a process.
+/// What remains of a process.
 fn left(owner: u32) -> Vec<String> {
     let prefix = format!("auth_web.{owner}.");
     std::fs::read_dir(Path::new("/dev/shm"))

@@ -1,13 +1,6 @@
-//! An identity provider: an HTTPS server with a certificate of its own authority, that publishes one
-//! JWK Set (RFC 7517, 5).
+//! An identity provider: an HTTPS server with a certificate from its own authority that publishes
+//! one JWK Set (RFC 7517, 5).
 
-use harness::certificates::Certificates;
-use harness::keys::Key;
-use harness::ports;
-use harness::script::Script;
-use rustls::pki_types::PrivateKeyDer;
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -16,10 +9,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{JoinHandle, spawn};
 use std::time::Duration;
 
-/// How long a client may take to say what it wants.
+use harness::certificates::Certificates;
+use harness::keys::Key;
+use harness::ports;
+use harness::script::Script;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use serde_json::{Value, json};
+
+/// How long a client may take to send its request.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The script with time for a TLS handshake on a machine that is busy with other trials.
+/// The script with enough time for a TLS handshake on a machine busy with other trials.
 pub fn patient(script: Script) -> Script {
     const MILLISECONDS: i64 = 15_000;
     script
@@ -30,7 +31,7 @@ pub fn patient(script: Script) -> Script {
 /// What is published, and how.
 #[derive(Clone)]
 pub struct Published {
-    /// 200, or what is wrong.
+    /// 200, or an error status.
     pub status: u16,
     /// Cache-Control.
     pub cache: &'static str,
@@ -44,7 +45,7 @@ struct Shared {
     ended: AtomicBool,
 }
 
-/// A running provider. It ends when it is dropped.
+/// A running provider. It stops when dropped.
 pub struct Provider {
     port: u16,
     authority: PathBuf,
@@ -88,12 +89,12 @@ impl Provider {
         Ok(provider)
     }
 
-    /// Where the set is.
+    /// The URL of the set.
     pub fn url(&self) -> String {
         format!("https://127.0.0.1:{}/certs", self.port)
     }
 
-    /// The file of the authority of its certificate.
+    /// The file of the authority that issued its certificate.
     pub fn authority(&self) -> &str {
         self.authority.to_str().expect("a temporary folder")
     }
@@ -122,7 +123,7 @@ impl Provider {
     /// Stops listening.
     pub fn pause(&mut self) {
         self.shared.ended.store(true, Ordering::Relaxed);
-        // It waits for somebody to come.
+        // It is blocked in accept.
         let _ = TcpStream::connect(("127.0.0.1", self.port));
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -141,7 +142,7 @@ impl Provider {
                 }
                 let (shared, tls) = (Arc::clone(&shared), Arc::clone(&tls));
                 spawn(move || {
-                    // Whoever does not like the certificate goes away: that is up to him.
+                    // A client that rejects the certificate disconnects, which is its own decision.
                     let _ = stream
                         .map_err(|e| e.to_string())
                         .and_then(|stream| serve(stream, tls, &shared));
@@ -203,7 +204,7 @@ pub fn jwk(kid: &str, key: &Key) -> Value {
             json!({ "kty": "RSA", "kid": kid, "use": "sig", "alg": "RS256", "n": n, "e": e })
         }
         Key::Ec(_) => {
-            // The point closes the structure, uncompressed.
+            // The point is at the end of the structure, uncompressed.
             let der = key.public_der();
             let point = &der[der.len() - 64..];
             let (x, y) = (b64(&point[..32]), b64(&point[32..]));

@@ -1,12 +1,14 @@
-//! Rows that come and go under way, also where the database is a folder of text files.
+//! Rows added and removed at run time, also where the database is a folder of text files.
 
-use super::demand;
-use harness::database::{Backend, Database};
-use harness::keys::Key;
-use harness::profiles::NEVER;
 use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::Duration;
+
+use harness::database::{Backend, Database};
+use harness::keys::Key;
+use harness::profiles::NEVER;
+
+use super::demand;
 
 /// Adds a profile with one secret.
 pub fn add(database: &Database, tag: &str, key: &Key) -> Result<(), String> {
@@ -35,7 +37,7 @@ pub fn remove_secret(database: &Database, key: &Key) -> Result<(), String> {
     })
 }
 
-/// Puts another file into the place of a table at one stroke.
+/// Replaces a table's file atomically.
 fn change(
     database: &Database,
     table: &str,
@@ -46,7 +48,7 @@ fn change(
         PathBuf::from(folder).join(table),
         PathBuf::from(folder).join(format!("{table}.new")),
     );
-    // db_text sees a change by the second.
+    // db_text detects changes with a resolution of one second.
     let age = || {
         std::fs::metadata(&file)?
             .modified()

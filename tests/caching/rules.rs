@@ -1,7 +1,5 @@
-//! What a token has to be beyond its signature, each rule at its edge.
+//! What a token must satisfy beyond its signature, each rule at its boundaries.
 
-use super::clock::across;
-use super::running::Running;
 use harness::core::Core;
 use harness::database::Backend;
 use harness::keys::Key;
@@ -10,15 +8,18 @@ use harness::setting::Setting;
 use harness::tokens::{now, token, with_header};
 use serde_json::{Value, json};
 
+use super::clock::across;
+use super::running::Running;
+
 const TAG: &str = "ruled";
 
-/// The longest token in the trial of limits, bytes.
+/// The longest token in the trial of limits, in bytes.
 const MAX_TOKEN_SIZE: usize = 1024;
 
 /// How deep JSON may be nested.
 const MAX_DEPTH: usize = 32;
 
-/// How many secrets of a profile are read.
+/// How many secrets of a profile are used.
 const MAX_SECRETS: usize = 64;
 
 fn content(key: &Key) -> Content {
@@ -97,7 +98,7 @@ pub fn claims(setting: &Setting, core: &Core) -> Result<(), String> {
             with("realm_access", json!({ "roles": ["admin", "sip"] })),
             "admin|Acme, Inc.|42|true",
         ),
-        // One value instead of a list of one; there is no first element of it then.
+        // One value instead of a list with one element; then there is no first element.
         (
             header.clone(),
             with("realm_access", json!({ "roles": "sip" })),
@@ -185,7 +186,7 @@ pub fn claims(setting: &Setting, core: &Core) -> Result<(), String> {
             .expect_header("X-Claims", "<null>|<null>|0|<null>")?
             .because(reason)?;
     }
-    // The last second of its age is in, the next is not; out of the cache of tokens, too.
+    // The last second of its age is accepted, the next is not; the same from the token cache.
     let issued = now() - AGE + 2;
     let aging = signed(&header, &with("iat", json!(issued)));
     let change = issued + AGE + 1;
@@ -228,7 +229,7 @@ pub fn leeway(setting: &Setting, core: &Core) -> Result<(), String> {
     running.instance.check_workers()
 }
 
-/// Sizes: the last that is taken, and the first that is not.
+/// Sizes: the last accepted one and the first refused one.
 pub fn limits(setting: &Setting, core: &Core, mode: &'static str) -> Result<(), String> {
     let (key, other) = (Key::secret(), Key::secret());
     let mut content = content(&key);
@@ -275,9 +276,9 @@ pub fn limits(setting: &Setting, core: &Core, mode: &'static str) -> Result<(), 
     running.instance.check_workers()
 }
 
-/// A token of so many bytes.
+/// A token of that many bytes.
 fn sized(key: &Key, size: usize) -> String {
-    // Base64 has no text of every length, so the header gives way as well.
+    // Base64 text does not come in every length, so the header is varied as well.
     for kid in 0..4 {
         let header = format!(r#"{{"alg":"HS256","kid":"{}"}}"#, "k".repeat(kid));
         for padding in 0..size {
@@ -294,7 +295,7 @@ fn sized(key: &Key, size: usize) -> String {
     panic!("no token has {size} bytes");
 }
 
-/// Secrets that are shorter than their hash: one warning that names the row, or no entry.
+/// Secrets shorter than their hash: one warning that names the row, or no entry.
 pub fn weak_keys(setting: &Setting, core: &Core) -> Result<(), String> {
     let weak = Key::Secret(b"only-31-bytes-for-hs256-are-few".to_vec());
     let strong = Key::Secret(b"exactly-32-bytes-for-hs256-do-it".to_vec());

@@ -1,5 +1,8 @@
 //! A core that runs the test script, and questions to it.
 
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use harness::answer::Answer;
@@ -9,16 +12,14 @@ use harness::mi::Mi;
 use harness::script::Script;
 use harness::setting::Setting;
 use harness::sip;
-use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
 
-/// How long an answer may take where it is not the point of a test.
+/// How long an answer may take where a test does not depend on it.
 pub const LIMIT: Duration = Duration::from_secs(20);
 
-/// How many workers there are, unless a test wants it otherwise.
+/// How many workers there are unless a test sets another number.
 pub const WORKERS: u32 = 4;
 
-/// How long all workers may take to answer once.
+/// How long it may take until every worker has answered once.
 const ALL: Duration = Duration::from_secs(30);
 
 const ROUTES: &str = include_str!("routes.cfg");
@@ -42,7 +43,7 @@ impl Running {
         Running::start_with(setting, core, WORKERS, with)
     }
 
-    /// The same with another number of workers.
+    /// The same with a different number of workers.
     pub fn start_with(
         setting: &Setting,
         core: &Core,
@@ -52,7 +53,7 @@ impl Running {
         Running::try_start(setting, core, workers, "", with).map_err(|e| e.to_string())
     }
 
-    /// The same, for what may refuse to start, with further lines in front of the routes.
+    /// The same for a core that may refuse to start, with further lines before the routes.
     pub fn try_start(
         setting: &Setting,
         core: &Core,
@@ -79,31 +80,31 @@ impl Running {
             .map_err(|e| format!("{service}: {e}"))
     }
 
-    /// What `jwt_authorize` says of a token.
+    /// What `jwt_authorize` returns for a token.
     pub fn ask(&self, token: &str) -> Result<Said, String> {
         Said::of(self.exchange("plain", &[("X-JWT", token)])?)
     }
 
-    /// What `jwt_script_authorize` says of a token with a key.
+    /// What `jwt_script_authorize` returns for a token with a key.
     pub fn ask_with_key(&self, token: &str, key: &str) -> Result<Said, String> {
         let key = STANDARD.encode(key);
         Said::of(self.exchange("script", &[("X-JWT", token), ("X-Key", &key)])?)
     }
 
-    /// Complains unless the return code is this one.
+    /// Fails unless the return code is this one.
     pub fn expect(&self, token: &str, code: i32) -> Result<Said, String> {
         self.ask(token)?.expect(code)
     }
 
-    /// Complains unless every worker returns this code. Requests go out until each of them
-    /// answered, and every answer counts.
+    /// Fails unless every worker returns this code. Requests are sent until each worker has
+    /// answered, and every answer is checked.
     pub fn everywhere(&self, token: &str, code: i32) -> Result<(), String> {
         self.all("busy", &[("X-JWT", token)], |said| {
             said.expect(code).map(drop)
         })
     }
 
-    /// The same for a key of the script.
+    /// The same for a key in the script.
     pub fn everywhere_with_key(&self, token: &str, key: &str, code: i32) -> Result<(), String> {
         let key = STANDARD.encode(key);
         self.all(
@@ -156,13 +157,13 @@ impl Running {
         Ok(())
     }
 
-    /// Lets time pass until a worker may ask its database once more for the same tag.
+    /// Waits until a worker may query its database again for the same tag.
     pub fn until_asked_again(&self) {
         std::thread::sleep(Duration::from_millis(1100));
     }
 }
 
-/// What the test script said of a token.
+/// The test script's verdict on a token.
 #[derive(Debug, Clone)]
 pub struct Said {
     /// The return code.
@@ -187,7 +188,7 @@ impl Said {
         }
     }
 
-    /// Complains unless the return code is this one.
+    /// Fails unless the return code is this one.
     pub fn expect(self, code: i32) -> Result<Said, String> {
         if self.code == code {
             return Ok(self);
@@ -195,7 +196,7 @@ impl Said {
         Err(format!("{code} expected, got {:?}", self.answer))
     }
 
-    /// Complains unless a header has this value.
+    /// Fails unless a header has this value.
     pub fn expect_header(self, name: &str, value: &str) -> Result<Said, String> {
         if self.answer.header(name) == Some(value) {
             return Ok(self);
@@ -203,7 +204,7 @@ impl Said {
         Err(format!("{name}: {value} expected, got {:?}", self.answer))
     }
 
-    /// Complains unless `out_reason` contains this.
+    /// Fails unless `out_reason` contains this.
     pub fn because(self, part: &str) -> Result<Said, String> {
         if self.answer.header("X-Reason").unwrap_or("").contains(part) {
             return Ok(self);

@@ -1,12 +1,13 @@
-//! Tokens that a script makes.
+//! Tokens signed by a script.
 
-use super::running::{Running, Said};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use harness::core::Core;
 use harness::keys::Key;
 use harness::setting::Setting;
 use harness::tokens::now;
+
+use super::running::{Running, Said};
 
 fn read(name: &str) -> Result<String, String> {
     let path = harness::root().join("tests/keys").join(name);
@@ -68,7 +69,7 @@ pub fn signed(setting: &Setting, core: &Core) -> Result<(), String> {
             if !decoded.contains(wanted) || !decoded.contains(r#""n":[1,2]"#) {
                 return Err(format!("{algorithm}: {decoded}"));
             }
-            // Another key does not take it.
+            // Another key does not accept it.
             let other = if public == &rsa.1 { &p256.1 } else { &rsa.1 };
             ask(&claims, private, algorithm, other, header)?
                 .expect(1)?

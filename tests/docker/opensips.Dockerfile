@@ -1,7 +1,7 @@
 ARG IMAGE
 FROM ${IMAGE}
 COPY auth_web.so opensips.cfg /tmp/
-# Beside the other modules, wherever this release and this processor have them.
+# Beside the other modules, whose path depends on release and architecture.
 RUN set -e; \
     for file in /usr/lib/*/opensips/modules/tm.so /usr/lib*/opensips/modules/tm.so; do \
         if [ -f "$file" ]; then \

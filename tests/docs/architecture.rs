@@ -1,21 +1,23 @@
-//! The page on architecture: its picture has every room of src and no other, and each room takes from
-//! the floors below it alone; what the page calls a file is one.
+//! The page on architecture: its diagram has every folder of src and no others, and each depends
+//! only on the levels below it; the files that the page names exist.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use libtest_mimic::{Failed, Trial};
 
 use super::block;
 use super::imports;
-use libtest_mimic::{Failed, Trial};
-use std::collections::{BTreeMap, BTreeSet};
 
 const PAGE: &str = "docs/architecture.md";
 
-/// The room of the C code, which imports no Rust.
+/// The folder of the C code, which imports no Rust.
 const SHIM: &str = "shim";
 
 pub fn trials() -> Vec<Trial> {
     vec![
-        Trial::test("architecture: the picture has all rooms of src", rooms),
+        Trial::test("architecture: the picture has all folders of src", rooms),
         Trial::test(
-            "architecture: no room takes from its own floor or above",
+            "architecture: no folder imports from its own level or above",
             downwards,
         ),
         Trial::test("architecture: files are there", files),
@@ -23,10 +25,10 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-/// The rooms of each floor, from the top.
+/// The folders of each level, from the top.
 type Floors = Vec<Vec<String>>;
 
-/// What stands in brackets in each line of the picture.
+/// What is in brackets in each line of the diagram.
 fn floors(picture: &str) -> Floors {
     let of = |line: &str| -> Vec<String> {
         let rooms = line.split('[').skip(1);
@@ -49,7 +51,7 @@ fn picture() -> Result<Floors, Failed> {
     }
 }
 
-/// The folder of a file of src, or the file beside it that opens that folder.
+/// The folder of a file of src, or the file beside the folder that is its root.
 fn room(file: &str) -> &str {
     let name = file.split('/').next().unwrap_or(file);
     name.strip_suffix(".rs").unwrap_or(name)
@@ -78,7 +80,7 @@ fn rooms() -> Result<(), Failed> {
     }
 }
 
-/// What goes up, or across: which file takes from which.
+/// Dependencies that go up, or across: which file uses which.
 fn upwards<'a>(
     floors: &Floors,
     imports: impl Iterator<Item = (&'a str, &'a str)>,
@@ -94,7 +96,7 @@ fn upwards<'a>(
             (Some(from), Some(to)) => from >= to,
             _ => true,
         })
-        .map(|(from, to)| format!("{from} takes from {to}"))
+        .map(|(from, to)| format!("{from} imports from {to}"))
         .collect()
 }
 
@@ -111,7 +113,7 @@ fn downwards() -> Result<(), Failed> {
     let floors = picture()?;
     let unseen: Vec<_> = floors.iter().flatten().filter(|r| *r != SHIM).collect();
     if let Some(alone) = unseen.iter().find(|room| !seen.contains(room.as_str())) {
-        return Err(format!("nobody takes from {alone}, nor does it: is that so?").into());
+        return Err(format!("{alone} imports nothing and is not imported: why?").into());
     }
     let wrong = upwards(&floors, pairs());
     match wrong.is_empty() {
@@ -169,7 +171,7 @@ fn wrong() -> Result<(), Failed> {
         ("a.rs", "e.rs"),
     ];
     if !upwards(&floors, down.into_iter()).is_empty() {
-        return Err("what goes down is no fault".into());
+        return Err("downward imports were reported".into());
     }
     for pair in up {
         if upwards(&floors, [pair].into_iter()).len() != 1 {

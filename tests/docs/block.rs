@@ -1,4 +1,4 @@
-//! Documents in Markdown, as far as the tests look at them: sections and fenced blocks.
+//! Markdown documents, as far as the tests read them: sections and fenced blocks.
 
 use std::io::Write;
 use std::path::Path;
@@ -7,11 +7,11 @@ use std::process::{Command, Stdio};
 /// A heading with what follows it, up to the next heading of any level.
 #[derive(Debug, Default, Clone)]
 pub struct Section {
-    /// How many `#` it has; 0 for what stands before the first heading.
+    /// How many `#` it has; 0 for the text before the first heading.
     pub level: usize,
     /// The text of the heading.
     pub title: String,
-    /// The lines, without those of fenced blocks.
+    /// The lines outside fenced blocks.
     pub text: String,
     /// Its fenced blocks.
     pub blocks: Vec<Block>,
@@ -22,7 +22,7 @@ pub struct Section {
 pub struct Block {
     /// What the fence names, such as `opensips` or `sh`.
     pub language: String,
-    /// The line of the document in which it begins.
+    /// The line of the document on which it begins.
     pub line: usize,
     /// Its content.
     pub text: String,
@@ -36,14 +36,14 @@ impl Section {
     }
 }
 
-/// A document of the project, by its path from the project's folder.
+/// A document of the project, by its path relative to the project's folder.
 pub fn read(path: &str) -> String {
     let full = harness::root().join(path);
     std::fs::read_to_string(&full).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
-/// The shipped scripts, by their paths. One that takes its settings from the environment is shown with
-/// their defaults: what the program beside it, of the same name, makes of it.
+/// The shipped scripts, by path. A script that takes its settings from the environment is shown
+/// with their defaults, as written by the program of the same name beside it.
 pub fn scripts() -> Vec<(String, String)> {
     let paths = files("opensips-cfg", "cfg").into_iter();
     paths
@@ -126,7 +126,7 @@ pub fn blocks(text: &str, language: &str) -> Vec<(String, Block)> {
     all
 }
 
-/// The documents, by their paths from the project's folder.
+/// The documents, by their paths relative to the project's folder.
 pub fn documents() -> Vec<String> {
     let at_root = [
         "README.md",
@@ -140,7 +140,7 @@ pub fn documents() -> Vec<String> {
     paths
 }
 
-/// The files of a folder with that extension, in order.
+/// The files of a folder with that extension, sorted.
 pub fn files(folder: &str, extension: &str) -> Vec<String> {
     let entries = std::fs::read_dir(harness::root().join(folder));
     let mut names: Vec<_> = entries

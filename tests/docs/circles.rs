@@ -1,24 +1,26 @@
-//! No file of the module needs, however indirectly, one that needs it: so that each can be read,
-//! and changed, before those above it.
+//! No file of the module depends, however indirectly, on one that depends on it: so each can be
+//! read and changed before those above it.
 
-use super::imports::{self, Imports};
-use libtest_mimic::{Failed, Trial};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::Path;
 
+use libtest_mimic::{Failed, Trial};
+
+use super::imports::{self, Imports};
+
 /// The trials.
 pub fn trials() -> Vec<Trial> {
     vec![
-        Trial::test("no circle of files in src", || no_circle(|file| file)),
-        Trial::test("no circle of rooms in src", || no_circle(room)),
-        Trial::test("a circle of files is found", circles_are_found),
-        Trial::test("what is no circle is none", others_are_not),
+        Trial::test("no cycle of files in src", || no_circle(|file| file)),
+        Trial::test("no cycle of folders in src", || no_circle(room)),
+        Trial::test("a cycle of files is found", circles_are_found),
+        Trial::test("what is not a cycle is not reported", others_are_not),
         Trial::test("names that lead nowhere are found", names_lead_somewhere),
     ]
 }
 
-/// What a file belongs to: a folder of src, together with the file of its name.
+/// What a file belongs to: a folder of src, together with the file of the same name.
 fn room(file: &str) -> &str {
     let end = file.find('/').or_else(|| file.rfind(".rs"));
     file.get(..end.unwrap_or(file.len())).unwrap_or(file)
@@ -29,7 +31,7 @@ fn no_circle(of: fn(&str) -> &str) -> Result<(), Failed> {
     let imports = imports::read(&|file| std::fs::read_to_string(folder.join(file)).ok())?;
     let rooms: BTreeSet<&str> = imports.keys().map(|(file, _)| room(file)).collect();
     if rooms.len() < 10 {
-        return Err(format!("the rooms of src are not {rooms:?}").into());
+        return Err(format!("the folders of src are not {rooms:?}").into());
     }
     match circles(&grouped(&imports, of)) {
         found if found.is_empty() => Ok(()),
@@ -37,7 +39,7 @@ fn no_circle(of: fn(&str) -> &str) -> Result<(), Failed> {
     }
 }
 
-/// The same names taken between groups of files.
+/// The same imports between groups of files.
 fn grouped(imports: &Imports, group: fn(&str) -> &str) -> Imports {
     let mut grouped = Imports::new();
     for ((file, other), names) in imports {
@@ -50,7 +52,7 @@ fn grouped(imports: &Imports, group: fn(&str) -> &str) -> Imports {
     grouped
 }
 
-/// Every circle in words, with the names that tie it. Empty where there is none.
+/// Every cycle in words, with the names that form it; empty if there are none.
 fn circles(imports: &Imports) -> String {
     let mut others: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (from, to) in imports.keys() {
@@ -78,11 +80,11 @@ fn circles(imports: &Imports) -> String {
         if !done.insert(circle.clone()) {
             continue;
         }
-        _ = writeln!(words, "a circle of {} in src:", circle.len());
+        _ = writeln!(words, "a cycle of {} in src:", circle.len());
         for ((from, to), names) in imports {
             if circle.contains(from.as_str()) && circle.contains(to.as_str()) {
                 let names = names.iter().cloned().collect::<Vec<_>>().join(", ");
-                _ = writeln!(words, "  {from} takes from {to}: {names}");
+                _ = writeln!(words, "  {from} imports from {to}: {names}");
             }
         }
     }
@@ -104,7 +106,7 @@ fn imports_in(files: &[(&str, &str)]) -> Result<Imports, String> {
 fn circles_are_found() -> Result<(), Failed> {
     let lib = ("lib.rs", "mod a; mod b;");
     let b = ("b.rs", "pub struct B(super::a::A);");
-    // Every way to take B from b.rs.
+    // Every way to import B from b.rs.
     for a in [
         "pub struct A; use crate::b::B;",
         "pub struct A; use super::b::{self, B as Other};",
@@ -118,27 +120,29 @@ fn circles_are_found() -> Result<(), Failed> {
         "#[error(\"{}\", crate::b::B)] pub struct A;",
     ] {
         let found = found_in(&[lib, ("a.rs", a), b])?;
-        if !found.contains("  a.rs takes from b.rs: B")
-            && !found.contains("a.rs takes from b.rs: b")
+        if !found.contains("  a.rs imports from b.rs: B")
+            && !found.contains("a.rs imports from b.rs: b")
         {
             return Err(format!("{a}: {found:?}").into());
         }
-        if !found.contains("  b.rs takes from a.rs: A\n") {
+        if !found.contains("  b.rs imports from a.rs: A\n") {
             return Err(format!("{a}: {found:?}").into());
         }
     }
-    // A child that takes from its parent what the parent needs to make what it takes from the child.
+    // A child imports from its parent a name that the parent needs for what it imports from the
+    // child.
     let found = found_in(&[
         ("lib.rs", "mod a;"),
         ("a.rs", "mod child; pub struct A; pub use child::make;"),
         ("a/child.rs", "use super::A; pub fn make() -> A { A }"),
     ])?;
     if found
-        != "a circle of 2 in src:\n  a.rs takes from a/child.rs: make\n  a/child.rs takes from a.rs: A\n"
+        != "a cycle of 2 in src:\n  a.rs imports from a/child.rs: \
+            make\n  a/child.rs imports from a.rs: A\n"
     {
         return Err(found.into());
     }
-    // Rooms can stand in a circle where no file does.
+    // Folders may form a cycle where no files do.
     let imports = imports_in(&[
         ("lib.rs", "mod a; mod b;"),
         ("a.rs", "pub mod high; pub mod low;"),
@@ -147,11 +151,11 @@ fn circles_are_found() -> Result<(), Failed> {
         ("b.rs", "use crate::a::low::Low; pub struct B(Low);"),
     ])?;
     let rooms = circles(&grouped(&imports, room));
-    let expected = "a circle of 2 in src:\n  a takes from b: B\n  b takes from a: Low\n";
+    let expected = "a cycle of 2 in src:\n  a imports from b: B\n  b imports from a: Low\n";
     if !circles(&imports).is_empty() || rooms != expected {
         return Err(rooms.into());
     }
-    // Over three files, and through a name that is handed on.
+    // Across three files, and through a re-exported name.
     let found = found_in(&[
         ("lib.rs", "mod a; mod b; mod c;"),
         (
@@ -161,14 +165,14 @@ fn circles_are_found() -> Result<(), Failed> {
         ("b.rs", "pub struct B(crate::a::A);"),
         ("c.rs", "pub struct C(crate::a::far::B);"),
     ])?;
-    if !found.contains("a circle of 3 in src:") || !found.contains("c.rs takes from b.rs: B") {
+    if !found.contains("a cycle of 3 in src:") || !found.contains("c.rs imports from b.rs: B") {
         return Err(found.into());
     }
     Ok(())
 }
 
 fn others_are_not() -> Result<(), Failed> {
-    // What only tests take, what is but named, and a crate of the same name.
+    // Imports only in tests, names only mentioned, and a crate of the same name.
     let only_named = r#"
         pub struct A;
         /// [`crate::b::B`]
@@ -182,7 +186,7 @@ fn others_are_not() -> Result<(), Failed> {
         ("a.rs", only_named),
         ("b.rs", "pub struct B(super::a::A);"),
     ];
-    // A facade, through which its children take from each other.
+    // A facade through which its children import from each other.
     let facade = [
         ("lib.rs", "mod a; pub use a::*;"),
         ("a.rs", "mod b; mod c; pub use b::B; pub use c::A;"),

@@ -1,17 +1,18 @@
-//! Defaults, ranges and examples of the manual, tried on the module's own reading of modparams.
+//! Defaults, ranges and examples in the manual, checked with the module's own reading of modparams.
 
-use super::block::{self, Section};
-use super::exports;
-use super::manual;
 use auth_web::config::raw::RawValue;
 use auth_web::config::{Config, Raw};
 use harness::keys::Key;
 use libtest_mimic::{Failed, Trial};
 
-/// Parameters that are accepted and decide nothing.
+use super::block::{self, Section};
+use super::exports;
+use super::manual;
+
+/// Parameters that are accepted and have no effect.
 const WITHOUT_EFFECT: [&str; 1] = ["db_mode"];
 
-/// Parameters of which one may not be more than the other.
+/// Pairs of parameters of which the first may not exceed the second.
 const PAIRS: [[&str; 2]; 1] = [["jwks_min_ttl", "jwks_max_ttl"]];
 
 pub fn trials() -> Vec<Trial> {
@@ -31,8 +32,7 @@ pub fn trials() -> Vec<Trial> {
     trials
 }
 
-/// All that a configuration says, as text; the database in parts, for its own text shows only
-/// its URL.
+/// The whole configuration as text; the database in parts, because its own text shows only its URL.
 fn shape(settings: &[(&str, &str)]) -> Result<String, String> {
     let mut raw = Raw::default();
     raw.push("db_url", RawValue::Text("mysql://u:p@localhost/d".into()));
@@ -53,7 +53,7 @@ fn shape(settings: &[(&str, &str)]) -> Result<String, String> {
             d.preload,
         )
     });
-    // That the script names the table at all is a setting of its own.
+    // Whether the script names the table at all is a separate setting.
     let text = format!("{config:?} {database:?}");
     Ok(text.replace("tables_named: true", "tables_named: false"))
 }
@@ -64,7 +64,7 @@ fn unquoted(text: &str) -> &str {
         .unwrap_or(text)
 }
 
-/// The default that is described is what counts where nothing is set.
+/// The documented default is what applies when nothing is set.
 fn default(name: &str, section: &Section) -> Result<(), Failed> {
     let described = section.field("Default").unwrap_or_default();
     let is_value = described.starts_with('"') || described.parse::<i64>().is_ok();
@@ -74,7 +74,7 @@ fn default(name: &str, section: &Section) -> Result<(), Failed> {
     if shape(&[(name, unquoted(described))])? != shape(&[])? {
         return Err(format!("{name}: {described} is not the default").into());
     }
-    // What shows no difference for any value would pass whatever is described.
+    // If no value made a difference, any documented default would pass.
     let allowed = section.field("Allowed").unwrap_or_default();
     let mut others: Vec<&str> = allowed.split(", ").map(unquoted).collect();
     others.extend(["other", "0", "1", "2", "RS256", "500"]);
@@ -85,7 +85,7 @@ fn default(name: &str, section: &Section) -> Result<(), Failed> {
     Ok(())
 }
 
-/// The ends of the range are allowed, and what is beyond them is not.
+/// The ends of the range are allowed, and values beyond them are not.
 fn range(name: &str, section: &Section) -> Result<(), Failed> {
     let Some(range) = section.field("Range") else {
         return Ok(());
@@ -119,7 +119,7 @@ fn range(name: &str, section: &Section) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Every value that a document or a shipped script sets is one that the module accepts.
+/// The module accepts every value that a document or a shipped script sets.
 fn examples() -> Result<(), Failed> {
     let mut texts = Vec::new();
     for path in block::documents() {
@@ -137,7 +137,7 @@ fn examples() -> Result<(), Failed> {
         let mut raw = Raw::default();
         for line in text.lines() {
             if let Some((name, value)) = modparam(line) {
-                // A file of whoever copies the example, which has to be there.
+                // A file that the reader has to provide.
                 let value = match name {
                     "http_tls_ca" => RawValue::Text(ca.clone()),
                     _ => value,

@@ -1,15 +1,17 @@
-//! Every script that ships and every example of the documents, checked by `opensips -C`: names and
-//! numbers of functions and parameters, routes, syntax.
+//! Every shipped script and every example in the documents, checked by `opensips -C`: names and
+//! argument counts of functions, parameters, routes, syntax.
 
-use super::block::{self, Block};
-use crate::ignored;
-use harness::core::Core;
-use libtest_mimic::{Failed, Trial};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-/// What an example that is no whole script is put behind.
+use harness::core::Core;
+use libtest_mimic::{Failed, Trial};
+
+use super::block::{self, Block};
+use crate::ignored;
+
+/// What precedes an example that is not a complete script.
 const FRAME: &str = r#"
 socket=udp:127.0.0.1:5060
 loadmodule "proto_udp.so"
@@ -19,7 +21,7 @@ loadmodule "signaling.so"
 loadmodule "sipmsgops.so"
 "#;
 
-/// Words that may begin a line outside of all routes.
+/// Words that may begin a line outside all routes.
 const OUTSIDE: [&str; 8] = [
     "modparam",
     "loadmodule",
@@ -31,10 +33,10 @@ const OUTSIDE: [&str; 8] = [
     "event_route",
 ];
 
-/// Modules that are part of the core, and may be loaded all the same.
+/// Modules that are part of the core but may be loaded nevertheless.
 const BUILT_IN: [&str; 2] = ["proto_udp.so", "proto_tcp.so"];
 
-/// An example, and where it stands.
+/// An example, and where it is.
 type Example = (String, String);
 
 pub fn trials(core: &Core) -> Vec<Trial> {
@@ -53,7 +55,7 @@ pub fn trials(core: &Core) -> Vec<Trial> {
     trials
 }
 
-/// One trial for all examples of a file that this core can check, and one for each that it can't.
+/// One trial for all examples of a file that this core can check, and one for each that it cannot.
 fn trials_of(core: &Core, path: &str, examples: Vec<Example>) -> Vec<Trial> {
     let mut trials = Vec::new();
     let mut checked = Vec::new();
@@ -74,7 +76,7 @@ fn trials_of(core: &Core, path: &str, examples: Vec<Example>) -> Vec<Trial> {
     trials
 }
 
-/// A module that the script loads, is not ours, and is not installed.
+/// A module that the script loads, that is not ours and is not installed.
 fn missing_module(core: &Core, text: &str) -> Option<String> {
     text.lines()
         .filter_map(|line| line.strip_prefix("loadmodule \"")?.strip_suffix('"'))
@@ -121,7 +123,8 @@ fn check(core: &Core, text: &str, folder: &Path, modules: &Path) -> Result<(), S
     ))
 }
 
-/// A modules folder like that of an installation: the core's own, and ours under both its names.
+/// A modules folder like that of an installation: the core's modules, and ours under both its
+/// names.
 pub fn link_modules(core: &Core, folder: &Path) -> Result<(), Failed> {
     let own = core
         .modules
@@ -146,7 +149,7 @@ pub fn link_modules(core: &Core, folder: &Path) -> Result<(), Failed> {
     Ok(())
 }
 
-/// The example as a script of its own.
+/// The example as a complete script.
 fn framed(text: &str, modules: &Path) -> String {
     let mpath = format!("mpath=\"{}/\"\n", modules.display());
     let begins = |line: &str, word: &str| line.starts_with(word);

@@ -1,18 +1,19 @@
-//! What the module exports, read out of the rows of its shim.
+//! What the module exports, read from the rows in its shim.
+
+use std::collections::BTreeMap;
 
 use super::block;
-use std::collections::BTreeMap;
 
 /// How many parameters a function takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arity {
     /// All.
     pub all: usize,
-    /// Those that may be left out.
+    /// Those that may be omitted.
     pub optional: usize,
 }
 
-/// The rows.
+/// The file that holds the rows.
 const ROWS: &str = "src/shim/exports.h";
 
 /// Names of the parameters.
@@ -63,7 +64,7 @@ fn rows(list: &str, mark: &str) -> Vec<Vec<String>> {
         Some(row.split(',').map(|word| word.trim().to_string()).collect())
     };
     let rows: Vec<_> = lines.lines().filter_map(of).collect();
-    assert!(!rows.is_empty(), "{list} has another form than it had");
+    assert!(!rows.is_empty(), "{list} has changed its form");
     rows
 }
 

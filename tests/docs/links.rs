@@ -1,8 +1,10 @@
 //! Links between the documents lead somewhere.
 
-use super::block;
-use libtest_mimic::{Failed, Trial};
 use std::path::Path;
+
+use libtest_mimic::{Failed, Trial};
+
+use super::block;
 
 pub fn trials() -> Vec<Trial> {
     vec![Trial::test("documents: links", links)]

@@ -1,14 +1,16 @@
-//! The manual and what the module exports: nothing is missing, and nothing is there that is not.
+//! The manual and what the module exports: nothing is missing, and nothing is superfluous.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use libtest_mimic::{Failed, Trial};
 
 use super::block::{self, Section};
 use super::exports::{self, Arity};
-use libtest_mimic::{Failed, Trial};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// The manual.
 pub const MANUAL: &str = "docs/auth_web.md";
 
-/// Title and sections of a chapter.
+/// The sections of a chapter, by name.
 type Chapter = BTreeMap<String, Section>;
 
 pub fn trials() -> Vec<Trial> {
@@ -34,8 +36,8 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-/// The sections of a chapter of the manual, by what stands before the first blank or bracket of
-/// their titles.
+/// The sections of a chapter of the manual, by the part of their titles before the first blank or
+/// bracket.
 pub fn chapter(title: &str) -> Result<Chapter, Failed> {
     let sections = block::sections(&block::read(MANUAL));
     let mut found = Chapter::new();

@@ -1,19 +1,21 @@
-//! The README's way from nothing to an answered request, gone as it is written: its script, its
-//! rows, its commands that make a token.
+//! The README's path from nothing to an answered request, followed as written: its script, its
+//! rows, its commands that create a token.
 
-use super::block::{self, Block};
-use super::examples::link_modules;
-use crate::ignored;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
 use harness::core::Core;
 use harness::database::program;
 use harness::instance::{Config, Instance};
 use harness::sip;
 use harness::tokens::with_broken_signature;
 use libtest_mimic::{Failed, Trial};
-use std::fs::File;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
+
+use super::block::{self, Block};
+use super::examples::link_modules;
+use crate::ignored;
 
 /// How long an answer may take.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -35,7 +37,7 @@ pub fn trial(core: &Core) -> Trial {
     Trial::test(name, move || run(&core))
 }
 
-/// The SQL of the documents, run on the tables that ship.
+/// The SQL of the documents, run on the shipped tables.
 pub fn sql_trial() -> Trial {
     let name = "documents: SQL".to_string();
     if program("sqlite3").is_none() {
@@ -65,7 +67,7 @@ pub fn sql_trial() -> Trial {
     })
 }
 
-/// The README's script, with the lines changed that depend on the machine.
+/// The README's script, with the machine-dependent lines changed.
 struct Script {
     modules: PathBuf,
     database: PathBuf,
@@ -95,7 +97,7 @@ impl Config for Script {
     }
 }
 
-/// The one block of the README in that language that has this text.
+/// The only block of the README in that language that contains this text.
 fn the_block(language: &str, part: &str) -> String {
     let all = block::blocks(&block::read(README), language);
     let mut found = all
@@ -142,7 +144,7 @@ fn run(core: &Core) -> Result<(), Failed> {
             let log = instance.log();
             return Err(format!("{user}: {status} expected, got {answer:?}\n{log}").into());
         }
-        // Its token is good for an hour, some of which is over.
+        // Its token is valid for an hour, part of which has passed.
         let contacts = answer.header("Contact").unwrap_or_default();
         let expires = contacts.split(";expires=").skip(1).map(|rest| {
             let end = rest.find(|c: char| !c.is_ascii_digit());
@@ -175,7 +177,7 @@ fn sqlite(database: &Path, statements: File) -> Result<(), Failed> {
     .map(drop)
 }
 
-/// What a command prints, or what it complains of.
+/// What a command prints, or its error.
 fn output(command: &mut Command) -> Result<String, Failed> {
     let output = command
         .stderr(Stdio::piped())

@@ -1,11 +1,13 @@
-//! What somebody copies decides by what the module has checked, and not by OpenSIPS's own reading of
-//! the Authorization header, which another one can be hidden from.
+//! What readers copy decides by what the module has checked, not by OpenSIPS's own reading of the
+//! Authorization header, from which a second one can be hidden.
 
-use super::block;
-use libtest_mimic::{Failed, Trial};
 use std::path::Path;
 
-/// The pseudo-variables of that reading: user and realm.
+use libtest_mimic::{Failed, Trial};
+
+use super::block;
+
+/// The pseudo-variables of that reading: username and realm.
 const READINGS: [&str; 3] = ["au", "aU", "ar"];
 
 pub fn trials() -> Vec<Trial> {
@@ -15,7 +17,7 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-/// Where one of them is named: `$au`, `$(au)`, `$(au{...})`, `$(au[0])`, and the text that follows.
+/// Where one of them is used: `$au`, `$(au)`, `$(au{...})`, `$(au[0])`, and the text that follows.
 fn named(text: &str) -> Option<&str> {
     text.match_indices('$').find_map(|(at, _)| {
         let name = text[at + 1..].trim_start_matches('(').trim_start();
@@ -46,7 +48,7 @@ fn run() -> Result<(), Failed> {
     if scripts.iter().filter(|path| is_script(path)).count() < 6 {
         return Err(format!("where are the scripts? There are {scripts:?}").into());
     }
-    // Comments, too: what is commented out is there to be used.
+    // Comments too: commented-out lines are there to be used.
     for path in scripts {
         let text = std::fs::read_to_string(&path).map_err(|e| format!("{path}: {e}"))?;
         places.extend(named(&text).map(|line| format!("{path}: {line}")));

@@ -1,7 +1,6 @@
 //! The table of reasons in the manual, compared with what the token layer says.
 
-use super::block;
-use super::manual::MANUAL;
+use auth_web::codes;
 use auth_web::jwt::algorithm::{Algorithm, AlgorithmSet};
 use auth_web::jwt::authorize::{CandidateSecret, Outcome, authorize};
 use auth_web::jwt::key::KeySet;
@@ -11,7 +10,10 @@ use harness::keys::Key;
 use harness::tokens::{token, with_header};
 use libtest_mimic::{Failed, Trial};
 
-/// The time at which all is judged, in UNIX seconds.
+use super::block;
+use super::manual::MANUAL;
+
+/// The time against which everything is judged, in UNIX seconds.
 const NOW: u64 = 1_700_000_043;
 
 pub fn trials() -> Vec<Trial> {
@@ -87,7 +89,7 @@ fn reasons() -> Result<(), Failed> {
     ];
     let manual = block::read(MANUAL);
     for outcome in outcomes {
-        let (reason, code) = (outcome.to_string(), outcome.code());
+        let (reason, code) = (outcome.to_string(), codes::jwt::of(&outcome));
         let row = format!("| `{reason}` | {code} |");
         if !manual.lines().any(|line| line == row) {
             return Err(format!("the manual lacks the row {row}").into());

@@ -1,8 +1,9 @@
-//! The page on threats: each row says what answers the attack, and which test shows it; and that is
-//! true.
+//! The page on threats: each row names what answers the attack and which test shows it; both must
+//! exist.
+
+use libtest_mimic::{Failed, Trial};
 
 use super::block;
-use libtest_mimic::{Failed, Trial};
 
 const PAGE: &str = "docs/threats.md";
 
@@ -23,7 +24,7 @@ fn cells(line: &str) -> Option<Vec<&str>> {
     Some(inside.split('|').map(str::trim).collect())
 }
 
-/// The cells of each row of a page's tables, but for their heads.
+/// The cells of each row of a page's tables, except the header rows.
 fn rows(text: &str) -> Vec<Vec<&str>> {
     let is_rule = |line: &str| line.starts_with("|---");
     let lines: Vec<_> = text.lines().collect();
@@ -34,7 +35,7 @@ fn rows(text: &str) -> Vec<Vec<&str>> {
         .collect()
 }
 
-/// What stands between backquotes, and between quotes, in its order: a path, or the name of a test.
+/// What is between backquotes and between quotes, in order: a path, or the name of a test.
 fn marked(cell: &str) -> Vec<(char, &str)> {
     let mut found = Vec::new();
     let mut rest = cell;
@@ -54,7 +55,7 @@ fn is_path(text: &str) -> bool {
     text.contains('/') && ["rs", "cfg", "md"].contains(&extension)
 }
 
-/// What is wrong with the tests of a cell. `source` has the text of a file.
+/// What is wrong with the tests in a cell. `source` returns the text of a file.
 fn check(cell: &str, source: &dyn Fn(&str) -> Option<String>) -> Result<(), String> {
     let mut file = None;
     let mut tests = 0;
@@ -67,7 +68,7 @@ fn check(cell: &str, source: &dyn Fn(&str) -> Option<String>) -> Result<(), Stri
         let (path, content) = file.as_ref().ok_or_else(|| format!("where is {text}?"))?;
         let is_there = match mark {
             '"' => {
-                // As a text of its own, or behind the core's name.
+                // As a string literal, or after the core's name.
                 let starts = ["\"", "}: "];
                 let ends = [",", ";", ")"];
                 starts.iter().any(|start| {
@@ -151,7 +152,7 @@ fn found() -> Result<(), Failed> {
     }
 }
 
-/// The number of a modparam of a script.
+/// The numeric value of a modparam in a script.
 fn number(text: &str, module: &str, name: &str) -> Option<u32> {
     let mark = format!("modparam(\"{module}\", \"{name}\", ");
     let lines = text.lines().map(str::trim_start);
@@ -159,7 +160,8 @@ fn number(text: &str, module: &str, name: &str) -> Option<u32> {
     values.next_back()?.trim().parse().ok()
 }
 
-/// What is over in `cachedb_local` stays there until it cleans up: after ten minutes, unless it is said.
+/// Expired entries in `cachedb_local` remain until it cleans up: every ten minutes unless set
+/// otherwise.
 fn clean_up() -> Result<(), Failed> {
     let mut scripts = block::scripts();
     for path in block::documents() {

@@ -1,17 +1,18 @@
 //! What is sent, and which scenario says what must come back. Each case runs on every core with
 //! every database.
 
+use harness::world::{APOSTROPHE, NO_EXTRA, PUNCTUATION, World};
+
 use super::forgeries::{
     bad_signatures, badly_encoded, claims_twice, expired, forged, garbage, header_chooses,
     injections, none, times_that_are_no_numbers, unknown_crit, unknown_profile,
 };
 use super::rows::{Rows, admitted, every_algorithm, good, padded, rotation, tokens, with_scheme};
-use harness::world::{APOSTROPHE, NO_EXTRA, PUNCTUATION, World};
 
 /// One SIPp run.
 #[derive(Clone, Copy)]
 pub struct Case {
-    /// How the trial is called.
+    /// The name of the trial.
     pub name: &'static str,
     /// File in tests/sipp.
     pub scenario: &'static str,
@@ -36,7 +37,7 @@ pub const fn case(
     }
 }
 
-/// The longest token that is taken, unless max_token_size says otherwise, in bytes.
+/// The longest token that is accepted, unless max_token_size says otherwise, in bytes.
 const MAX_TOKEN_SIZE: usize = 8192;
 
 /// All of them.
@@ -275,7 +276,7 @@ pub const CASES: &[Case] = &[
         )
     }),
     case("good token, almost too long", "long_token", "plain", |w| {
-        // Base64 makes four characters of three bytes; header and signature take about 100.
+        // Base64 makes four characters out of three bytes; header and signature take about 100.
         let payload = padded((MAX_TOKEN_SIZE - 200) / 4 * 3 - 30);
         admitted(&w.secret, "HS256", &payload, "dave", NO_EXTRA)
     }),
@@ -293,7 +294,7 @@ pub const fn named(cases: &[Case], name: &str) -> Case {
     panic!("no such case")
 }
 
-/// Comparing strings is no constant function in the standard library.
+/// The standard library has no constant function to compare strings.
 const fn same(a: &str, b: &str) -> bool {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     let mut index = 0;

@@ -1,9 +1,13 @@
-//! Credentials for the way out: who gets which, from the script and from a table.
+//! Credentials for outgoing requests: which are used for whom, from the script and from a table.
 
 mod carrier;
 mod challenge;
 mod party;
 mod strangers;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use harness::answer::Answer;
 use harness::database::{Backend, Database, schema};
@@ -16,21 +20,18 @@ use harness::server::wait_for;
 use harness::setting::{Place, Setting, ignored};
 use harness::sip;
 use libtest_mimic::Trial;
-use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 const ROUTES: &str = include_str!("credentials.cfg");
 
 /// How long an answer may take.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// How long all workers may take to answer once.
+/// How long it may take until every worker has answered once.
 const ALL: Duration = Duration::from_secs(30);
 
 const WORKERS: u32 = 3;
 
-/// What every password of these tests contains, and no log may.
+/// What every password of these tests contains and no log may contain.
 const SECRET: &str = "Gehe1m";
 
 /// All trials of one core with one database.
@@ -43,7 +44,7 @@ pub fn trials(setting: &Arc<Setting>, place: &Place) -> Vec<Trial> {
         })
     };
     let mut trials = vec![trial("every level of a table", levels)];
-    // OpenSIPS's db_text reads a file once.
+    // OpenSIPS's db_text reads a file only once.
     if place.backend != Backend::DbText {
         trials.push(trial("table over parameter, reload by MI", reload));
     }
@@ -51,7 +52,7 @@ pub fn trials(setting: &Arc<Setting>, place: &Place) -> Vec<Trial> {
         trials.push(trial("the database is gone, and comes back", outage));
         trials.push(trial("the database hangs", hanging));
     }
-    // What has nothing to do with a database, once for each core.
+    // What is independent of the database, once for each core.
     if place.backend == Backend::Sqlite {
         trials.push(trial("parameters, quoting, anonymous", parameters));
         trials.push(trial("wrong parameters are refused", refused));
@@ -114,13 +115,13 @@ impl Running {
         Ok((said, header("X-Worker")))
     }
 
-    /// Complains unless that is what there is.
+    /// Fails unless these are the credentials found.
     fn expect(&self, asked: (&str, &str, &str), expected: &str) -> Result<(), String> {
         let (said, _) = self.ask(asked)?;
         same(asked, said, expected)
     }
 
-    /// The same of every worker.
+    /// The same for every worker.
     fn everywhere(&self, asked: (&str, &str, &str), expected: &str) -> Result<(), String> {
         let mut seen = BTreeSet::new();
         let end = Instant::now() + ALL;
@@ -154,17 +155,17 @@ impl Running {
         }
     }
 
-    /// Nobody died, and nothing secret was said.
+    /// No process died, and nothing secret was logged.
     fn look_after(mut self) -> Result<(), String> {
         self.instance.check_workers()?;
         let said = self.instance.log();
-        // What goes over the wire is said by the core itself, at its highest level.
+        // At its highest log level, the core itself logs what goes over the wire.
         let own = said.lines().filter(|line| line.contains("auth_web"));
         secrecy::check(&own.collect::<Vec<_>>().join("\n"), [SECRET])
     }
 }
 
-/// As a header says it.
+/// As written in a header.
 fn written(text: &str) -> &str {
     match text {
         "" => "-",
@@ -218,7 +219,7 @@ fn insert(database: &Database, (server, realm, user, name): Row<'_>) -> Result<(
         "\\"
     };
     let quote = |text: &str| format!("'{}'", text.replace('\'', "''").replace('\\', backslash));
-    // Some are NULL and some empty, which is the same.
+    // Some are NULL and some empty, which means the same.
     let or_null = |text: &str| match (text, name.len() % 2) {
         ("", 0) => "NULL".to_string(),
         _ => quote(text),
@@ -250,7 +251,7 @@ fn append(database: &Database, row: &str) -> Result<(), String> {
     std::fs::write(&file, format!("{text}{id}:{row}\n")).map_err(|e| e.to_string())
 }
 
-/// From the most exact to the least, in the order that counts.
+/// From the most to the least specific, in order of precedence.
 const LEVELS: [Row<'static>; 8] = [
     ("s.example", "r", "u", "level0"),
     ("s.example", "r", "", "level1x"),
@@ -264,7 +265,7 @@ const LEVELS: [Row<'static>; 8] = [
 
 fn levels(setting: &Setting, place: &Place) -> Result<(), String> {
     let others = [
-        // Of this server nothing fits but in its own realm.
+        // For this server, nothing matches outside its own realm.
         ("only.example", "inner", "", "inner"),
         ("double.example", "", "", "earlier"),
         ("DOUBLE.example", "", "", "later"),
@@ -305,7 +306,7 @@ fn reload(setting: &Setting, place: &Place) -> Result<(), String> {
     running.everywhere(asked, "table")?;
     delete(&database, "table")?;
     insert(&database, ("new.example", "", "", "new"))?;
-    // Nobody reads the table before its time.
+    // No worker reads the table early.
     running.everywhere(asked, "table")?;
     running.reload()?;
     running.everywhere(asked, "script")?;
@@ -337,7 +338,7 @@ fn outage(setting: &Setting, place: &Place) -> Result<(), String> {
         insert(database, ("s.example", "", "", "after"))?;
         running.reload()?;
         running.everywhere(asked, "after")?;
-        // Without a command: each worker notices when it is asked after its time.
+        // Without a command: each worker notices once it is asked after that time.
         delete(database, "after")?;
         let noticed = wait_for(ALL, || running.everywhere(asked, "").is_ok().then_some(()));
         noticed.ok_or("what was deleted still counts")?;
@@ -345,8 +346,8 @@ fn outage(setting: &Setting, place: &Place) -> Result<(), String> {
     })
 }
 
-/// MariaDB hangs: one request waits for db_timeout, and no other does, though each one has to read
-/// the table again.
+/// MariaDB hangs: one request waits for db_timeout, and no other does, although each one has to
+/// read the table again.
 fn hanging(setting: &Setting, place: &Place) -> Result<(), String> {
     const TIMEOUT: Duration = Duration::from_secs(2);
     const TRIES: u32 = 10;
@@ -392,7 +393,7 @@ fn hanging(setting: &Setting, place: &Place) -> Result<(), String> {
     })
 }
 
-/// A value of the parameter `credential`, all of it quoted.
+/// A value of the parameter `credential`, fully quoted.
 fn parameter(name: &str, rest: &str) -> String {
     let password = password(name).replace('\\', "\\\\").replace('"', "\\\"");
     format!("{name}:\"{password}\"{rest}")
@@ -443,7 +444,7 @@ fn refused(setting: &Setting, place: &Place) -> Result<(), String> {
         match said {
             Some(line) if line.contains("username:password") && !line.contains(SECRET) => {}
             Some(line) => return Err(format!("not helpful: {}", line.replace(SECRET, "***"))),
-            None => return Err("nothing is said of the parameter".to_string()),
+            None => return Err("nothing is logged about the parameter".to_string()),
         }
     }
     Ok(())

@@ -1,10 +1,11 @@
-//! Our module and the C module auth_jwt, each in the same OpenSIPS with the same script, asked
-//! the same: what comes out must be the same, byte for byte.
+//! Our module and the C module auth_jwt, each in the same OpenSIPS with the same script, given the
+//! same requests: the results must be identical, byte for byte.
 //!
-//! Where the two differ on purpose, the token is listed here by name, with the reason.
+//! Tokens for which the two differ on purpose are listed here by name, with the reason.
 
-use super::drop_in::{routes, script};
-use super::group::Group;
+use std::sync::Arc;
+use std::time::Duration;
+
 use harness::answer::Answer;
 use harness::database::Backend;
 use harness::keys::Key;
@@ -13,8 +14,9 @@ use harness::sip;
 use harness::tokens::{token, with_header};
 use harness::world::{APOSTROPHE, World};
 use libtest_mimic::{Failed, Trial};
-use std::sync::Arc;
-use std::time::Duration;
+
+use super::drop_in::{routes, script};
+use super::group::Group;
 
 /// What a trial does with a pair of cores.
 type Run = Box<dyn Fn(&Pair, &World) -> Result<(), Failed> + Send>;
@@ -27,7 +29,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// A token that the two treat differently.
 struct Difference {
     name: &'static str,
-    /// What the C module returns; more than one where it depends on release and database.
+    /// What the C module returns; several values where it depends on release and database.
     theirs: &'static [&'static str],
     /// What ours returns.
     ours: &'static str,
@@ -35,7 +37,7 @@ struct Difference {
     token: fn(&World) -> String,
 }
 
-/// Everything in which the two differ on purpose.
+/// All intentional differences between the two.
 const DIFFERENCES: &[Difference] = &[
     Difference {
         name: "expired",
@@ -140,7 +142,7 @@ impl Pair {
         Ok((ask(&self.theirs)?, ask(&self.ours)?))
     }
 
-    /// Ok when both say the same about all of the tokens, and, where it is asked for, admit them.
+    /// Ok if both return the same for all of the tokens and, where asked for, admit them.
     fn same(&self, service: &str, tokens: &[String], expected: Option<&str>) -> Result<(), Failed> {
         let mut complaints = String::new();
         for text in tokens {
@@ -164,7 +166,7 @@ impl Pair {
     }
 }
 
-/// The headers, out of hexadecimal where they are in it.
+/// The headers, decoded where they are in hexadecimal.
 fn readable(answer: &Answer) -> String {
     let mut out = String::new();
     for (name, value) in answer.extensions() {
@@ -182,7 +184,7 @@ fn readable(answer: &Answer) -> String {
     out
 }
 
-/// A token for the profile of which no column is NULL, over which the C module would fall.
+/// A token for the profile in which no column is NULL; with NULL the C module would crash.
 fn full(w: &World, claim: &str) -> String {
     token(&w.secret, "HS256", &format!(r#"{{"tag":"full",{claim}}}"#))
 }
@@ -317,7 +319,7 @@ fn bad(w: &World) -> Vec<String> {
         token(&w.other_rsa, "RS256", r#"{"tag":"full-rsa"}"#),
         token(&w.other_p256, "ES256", r#"{"tag":"full-ec"}"#),
         with_header(&w.secret, "HS256", r#"{"alg":"none"}"#, r#"{"tag":"full"}"#),
-        // An integer beyond 64 bits, for which there is no faithful place in either.
+        // An integer beyond 64 bits, which neither can represent exactly.
         full(w, r#""n":12345678901234567890"#),
     ];
     tokens.extend(["garbage", "a.b.c", "e30.e30.e30"].map(str::to_string));

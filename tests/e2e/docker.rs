@@ -1,16 +1,18 @@
-//! The SIPp scenarios on a dockerised OpenSIPS: OpenSIPS and MariaDB in their official images,
-//! SIPp in a third, and the module copied in. `make docker-test` runs it: scripts/docker-test
-//! finds an engine and images, and takes everything down afterwards. Without what it sets there
-//! is nothing to do here.
+//! The SIPp scenarios on a dockerised OpenSIPS: OpenSIPS and MariaDB in their official images, SIPp
+//! in a third, and the module copied in. `make docker-test` runs it: scripts/docker-test finds an
+//! engine and images, and takes everything down afterwards. Without the environment that it sets,
+//! nothing runs here.
 
 mod stack;
 
-use super::cases::CASES;
-use libtest_mimic::Trial;
-use stack::{Plan, Stack};
 use std::sync::Arc;
 
-/// The trials, where `make docker-test` has set what they need; they are then all that is run.
+use libtest_mimic::Trial;
+
+use super::cases::CASES;
+use stack::{Plan, Stack};
+
+/// The trials, if `make docker-test` has set what they need; then no others run.
 pub fn trials() -> Option<Vec<Trial>> {
     let plan = Plan::from_environment()?;
     let stack = Arc::new(Stack::new(plan));

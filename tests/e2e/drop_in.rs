@@ -1,9 +1,9 @@
-//! The module in auth_jwt's place: a file called auth_jwt.so, and a script that was written for
-//! the C module.
+//! The module in place of auth_jwt: a file called auth_jwt.so, and a script written for the C
+//! module.
 
-use super::cases::Case;
-use super::group::{Group, trials_of};
-use super::rows::{every_algorithm, rotation_good, tokens};
+use std::path::Path;
+use std::sync::Arc;
+
 use harness::core::Core;
 use harness::database::Database;
 use harness::keys::Key;
@@ -12,8 +12,10 @@ use harness::setting::{Place, Setting};
 use harness::tokens::token;
 use harness::world::World;
 use libtest_mimic::Trial;
-use std::path::Path;
-use std::sync::Arc;
+
+use super::cases::Case;
+use super::group::{Group, trials_of};
+use super::rows::{every_algorithm, rotation_good, tokens};
 
 /// The routes, without the keys.
 pub const ROUTES: &str = include_str!("drop_in.cfg");
@@ -101,7 +103,7 @@ const CASES: &[Case] = &[
 /// A row of key_in_script.
 pub fn with_key(key: &Key, alg: &str, code: &str) -> Vec<Vec<String>> {
     let payload = r#"{"sub":"somebody"}"#;
-    // Decoded without a key: the C module says so by alg none, whatever the header says.
+    // Decoded without a key: the C module reports alg none for it, whatever the header says.
     let decoded = format!(r#"{{"alg":"none","typ":"JWT"}}.{payload}"#);
     vec![vec![token(key, alg, payload), code.to_string(), decoded]]
 }
@@ -121,7 +123,7 @@ pub fn routes(text: &str, world: &World) -> String {
         .replace("@CERTIFICATE@", &quoted(&world.certificate))
 }
 
-/// Line ends as they are written in a string of a script.
+/// Line ends as written in a script's string.
 fn quoted(text: &str) -> String {
     text.replace('\n', "\\n")
 }
@@ -132,7 +134,7 @@ pub fn script(routes: &str, module: &Path, core: &Core, database: &Database) -> 
         "load_credentials",
         "$avp(priority)=priority;note;$avp(home)=realm",
     );
-    // Existing scripts load the driver for MySQL, which must not be in our way.
+    // Existing scripts load the driver for MySQL, which must not interfere.
     match database.backend.opensips_module() {
         file if database.backend.needed_module().is_none() && core.module(file).is_some() => {
             script.load(file)

@@ -1,6 +1,5 @@
-//! Rows for SIPp's injection files: what must not get in. Each row is one token.
+//! Rows for SIPp's injection files: what must not be admitted. Each row is one token.
 
-use super::rows::{Rows, tokens};
 use base64::Engine;
 use harness::keys::Key;
 use harness::tokens::{
@@ -8,7 +7,9 @@ use harness::tokens::{
 };
 use harness::world::World;
 
-/// Signatures that fit neither key nor content.
+use super::rows::{Rows, tokens};
+
+/// Signatures that match neither key nor content.
 pub fn bad_signatures(w: &World) -> Rows {
     let rsa = r#"{"tag":"rsa"}"#;
     let ec = r#"{"tag":"ec"}"#;
@@ -33,7 +34,7 @@ pub fn bad_signatures(w: &World) -> Rows {
         with_broken_signature(&token(&w.p256, "ES256", ec)),
         with_broken_signature(&token(&w.ed25519, "EdDSA", ed)),
         with_broken_signature(&good),
-        // Another token's signature; a cut one; one too many bytes; none of them.
+        // Another token's signature; a truncated one; one byte too many; an empty one.
         with_signature_of(&other, &good),
         with_signature(&good, &[0xa5; 30]),
         with_signature(&good, &[0xa5; 33]),
@@ -45,7 +46,7 @@ pub fn bad_signatures(w: &World) -> Rows {
             b64(ec),
             b64([0u8; 64])
         ),
-        // Signed in one way, said to be signed in another.
+        // Signed with one algorithm, labelled with another.
         with_header(&w.rsa, "RS256", r#"{"alg":"PS256"}"#, rsa),
         with_header(&w.secret, "HS256", r#"{"alg":"HS512"}"#, hmac),
         with_header(&w.secret, "HS256", r#"{"alg":"RS256"}"#, hmac),
@@ -54,7 +55,7 @@ pub fn bad_signatures(w: &World) -> Rows {
     .to_vec()
 }
 
-/// HMACs keyed with what everybody may know.
+/// HMACs keyed with what is publicly known.
 pub fn forged(w: &World) -> Rows {
     let base64 = base64::engine::general_purpose::STANDARD;
     let mut rows = Rows::new();
@@ -85,7 +86,7 @@ pub fn forged(w: &World) -> Rows {
         "HS256",
         r#"{"tag":"certificate"}"#,
     )]);
-    // An empty key, for those who take a missing secret for one.
+    // An empty key, for implementations that use one when a secret is missing.
     rows.push(vec![token(
         &Key::Secret(Vec::new()),
         "HS256",
@@ -111,7 +112,7 @@ pub fn none(_: &World) -> Rows {
     rows
 }
 
-/// Extensions that are marked as critical and not understood (RFC 7515, 4.1.11).
+/// Extensions marked as critical but not understood (RFC 7515, 4.1.11).
 pub fn unknown_crit(w: &World) -> Rows {
     [
         r#"{"alg":"HS256","crit":["exp"],"exp":1}"#,
@@ -122,7 +123,7 @@ pub fn unknown_crit(w: &World) -> Rows {
     .to_vec()
 }
 
-/// Headers that bring their own key, or say where to fetch it.
+/// Headers that carry their own key, or say where to fetch it.
 pub fn header_chooses(w: &World) -> Rows {
     let (n, e) = w.other_rsa.modulus_and_exponent();
     [
@@ -142,7 +143,7 @@ pub fn header_chooses(w: &World) -> Rows {
     .to_vec()
 }
 
-/// Properly signed, and over.
+/// Properly signed, but expired.
 pub fn expired(w: &World) -> Rows {
     let long_ago =
         [w.now - 1, w.now - 3600, 1, 0, -1].map(|exp| format!(r#"{{"tag":"hmac","exp":{exp}}}"#));
@@ -166,7 +167,7 @@ pub fn unknown_profile(w: &World) -> Rows {
     rows
 }
 
-/// Tags that are SQL, or anything else that somebody might evaluate.
+/// Tags that are SQL, or anything else that might be evaluated.
 pub fn injections(w: &World) -> Rows {
     let tags = [
         "' OR '1'='1",
@@ -195,7 +196,7 @@ pub fn injections(w: &World) -> Rows {
     rows
 }
 
-/// Not even the shape of a token.
+/// Not even in the form of a token.
 pub fn garbage(_: &World) -> Rows {
     let nested = b64("[".repeat(4000));
     [
@@ -225,7 +226,7 @@ pub fn garbage(_: &World) -> Rows {
     .to_vec()
 }
 
-/// exp, nbf and iat that are there, and no numbers (RFC 7519, 2).
+/// exp, nbf and iat that are present but not numbers (RFC 7519, 2).
 pub fn times_that_are_no_numbers(w: &World) -> Rows {
     let soon = w.now + 3600;
     tokens(
@@ -243,7 +244,7 @@ pub fn times_that_are_no_numbers(w: &World) -> Rows {
     )
 }
 
-/// Members of the same name (RFC 7519, 4).
+/// Members with the same name (RFC 7519, 4).
 pub fn claims_twice(w: &World) -> Rows {
     let mut rows = tokens(
         &w.secret,
@@ -282,8 +283,8 @@ pub fn badly_encoded(w: &World) -> Rows {
         format!("{good}.{}", b64("x")),
         good.rsplit_once('.').expect("dots").0.to_string(),
         format!(".{good}"),
-        // Signed as they are, yet not base64url: padded, of the other alphabet, with blanks, with
-        // bits left over.
+        // Correctly signed, yet not base64url: padded, in the other alphabet, with blanks, with
+        // leftover bits.
         sign(&w.secret, "HS256", &format!("{header}=.{}", b64(hmac))),
         sign(
             &w.secret,

@@ -1,6 +1,7 @@
-//! One core with one database, and all cases sent to it.
+//! One core with one database, to which all cases are sent.
 
-use super::cases::{CASES, Case};
+use std::sync::Arc;
+
 use harness::database::Database;
 use harness::instance::Instance;
 use harness::script::Script;
@@ -9,12 +10,13 @@ use harness::setting::{Place, Setting};
 use harness::shared::Shared;
 use harness::sipp::{self, Run};
 use libtest_mimic::{Failed, Trial};
-use std::sync::Arc;
+
+use super::cases::{CASES, Case};
 
 /// The routes of the test script.
 const ROUTES: &str = include_str!("authorize.cfg");
 
-/// Makes what a group runs on.
+/// Creates what a group runs on.
 type Make = dyn Fn(&Setting, &Place) -> Result<(Database, Script), String> + Send + Sync;
 
 /// A core that is started by the first trial that needs it, and stopped with the last.
@@ -71,13 +73,13 @@ impl Group {
         })
     }
 
-    /// The port of its core, which is started if it is not there yet.
+    /// The port of its core, which is started if necessary.
     pub fn port(&self) -> Result<u16, String> {
         self.running
             .with(|| self.start(), |running| running.instance.port)
     }
 
-    /// Runs a case, and looks afterwards at what it left.
+    /// Runs a case, then checks what it left behind.
     pub fn run(&self, case: &Case) -> Result<(), Failed> {
         let port = self.port()?;
         let rows = (case.rows)(self.setting.world());
@@ -95,7 +97,7 @@ impl Group {
         Ok(outcome?)
     }
 
-    /// Every process must still be there, and nothing secret in the log.
+    /// Every process must still be running, and nothing secret be in the log.
     pub fn look_after(&self, tokens: &[&str]) -> Result<(), String> {
         let mut unspeakable = self.setting.world().unspeakable();
         let check = |running: &mut Running| {
@@ -125,7 +127,7 @@ pub fn trials(setting: &Arc<Setting>, place: &Place) -> Vec<Trial> {
     trials_of(&group, &place.to_string(), CASES)
 }
 
-/// These cases in one group.
+/// These cases as one group.
 pub fn trials_of(group: &Arc<Group>, label: &str, cases: &'static [Case]) -> Vec<Trial> {
     cases
         .iter()

@@ -1,27 +1,30 @@
 //! Many requests at once: each is answered, and nothing is left over.
 
-use super::group::script;
-use super::rows::every_algorithm;
+use std::sync::Arc;
+use std::time::Duration;
+
 use harness::database::Backend;
 use harness::instance::{Footprint, Instance};
 use harness::server::wait_for;
 use harness::setting::{Place, Setting};
 use harness::sipp::{self, Run};
 use libtest_mimic::{Failed, Trial};
-use std::sync::Arc;
-use std::time::Duration;
+
+use super::group::script;
+use super::rows::every_algorithm;
 
 /// Calls in one run.
 const CALLS: usize = 1000;
 
-/// How many descriptors and threads a process may have more than before, and still have leaked
-/// none: a leak would be one for each call, or for a good part of them.
+/// How many descriptors and threads a process may have in excess of before without having leaked
+/// any: a leak would be one for each call, or for a good part of them.
 const SLACK: usize = 20;
 
-/// How long processes may take to become as small as before.
+/// How long processes may take to shrink to their earlier size.
 const SETTLE: Duration = Duration::from_secs(40);
 
-/// The trial of one core with one database: one of the native driver, and one of OpenSIPS's.
+/// The trial of one core with one database: one for the native driver, and one for OpenSIPS's
+/// drivers.
 pub fn trials(setting: &Arc<Setting>, place: &Place) -> Vec<Trial> {
     if !matches!(place.backend, Backend::Mysql | Backend::Sqlite) {
         return Vec::new();
@@ -59,7 +62,7 @@ fn run(setting: &Setting, place: &Place) -> Result<(), Failed> {
     let before = instance.footprint();
     send("plain")?;
     send("async")?;
-    // Threads that are grown on demand take a while to go away again.
+    // Threads created on demand take a while to end.
     wait_for(SETTLE, || {
         leftover(&before, &instance.footprint())
             .is_none()
@@ -69,7 +72,7 @@ fn run(setting: &Setting, place: &Place) -> Result<(), Failed> {
     Ok(instance.check_workers()?)
 }
 
-/// What one of the processes has more than before, if that is more than nothing.
+/// What one of the processes has in excess of before, if anything.
 fn leftover(before: &[Footprint], after: &[Footprint]) -> Option<String> {
     after.iter().zip(before).find_map(|(now, then)| {
         let more = now.files > then.files + SLACK || now.threads > then.threads + SLACK;

@@ -1,8 +1,8 @@
-//! Where the module is loaded, and as what.
+//! Where the module is loaded, and under which name.
 
-use super::cases::{CASES, Case};
-use super::drop_in;
-use super::group::{Group, script, trials_of};
+use std::sync::Arc;
+use std::time::Duration;
+
 use harness::core::{self, Core};
 use harness::database::Backend;
 use harness::instance::Instance;
@@ -11,16 +11,18 @@ use harness::server::wait_for;
 use harness::setting::{Place, Setting, ignored};
 use harness::tokens::token;
 use libtest_mimic::{Failed, Trial};
-use std::sync::Arc;
-use std::time::Duration;
 
-/// How long a line of the log is waited for.
+use super::cases::{CASES, Case};
+use super::drop_in;
+use super::group::{Group, script, trials_of};
+
+/// How long to wait for a log line.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// The releases whose layouts the stand-in can take, and that the module serves.
+/// Supported releases whose layouts the stand-in can take on.
 const SERVED: [&str; 4] = ["3.4.9", "3.5.9", "3.6.8", "4.0.1"];
 
-/// Releases that it does not serve: too old, too new, and none at all.
+/// Unsupported releases: too old, too new, and non-existent.
 const NOT_SERVED: [&str; 4] = ["3.3.10", "2.4.11", "4.1.0", "5.0.0"];
 
 /// The trials of one core, whose databases are `places`.
@@ -66,7 +68,7 @@ pub fn trials(setting: &Arc<Setting>, places: &[Place]) -> Vec<Trial> {
     trials
 }
 
-/// Every OpenSIPS that is found and not served must refuse the module, and say why.
+/// Every unsupported OpenSIPS found must refuse the module, and say why.
 pub fn not_served(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
     vec![refused(setting, core)]
 }
@@ -89,7 +91,7 @@ fn refused(setting: &Arc<Setting>, core: &Core) -> Trial {
     )
 }
 
-/// A few cases that go through most of the module.
+/// A few cases that exercise most of the module.
 const FEW: &[Case] = &[
     find("good token, async"),
     find("good token, with its scheme"),

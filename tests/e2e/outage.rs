@@ -1,8 +1,8 @@
-//! A database that goes away under way, hangs, and comes back.
+//! A database that goes away at run time, hangs, and comes back.
 
-use super::cases::Case;
-use super::group::script;
-use super::rows::{every_algorithm, tokens};
+use std::sync::Arc;
+use std::time::Duration;
+
 use harness::database::{Backend, Database};
 use harness::instance::Instance;
 use harness::script::Script;
@@ -11,10 +11,12 @@ use harness::setting::{Place, Setting};
 use harness::sip;
 use harness::sipp::{self, Run};
 use libtest_mimic::{Failed, Trial};
-use std::sync::Arc;
-use std::time::Duration;
 
-/// How long after its return the database may stay unnoticed.
+use super::cases::Case;
+use super::group::script;
+use super::rows::{every_algorithm, tokens};
+
+/// How long the database may go unnoticed after its return.
 const RETURN: Duration = Duration::from_secs(20);
 
 const GOOD: Case = Case {
@@ -57,7 +59,7 @@ fn send(setting: &Setting, instance: &Instance, case: &Case) -> Result<(), Strin
     Ok(())
 }
 
-/// One good token over and over, until it gets in many times in a row: each worker notices by
+/// Sends one good token repeatedly until it is admitted many times in a row: each worker notices by
 /// itself that the database is back.
 fn wait_until_back(setting: &Setting, instance: &Instance) -> Result<(), String> {
     let row = every_algorithm(setting.world()).swap_remove(0);
@@ -79,14 +81,14 @@ const FAILED: Case = Case {
     rows: |w| tokens(&w.secret, &[r#"{"tag":"hmac"}"#]),
 };
 
-/// The database is asked for every token, as auth_jwt does.
+/// The database is queried for every token, as auth_jwt does.
 fn uncached(database: &Database) -> Script {
     script(database).set("cache_ttl", 0).set("cache_grace", 0)
 }
 
 fn cached(setting: &Setting, place: &Place) -> Result<(), Failed> {
     setting.with_own_mariadb(|server, database| {
-        // A single worker, for each has to see a profile by itself.
+        // A single worker, since each has to see a profile for itself.
         let script = script(database).workers(1).set("cache_ttl", 1);
         let mut instance =
             Instance::start(&place.core, &script, &setting.folder()).map_err(|e| e.to_string())?;
@@ -100,7 +102,7 @@ fn cached(setting: &Setting, place: &Place) -> Result<(), Failed> {
     Ok(())
 }
 
-/// A good token whose profile nobody has asked for yet.
+/// A good token whose profile has not been looked up yet.
 const UNSEEN: Case = Case {
     name: "a profile that is not cached",
     scenario: "store_failed",
@@ -140,8 +142,8 @@ fn hanging(setting: &Setting, place: &Place) -> Result<(), Failed> {
             Instance::start(&place.core, &script, &setting.folder()).map_err(|e| e.to_string())?;
         send(setting, &instance, &GOOD)?;
         server.freeze(true)?;
-        // SIPp waits for 20 seconds, which is long after db_timeout; for a database that hangs it
-        // would wait in vain.
+        // SIPp waits for 20 seconds, well beyond db_timeout; with a database that hangs it would
+        // wait in vain.
         let failed = send(setting, &instance, &FAILED);
         server.freeze(false)?;
         failed?;

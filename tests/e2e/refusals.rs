@@ -1,23 +1,25 @@
-//! What must keep a core from starting, and what it says then.
+//! What must keep a core from starting, and what it logs then.
 
-use super::group::script;
+use std::sync::Arc;
+
 use harness::database::{Backend, Database};
 use harness::instance::{Instance, tail};
 use harness::script::{Script, Value};
 use harness::secrecy;
 use harness::setting::{Place, Setting};
 use libtest_mimic::{Failed, Trial};
-use std::sync::Arc;
 
-/// A parameter that is set to what it cannot be. The message must name the parameter, the value,
-/// and what is allowed.
+use super::group::script;
+
+/// A parameter set to an invalid value. The message must name the parameter, the value, and what is
+/// allowed.
 struct Wrong {
     parameter: &'static str,
     value: Given,
     allowed: &'static str,
 }
 
-/// A value that can stand in a table.
+/// A value for use in a constant table.
 #[derive(Clone, Copy)]
 enum Given {
     Text(&'static str),
@@ -77,7 +79,7 @@ const WRONG: &[Wrong] = &[
     wrong("db_url", Given::Text("nonsense"), "mysql://"),
 ];
 
-/// Starts a core that must not start; what it logged.
+/// Starts a core that must not start; returns its log.
 fn refusal(setting: &Setting, place: &Place, script: &Script) -> Result<String, Failed> {
     match Instance::start(&place.core, script, &setting.folder()) {
         Ok(_) => Err("it started".into()),
@@ -88,7 +90,7 @@ fn refusal(setting: &Setting, place: &Place, script: &Script) -> Result<String, 
     }
 }
 
-/// Complains unless one line of the module's has all of the words.
+/// Fails unless one line of the module's contains all of the words.
 fn said(log: &str, words: &[&str]) -> Result<(), Failed> {
     let ours = |line: &&str| line.contains(":auth_web:") || line.contains("auth_web");
     let all = |line: &str| words.iter().all(|word| line.contains(word));
@@ -124,7 +126,8 @@ pub fn trials(setting: &Arc<Setting>, places: &[Place]) -> Vec<Trial> {
                     let database = setting.empty_database(place.backend)?;
                     let script = script(&database).set(parameter, *value);
                     let log = refusal(setting, place, &script)?;
-                    // Of a URL only its absence may be told: it holds a password.
+                    // The log may say only that a URL is missing, not quote it: it holds a
+                    // password.
                     let shown = value.to_string();
                     match *parameter {
                         "db_url" => said(&log, &[parameter, allowed]),

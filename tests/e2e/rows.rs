@@ -1,4 +1,5 @@
-//! Rows for SIPp's injection files: tokens that must get in, and what must come back with them.
+//! Rows for SIPp's injection files: tokens that must be admitted, and what must come back with
+//! them.
 
 use harness::keys::Key;
 use harness::tokens::token;
@@ -12,8 +13,8 @@ pub fn padded(length: usize) -> String {
     format!(r#"{{"pad":"{}","tag":"hmac"}}"#, "x".repeat(length))
 }
 
-/// One row of good_token: the payload must be written compact and with sorted keys, since that
-/// is how it comes back.
+/// One row of good_token: the payload must be compact, with sorted keys, since that is how it comes
+/// back.
 pub fn admitted(key: &Key, alg: &str, payload: &str, username: &str, extra: &str) -> Rows {
     vec![vec![
         token(key, alg, payload),
@@ -46,10 +47,10 @@ pub fn every_algorithm(w: &World) -> Rows {
     .concat()
 }
 
-/// The same, and for each a spelling of its scheme.
+/// The same, each with a spelling of its scheme.
 pub fn with_scheme(w: &World) -> Rows {
     let mut rows = every_algorithm(w);
-    // The name of a scheme is of no case (RFC 9110, 11.1).
+    // The name of a scheme is case-insensitive (RFC 9110, 11.1).
     for (row, scheme) in rows
         .iter_mut()
         .zip(["Bearer", "bearer", "BEARER", "Bearer ", "bEaReR"])
@@ -67,7 +68,7 @@ pub fn tokens<S: AsRef<str>>(key: &Key, payloads: &[S]) -> Rows {
         .collect()
 }
 
-/// Tokens signed with both secrets of one profile that count now.
+/// Tokens signed with the two currently valid secrets of one profile.
 pub fn rotation_good(w: &World) -> Rows {
     let payload = r#"{"tag":"rotating"}"#;
     [

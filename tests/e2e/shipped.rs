@@ -1,5 +1,8 @@
 //! The scripts in opensips-cfg, as a user would copy them.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use harness::database::Backend;
 use harness::device::Device;
 use harness::hop::Hop;
@@ -11,8 +14,6 @@ use harness::shipped::Shipped;
 use harness::sip;
 use harness::tokens::token;
 use libtest_mimic::{Failed, Trial};
-use std::sync::Arc;
-use std::time::Duration;
 
 /// How long an answer may take.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -63,7 +64,7 @@ fn run(setting: &Setting, place: &Place, file: &str) -> Result<(), Failed> {
     let signed =
         |key: &Key, alg: &str, payload: &str| format!("Bearer {}", token(key, alg, payload));
     let of = |tag: &str| {
-        // What a claim says of the realm is nothing.
+        // What a claim says about the realm has no effect.
         let more = r#""realm":"example.org","sub":"caller@example.org""#;
         signed(
             &w.secret,
@@ -101,7 +102,7 @@ fn run(setting: &Setting, place: &Place, file: &str) -> Result<(), Failed> {
             )),
         }
     };
-    // It is in From and To: see harness::sip.
+    // It appears in From and To: see harness::sip.
     for (header, status) in &asked {
         let headers: Vec<_> = header
             .iter()
@@ -114,7 +115,7 @@ fn run(setting: &Setting, place: &Place, file: &str) -> Result<(), Failed> {
     let to = ("To", "<sip:dave@example.org>");
     let (daves, hidden) = (of("hmac"), format!("Junk\r\nAuthorization: {good}"));
     for (method, user, headers, status) in [
-        // To counts in a registration, whoever is in From; and From in all else.
+        // To counts in a registration, whatever From says; in everything else, From.
         ("REGISTER", "dave", vec![own], 403),
         (
             "REGISTER",
@@ -161,7 +162,7 @@ fn run(setting: &Setting, place: &Place, file: &str) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Of what the sender says, only what was checked goes on.
+/// Of what the sender claims, only what was checked is passed on.
 fn relayed(setting: &Setting, place: &Place, file: &str, token: &str) -> Result<(), Failed> {
     let content = content(&setting.world().secret);
     let database = setting.servers.create(place.backend, &content)?;

@@ -1,15 +1,17 @@
-//! Tables that somebody else made: OpenSIPS's own scripts, and ours run over them.
+//! Tables created by others: OpenSIPS's own scripts, and ours run on top of them.
 
-use super::cases::{CASES, Case, named};
-use super::group::{Group, script, trials_of};
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use harness::database::{Backend, schema};
 use harness::profiles::Content;
 use harness::setting::{Place, Setting, ignored};
 use libtest_mimic::Trial;
-use std::path::PathBuf;
-use std::sync::Arc;
 
-/// The scripts of OpenSIPS that make what auth_jwt needs.
+use super::cases::{CASES, Case, named};
+use super::group::{Group, script, trials_of};
+
+/// OpenSIPS's scripts that create what auth_jwt needs.
 const FILES: [&str; 2] = ["standard-create.sql", "authjwt-create.sql"];
 
 /// The trials of one core with one database.
@@ -35,7 +37,7 @@ pub fn trials(setting: &Arc<Setting>, place: &Place) -> Vec<Trial> {
         let script = script(&database);
         Ok((database, script))
     });
-    // Where the database finds a tag is a matter of its collation; whose it is is not.
+    // Whether the database finds a tag depends on its collation; whose tag it is does not.
     let mut trials = trials_of(&group, &label, TELLING);
     let again = (Arc::clone(setting), place.clone());
     trials.push(Trial::test(
@@ -52,14 +54,14 @@ pub fn trials(setting: &Arc<Setting>, place: &Place) -> Vec<Trial> {
                 database.sql("SELECT COUNT(*) FROM version WHERE table_name LIKE 'jwt%';")?;
             match rows.split_whitespace().any(|word| word == "2") {
                 true => Ok(()),
-                false => Err(format!("the table version has not two rows, but {rows}").into()),
+                false => Err(format!("the table version must have two rows, not {rows}").into()),
             }
         },
     ));
     trials
 }
 
-/// What would tell a difference between their tables and ours.
+/// What would reveal a difference between their tables and ours.
 const TELLING: &[Case] = &[
     find("good token, async"),
     find("good token, tag with an apostrophe"),

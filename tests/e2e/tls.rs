@@ -1,17 +1,18 @@
-//! MariaDB over TLS: what the parameters of the URL ask for is what happens.
+//! MariaDB over TLS: what the parameters of the URL ask for takes effect.
 
-use super::group::script;
-use super::rows::every_algorithm;
+use std::sync::Arc;
+
 use harness::certificates::Certificates;
 use harness::database::{Backend, MariaDb, schema};
 use harness::instance::Instance;
 use harness::setting::{Place, Setting};
 use harness::sipp::{self, Run};
 use libtest_mimic::{Failed, Trial};
-use std::sync::Arc;
 
-/// What is asked for, and whether a core gets a connection with it from a server that takes TLS
-/// only.
+use super::group::script;
+use super::rows::every_algorithm;
+
+/// What is asked for, and whether a core can then connect to a server that accepts only TLS.
 const MODES: &[(&str, &str, bool)] = &[
     ("ssl-mode=REQUIRED", "encrypted", true),
     (

@@ -1,19 +1,21 @@
-//! Parameters that change what a token has to be, or where its profile is found. Each set of them
-//! on every core, with the first database that is there.
+//! Parameters that change what a token must be, or where its profile is found. Each set of them on
+//! every core, with the first available database.
 
-use super::cases::{CASES, Case, case};
-use super::drop_in;
-use super::group::{self, Group, trials_of};
-use super::rows::{Rows, admitted, every_algorithm, tokens};
+use std::sync::Arc;
+
 use harness::database::{Backend, Database};
 use harness::script::Script;
 use harness::setting::{Place, Setting};
 use harness::tokens::token;
 use harness::world::{NO_EXTRA, World};
 use libtest_mimic::Trial;
-use std::sync::Arc;
 
-/// Parameters, and what they make of tokens.
+use super::cases::{CASES, Case, case};
+use super::drop_in;
+use super::group::{self, Group, trials_of};
+use super::rows::{Rows, admitted, every_algorithm, tokens};
+
+/// Parameters, and their effect on tokens.
 struct Variant {
     name: &'static str,
     /// Only with this database, where it matters.
@@ -241,7 +243,7 @@ fn other_names(database: &Database, _: &World) -> Result<Script, String> {
         .set("username_column", "my_username")
         .set("secret_tag_column", "my_secret_tag")
         .set("secret_column", "my_secret")
-        // The two names that auth_jwt's manual and its code have for the same parameter.
+        // The two names for the same parameter in auth_jwt's manual and in its code.
         .set("start_ts", "my_start")
         .set("end_ts_column", "my_end"))
 }

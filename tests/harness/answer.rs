@@ -1,6 +1,6 @@
-//! A SIP answer, as far as the tests look at it.
+//! A SIP answer, as far as the tests need it.
 
-/// Status, reason and headers; bytes that are no UTF-8 are kept apart from it by replacement.
+/// Status, reason and headers; bytes that are not UTF-8 are replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// 100 to 699.
@@ -11,7 +11,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// None for what does not begin like an answer.
+    /// None if it does not begin like an answer.
     pub fn parse(bytes: &[u8]) -> Option<Answer> {
         let text = String::from_utf8_lossy(bytes);
         let head = text.split("\r\n\r\n").next()?;
@@ -33,7 +33,7 @@ impl Answer {
         })
     }
 
-    /// The first header of that name, in any case.
+    /// The first header of that name, in any letter case.
     pub fn header(&self, name: &str) -> Option<&str> {
         let found = self
             .headers
@@ -42,7 +42,8 @@ impl Answer {
         found.map(|(_, value)| value.as_str())
     }
 
-    /// The headers whose names begin with `X-`: what the test script says of an authorization.
+    /// The headers whose names begin with `X-`: what the test script reports about an
+    /// authorization.
     pub fn extensions(&self) -> Vec<(&str, &str)> {
         self.headers
             .iter()

@@ -1,11 +1,12 @@
-//! Who is bound to which contact, and for how long: attacks on a registrar over the wire, and what it
-//! then holds, as a REGISTER without Contact shows it (RFC 3261 section 10.2.3).
+//! Who is bound to which contact, and for how long: attacks on a registrar over the wire, and what
+//! it then stores, as a REGISTER without Contact shows it (RFC 3261 section 10.2.3).
+
+use std::collections::BTreeMap;
 
 use super::device::{Device, Reply};
 use super::digest::Response;
-use std::collections::BTreeMap;
 
-/// What somebody has to show.
+/// What somebody authenticates with.
 #[derive(Debug, Clone, Copy)]
 pub enum Proof<'a> {
     /// A username and its password.
@@ -14,7 +15,7 @@ pub enum Proof<'a> {
     Token(&'a str),
 }
 
-/// A REGISTER for `to`, the URI of an address of record, with these further lines.
+/// A REGISTER for `to`, the URI of an address of record, with these additional lines.
 pub fn register(
     device: &Device,
     to: &str,
@@ -48,7 +49,7 @@ pub fn register(
     Ok(reply)
 }
 
-/// The contacts that `to` is bound to, each with the seconds that are left.
+/// The contacts to which `to` is bound, each with the seconds remaining.
 pub fn bound(device: &Device, to: &str, proof: Proof<'_>) -> Result<BTreeMap<String, u64>, String> {
     let reply = register(device, to, proof, &[])?;
     if reply.status != 200 {
@@ -69,7 +70,7 @@ pub fn bound(device: &Device, to: &str, proof: Proof<'_>) -> Result<BTreeMap<Str
         .collect()
 }
 
-/// Every contact of `to` is gone after this.
+/// Removes every contact of `to`.
 pub fn sign_off(device: &Device, to: &str, proof: Proof<'_>) -> Result<(), String> {
     let reply = register(device, to, proof, &["Contact: *", "Expires: 0"])?;
     let left = bound(device, to, proof)?;
@@ -79,7 +80,7 @@ pub fn sign_off(device: &Device, to: &str, proof: Proof<'_>) -> Result<(), Strin
     }
 }
 
-/// Mixtures of contacts and times. `A` and `B` are two contacts; all of them are of a request.
+/// Mixtures of contacts and times. `A` and `B` are two contacts; each entry is one request.
 const MIXTURES: [&[&str]; 27] = [
     &["Contact: <A>;expires=0, <B>;expires=604800"],
     &["Contact: <A>;expires=604800, <B>;expires=0"],
@@ -117,7 +118,8 @@ const MIXTURES: [&[&str]; 27] = [
     ],
 ];
 
-/// What changes nothing: `*` has to be alone, and with `Expires: 0` (RFC 3261 section 10.2.2).
+/// Requests that change nothing: `*` must be alone, and with `Expires: 0` (RFC 3261 section
+/// 10.2.2).
 const STARS: [&[&str]; 6] = [
     &["Contact: *"],
     &["Contact: *", "Expires: 60"],
@@ -160,14 +162,14 @@ pub fn no_longer_than(
         kept += usize::from(!held.is_empty());
         sign_off(device, to, proof).map_err(|e| format!("{lines:?}: {e}"))?;
     }
-    // What is never bound is no proof.
+    // If nothing is ever bound, nothing is proven.
     if kept < MIXTURES.len() / 2 {
         return Err(format!("only {kept} of {} are kept", MIXTURES.len()));
     }
     Ok(())
 }
 
-/// Contacts go only as they should.
+/// Contacts are removed only as they should be.
 pub fn stars(device: &Device, to: &str, proof: Proof<'_>) -> Result<(), String> {
     let own = filled(device, &["Contact: <A>;expires=60"]);
     register(device, to, proof, &[&own[0]])?;
@@ -190,9 +192,9 @@ pub fn stars(device: &Device, to: &str, proof: Proof<'_>) -> Result<(), String> 
     sign_off(device, to, proof)
 }
 
-/// A user has one list of contacts, however the URI is written, and shares it with no other one.
-/// `user` is his name, of at least one letter, `domain` his domain; `other` is somebody of the same name
-/// in another domain.
+/// A user has one list of contacts, however the URI is written, and shares it with no other user.
+/// `user` is his name, with at least one letter, and `domain` his domain; `other` is a user of the
+/// same name in another domain.
 pub fn one_list(
     device: &Device,
     (user, domain): (&str, &str),
@@ -226,7 +228,7 @@ pub fn one_list(
     if !of_other.is_empty() {
         return Err(format!("{to} has the contacts of {plain}: {of_other:?}"));
     }
-    // Nor does he take them away.
+    // Nor does that user remove them.
     sign_off(device, to, others)?;
     if bound(device, &plain, proof)?.len() != ways.len() {
         return Err(format!("{to} took contacts of {plain} away"));
@@ -234,21 +236,21 @@ pub fn one_list(
     sign_off(device, &plain, proof)
 }
 
-/// Somebody with a good account, and the victim: URIs of their addresses.
+/// An attacker with a valid account, and the victim: the URIs of their addresses.
 pub struct Attack<'a> {
     pub mallory: &'a str,
     pub victim: &'a str,
-    /// What the victim shows.
+    /// What the victim authenticates with.
     pub proof: Proof<'a>,
-    /// What lets mallory in with this method: the whole value of an Authorization header, made anew for
-    /// each request.
+    /// What admits mallory with this method: the whole value of an Authorization header, made anew
+    /// for each request.
     pub own: &'a dyn Fn(&str) -> Result<String, String>,
-    /// What else he writes there to be taken for the victim.
+    /// What else he writes there to pass for the victim.
     pub disguised: &'a dyn Fn() -> Result<Vec<String>, String>,
 }
 
-/// Every way to have the registrar check one and save another: none of them binds the victim to
-/// mallory's contact.
+/// Every way to make the registrar check one user and save another: none of them binds the victim
+/// to mallory's contact.
 pub fn try_all(device: &Device, attack: &Attack<'_>) -> Result<(), String> {
     let Attack {
         mallory,
@@ -296,12 +298,12 @@ pub fn try_all(device: &Device, attack: &Attack<'_>) -> Result<(), String> {
         format!("<sip:{user}:password@{domain}>"),
         format!("<sip:{user};user=phone@{domain}>"),
     ] {
-        // From says nothing about a registration.
+        // From has no influence on a registration.
         for from in [&me, &to] {
             refused("REGISTER", [from, &to], &[own("REGISTER")?])?;
         }
     }
-    // A script that compares in any case takes each of these for a REGISTER, which saves To.
+    // A script that ignores case takes each of these for a REGISTER, which saves To.
     for method in ["register", "Register", "REGISTEr"] {
         for ends in [[&*me, &*them], [&*them, &*me]] {
             refused(method, ends, &[own(method)?])?;
@@ -310,7 +312,7 @@ pub fn try_all(device: &Device, attack: &Attack<'_>) -> Result<(), String> {
     for value in (attack.disguised)()? {
         refused("REGISTER", [&me, &them], &[line(value)])?;
     }
-    // Two of a kind: whose To is it? And what looks like another one.
+    // Two of a kind: whose To is it? And headers that resemble one.
     for more in ["To", "t", "To ", "TO"] {
         let lines = [format!("{more}: {them}"), own("REGISTER")?];
         ask("REGISTER", [&me, &me], &lines)?;

@@ -1,22 +1,23 @@
-//! Certificates of servers, and authorities that vouch for them.
+//! Server certificates, and the authorities that vouch for them.
+
+use std::path::{Path, PathBuf};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
-use std::path::{Path, PathBuf};
 
-/// A certificate for 127.0.0.1, its authority, and an authority that has nothing to do with it.
+/// A certificate for 127.0.0.1, its authority, and an unrelated authority.
 pub struct Certificates {
     pub authority: PathBuf,
     pub other_authority: PathBuf,
     pub certificate: PathBuf,
     pub key: PathBuf,
-    /// The same as bytes.
+    /// The same in DER.
     pub certificate_der: CertificateDer<'static>,
     pub key_der: PrivatePkcs8KeyDer<'static>,
 }
 
 impl Certificates {
-    /// New ones, in PEM files of this folder.
+    /// Creates new ones, in PEM files in this folder.
     pub fn new(folder: &Path) -> Result<Certificates, String> {
         std::fs::create_dir_all(folder).map_err(|e| e.to_string())?;
         let failed = |e: rcgen::Error| e.to_string();

@@ -1,4 +1,4 @@
-//! Finding what the module can be loaded into.
+//! Finds what the module can be loaded into.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -13,9 +13,9 @@ pub struct Core {
     pub kind: Kind,
     /// The executable.
     pub binary: PathBuf,
-    /// Where its modules lie; the stand-in has none.
+    /// The folder of its modules; the stand-in has none.
     pub modules: Option<PathBuf>,
-    /// What it is started with, besides the configuration.
+    /// Command-line arguments, besides the configuration.
     pub arguments: Vec<String>,
 }
 
@@ -24,12 +24,12 @@ pub struct Core {
 pub enum Kind {
     /// OpenSIPS, with its version as `opensips -V` prints it.
     OpenSips(String),
-    /// The small core of tests/core, with the layouts of the named release where it is not the
-    /// one that it takes by itself.
+    /// The small core of tests/core, with the layouts of the named release if it is not the default
+    /// one.
     StandIn(Option<&'static str>),
 }
 
-/// What every result is headed with.
+/// The heading of every result.
 impl fmt::Display for Core {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
@@ -67,22 +67,22 @@ impl Core {
         (3, 4) <= (major, minor) && (major, minor) <= (4, 0)
     }
 
-    /// One of the SQL files that came with it, where they are installed.
+    /// One of the SQL files that came with it, if they are installed.
     pub fn sql_file(&self, backend: &str, file: &str) -> Option<PathBuf> {
         let prefix = self.binary.parent()?.parent()?;
         let path = prefix.join("share/opensips").join(backend).join(file);
         path.is_file().then_some(path)
     }
 
-    /// Whether it has a driver of its own for MySQL.
+    /// Whether it has its own driver for MySQL.
     pub fn drives_mysql(&self) -> bool {
         self.module("db_mysql.so").is_some()
     }
 
-    /// Sees to it that what it needs is built: the module, and the stand-in itself.
+    /// Ensures that what it needs is built: the module, and the stand-in itself.
     ///
     /// # Errors
-    /// What is not there, and how to build it.
+    /// Fails if something is missing; the message says how to build it.
     pub fn prepare(&self) -> Result<(), String> {
         static STAND_IN: OnceLock<Result<(), String>> = OnceLock::new();
         let module = super::module();
@@ -95,7 +95,7 @@ impl Core {
         }
     }
 
-    /// The path of one of its own modules, where it has that.
+    /// The path of one of its own modules, if it has that.
     pub fn module(&self, file: &str) -> Option<PathBuf> {
         let path = self.modules.as_ref()?.join(file);
         path.is_file().then_some(path)
@@ -145,7 +145,7 @@ fn version_of(binary: &Path) -> Option<String> {
     text.split_whitespace().nth(2).map(str::to_string)
 }
 
-/// lib64/opensips/modules and its like beside sbin/, with Debian's folder of the architecture.
+/// lib64/opensips/modules and similar folders beside sbin/, including Debian's multiarch folder.
 fn modules_of(binary: &Path) -> Option<PathBuf> {
     let prefix = binary.parent()?.parent()?;
     let triplet = format!("lib/{}-linux-gnu", std::env::consts::ARCH);
@@ -170,8 +170,8 @@ fn build_stand_in() -> Result<(), String> {
     ))
 }
 
-/// Whether the stand-in is to be the one with sanitizers: its Makefile takes `SAN` from the
-/// environment, too.
+/// Whether the stand-in is the one with sanitizers: its Makefile also takes `SAN` from the
+/// environment.
 fn sanitized() -> bool {
     std::env::var_os("SAN").is_some_and(|san| !san.is_empty())
 }
@@ -200,7 +200,7 @@ pub fn stand_in_as(version: &'static str) -> Core {
     }
 }
 
-/// Which databases the stand-in brings to the module.
+/// Which databases the stand-in provides to the module.
 pub fn stand_in_serves(backend: super::database::Backend) -> bool {
     use super::database::Backend;
     matches!(backend, Backend::Mysql | Backend::Sqlite | Backend::DbText)

@@ -1,4 +1,4 @@
-//! Databases with profiles in them, each created with the schema that ships in opensips-cfg.
+//! Databases with profiles in them, each created with the schema shipped in opensips-cfg.
 
 mod dbtext;
 mod mariadb;
@@ -10,14 +10,15 @@ mod sqlite;
 pub use self::mariadb::MariaDb;
 pub use self::postgres::Postgres;
 
-use super::ports;
-use super::profiles::Content;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
-/// The backends that are tried.
+use super::ports;
+use super::profiles::Content;
+
+/// The backends under test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Backend {
     /// MariaDB over `mysql://`.
@@ -54,7 +55,7 @@ impl Backend {
         (self != Backend::Mysql).then(|| self.opensips_module())
     }
 
-    /// Why it cannot be started on this machine, where that is so.
+    /// Why it cannot be started on this machine, if so.
     pub fn missing(self) -> Option<String> {
         match self {
             Backend::Mysql => missing_program(&["mariadbd", "mariadb-install-db", "mariadb"]),
@@ -83,12 +84,12 @@ pub struct Database {
     pub backend: Backend,
     /// For modparam db_url.
     pub url: String,
-    /// The password in that URL, which must not show up in a log; empty where there is none.
+    /// The password in that URL, which must not appear in a log; empty if there is none.
     pub password: String,
     place: Place,
 }
 
-/// Where a database is changed from outside.
+/// How a database is changed from outside.
 #[derive(Debug, Clone)]
 enum Place {
     Client(sql::Client),
@@ -96,7 +97,7 @@ enum Place {
 }
 
 impl Database {
-    /// A URL behind which there is nothing: a closed port, a folder that does not exist.
+    /// A URL with nothing behind it: a closed port, a folder that does not exist.
     pub fn nowhere(backend: Backend) -> Database {
         let password = "n0wh3re-s3cret";
         let (scheme, rest) = match backend {
@@ -123,7 +124,7 @@ impl Database {
         }
     }
 
-    /// A database that somebody else has made, and that is not changed from here.
+    /// A database created elsewhere, which is not changed from here.
     pub fn elsewhere(backend: Backend, url: &str, password: &str) -> Database {
         Database {
             backend,
@@ -133,7 +134,7 @@ impl Database {
         }
     }
 
-    /// The same database, asked with a password that is not the user's.
+    /// The same database, accessed with a wrong password.
     pub fn with_wrong_password(&self) -> Database {
         let plain = self.with_plain_password();
         let wrong = format!("{}-not", plain.password);
@@ -146,7 +147,7 @@ impl Database {
         }
     }
 
-    /// The same database, with parameters behind the URL's question mark.
+    /// The same database, with parameters after the URL's question mark.
     pub fn with_parameters(&self, parameters: &str) -> Database {
         Database {
             url: format!("{}?{parameters}", self.url),
@@ -162,7 +163,7 @@ impl Database {
         }
     }
 
-    /// The same database, for a driver of OpenSIPS: their URLs end a password at the first `@`.
+    /// The same database, for an OpenSIPS driver: in their URLs a password ends at the first `@`.
     pub fn with_plain_password(&self) -> Database {
         match self.backend {
             Backend::Mysql => mariadb::with_plain_password(self),
@@ -179,7 +180,7 @@ impl Database {
     }
 }
 
-/// The database servers of a run, started when they are first asked for, one of a kind.
+/// The database servers of a run, one of a kind, started when first asked for.
 pub struct Servers {
     folder: tempfile::TempDir,
     mariadb: Mutex<Option<MariaDb>>,
@@ -198,7 +199,7 @@ impl Servers {
         })
     }
 
-    /// Leaves the files where they are; the servers end all the same.
+    /// Keeps the files; the servers end nevertheless.
     pub fn keep(self) {
         let _ = self.folder.keep();
     }
@@ -208,8 +209,8 @@ impl Servers {
         self.create_with(backend, &[schema(backend)], content)
     }
 
-    /// A new database with the tables that these files make, run one after the other. Of db_text
-    /// it is one folder that is copied.
+    /// A new database with the tables that these files create, run one after the other. For db_text
+    /// it is one folder, which is copied.
     pub fn create_with(
         &self,
         backend: Backend,
@@ -251,7 +252,7 @@ impl Servers {
     }
 }
 
-/// The first of the programs that is not on PATH or in an sbin folder.
+/// The first of the programs that is neither on PATH nor in an sbin folder.
 fn missing_program(programs: &[&str]) -> Option<String> {
     programs
         .iter()
@@ -259,7 +260,7 @@ fn missing_program(programs: &[&str]) -> Option<String> {
         .map(|name| format!("no {name}"))
 }
 
-/// Where a program is. The sbin folders are not on everybody's PATH.
+/// Where a program is. The sbin folders are not on every user's PATH.
 pub fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
@@ -268,7 +269,7 @@ pub fn program(name: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// Runs a program to its end; its output, or what it complained of.
+/// Runs a program to completion: its output, or its error.
 fn run(command: &mut Command) -> Result<String, String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command
@@ -286,12 +287,12 @@ fn run(command: &mut Command) -> Result<String, String> {
     ))
 }
 
-/// Whether this program runs as root: the servers must then be told whom to run as.
+/// Whether this program runs as root: the servers must then be given a user to run as.
 fn is_root() -> bool {
     run(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
 }
 
-/// What ships for a backend: a file of SQL, or the folder of db_text.
+/// What is shipped for a backend: a file of SQL, or the folder of db_text.
 pub fn schema(backend: Backend) -> PathBuf {
     let folder = super::root().join("opensips-cfg/schema");
     match backend {
@@ -302,12 +303,12 @@ pub fn schema(backend: Backend) -> PathBuf {
     }
 }
 
-/// The content as statements for MySQL, for a database that already has the schema.
+/// The content as MySQL statements, for a database that already has the schema.
 pub fn mysql_rows(content: &Content) -> String {
     mariadb::statements(content)
 }
 
-/// All files, one after the other.
+/// All files, concatenated.
 fn read_all(files: &[PathBuf]) -> Result<String, String> {
     files
         .iter()

@@ -1,12 +1,13 @@
 //! A SIP device over UDP: asks, is challenged, asks again.
 
-use super::digest::{Challenge, Response};
 use std::io::{Error, ErrorKind};
 use std::net::UdpSocket;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long an answer is waited for. It comes much sooner; the limit is for machines that are busy.
+use super::digest::{Challenge, Response};
+
+/// How long to wait for an answer. It comes much sooner; the limit is for busy machines.
 pub const LIMIT: Duration = Duration::from_secs(15);
 
 static COUNTER: AtomicU64 = AtomicU64::new(1);
@@ -18,7 +19,7 @@ pub struct Device {
     local: String,
 }
 
-/// A request, but for what is its own in each transaction.
+/// A request, without what is specific to each transaction.
 #[derive(Debug, Clone)]
 pub struct Question {
     pub method: &'static str,
@@ -28,9 +29,9 @@ pub struct Question {
     pub user: String,
     /// In From and To.
     pub domain: String,
-    /// Behind the address of Contact, e.g. `;expires=60`.
+    /// Appended to the address in Contact, e.g. `;expires=60`.
     pub contact: String,
-    /// More headers.
+    /// Further headers.
     pub headers: Vec<(String, String)>,
 }
 
@@ -47,7 +48,7 @@ impl Question {
         }
     }
 
-    /// With another header.
+    /// With an additional header.
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Question {
         self.headers.push((name.to_string(), value.into()));
         self
@@ -87,7 +88,7 @@ impl Reply {
             .collect()
     }
 
-    /// The first of them, or nothing.
+    /// The first of them, or an empty string.
     pub fn header(&self, name: &str) -> &str {
         self.headers(name).first().copied().unwrap_or_default()
     }
@@ -97,7 +98,7 @@ impl Reply {
         self.header("X-RC")
     }
 
-    /// The challenges, in their order.
+    /// The challenges, in order.
     pub fn challenges(&self) -> Vec<Challenge> {
         let names = ["WWW-Authenticate", "Proxy-Authenticate"];
         let values = names.iter().flat_map(|name| self.headers(name));
@@ -113,7 +114,7 @@ impl Reply {
         }
     }
 
-    /// Complains unless the return code is this one.
+    /// Fails unless the return code is this one.
     pub fn expect(self, code: &str) -> Result<Reply, String> {
         match self.code() == code {
             true => Ok(self),
@@ -121,7 +122,7 @@ impl Reply {
         }
     }
 
-    /// Complains unless this header has this value.
+    /// Fails unless this header has this value.
     pub fn expect_header(self, name: &str, value: &str) -> Result<Reply, String> {
         match self.header(name) == value {
             true => Ok(self),
@@ -142,7 +143,7 @@ impl Device {
         Device::at("127.0.0.1", server)
     }
 
-    /// A device on another address of the loopback network: another source for bans.
+    /// A device on another address of the loopback network: another source to ban.
     pub fn at(address: &str, server: u16) -> Result<Device, String> {
         let socket = UdpSocket::bind((address, 0)).map_err(|e| format!("{address}: {e}"))?;
         let local = socket.local_addr().map_err(|e| e.to_string())?.to_string();
@@ -161,7 +162,7 @@ impl Device {
         format!("sip:{}@127.0.0.1:{}", question.service, self.server)
     }
 
-    /// Sends a request and does not wait for the answer; its Call-ID.
+    /// Sends a request without waiting for the answer; returns its Call-ID.
     pub fn send(&self, question: &Question) -> Result<String, String> {
         let (id, text) = self.render(question);
         self.socket
@@ -170,7 +171,7 @@ impl Device {
         Ok(id)
     }
 
-    /// Sends the same request so many times, as a device does that hears nothing.
+    /// Sends the same request that many times, like a device that receives no answer.
     pub fn send_again(&self, question: &Question, times: usize) -> Result<String, String> {
         let (id, text) = self.render(question);
         for _ in 0..times {
@@ -212,7 +213,7 @@ impl Device {
         (id, text)
     }
 
-    /// The next final answer to anything that was sent. Those to INVITE are acknowledged.
+    /// The next final answer to any request sent. Answers to INVITE are acknowledged.
     pub fn receive(&self, limit: Duration) -> Result<Reply, Error> {
         let end = Instant::now() + limit;
         let mut buffer = vec![0; 65_535];
@@ -254,20 +255,20 @@ impl Device {
             let reply = self
                 .receive(LIMIT)
                 .map_err(|e| format!("{}: no answer: {e}", question.service))?;
-            // What else comes is an answer that was sent again.
+            // Anything else is a retransmitted answer.
             if reply.header("Call-ID") == id {
                 return Ok(reply);
             }
         }
     }
 
-    /// Where it is, as in its Contact.
+    /// Its own address, as in its Contact.
     pub fn local(&self) -> &str {
         &self.local
     }
 
-    /// Sends a request whose method, From and To are written out as well as the lines behind them, and
-    /// waits for its final answer. Other than in [`Device::ask`] they need not fit together.
+    /// Sends a request whose method, From, To and further lines are written out, and waits for its
+    /// final answer. Unlike in [`Device::ask`], they need not match.
     pub fn ask_written(
         &self,
         method: &str,
@@ -302,12 +303,12 @@ impl Device {
         }
     }
 
-    /// The request URI of what is [written out](Device::ask_written).
+    /// The request URI of requests that are [written out](Device::ask_written).
     pub fn registrar(&self) -> String {
         format!("sip:registrar@127.0.0.1:{}", self.server)
     }
 
-    /// Asks without credentials: the challenge.
+    /// Asks without credentials: returns the challenge.
     pub fn challenge(&self, question: &Question) -> Result<Challenge, String> {
         self.ask(question)?.expect("-4")?.challenge()
     }
@@ -323,8 +324,8 @@ impl Device {
         self.ask(&question.clone().with(question.credentials_header(), value))
     }
 
-    /// Asks, takes up the first challenge, and asks again. A challenge that was too slow to be
-    /// answered in time is answered anew, as devices do.
+    /// Asks, answers the first challenge, and asks again. If the challenge expired before it was
+    /// answered, a new one is answered, as devices do.
     pub fn authorize(&self, question: &Question, password: &str) -> Result<Reply, String> {
         let mut reply = self.ask(question)?;
         for _ in 0..5 {

@@ -1,9 +1,9 @@
-//! The client's side of Digest (RFC 7616), written apart from the module's.
+//! The client side of Digest (RFC 7616), written independently of the module.
 
 use aws_lc_rs::digest;
 use md5::{Digest as _, Md5};
 
-/// A challenge, as much of it as an answer takes.
+/// A challenge, as far as a response needs it.
 #[derive(Debug, Clone)]
 pub struct Challenge {
     pub realm: String,
@@ -51,7 +51,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// What answers a challenge for the first time.
+    /// The first response to a challenge.
     pub fn to(challenge: &Challenge, username: &str, password: &str, uri: &str) -> Response {
         Response {
             username: username.to_string(),
@@ -67,7 +67,7 @@ impl Response {
         }
     }
 
-    /// The value of the header, for a request of this method.
+    /// The header value for a request with this method.
     pub fn header(&self, method: &str) -> String {
         let quoted =
             |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));

@@ -1,8 +1,5 @@
 //! The example endpoint as a process.
 
-use crate::ports;
-use crate::server::{Server, wait_for};
-use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -12,13 +9,18 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// How long it may take until it listens.
+use serde_json::Value;
+
+use crate::ports;
+use crate::server::{Server, wait_for};
+
+/// How long it may take until it accepts connections.
 const START: Duration = Duration::from_secs(30);
 
 /// How long its log may lag behind its answer.
 const LOG: Duration = Duration::from_secs(10);
 
-/// A running endpoint; it ends with this value.
+/// A running endpoint; it ends when dropped.
 pub struct Endpoint {
     port: u16,
     tls: bool,
@@ -28,7 +30,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Starts it with these users and options, on a port that is free.
+    /// Starts it with these users and options, on a free port.
     pub fn start(folder: &Path, users: &str, options: &[&str]) -> Result<Endpoint, String> {
         std::fs::create_dir_all(folder)
             .and_then(|()| std::fs::write(folder.join("users"), users))
@@ -50,7 +52,7 @@ impl Endpoint {
         format!("{scheme}://127.0.0.1:{}/", self.port)
     }
 
-    /// The URL at which it does one thing wrong.
+    /// The URL at which it has this one fault.
     pub fn fault(&self, name: &str) -> String {
         format!("{}fault/{name}", self.url())
     }
@@ -60,7 +62,7 @@ impl Endpoint {
         self.url().replace("://", &format!("://{userinfo}@"))
     }
 
-    /// Ends it; the port stays its own.
+    /// Stops it; its port stays reserved.
     pub fn pause(&mut self) {
         self.server = None;
     }
@@ -93,7 +95,7 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Changes what it does wrong from now on. Not over TLS.
+    /// Changes its faults from now on. Not over TLS.
     pub fn control(&self, query: &str) -> Result<(), String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).map_err(|e| e.to_string())?;
         let request = format!("GET /control?{query} HTTP/1.1\r\nConnection: close\r\n\r\n");
@@ -108,7 +110,7 @@ impl Endpoint {
         }
     }
 
-    /// How many times it was asked with this nonce, or token.
+    /// How many times it was asked with this nonce or token.
     pub fn asked(&self, text: &str) -> usize {
         self.log()
             .lines()
@@ -116,7 +118,7 @@ impl Endpoint {
             .count()
     }
 
-    /// What it wrote of the request with this nonce.
+    /// What it logged about the request with this nonce.
     pub fn request(&self, nonce: &str) -> Result<Value, String> {
         let found = wait_for(LOG, || {
             let log = self.log();
@@ -126,7 +128,7 @@ impl Endpoint {
         found.ok_or_else(|| format!("the endpoint was not asked with {nonce}"))
     }
 
-    /// The users of a realm that it has let in at least once.
+    /// The users of a realm that it has admitted at least once.
     pub fn admitted(&self, realm: &str) -> BTreeSet<String> {
         let log = self.log();
         let of = |line: &str| {
@@ -143,7 +145,7 @@ impl Endpoint {
     }
 }
 
-/// examples/endpoint, built by cargo beside the tests; built now where only they were.
+/// examples/endpoint, built by cargo along with the tests; built now if only the tests were.
 fn binary() -> Result<PathBuf, String> {
     static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     BINARY.get_or_init(build).clone()

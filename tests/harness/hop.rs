@@ -1,14 +1,15 @@
-//! The next hop: a shipped script with its last line put in, and what comes out behind it.
+//! The next hop: a shipped script with its last line filled in, and what comes out of it.
+
+use std::net::UdpSocket;
 
 use super::device::{LIMIT, Question};
 use crate::core::Core;
 use crate::instance::Config;
-use std::net::UdpSocket;
 
-/// What a shipped script does where its reader's own routing is to be.
+/// The line of a shipped script where the reader's own routing goes.
 const PLACE: &str = "send_reply(200, \"OK\");";
 
-/// What a sender claims beside From, and how he was let in: none of it is for the next hop.
+/// What a sender claims beside From, and how he was admitted: none of it may reach the next hop.
 const UNCHECKED: [&str; 5] = [
     "P-Asserted-Identity",
     "P-Preferred-Identity",
@@ -17,7 +18,7 @@ const UNCHECKED: [&str; 5] = [
     "Proxy-Authorization",
 ];
 
-/// A socket that calls are relayed to. It never answers.
+/// A socket to which calls are relayed. It never answers.
 pub struct Hop(UdpSocket);
 
 /// A script that relays to it.
@@ -26,7 +27,7 @@ pub struct Relaying<C>(C, String);
 impl<C: Config> Config for Relaying<C> {
     fn render(&self, core: &Core, port: u16) -> String {
         let text = self.0.render(core, port);
-        // The first one answers OPTIONS.
+        // The first occurrence answers OPTIONS.
         let (before, after) = text
             .rsplit_once(PLACE)
             .expect("a place for one's own routing");
@@ -48,7 +49,7 @@ impl Hop {
         Relaying(script, address.unwrap_or_default())
     }
 
-    /// A call with all of that in it.
+    /// A call that contains all of it.
     pub fn invite(user: &str, domain: &str) -> Question {
         let question = Question {
             method: "INVITE",
@@ -60,7 +61,7 @@ impl Hop {
         })
     }
 
-    /// Complains unless a call comes, and nothing of that is in it.
+    /// Fails unless a call arrives without any of it.
     pub fn expect_nothing_unchecked(&self) -> Result<(), String> {
         let mut buffer = vec![0; 65_535];
         let length = self

@@ -1,38 +1,40 @@
 //! A running core.
 
-use super::core::{Core, Kind};
-use super::server::{Server, children, wait_for};
-use super::{ports, sip};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
-/// How long a core may take until it answers. It takes well below a second; the limit is for
-/// machines that are busy, and for sanitizers.
+use super::core::{Core, Kind};
+use super::server::{Server, children, wait_for};
+use super::{ports, sip};
+
+/// How long a core may take until it answers. It takes well under a second; the limit is for busy
+/// machines and for sanitizers.
 const START: Duration = Duration::from_secs(60);
 
-/// How long one OPTIONS is waited for before the next is sent.
+/// How long to wait for the answer to one OPTIONS before the next is sent.
 const PING: Duration = Duration::from_millis(200);
 
-/// What a core is started with.
+/// The configuration with which a core is started.
 pub trait Config {
-    /// The text of the configuration for this core, listening on this port of 127.0.0.1 for UDP.
+    /// The text of the configuration for this core, which listens for UDP on this port of
+    /// 127.0.0.1.
     fn render(&self, core: &Core, port: u16) -> String;
 
-    /// What a script finds in the environment that takes its settings from there.
+    /// The environment for a script that takes its settings from there.
     fn environment(&self, _core: &Core, _port: u16) -> Vec<(String, String)> {
         Vec::new()
     }
 
-    /// The port to listen on, where it may not be just any that is free.
+    /// The port to listen on, unless any free one will do.
     fn port(&self) -> Option<u16> {
         None
     }
 }
 
-/// A core that answered its first OPTIONS.
+/// A core that has answered its first OPTIONS.
 pub struct Instance {
     /// The UDP port on 127.0.0.1.
     pub port: u16,
@@ -41,23 +43,23 @@ pub struct Instance {
     server: Server,
 }
 
-/// What a process holds of the kernel.
+/// What a process holds in kernel resources.
 #[derive(Debug)]
 pub struct Footprint {
     /// Process id.
     pub pid: u32,
     /// Open file descriptors.
     pub files: usize,
-    /// Threads, the first included.
+    /// Threads, including the first.
     pub threads: usize,
 }
 
 /// A core that ended instead of answering.
 #[derive(Debug)]
 pub struct Refusal {
-    /// How it ended; None when it had to be stopped.
+    /// How it ended; None if it had to be stopped.
     pub status: Option<ExitStatus>,
-    /// All that it logged.
+    /// Everything that it logged.
     pub log: String,
 }
 
@@ -72,8 +74,8 @@ impl std::fmt::Display for Refusal {
 }
 
 impl Instance {
-    /// Starts `core` with `config`, everything it writes going to `folder`, and waits for its
-    /// first answer.
+    /// Starts `core` with `config`, with all its output in `folder`, and waits for its first
+    /// answer.
     pub fn start(core: &Core, config: &dyn Config, folder: &Path) -> Result<Instance, Refusal> {
         let refusal = |log: String| Refusal { status: None, log };
         let port = config.port().unwrap_or_else(ports::free);
@@ -86,7 +88,7 @@ impl Instance {
         let mut command = Command::new(&core.binary);
         if matches!(core.kind, Kind::OpenSips(_)) {
             command.arg("-F").arg("-w").arg(folder);
-            // Thousands of transactions, each kept for seconds after its end.
+            // Thousands of transactions, each kept for seconds after it ends.
             command.arg("-m").arg("256");
         }
         command
@@ -124,12 +126,12 @@ impl Instance {
         }
     }
 
-    /// The id of its first process, of which all others are children.
+    /// The id of its first process, the parent of all others.
     pub fn pid(&self) -> u32 {
         self.server.pid()
     }
 
-    /// Complains when one of its processes is not there any more.
+    /// Fails if one of its processes is gone.
     pub fn check_workers(&mut self) -> Result<(), String> {
         if let Some(status) = self.server.ended() {
             return Err(format!(
@@ -144,7 +146,7 @@ impl Instance {
                 self.workers
             ));
         }
-        // The first answer may come before the last process has been started.
+        // The first answer may come before the last process has started.
         self.workers = now;
         Ok(())
     }
@@ -160,12 +162,12 @@ impl Instance {
         children(self.server.pid()).into_iter().map(of).collect()
     }
 
-    /// All that it has logged.
+    /// Everything that it has logged.
     pub fn log(&self) -> String {
         self.log_since(0)
     }
 
-    /// What it has logged from that byte on.
+    /// What it has logged since that byte offset.
     pub fn log_since(&self, offset: u64) -> String {
         match self.log_bytes(offset) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
@@ -173,8 +175,8 @@ impl Instance {
         }
     }
 
-    /// What it has logged from that byte on, as far as whole lines go: a process may be in the middle
-    /// of one. `offset` moves behind them.
+    /// Whole lines that it has logged since that byte offset: a process may be in the middle of
+    /// one. `offset` moves past them.
     pub fn log_lines(&self, offset: &mut u64) -> String {
         let mut bytes = self.log_bytes(*offset).unwrap_or_default();
         bytes.truncate(bytes.iter().rposition(|b| *b == b'\n').map_or(0, |n| n + 1));
@@ -197,8 +199,8 @@ impl Instance {
             .unwrap_or(0)
     }
 
-    /// Sends SIGTERM, and says how it ended and what it has logged; where it has not ended within the
-    /// limit, that is an error.
+    /// Sends SIGTERM, and returns how it ended and what it has logged; if it has not ended within
+    /// the limit, that is an error.
     pub fn terminate(mut self, limit: Duration) -> Result<(ExitStatus, String), String> {
         let signalled = Command::new("kill")
             .args(["-TERM", &self.server.pid().to_string()])
@@ -209,7 +211,7 @@ impl Instance {
         Ok((status, self.log()))
     }
 
-    /// Leaves it running when this program ends; its process id.
+    /// Leaves it running when this program ends; returns its process id.
     pub fn leave(self) -> u32 {
         let pid = self.server.pid();
         self.server.leave();

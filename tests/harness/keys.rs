@@ -1,4 +1,4 @@
-//! Keys, made anew in every run.
+//! Keys, newly generated in every run.
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
@@ -10,7 +10,7 @@ use aws_lc_rs::signature::{
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
-/// A key that signs, and what verifies its signatures.
+/// A signing key, with what verifies its signatures.
 pub enum Key {
     /// For RS256 to RS512 and PS256 to PS512.
     Rsa(RsaKeyPair),
@@ -28,7 +28,7 @@ impl Key {
         Key::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).expect("RSA key"))
     }
 
-    /// An RSA key that is in a file: PKCS#8 in PEM.
+    /// An RSA key from a file: PKCS#8 in PEM.
     pub fn rsa_from(text: &str) -> Key {
         let base64: String = text.lines().filter(|line| !line.starts_with('-')).collect();
         let der = STANDARD.decode(base64).expect("base64");
@@ -54,7 +54,7 @@ impl Key {
         Key::Ed(Ed25519KeyPair::generate().expect("Ed25519 key"))
     }
 
-    /// A new secret of 48 characters, printable, so that any database holds it as it is.
+    /// A new secret of 48 printable characters, so that any database stores it unchanged.
     pub fn secret() -> Key {
         let mut bytes = [0u8; 36];
         aws_lc_rs::rand::fill(&mut bytes).expect("random bytes");
@@ -69,7 +69,7 @@ impl Key {
         }
     }
 
-    /// SubjectPublicKeyInfo; of a secret, its bytes.
+    /// SubjectPublicKeyInfo; for a secret, its bytes.
     pub fn public_der(&self) -> Vec<u8> {
         let der: PublicKeyX509Der = match self {
             Key::Rsa(key) => key.public_key().as_der().expect("DER"),
@@ -80,7 +80,7 @@ impl Key {
         der.as_ref().to_vec()
     }
 
-    /// An X.509 certificate over this key, signed by itself, as PEM. RSA keys only.
+    /// A self-signed X.509 certificate for this key, as PEM. RSA keys only.
     pub fn certificate(&self) -> String {
         let Key::Rsa(key) = self else {
             panic!("certificates are made of RSA keys only");
@@ -91,7 +91,7 @@ impl Key {
             .and_then(|params| params.self_signed(&pair))
             .expect("certificate")
             .pem()
-            // CRLF is what rcgen writes; a database row is usually pasted with LF.
+            // rcgen writes CRLF; a database row is usually pasted with LF.
             .replace("\r\n", "\n")
     }
 
@@ -120,7 +120,7 @@ fn pem(label: &str, der: &[u8]) -> String {
     out
 }
 
-/// The random source that RSA-PSS and ECDSA signatures draw from.
+/// The random source for RSA-PSS and ECDSA signatures.
 pub fn random() -> SystemRandom {
     SystemRandom::new()
 }

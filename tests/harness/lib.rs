@@ -1,8 +1,8 @@
-//! What the end-to-end tests, the benchmarks and the demo stand on: cores that run the module,
-//! databases that hold its profiles, tokens, endpoints, and SIP.
+//! The basis of the end-to-end tests, the benchmarks and the demo: cores that run the module,
+//! databases with its profiles, tokens, endpoints, and SIP.
 //!
-//! Everything that is started here belongs to a value, and ends when that value is dropped,
-//! also when a test panics, or when the test program itself is killed.
+//! Everything started here belongs to a value, and ends when that value is dropped, even if a test
+//! panics or the test program itself is killed.
 
 pub mod answer;
 pub mod bindings;
@@ -36,7 +36,7 @@ pub mod world;
 
 use std::path::PathBuf;
 
-/// The folder of the project, in which tests/ and opensips-cfg/ are found.
+/// The project's folder, which contains tests/ and opensips-cfg/.
 pub fn root() -> PathBuf {
     let own = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     own.ancestors().nth(2).map(PathBuf::from).unwrap_or(own)

@@ -1,18 +1,18 @@
-//! What both benchmarks stand on: which core is measured, settings from the environment, medians
-//! and tables.
+//! The common basis of both benchmarks: which core is measured, settings from the environment,
+//! medians and tables.
 
 pub mod machine;
 pub mod table;
 
-use crate::core::{self, Core, Kind};
 use std::str::FromStr;
 
-/// The OpenSIPS that is measured: the newest that the module serves and that has all these
-/// modules, or the newest of the release that the environment variable `OPENSIPS` names
-/// (`OPENSIPS=3.6`).
+use crate::core::{self, Core, Kind};
+
+/// The OpenSIPS to measure: the newest that the module supports and that has all these modules, or
+/// the newest of the release that the environment variable `OPENSIPS` names (`OPENSIPS=3.6`).
 ///
 /// # Errors
-/// Why there is none.
+/// Fails if there is none; the message says why.
 pub fn opensips(modules: &[&str]) -> Result<Core, String> {
     let wanted = std::env::var("OPENSIPS").unwrap_or_default();
     let of_release = |core: &Core| match &core.kind {
@@ -46,7 +46,7 @@ pub fn opensips(modules: &[&str]) -> Result<Core, String> {
 /// A number from the environment.
 ///
 /// # Errors
-/// It is set to something else.
+/// Fails if it is set to something else.
 pub fn setting<T: FromStr>(name: &str, default: T) -> Result<T, String> {
     match std::env::var(name) {
         Ok(text) if !text.is_empty() => text
@@ -56,8 +56,8 @@ pub fn setting<T: FromStr>(name: &str, default: T) -> Result<T, String> {
     }
 }
 
-/// The middle one of several values; of an even number of values, the mean of the middle two. NaN
-/// of none.
+/// The median of several values; for an even number of values, the mean of the middle two. NaN if
+/// there are none.
 pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);

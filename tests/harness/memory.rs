@@ -1,9 +1,9 @@
-//! What processes take.
+//! The memory that processes use.
 
 use std::fmt::Display;
 
-/// The memory of a process in KiB, without what it shares with others: the core lays transactions
-/// there.
+/// The private memory of a process in KiB, without shared memory, where the core stores
+/// transactions.
 pub fn own(pid: impl Display) -> Result<usize, String> {
     let path = format!("/proc/{pid}/status");
     let status = std::fs::read_to_string(&path).map_err(|e| format!("{path}: {e}"))?;

@@ -1,15 +1,17 @@
 //! The management interface, through the socket of mi_datagram.
 
-use crate::server::wait_for;
-use serde_json::{Value, json};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
+use crate::server::wait_for;
+
 /// How long an answer may take.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Where a core is managed.
+/// The management socket of a core.
 pub struct Mi {
     socket: PathBuf,
     own: PathBuf,
@@ -24,7 +26,7 @@ impl Mi {
         }
     }
 
-    /// Runs a command (JSON-RPC 2.0) and gives its result.
+    /// Runs a command (JSON-RPC 2.0) and returns its result.
     pub fn run(&self, method: &str, params: Value) -> Result<Value, String> {
         let failed = |e: std::io::Error| format!("MI {method}: {e}");
         let _ = std::fs::remove_file(&self.own);
@@ -51,7 +53,7 @@ impl Mi {
         }
     }
 
-    /// Forgets what is cached.
+    /// Clears the caches.
     pub fn reload(&self) -> Result<(), String> {
         match self.run("jwt_reload", Value::Null)? {
             Value::String(ok) if ok == "OK" => Ok(()),

@@ -3,18 +3,18 @@
 use std::net::{TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// Where the search starts: below the range from which the kernel takes ports by itself
-/// (32768 and up on Linux), so that no client socket sits on a port between the moment it was
-/// found free and the moment a server binds it.
+/// Where the search starts: below the kernel's ephemeral port range (32768 and up on Linux), so
+/// that no client socket takes a port between the moment it was found free and the moment a server
+/// binds it.
 const FIRST: u16 = 20_000;
 const LAST: u16 = 32_000;
 
 static NEXT: AtomicU16 = AtomicU16::new(0);
 
-/// A port that is free for UDP and TCP on 127.0.0.1, and is handed out once only.
+/// A port that is free for UDP and TCP on 127.0.0.1, and is handed out only once.
 pub fn free() -> u16 {
     let span = LAST - FIRST;
-    // Two runs of the tests side by side begin at different places.
+    // Two test runs in parallel begin at different places.
     let start = (std::process::id() % u32::from(span)) as u16;
     for _ in 0..span {
         let step = NEXT.fetch_add(1, Ordering::Relaxed) % span;

@@ -1,10 +1,10 @@
 //! What the tables jwt_profiles and jwt_secrets hold in a test.
 
-/// A row of jwt_profiles. The three last columns are not part of the schema: they stand for
-/// what an administrator adds to read it with load_credentials.
+/// A row of jwt_profiles. The last three columns are not part of the schema: they stand for what an
+/// administrator adds, to be read with load_credentials.
 #[derive(Debug, Clone, Default)]
 pub struct Profile {
-    /// What the tag claim must say.
+    /// The value that the tag claim must have.
     pub tag: String,
     /// Column sip_username.
     pub username: String,
@@ -38,11 +38,11 @@ pub struct Content {
     pub secrets: Vec<Secret>,
 }
 
-/// The end of a secret that is not meant to end: January 2038, where INT columns end.
+/// The end of a secret that is not meant to expire: January 2038, where INT columns end.
 pub const NEVER: i64 = i32::MAX as i64;
 
 impl Content {
-    /// Adds a profile that says of itself no more than its name.
+    /// Adds a profile with only its names.
     pub fn profile(&mut self, tag: &str, username: &str) -> &mut Profile {
         self.profiles.push(Profile {
             tag: tag.to_string(),

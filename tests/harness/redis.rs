@@ -1,9 +1,5 @@
 //! A Redis of our own, read back with redis-cli.
 
-use crate::database::program;
-use crate::ports;
-use crate::server::{Server, wait_for};
-use serde_json::Value;
 use std::fs::File;
 use std::net::TcpStream;
 use std::path::Path;
@@ -11,17 +7,23 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// How long it may take to come up.
+use serde_json::Value;
+
+use crate::database::program;
+use crate::ports;
+use crate::server::{Server, wait_for};
+
+/// How long it may take to start.
 const START: Duration = Duration::from_secs(30);
 
-/// A running Redis; it ends with this value.
+/// A running Redis; it ends when dropped.
 pub struct Redis {
     pub port: u16,
     folder: std::path::PathBuf,
     server: Mutex<Option<Server>>,
 }
 
-/// Why there can be none, where that is so.
+/// Why there can be none, if so.
 pub fn missing() -> Option<String> {
     ["redis-server", "redis-cli"]
         .iter()
@@ -30,7 +32,7 @@ pub fn missing() -> Option<String> {
 }
 
 impl Redis {
-    /// One with nothing in it.
+    /// Starts an empty one.
     pub fn start(folder: &Path) -> Result<Redis, String> {
         let redis = Redis {
             port: ports::free(),
@@ -41,7 +43,7 @@ impl Redis {
         Ok(redis)
     }
 
-    /// Ends it, with all that it knows.
+    /// Stops it; its data is lost.
     pub fn pause(&self) {
         *self.server.lock().expect("no panic") = None;
     }
@@ -62,7 +64,7 @@ impl Redis {
         Ok(())
     }
 
-    /// What redis-cli prints of a command, in the form that a program reads.
+    /// What redis-cli prints for a command, in machine-readable form.
     pub fn cli(&self, words: &[&str]) -> Result<String, String> {
         let output = Command::new(program("redis-cli").ok_or("no redis-cli")?)
             .args(["-p", &self.port.to_string(), "--raw"])
@@ -76,8 +78,8 @@ impl Redis {
         }
     }
 
-    /// The registration of an address of record: its members, its seconds in Redis, and its score
-    /// among the active users; None where there is none.
+    /// The registration of an address of record: its members, its time to live in Redis, and its
+    /// score among the active users; None if there is none.
     pub fn user(&self, aor: &str) -> Result<Option<(Value, u64, u64)>, String> {
         let key = format!("user:{aor}");
         let text = self.cli(&["GET", &key])?;
@@ -94,7 +96,7 @@ impl Redis {
         Ok(Some((members, left, score)))
     }
 
-    /// All that is registered, by both sorted sets and the keys themselves.
+    /// Whether nothing of it is registered, according to both sorted sets and the keys themselves.
     pub fn is_empty_of(&self, aor: &str) -> Result<bool, String> {
         let realm = aor.rsplit('@').next().unwrap_or_default();
         let key = format!("user:{aor}");

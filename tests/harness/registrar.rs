@@ -1,4 +1,10 @@
-//! What there is to try the registrar with on this machine: cores, databases, Redis, endpoint.
+//! What the registrar can be tested with on this machine: cores, databases, Redis, endpoint.
+
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use super::redis::Redis;
 use crate::core::{self, Core};
@@ -11,26 +17,21 @@ use crate::profiles::Content;
 use crate::server::wait_for;
 use crate::tls::Identity;
 use crate::{module, ports, root};
-use std::net::TcpStream;
-use std::path::PathBuf;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
-/// How long the last process of a registrar may be behind the first.
+/// How far the last process of a registrar may lag behind the first.
 const START: Duration = Duration::from_secs(60);
 
-/// For how long accounts are remembered: with a database that answers, and with one that fails.
+/// How long accounts are remembered: with a database that answers, and with one that fails.
 pub const ACCOUNT_TTL: Duration = Duration::from_secs(1);
 pub const ACCOUNT_GRACE: Duration = Duration::from_secs(5);
 
-/// What nonces are made with in all instances.
+/// The secret with which all instances make nonces.
 pub const SECRET: &str = "a secret of the tests, 0123456789";
 
 /// The shared secret of the token profiles.
 pub const TOKEN_SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-/// Who is let in: realms, users, and what comes with the grant.
+/// Who is admitted: realms, users, and the details of each grant.
 const USERS: &str = r#"
 @a.example:{"call_hook":"https://a.example/call","call_status_hook":"https://a.example/status"}
 a.example:john:secret
@@ -54,10 +55,10 @@ off.example:john:secret
 /// A realm of many users: user0, user1 and so on, all with the same password.
 pub const CROWD: &str = "crowd.example";
 
-/// How many they are in the tests.
+/// How many users it has in the tests.
 const MANY: usize = 2000;
 
-/// Accounts and their endpoints; URL stands for that of the example endpoint.
+/// Accounts and their endpoints; URL is replaced by that of the example endpoint.
 const ACCOUNTS: &str = "
 INSERT INTO registrar_accounts (realm, is_active, device_limit) VALUES
     ('a.example', 1, NULL), ('silent.example', 1, NULL), ('limited.example', 1, 2),
@@ -82,7 +83,7 @@ impl Setting {
         Setting::with_crowd(MANY)
     }
 
-    /// The same with so many users in [`CROWD`].
+    /// The same with that many users in [`CROWD`].
     pub fn with_crowd(many: usize) -> Setting {
         let mut cores = core::opensips();
         cores.retain(Core::is_served);
@@ -100,7 +101,7 @@ impl Setting {
         }
     }
 
-    /// The cores, the stand-in among them, which only says that it can't.
+    /// The cores, including the stand-in, which only reports that it cannot.
     pub fn cores(&self) -> &[Core] {
         &self.cores
     }
@@ -123,7 +124,7 @@ impl Setting {
         started.as_ref().map_err(String::clone)
     }
 
-    /// A database with OpenSIPS's tables and ours, and the accounts of the tests.
+    /// A database with OpenSIPS's tables and ours, and the test accounts.
     fn database(&self, core: &Core, backend: Backend) -> Result<Database, String> {
         let name = backend.to_string();
         let shipped = root().join("opensips-cfg/schema").join(&name);
@@ -143,7 +144,7 @@ impl Setting {
             files.push(shipped.join("registrant.sql"));
         }
         let mut content = Content::default();
-        // What its user stands for is in the profile; "bare" says less than an address of record.
+        // The profile says what its user is; "bare" is less than an address of record.
         content.profile("jane", "jane@token.example");
         content.secret("jane", TOKEN_SECRET);
         content.profile("bare", "jane");
@@ -151,7 +152,7 @@ impl Setting {
         let database = self.servers.create_with(backend, &files, &content)?;
         if backend == Backend::Mysql {
             let schema = database.url.rsplit('/').next().unwrap_or_default();
-            // The registrar writes contacts, which nothing else in the tests does.
+            // The registrar writes contacts; nothing else in the tests does.
             database.sql(&format!(
                 "GRANT ALL ON {schema}.* TO 'opensipsro'@'127.0.0.1';"
             ))?;
@@ -160,7 +161,7 @@ impl Setting {
         Ok(database.with_plain_password())
     }
 
-    /// Everything that one registrar needs.
+    /// Everything that a registrar needs.
     pub fn site(&self, core: &Core, backend: Backend) -> Result<Site, String> {
         let redis = Redis::start(&self.folder())?;
         let database = self.database(core, backend)?;
@@ -182,24 +183,24 @@ impl Setting {
     }
 }
 
-/// What a registrar stands on; it can be started on it again and again.
+/// What a registrar runs on; it can be started there again and again.
 pub struct Site {
     pub redis: Redis,
     pub database: Database,
-    /// Ports of the transports; TCP has that of UDP.
+    /// Ports of the transports; TCP shares that of UDP.
     pub udp: u16,
     pub tls: Option<u16>,
     pub ws: Option<u16>,
     pub wss: Option<u16>,
-    /// Where calls of devices go.
+    /// Where calls from devices go.
     pub next_hop: u16,
-    /// Settings that are not as all tests have them.
+    /// Settings that differ from the common ones.
     pub settings: Vec<(&'static str, String)>,
     folder: PathBuf,
 }
 
 impl Site {
-    /// Starts the registrar, the way that the README says.
+    /// Starts the registrar as the README describes.
     pub fn start(&self, core: &Core) -> Result<Instance, String> {
         let program = root().join("opensips-cfg/registrar.sh");
         let mut core = core.clone();
@@ -207,7 +208,7 @@ impl Site {
             .extend(["-p".to_string(), program.display().to_string()]);
         let folder = self.folder.join("opensips");
         let instance = Instance::start(&core, self, &folder).map_err(|e| e.to_string())?;
-        // The process that takes connections is started after those of UDP.
+        // The process that accepts connections is started after those for UDP.
         for port in [Some(self.udp), self.tls, self.ws, self.wss]
             .into_iter()
             .flatten()
@@ -218,12 +219,12 @@ impl Site {
         Ok(instance)
     }
 
-    /// The certificate of TLS and WSS, which vouches for itself.
+    /// The self-signed certificate for TLS and WSS.
     pub fn certificate(&self) -> PathBuf {
         self.folder.join("certificate.pem")
     }
 
-    /// Where it is managed.
+    /// Its management interface.
     pub fn mi(&self) -> Mi {
         Mi::new(&self.folder.join("mi"))
     }
@@ -273,12 +274,12 @@ impl Config for Site {
     }
 }
 
-/// A token of jane for ten minutes, with these further claims: `"name":value,`.
+/// A token for jane, valid for ten minutes, with these additional claims: `"name":value,`.
 pub fn token(claims: &str) -> String {
     token_of("jane", claims, &(crate::tokens::now() + 600).to_string())
 }
 
-/// A token of a profile with these further claims, and this for its end.
+/// A token for a profile with these additional claims and this expiry.
 pub fn token_of(tag: &str, claims: &str, end: &str) -> String {
     let payload = format!("{{{claims}\"tag\":\"{tag}\",\"exp\":{end}}}");
     crate::tokens::token(&key(), "HS256", &payload)

@@ -1,13 +1,14 @@
-//! The configuration of a core: what is loaded, which parameters the module gets, which routes.
+//! The configuration of a core: what is loaded, the module's parameters, the routes.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
 
 use super::core::Core;
 use super::database::Database;
 use super::instance::Config;
-use std::fmt::Write;
-use std::path::{Path, PathBuf};
 
-/// Modules of OpenSIPS that the test scripts use. The stand-in has what they do built in, and
-/// passes over the lines that load them.
+/// OpenSIPS modules that the test scripts use. The stand-in has their functions built in, and
+/// ignores the lines that load them.
 const MODULES: [&str; 5] = [
     "proto_udp.so",
     "sl.so",
@@ -67,7 +68,7 @@ impl Script {
         }
     }
 
-    /// Loads another module of OpenSIPS before ours.
+    /// Loads another OpenSIPS module before ours.
     pub fn load(mut self, file: &str) -> Script {
         self.modules.push(file.into());
         self
@@ -79,7 +80,7 @@ impl Script {
         self
     }
 
-    /// Points our module to a database, and loads what serves it.
+    /// Points our module to a database, and loads the driver for it.
     pub fn database(self, database: &Database) -> Script {
         let script = match database.backend.needed_module() {
             Some(file) => self.load(file),
@@ -88,13 +89,13 @@ impl Script {
         script.set("db_url", database.url.as_str())
     }
 
-    /// How much is logged, from -3 to 4; 4 unless it is said.
+    /// The log level, from -3 to 4; the default is 4.
     pub fn log_level(mut self, level: i32) -> Script {
         self.log_level = level;
         self
     }
 
-    /// How many UDP workers there are; 2 unless it is said.
+    /// The number of UDP workers; the default is 2.
     pub fn workers(mut self, number: u32) -> Script {
         self.workers = number;
         self

@@ -1,11 +1,11 @@
-//! Nothing secret in a log, whatever the log level.
+//! Ensures that logs contain no secrets, at any log level.
 
-/// At level 4 OpenSIPS's own drivers for MySQL and PostgreSQL log every value that they fetch, and
-/// the core every one of them again as it is freed. Nothing in the module could hinder them.
+/// At level 4, OpenSIPS's own drivers for MySQL and PostgreSQL log every value that they fetch, and
+/// the core logs each again when it is freed. The module cannot prevent that.
 const TALKATIVE: [&str; 3] = ["DBG:db_mysql:", "DBG:db_postgres:", "DBG:core:db_free_row:"];
 
-/// Complains when one of the texts is in the log. What it found is not repeated whole: a failing
-/// test must not publish it either.
+/// Fails if one of the texts is in the log. The message does not repeat it in full: a failing test
+/// must not publish it either.
 pub fn check<'a>(log: &str, unspeakable: impl IntoIterator<Item = &'a str>) -> Result<(), String> {
     let entries = entries(log);
     for text in unspeakable.into_iter().filter(|text| !text.is_empty()) {
@@ -19,7 +19,7 @@ pub fn check<'a>(log: &str, unspeakable: impl IntoIterator<Item = &'a str>) -> R
     Ok(())
 }
 
-/// The log by entries: a value with line ends in it makes several lines of one.
+/// The log by entries: a value with line ends in it spreads one entry over several lines.
 fn entries(log: &str) -> Vec<String> {
     const LEVELS: [&str; 7] = [
         "DBG:",
@@ -46,8 +46,8 @@ fn entries(log: &str) -> Vec<String> {
     entries
 }
 
-/// What must not be seen of a token: its signature, without which it is no use to anybody; and
-/// of what has none, a good part of it.
+/// The part of a token that must not be seen: its signature, without which it is useless; and of a
+/// token without a signature, a good part of it.
 pub fn of_token(token: &str) -> Option<&str> {
     let signature = token.rsplit('.').next()?;
     (signature.len() >= 20).then_some(signature)

@@ -1,4 +1,4 @@
-//! A process that lives no longer than the value that stands for it.
+//! A process that lives no longer than the value that represents it.
 
 use std::io;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 /// How long a process may take to end after SIGTERM before it gets SIGKILL.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// How often something that is waited for is looked at.
+/// The interval at which something awaited is checked.
 pub const POLL: Duration = Duration::from_millis(10);
 
 /// A started process. Dropping it sends SIGTERM, after [`GRACE`] SIGKILL, and waits for the end.
 ///
-/// Beside it sits a tiny shell that reads from a pipe whose other end this program holds: it
-/// sends the SIGTERM. The pipe closes however this program ends, so nothing is left running
-/// when the tests are killed half-way.
+/// Next to it runs a tiny shell that reads from a pipe whose other end this program holds: it sends
+/// the SIGTERM. The pipe closes however this program ends, so nothing is left running when the
+/// tests are killed halfway.
 pub struct Server {
     child: Child,
     watcher: Child,
@@ -24,7 +24,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts `command`, whose output must have been directed already.
+    /// Starts `command`, whose output must already be redirected.
     pub fn start(command: &mut Command) -> io::Result<Server> {
         let mut child = command.stdin(Stdio::null()).spawn()?;
         let watcher = Command::new("sh")
@@ -57,7 +57,7 @@ impl Server {
         self.child.id()
     }
 
-    /// How it ended, if it did.
+    /// How it ended, if it has.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         if self.ended.is_none() {
             self.ended = self.child.try_wait().unwrap_or(None);
@@ -68,17 +68,17 @@ impl Server {
         self.ended
     }
 
-    /// Waits until it ends by itself; None when it is still there after `limit`.
+    /// Waits until it ends by itself; None if it is still running after `limit`.
     pub fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
         wait_for(limit, || self.ended())
     }
 
-    /// Ends it now, as dropping does.
+    /// Ends it now, in the same way as dropping it.
     pub fn stop(&mut self) {
         if self.ended().is_some() {
             return;
         }
-        // The child has not been waited for, so its id cannot belong to anybody else yet.
+        // The child has not been waited for, so its id cannot have been reused yet.
         drop(self.pipe.take());
         let _ = self.watcher.wait();
         if self.wait(GRACE).is_none() {
@@ -92,7 +92,7 @@ impl Server {
         }
     }
 
-    /// Leaves the process running, with nobody to end it.
+    /// Leaves the process running, with nothing to end it.
     pub fn leave(mut self) {
         self.dismiss_watcher();
         std::mem::forget(self);
@@ -120,7 +120,7 @@ pub fn children(pid: u32) -> Vec<u32> {
         .collect()
 }
 
-/// Looks again and again, until there is something or `limit` is over.
+/// Checks repeatedly until there is a result or `limit` is over.
 pub fn wait_for<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let end = Instant::now() + limit;
     loop {

@@ -1,4 +1,10 @@
-//! What there is to try the module with on this machine.
+//! What the module can be tested with on this machine.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use libtest_mimic::{Completion, Trial};
 
 use super::world::World;
 use crate::core::{self, Core, Kind};
@@ -6,12 +12,8 @@ use crate::database::own::Own;
 use crate::database::{Backend, Database, MariaDb, Servers};
 use crate::profiles::Content;
 use crate::sipp;
-use libtest_mimic::{Completion, Trial};
-use std::path::PathBuf;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 
-/// One for the whole run. The servers end when the last trial is done with it.
+/// One for the whole run. The servers end once the last trial is done with it.
 pub struct Setting {
     pub servers: Servers,
     cores: Vec<Core>,
@@ -51,29 +53,29 @@ impl Setting {
         }
     }
 
-    /// The keys, made when they are first asked for.
+    /// The keys, created when first asked for.
     pub fn world(&self) -> &World {
         self.world.get_or_init(World::generate)
     }
 
-    /// The cores on which the module is to work.
+    /// The cores on which the module must work.
     pub fn cores(&self) -> impl Iterator<Item = &Core> {
         self.cores.iter().filter(|core| core.is_served())
     }
 
-    /// Every OpenSIPS that is there, and of a release that the module does not know.
+    /// Every OpenSIPS found whose release the module does not support.
     pub fn not_served(&self) -> impl Iterator<Item = &Core> {
         self.cores.iter().filter(|core| !core.is_served())
     }
 
-    /// Every pair of core and database that can be tried here.
+    /// Every pair of core and database that can be tested here.
     pub fn places(&self) -> Vec<Place> {
         self.pairs()
             .filter(|place| self.reason_against(place).is_none())
             .collect()
     }
 
-    /// Every pair that cannot, each an ignored trial that says why.
+    /// Every pair that cannot, each as an ignored trial that gives the reason.
     pub fn skipped(&self) -> Vec<Trial> {
         let mut skipped: Vec<Trial> = self
             .pairs()
@@ -123,12 +125,12 @@ impl Setting {
         self.servers.create(backend, &self.world().content())
     }
 
-    /// A new database with nothing in it but the tables.
+    /// A new database with nothing but the tables.
     pub fn empty_database(&self, backend: Backend) -> Result<Database, String> {
         self.servers.create(backend, &Content::default())
     }
 
-    /// Does something with a MariaDB that may be stopped, since nobody else uses it meanwhile.
+    /// Does something with a MariaDB that may be stopped, since nothing else uses it meanwhile.
     pub fn with_own_mariadb(
         &self,
         run: impl FnOnce(&mut MariaDb, &Database) -> Result<(), String>,
@@ -148,7 +150,7 @@ impl Setting {
     }
 }
 
-/// A trial that counts as ignored, and says why.
+/// A trial that counts as ignored and gives the reason.
 pub fn ignored(name: String, reason: String) -> Trial {
     Trial::ignorable_test(name, move || Ok(Completion::ignored_with(reason)))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Made by the first trial that needs it, dropped with the last.
+/// Created by the first trial that needs it, dropped with the last.
 pub struct Shared<T>(Mutex<Option<Result<T, String>>>);
 
 impl<T> Default for Shared<T> {
@@ -12,8 +12,8 @@ impl<T> Default for Shared<T> {
 }
 
 impl<T> Shared<T> {
-    /// Works with it; `make` makes it where it is not there yet. Why it can't be made is said once:
-    /// once is enough of a long log.
+    /// Works with it; `make` creates it if necessary. Why it cannot be created is reported only
+    /// once, to keep the log short.
     pub fn with<R>(
         &self,
         make: impl FnOnce() -> Result<T, String>,
@@ -35,7 +35,7 @@ impl<T> Shared<T> {
         }
     }
 
-    /// Works with it where it is there.
+    /// Works with it if it exists.
     pub fn look<R>(&self, work: impl FnOnce(&mut T) -> R) -> Option<R> {
         match self.lock().as_mut() {
             Some(Ok(made)) => Some(work(made)),
@@ -43,7 +43,7 @@ impl<T> Shared<T> {
         }
     }
 
-    /// Drops it; it can be made again.
+    /// Drops it; it can be created again.
     pub fn end(&self) {
         *self.lock() = None;
     }

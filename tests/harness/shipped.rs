@@ -1,10 +1,11 @@
-//! The scripts that ship in opensips-cfg, with the lines changed that everybody changes who
-//! copies one: address, folders, database.
+//! The scripts shipped in opensips-cfg, with the lines changed that everybody who copies one
+//! changes: address, folders, database.
+
+use std::path::{Path, PathBuf};
 
 use super::core::Core;
 use super::database::Database;
 use super::instance::Config;
-use std::path::{Path, PathBuf};
 
 /// One of the shipped scripts.
 pub struct Shipped {
@@ -27,7 +28,7 @@ impl Shipped {
         })
     }
 
-    /// With this endpoint in place of the one that the scripts ask until somebody writes another there.
+    /// With this endpoint in place of the scripts' placeholder.
     pub fn asking(mut self, url: &str) -> Shipped {
         let line = |url: &str| format!("modparam(\"auth_web\", \"http_url\", \"{url}\")");
         self.text = self

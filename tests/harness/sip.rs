@@ -1,20 +1,21 @@
-//! As much SIP (RFC 3261) as it takes to ask one question over UDP and read the answer.
+//! As much SIP (RFC 3261) as it takes to send one request over UDP and read the answer.
 
-use super::answer::Answer;
 use std::io;
 use std::net::UdpSocket;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::answer::Answer;
+
 static CALLS: AtomicU64 = AtomicU64::new(1);
 
-/// One try at OPTIONS: true when it was answered with 200 within `limit`.
+/// One OPTIONS: true if it was answered with 200 within `limit`.
 pub fn ping(port: u16, limit: Duration) -> bool {
     matches!(exchange(port, "OPTIONS", "ping", &[], limit), Ok(answer) if answer.status == 200)
 }
 
-/// Sends one request and returns its final answer. Nothing is sent twice: on loopback nothing
-/// is lost, and an answer that does not come is what a test wants to know.
+/// Sends one request and returns its final answer. Nothing is retransmitted: on loopback nothing is
+/// lost, and a missing answer is what a test wants to know.
 pub fn exchange(
     port: u16,
     method: &str,

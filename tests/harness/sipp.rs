@@ -1,41 +1,42 @@
-//! Running SIPp with one of the scenarios in tests/sipp.
+//! Runs SIPp with one of the scenarios in tests/sipp.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use super::instance::tail;
 use super::{ports, root};
-use std::path::Path;
-use std::process::{Command, Stdio};
 
 /// What one run sends.
 #[derive(Debug, Clone)]
 pub struct Run<'a> {
-    /// The file in tests/sipp, without its ending.
+    /// The file in tests/sipp, without its extension.
     pub scenario: &'a str,
-    /// The user part of the request URI: it chooses the route of the test script.
+    /// The user part of the request URI: it selects the route of the test script.
     pub service: &'a str,
     /// One line of the injection file for each call.
     pub rows: &'a [Vec<String>],
 }
 
-/// What is the same in every run: how long an answer is waited for (ms), how long all
-/// of them (s), what is written down; and no BYE after a surprise, since there is no call.
+/// Options for every run: how long to wait for an answer (ms) and for all of them (s), what is
+/// logged; and no BYE after something unexpected, since there is no call.
 pub const OPTIONS: &str = "-nostdin -recv_timeout 20000 \
     -timeout 100 -timeout_error -default_behaviors all,-bye \
     -trace_msg -message_file messages -trace_err -error_file errors -trace_logs -log_file log";
 
-/// Why SIPp cannot be run, where that is so.
+/// Why SIPp cannot be run, if so.
 pub fn missing() -> Option<String> {
     super::database::program("sipp")
         .is_none()
         .then(|| "no sipp".to_string())
 }
 
-/// Runs SIPp against 127.0.0.1:`port`; Ok when every call went as the scenario says.
-/// Its files go to `folder`.
+/// Runs SIPp against 127.0.0.1:`port`; Ok if every call went as the scenario says. Its files go to
+/// `folder`.
 pub fn run(run: &Run<'_>, port: u16, folder: &Path) -> Result<(), String> {
     run_at(run, port, folder, "-r 500 -l 50")
 }
 
-/// The same, as fast as it goes.
+/// The same, as fast as possible.
 pub fn run_fast(run: &Run<'_>, port: u16, folder: &Path) -> Result<(), String> {
     run_at(run, port, folder, "-r 2000 -l 64")
 }
@@ -83,7 +84,7 @@ fn run_at(run: &Run<'_>, port: u16, folder: &Path, speed: &str) -> Result<(), St
     ))
 }
 
-/// The same, for a scenario that writes to its log file: what it wrote.
+/// The same, for a scenario that writes to its log file; returns the log.
 pub fn run_and_log(what: &Run<'_>, port: u16, folder: &Path) -> Result<String, String> {
     let log = folder.join("log");
     let _ = std::fs::remove_file(&log);
@@ -91,7 +92,7 @@ pub fn run_and_log(what: &Run<'_>, port: u16, folder: &Path) -> Result<String, S
     std::fs::read_to_string(&log).map_err(|e| format!("{}: {e}", log.display()))
 }
 
-/// SIPp's injection format: how the rows are taken, then one row a line.
+/// SIPp's injection format: how the rows are used, then one row per line.
 pub fn csv(rows: &[Vec<String>]) -> Result<String, String> {
     let mut out = String::from("SEQUENTIAL\n");
     for row in rows {

@@ -1,4 +1,4 @@
-//! A certificate that nobody knows.
+//! A certificate that nobody trusts by default.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// A new one, for 127.0.0.1.
+    /// A new one for 127.0.0.1.
     pub fn new(folder: &Path) -> Result<Identity, String> {
         let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_string()])
             .map_err(|e| e.to_string())?;

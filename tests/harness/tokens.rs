@@ -1,7 +1,8 @@
-//! Tokens, good and forged. Header and payload are given as text, so that a test can write
-//! what no library would: two claims of one name, a claim that is no number, any order of keys.
+//! Tokens, good and forged. Header and payload are given as text, so that a test can write what no
+//! library would: two claims of the same name, a non-numeric claim, keys in any order.
 
-use super::keys::{Key, random};
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{
     RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384,
@@ -9,7 +10,8 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::keys::{Key, random};
 
 /// Now, in UNIX seconds.
 pub fn now() -> i64 {
@@ -32,7 +34,7 @@ pub fn token(key: &Key, alg: &str, payload: &str) -> String {
     )
 }
 
-/// A token with the header as it is given; `alg` says how it is signed.
+/// A token with the given header; `alg` says how it is signed.
 pub fn with_header(key: &Key, alg: &str, header: &str, payload: &str) -> String {
     sign(key, alg, &format!("{}.{}", b64(header), b64(payload)))
 }
@@ -42,7 +44,7 @@ pub fn sign(key: &Key, alg: &str, input: &str) -> String {
     format!("{input}.{}", b64(signature(key, alg, input.as_bytes())))
 }
 
-/// The token with one bit of its signature turned over.
+/// The token with one bit of its signature flipped.
 pub fn with_broken_signature(token: &str) -> String {
     let (input, signature) = token.rsplit_once('.').expect("a token has dots");
     let mut bytes = URL_SAFE_NO_PAD.decode(signature).expect("base64url");
@@ -50,7 +52,7 @@ pub fn with_broken_signature(token: &str) -> String {
     format!("{input}.{}", b64(bytes))
 }
 
-/// The token with other bytes for its signature.
+/// The token with its signature replaced by these bytes.
 pub fn with_signature(token: &str, signature: &[u8]) -> String {
     let (input, _) = token.rsplit_once('.').expect("a token has dots");
     format!("{input}.{}", b64(signature))

@@ -1,10 +1,10 @@
-//! Keys, and the profiles that they belong to. One world serves all trials of a run.
+//! Keys, and the profiles to which they belong. One world serves all trials of a run.
 
 use crate::keys::Key;
 use crate::profiles::{Content, NEVER, Profile};
 use crate::tokens::now;
 
-/// Keys by what they are for.
+/// Keys, named by purpose.
 pub struct World {
     pub rsa: Key,
     /// Of the RSA key.
@@ -21,17 +21,17 @@ pub struct World {
     pub new: Key,
     pub retired: Key,
     pub future: Key,
-    /// When the run began, UNIX seconds.
+    /// When the run began, in UNIX seconds.
     pub now: i64,
 }
 
-/// A tag with a quote in it, which is a profile like any other.
+/// A tag with a quote in it, for an otherwise ordinary profile.
 pub const APOSTROPHE: &str = "o'brien";
 
-/// A tag with most of what could go wrong between here and a row.
+/// A tag with most of what could go wrong on the way to a row.
 pub const PUNCTUATION: &str = "ünï 50% a_b -- # /* : , $avp(x) `z`";
 
-/// What X-Extra says of a profile without extra columns.
+/// The value of X-Extra for a profile without extra columns.
 pub const NO_EXTRA: &str = "<null>|<null>|0";
 
 impl World {
@@ -75,7 +75,7 @@ impl World {
         content.profile("certificate", "erin");
         content.secret("certificate", &self.certificate);
         content.profile("no-secret", "frank");
-        // Profiles of which no column is NULL.
+        // Profiles in which no column is NULL.
         for (tag, key) in [
             ("full", &self.secret),
             ("full-rsa", &self.rsa),
@@ -103,7 +103,7 @@ impl World {
         content.secret_between("rotating", &self.new.verifier(), self.now - 60, NEVER);
         content.secret_between("rotating", &self.retired.verifier(), 0, self.now - 60);
         content.secret_between("rotating", &self.future.verifier(), self.now + 3600, NEVER);
-        // Keys of several kinds for one profile, as when it moves from one algorithm to another.
+        // Keys of several kinds for one profile, as when it migrates from one algorithm to another.
         content.profile("mixed", "judy");
         for key in [&self.rsa, &self.p256, &self.secret] {
             content.secret("mixed", &key.verifier());
@@ -111,7 +111,7 @@ impl World {
         content
     }
 
-    /// What must not be seen in any log: each secret, and a line of each key.
+    /// What must not appear in any log: each secret, and a line of each key.
     pub fn unspeakable(&self) -> Vec<String> {
         let keys = [
             &self.rsa,
@@ -128,7 +128,7 @@ impl World {
             .iter()
             .map(|key| {
                 let text = key.verifier();
-                // Of a PEM its first line of base64.
+                // For a PEM, its first line of base64.
                 text.lines()
                     .find(|line| !line.starts_with("-----"))
                     .unwrap_or(&text)

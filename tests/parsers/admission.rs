@@ -1,14 +1,14 @@
-//! What has to hold of an answer.
+//! What must hold for an answer.
 
 use super::reading;
 use super::wire::Seen;
 
-/// Values that both name, by the end of their field's name.
+/// Values that both report, by the end of their field's name.
 const SHARED: [&str; 8] = [
     "username", "realm", "nonce", "uri", "response", "qop", "nc", "cnonce",
 ];
 
-/// The compact names that every release knows.
+/// The compact forms that every release knows.
 const COMPACT: [(&str, &str); 10] = [
     ("Via", "v"),
     ("From", "f"),
@@ -22,20 +22,20 @@ const COMPACT: [(&str, &str); 10] = [
     ("Session-Expires", "x"),
 ];
 
-/// Complains where the module let somebody in of whom the core says something else, or read a
-/// message of which there are two readings.
+/// Fails if the module admitted somebody whom the core names differently, or accepted a message
+/// that can be read in two ways.
 pub fn check(seen: &Seen) -> Result<(), String> {
     let headers = reading::head(&seen.request);
     match (seen.checked.as_str(), seen.code.as_str()) {
         ("1", _) => one_head(&headers, seen)?,
-        // -1: the core could not even make a transaction of it, in which it would wait.
+        // -1: the core could not even create a transaction for it, in which it would wait.
         ("-1", "-6" | "-1") => return Ok(()),
         ("-1", code) => return Err(format!("check_headers says -1, http_authorize {code}")),
         (checked, _) => return Err(format!("check_headers says {checked}")),
     }
     match seen.code.as_str() {
         "1" => admitted(&headers, seen),
-        // Whoever is not let in is nobody.
+        // A request that is not admitted has no user.
         "-1" | "-4" | "-6" => match seen.bytes("our-username") {
             None => Ok(()),
             Some(name) => Err(format!("not admitted, and named: {}", name.escape_ascii())),
@@ -44,7 +44,7 @@ pub fn check(seen: &Seen) -> Result<(), String> {
     }
 }
 
-/// The core has the headers that anybody else reads.
+/// The core sees the same headers as any other reader.
 fn one_head(headers: &[(Vec<u8>, Vec<u8>)], seen: &Seen) -> Result<(), String> {
     if reading::is_split_otherwise(&seen.request) {
         return Err("there is a NUL in it, or a CR that ends no line".to_string());
@@ -86,7 +86,7 @@ fn one_head(headers: &[(Vec<u8>, Vec<u8>)], seen: &Seen) -> Result<(), String> {
     Ok(())
 }
 
-/// There is one user, to whomever is asked.
+/// There is one user, whichever reader is asked.
 fn admitted(headers: &[(Vec<u8>, Vec<u8>)], seen: &Seen) -> Result<(), String> {
     let header = seen.bytes("our-header").unwrap_or_default();
     let header = String::from_utf8_lossy(&header).into_owned();
@@ -122,9 +122,9 @@ fn admitted(headers: &[(Vec<u8>, Vec<u8>)], seen: &Seen) -> Result<(), String> {
         for name in SHARED {
             let ours = seen.bytes(&format!("our-{name}"));
             let core = seen.bytes(&format!("core-{name}"));
-            // Escapes are taken out by the module alone; it does not take any in names.
+            // Only the module removes escapes; it accepts none in names.
             let escaped = core.iter().flatten().any(|byte| *byte == b'\\');
-            // The core knows no `username*`.
+            // The core does not know `username*`.
             let unknown = name == "username" && core.is_none();
             if !unknown && (!escaped || name == "username" || name == "realm") {
                 same(name, ours, core)?;
@@ -134,7 +134,7 @@ fn admitted(headers: &[(Vec<u8>, Vec<u8>)], seen: &Seen) -> Result<(), String> {
     about(seen)
 }
 
-/// The address of record is the core's To or From.
+/// The address of record is that of the core's To or From.
 fn about(seen: &Seen) -> Result<(), String> {
     let whose = match seen.bytes("core-method").as_deref() {
         Some(b"REGISTER") => "to",

@@ -1,10 +1,10 @@
-//! An endpoint that admits everybody at once, and tells in its answer what it was asked.
+//! An endpoint that admits everybody at once, and repeats in its answer what it was asked.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
-/// Starts it; its URL. It ends with the program.
+/// Starts it; returns its URL. It ends with the program.
 pub fn start() -> Result<String, String> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(|e| e.to_string())?;
     let port = listener.local_addr().map_err(|e| e.to_string())?.port();
@@ -37,7 +37,7 @@ fn serve(mut stream: TcpStream) -> Option<()> {
     }
 }
 
-/// Where the body of the first request begins and ends, once it is there.
+/// Where the body of the first request begins and ends, once it is complete.
 fn request(buffer: &[u8]) -> Option<(usize, usize)> {
     let end = buffer.windows(4).position(|four| four == b"\r\n\r\n")?;
     let head = String::from_utf8_lossy(&buffer[..end]).to_lowercase();

@@ -1,5 +1,5 @@
-//! Requests that are nearly right: what devices send, with a few things done to it that parsers
-//! disagree about.
+//! Requests that are almost right: what devices send, with a few modifications about which parsers
+//! disagree.
 
 use super::random::Random;
 use super::wire::Request;
@@ -11,7 +11,7 @@ pub struct Hostile {
     number: u64,
 }
 
-/// White space, and what some take for it.
+/// White space, and what some parsers take for it.
 const BLANKS: &[&[u8]] = &[
     b" ", b"\t", b"  ", b"\r\n ", b"\n\t", b"\r\n\t ", b"\x0b", b"\x0c", b"\0", b"\r", b"\xa0",
     b"\r\r\n ", b"\n", b"\r\n", b"\x85", b"\x1f",
@@ -52,7 +52,7 @@ const REALMS: &[&[u8]] = &[
     b"\xff",
 ];
 
-/// Names of parameters, also such as nearly are some.
+/// Names of parameters, and near misses.
 const NAMES: &[&[u8]] = &[
     b"username",
     b"realm",
@@ -123,7 +123,7 @@ const HEADERS: &[&[u8]] = &[
     b"",
 ];
 
-/// Names that the core knows, or some other reader.
+/// Names known to the core or to other readers.
 const KNOWN: &[&[u8]] = &[
     b"Via",
     b"From",
@@ -193,7 +193,7 @@ const KNOWN: &[&[u8]] = &[
     b"y",
 ];
 
-/// Lines that belong into no head, or only just.
+/// Lines that do not belong in a message head, or only just.
 const JUNK: &[&[u8]] = &[
     b"Junk",
     b"X-Any: thing",
@@ -250,7 +250,7 @@ const JUNK: &[&[u8]] = &[
     b"Event: reg;id=\"a\r\n b\"",
 ];
 
-/// What is put into the middle of things.
+/// What is inserted into the middle of things.
 const PIECES: &[&[u8]] = &[
     b"\"",
     b"\\",
@@ -302,7 +302,7 @@ struct Parameter {
 }
 
 impl Hostile {
-    /// Requests come from this port.
+    /// Requests are sent from this port.
     pub fn new(seed: u64, port: u16) -> Hostile {
         Hostile {
             random: Random::new(seed),
@@ -311,7 +311,7 @@ impl Hostile {
         }
     }
 
-    /// The next one.
+    /// The next request.
     pub fn request(&mut self) -> Request {
         self.number += 1;
         let method = self.random.pick(&[
@@ -325,7 +325,7 @@ impl Hostile {
             "NOTIFY",
         ]);
         let method = match method {
-            // A literal, for it outlives the request.
+            // A literal, since it outlives the request.
             "REGISTER" => "REGISTER",
             "INVITE" => "INVITE",
             "SUBSCRIBE" => "SUBSCRIBE",
@@ -436,7 +436,7 @@ impl Hostile {
         lines
     }
 
-    /// A header that the core knows, or would.
+    /// A header that the core knows, or nearly knows.
     fn known(&mut self) -> Vec<u8> {
         let mut name = self.random.pick(KNOWN).to_vec();
         match self.random.below(8) {
@@ -457,7 +457,7 @@ impl Hostile {
         [&name, b":".as_slice(), value].concat()
     }
 
-    /// What stands in From and To.
+    /// The contents of From and To.
     fn address(&mut self, user: &str) -> Vec<u8> {
         let uri = format!("<sip:{user}@a.example>");
         let display: &[u8] = match self.random.below(90) {
@@ -577,7 +577,7 @@ impl Hostile {
         {
             line.extend([&name, &before, b"=".as_slice(), &after, &value, &end].concat());
         }
-        // Behind the last one there is no comma, most of the time.
+        // Most of the time, no comma follows the last one.
         if !self.random.once_in(40) {
             let end = line.iter().rposition(|byte| *byte == b',');
             line.truncate(end.unwrap_or(line.len()));
@@ -637,7 +637,7 @@ impl Hostile {
         all.into_iter().map(of).collect()
     }
 
-    /// Does one thing to one of the parameters.
+    /// Makes one change to one of the parameters.
     fn alter(&mut self, all: &mut Vec<Parameter>) {
         let at = self.random.below(all.len());
         let blank = self.random.pick(BLANKS).to_vec();
@@ -728,7 +728,7 @@ impl Hostile {
         }
     }
 
-    /// Does one thing to the head as a whole.
+    /// Makes one change to the head as a whole.
     fn disturb(&mut self, lines: &mut Vec<Vec<u8>>) {
         let at = self.random.below(lines.len());
         let other = self.random.below(lines.len());
@@ -754,7 +754,7 @@ impl Hostile {
                 line.splice(place..place, piece.iter().copied())
                     .for_each(drop);
             }
-            // Names as they may be, too.
+            // Valid names, too.
             9 | 10 => {
                 for line in lines.iter_mut() {
                     for (long, short) in [("From:", "f:"), ("To:", "t :"), ("Call-ID:", "i:")] {
@@ -780,7 +780,7 @@ impl Hostile {
                 let length = lines[at].len();
                 lines[at].truncate(self.random.below(length + 1));
             }
-            // Most are left to their lines.
+            // Most of the time the lines stay as they are.
             _ => {}
         }
         if lines.is_empty() {

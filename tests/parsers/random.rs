@@ -1,4 +1,4 @@
-//! Numbers that look like chance, and are the same for the same seed everywhere.
+//! Numbers that look random, and are the same for the same seed everywhere.
 
 /// SplitMix64 (Steele, Lea and Flood, 2014).
 pub struct Random(u64);
@@ -15,12 +15,12 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `end`, which is not 0.
+    /// A number below `end`, which must not be 0.
     pub fn below(&mut self, end: usize) -> usize {
         (self.next() % end as u64) as usize
     }
 
-    /// True once in so many times.
+    /// True once in that many times.
     pub fn once_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }

@@ -1,7 +1,7 @@
-//! A head as RFC 3261 section 7.3.1 has it, read in the plainest way: what whoever gets the message
-//! next may make of it.
+//! A message head as RFC 3261 section 7.3.1 defines it, read in the plainest way: what the next
+//! recipient of the message may make of it.
 
-/// Names and values, those of folded lines in one; nothing of what has no colon.
+/// Names and values, with folded lines joined; lines without a colon are ignored.
 pub fn head(message: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
     let begin = message.iter().position(|byte| !b"\r\n".contains(byte));
     let lines = message[begin.unwrap_or(0)..].split(|byte| *byte == b'\n');
@@ -23,7 +23,7 @@ pub fn head(message: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
     headers
 }
 
-/// Whether some would end a line or a text within the head where [`head`] does not.
+/// Whether some parsers would end a line or a text within the head where [`head`] does not.
 pub fn is_split_otherwise(message: &[u8]) -> bool {
     let begin = message.iter().position(|byte| !b"\r\n".contains(byte));
     let lines = message[begin.unwrap_or(0)..].split(|byte| *byte == b'\n');

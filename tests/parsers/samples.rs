@@ -1,10 +1,12 @@
-//! What devices send has one reading only.
+//! What devices send can be read in only one way.
+
+use std::path::{Path, PathBuf};
+
+use harness;
+use harness::core::Core;
 
 use super::admission;
 use super::wire::{Request, Way, Wire};
-use harness;
-use harness::core::Core;
-use std::path::{Path, PathBuf};
 
 /// All that may be done to a head, in the manner of RFC 4475 section 3.1.1.1.
 const ODD: &str = "INVITE sip:a.example SIP/2.0
@@ -35,8 +37,8 @@ AUTHORIZATION  :
 l   : 0
 ";
 
-/// Sends the requests of the SIPp scenarios, and those of `PARSERS_SAMPLES`: `check_headers` has to
-/// let every one of them pass.
+/// Sends the requests of the SIPp scenarios, and those of `PARSERS_SAMPLES`: `check_headers` must
+/// accept every one of them.
 pub fn run(core: &Core) -> Result<(), String> {
     let mut samples = Vec::new();
     for path in files(&harness::root().join("tests/sipp"))? {
@@ -88,8 +90,8 @@ fn read(path: &Path) -> Result<String, String> {
     std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))
 }
 
-/// A request out of a scenario, with something for each keyword; `None` of what is none, or has no
-/// answer.
+/// A request from a scenario, with a value for each keyword; `None` if it is not a request or has
+/// no answer.
 fn request(text: &str, port: u16) -> Option<Request> {
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     let begin = lines.iter().position(|line| !line.trim().is_empty())?;
@@ -111,12 +113,12 @@ fn request(text: &str, port: u16) -> Option<Request> {
     }
     let mut head = String::new();
     for line in &lines[begin + 1..] {
-        // As deep as the first one; deeper are folded lines.
+        // Indented like the first line; deeper lines are folded.
         let line = line.get(indent..).unwrap_or_default();
         if line.is_empty() {
             break;
         }
-        // From here the answer comes back, whatever address the sample has.
+        // The answer returns here, whatever address the sample has.
         match line.starts_with("Via:") && !head.contains("Via:") {
             true => head += &format!("Via: SIP/2.0/UDP 127.0.0.1:{port};branch=z9hG4bK-s\r\n"),
             false => head += &format!("{}\r\n", filled(line)),

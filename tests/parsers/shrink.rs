@@ -1,9 +1,9 @@
-//! Making a request short that shows a fault.
+//! Shortens a request that shows a fault.
 
 use super::wire::Request;
 
-/// The shortest that was found for which `fails` still holds: first without lines, then without
-/// parameters, then without bytes.
+/// The shortest request found for which `fails` still holds: first lines are removed, then
+/// parameters, then bytes.
 pub fn shrink(request: &Request, mut fails: impl FnMut(&Request) -> bool) -> Request {
     let mut best = request.clone();
     for ends in [b"\n".as_slice(), b"\n,;", b"\n,; =\""] {
@@ -17,13 +17,13 @@ pub fn shrink(request: &Request, mut fails: impl FnMut(&Request) -> bool) -> Req
     best
 }
 
-/// Pieces that end behind any of these bytes.
+/// Pieces that end with any of these bytes.
 fn cut(text: &[u8], ends: &[u8]) -> Vec<Vec<u8>> {
     let pieces = text.split_inclusive(|byte| ends.contains(byte));
     pieces.map(<[u8]>::to_vec).collect()
 }
 
-/// Leaves out runs of pieces, half of them first, then ever shorter ones.
+/// Removes runs of pieces: first half of them, then ever shorter runs.
 fn without(
     request: &Request,
     mut pieces: Vec<Vec<u8>>,

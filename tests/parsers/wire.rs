@@ -1,32 +1,34 @@
-//! Asking a real core.
+//! Querying a real core.
 
-use super::{admission, endpoint};
-use harness::core::Core;
-use harness::instance::Instance;
-use harness::script::Script;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
+use harness::core::Core;
+use harness::instance::Instance;
+use harness::script::Script;
+
+use super::{admission, endpoint};
+
 const ROUTES: &str = include_str!("routes.cfg");
 
-/// How long an answer is waited for that has to come. It comes much sooner; the limit is for machines
-/// that are busy.
+/// How long to wait for an answer that must come. It comes much sooner; the limit is for busy
+/// machines.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// How long the process of the core may take to end before that is noticed.
+/// How often the core's processes are checked during a wait.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// How long answers that wait for the endpoint are waited for after the last of them, and where one is
-/// missing.
+/// How long to wait for answers that depend on the endpoint: after the last of them, and where one
+/// is missing.
 const QUIET: Duration = Duration::from_millis(30);
 const LATE: Duration = Duration::from_secs(3);
 
-/// How a request is looked at.
+/// How a request is examined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
-    /// By the module, while a worker waits, and the core.
+    /// By the module, while a worker waits, and by the core.
     AtOnce,
     /// The same, while the request waits (`async`).
     Waiting,
@@ -45,13 +47,13 @@ impl Way {
     }
 }
 
-/// A request, but for its first line, which says how it is to be looked at.
+/// A request, except its first line, which says how it is to be examined.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// Before the first line.
     pub lead: Vec<u8>,
     pub method: &'static str,
-    /// Behind the first line.
+    /// After the first line.
     pub rest: Vec<u8>,
 }
 
@@ -67,14 +69,14 @@ impl fmt::Display for Request {
 }
 
 impl Request {
-    /// As it goes over the wire.
+    /// As sent over the wire.
     pub fn bytes(&self, service: &str, port: u16) -> Vec<u8> {
         let first = format!("{} sip:{service}@127.0.0.1:{port} SIP/2.0\r\n", self.method);
         [&self.lead, first.as_bytes(), &self.rest].concat()
     }
 }
 
-/// What an answer tells.
+/// What an answer reports.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     /// What was sent.
@@ -86,7 +88,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// A value that is in hexadecimal; `None` for NULL.
+    /// A value given in hexadecimal; `None` for NULL.
     pub fn bytes(&self, name: &str) -> Option<Vec<u8>> {
         let text = self.fields.get(name)?.as_bytes();
         let digits = text.chunks(2).map(|two| {
@@ -96,19 +98,19 @@ impl Seen {
         digits.collect()
     }
 
-    /// How many headers of some names the core counts.
+    /// How many headers of certain names the core counts.
     pub fn counts(&self) -> impl Iterator<Item = (&str, usize)> {
         let fields = self.fields.iter();
         fields.filter_map(|(name, value)| Some((name.strip_prefix("count-")?, value.parse().ok()?)))
     }
 
-    /// A value that is a number.
+    /// A numeric value.
     pub fn number(&self, name: &str) -> Option<usize> {
         self.fields.get(name)?.parse().ok()
     }
 }
 
-/// A running core with one worker: what it is sent first is answered first.
+/// A running core with one worker: requests are answered in the order sent.
 pub struct Wire {
     instance: Instance,
     socket: UdpSocket,
@@ -156,12 +158,12 @@ impl Wire {
         })
     }
 
-    /// The port that requests come from.
+    /// The port from which requests are sent.
     pub fn local_port(&self) -> u16 {
         self.socket.local_addr().map_or(0, |address| address.port())
     }
 
-    /// Complains where a process is gone, or the worker hangs.
+    /// Fails if a process is gone, or the worker hangs.
     pub fn check_workers(&mut self) -> Result<(), String> {
         self.instance.check_workers()?;
         match self.silent {
@@ -170,7 +172,7 @@ impl Wire {
         }
     }
 
-    /// What is said of each of these, where it is answered at all.
+    /// What is reported for each of these, if it is answered at all.
     pub fn exchange(
         &mut self,
         way: Way,
@@ -183,8 +185,8 @@ impl Wire {
         self.exchange_for(way, quiet, requests)
     }
 
-    /// The same; where answers may come later than that to what was sent last, until there was none
-    /// for so long.
+    /// The same; where answers may come later than the one to the last request, until none has come
+    /// for that long.
     fn exchange_for(
         &mut self,
         way: Way,
@@ -197,7 +199,7 @@ impl Wire {
         for request in requests {
             let service = format!("{}-{}", way.service(), self.sent);
             let bytes = request.bytes(&service, self.instance.port);
-            // Of one transaction there is one request.
+            // Each transaction has one request.
             let bytes = replace(
                 &bytes,
                 b"z9hG4bK",
@@ -225,7 +227,7 @@ impl Wire {
             let patience = self.socket.set_read_timeout(Some(left.min(LOOK)));
             patience.map_err(|e| e.to_string())?;
             let Ok(length) = self.socket.recv(&mut buffer) else {
-                // Gone, or busy; or one answer too many for the buffer of our socket.
+                // Gone, or busy; or one answer too many for our socket's buffer.
                 self.check_workers()?;
                 if !ready {
                     self.send(self.ping(last).as_bytes())?;
@@ -251,7 +253,7 @@ impl Wire {
         }
     }
 
-    /// Looks at this one alone: what is wrong with it.
+    /// Examines this one alone: returns what is wrong with it.
     pub fn judge(&mut self, way: Way, request: &Request) -> Result<(), String> {
         let alone = std::slice::from_ref(request);
         if let Some(Some(seen)) = self.exchange(way, alone)?.first() {
@@ -260,10 +262,10 @@ impl Wire {
         self.missed(way, request)
     }
 
-    /// Looks again at one that there was no answer to: whether there should be one.
+    /// Re-examines a request that got no answer: whether there should be one.
     pub fn missed(&mut self, way: Way, request: &Request) -> Result<(), String> {
         let alone = std::slice::from_ref(request);
-        // Whether the core answers it where our module is not asked, or does not wait.
+        // Whether the core answers it if our module is not asked, or does not wait.
         let other = match way {
             Way::Waiting => Way::AtOnce,
             Way::AtOnce | Way::Alone => Way::Alone,
@@ -271,7 +273,7 @@ impl Wire {
         if let Some(None) | None = self.exchange(other, alone)?.first() {
             return Ok(());
         }
-        // What got lost once is not lost again, and what is late comes.
+        // What was lost once is not lost again, and what is late arrives.
         for _ in 0..2 {
             let late = (way == Way::Waiting).then_some(LATE);
             if let Some(Some(seen)) = self.exchange_for(way, late, alone)?.first() {
@@ -298,8 +300,8 @@ impl Wire {
         )
     }
 
-    /// The number of the request that it answers, and what it says. The lines of the script have a
-    /// word in their names that nobody else knows.
+    /// The number of the request that it answers, and what it reports. The names of the script's
+    /// lines contain a word that nobody else knows.
     fn seen(&self, answer: &[u8]) -> Option<(u64, Seen)> {
         let mut seen = Seen::default();
         let mut number = None;

@@ -1,9 +1,11 @@
-//! Which realm a device may register in, and how many devices.
+//! In which realms a device may register, and how many devices may.
+
+use std::time::{Duration, Instant};
+
+use harness::registrar::{ACCOUNT_GRACE, ACCOUNT_TTL};
 
 use super::device::{Device, Request, expect, refused};
 use super::group::{Group, Scenario};
-use harness::registrar::{ACCOUNT_GRACE, ACCOUNT_TTL};
-use std::time::{Duration, Instant};
 
 pub const SCENARIOS: &[Scenario] = &[
     ("realms that are refused", realms),
@@ -11,10 +13,10 @@ pub const SCENARIOS: &[Scenario] = &[
     ("the device limit", limit),
 ];
 
-/// They change the accounts of a registrar of their own; mostly they wait, so one database is enough.
+/// They change the accounts of their own registrar; they mostly wait, so one database is enough.
 pub const OF_MYSQL: &[Scenario] = &[("an account that changes", changed)];
 
-/// More than the second that times of a script are rounded by.
+/// More than the second to which times in a script are rounded.
 const A_WHILE: Duration = Duration::from_millis(1100);
 
 fn realms(group: &Group) -> Result<(), String> {
@@ -28,7 +30,7 @@ fn realms(group: &Group) -> Result<(), String> {
     ];
     for (realm, reason) in cases {
         let mut device = Device::new(site, "john", realm)?;
-        // What the request URI names does not matter: the realm is that of the address of record.
+        // What the request URI names is irrelevant: the realm is that of the address of record.
         let request = Request {
             uri: "sip:a.example".to_string(),
             ..Request::register()
@@ -59,7 +61,7 @@ fn denied(group: &Group) -> Result<(), String> {
         403,
         "unknown user",
     )?;
-    // Who proves to be john does not register mary.
+    // A user who proves to be john cannot register mary.
     let mut device = Device::new(site, "mary", "a.example")?;
     let challenge = device.ask(&Request::register())?;
     let challenge = challenge
@@ -70,7 +72,7 @@ fn denied(group: &Group) -> Result<(), String> {
     let request =
         Request::register().with(format!("Authorization: {}", response.header("REGISTER")));
     refused(device.ask(&request)?, 403, "Not your address of record")?;
-    // Two identities in one request: nobody would know which one was checked.
+    // Two identities in one request: it would be unclear which one was checked.
     let twice = request.with("X-JWT: x");
     expect(device.ask(&twice)?, 400)?;
     Ok(())
@@ -90,9 +92,9 @@ fn limit(group: &Group) -> Result<(), String> {
     let mut three = Device::new(site, "three", "limited.example")?;
     one.register()?;
     two.register()?;
-    // Before anybody is asked.
+    // Before anyone is asked.
     full(three.ask(&Request::register())?)?;
-    // Who is registered already takes no more room.
+    // A device that is already registered takes up no further place.
     let moved = format!("<sip:one@{}>;expires=600", two.local);
     expect(
         one.authorize(&Request::register().contact(moved), "secret")?,
@@ -105,13 +107,13 @@ fn limit(group: &Group) -> Result<(), String> {
     )?;
     three.register()?;
     full(two.ask(&Request::register())?)?;
-    // A limit of nobody.
+    // A limit of zero devices.
     full(Device::new(site, "x", "none.example")?.ask(&Request::register())?)
 }
 
 fn changed(group: &Group) -> Result<(), String> {
     let site = group.site()?;
-    // Each from a place of its own, so that Redis does not answer for the account.
+    // Each from a different address, so that Redis does not answer for the account.
     let register = |realm: &str, user: &str| {
         let mut device = Device::new(site, user, realm)?;
         device.authorize(&Request::register(), "secret")
@@ -132,7 +134,7 @@ fn changed(group: &Group) -> Result<(), String> {
     active("a.example", 1)?;
     std::thread::sleep(ACCOUNT_TTL + A_WHILE);
     expect(register("a.example", "mary")?, 200)?;
-    // A new one counts at once, and one that is gone is gone.
+    // A new one takes effect at once, and so does a removal.
     refused(register("new.example", "john")?, 403, "Unknown realm")?;
     site.database
         .sql("INSERT INTO registrar_accounts (realm) VALUES ('new.example');")?;
@@ -145,13 +147,13 @@ fn changed(group: &Group) -> Result<(), String> {
     unanswered(group, &register)
 }
 
-/// The database has no answer any more: who is known stays so for a while, nobody else gets in.
+/// The database no longer answers: known accounts remain so for a while, no others are admitted.
 fn unanswered(
     group: &Group,
     register: &dyn Fn(&str, &str) -> Result<harness::answer::Answer, String>,
 ) -> Result<(), String> {
     expect(register("a.example", "mary")?, 200)?;
-    // It was asked at the latest now.
+    // It was last asked now at the latest.
     let known = Instant::now();
     group.site()?.database.sql("DROP VIEW registrar_realms;")?;
     std::thread::sleep(ACCOUNT_TTL + A_WHILE);

@@ -1,4 +1,4 @@
-//! Calls of devices, and calls to them.
+//! Calls from devices, and calls to them.
 
 use super::device::{Device, Request, Transport, expect, refused};
 use super::group::{Group, Scenario};
@@ -10,12 +10,13 @@ pub const SCENARIOS: &[Scenario] = &[
     ("calls to a device", to_device),
 ];
 
-/// They have a registrar to themselves.
+/// They have a registrar of their own.
 pub const OF_MYSQL: &[Scenario] = &[("a source address of UDP proves nobody", sources)];
 
-/// As the registrar is shipped, a device calls by its connection, and over UDP by its credentials.
+/// As shipped, the registrar identifies a calling device by its connection, and over UDP by its
+/// credentials.
 fn sources(group: &Group) -> Result<(), String> {
-    // The registrar of the group trusts the addresses of UDP.
+    // The group's registrar trusts UDP source addresses.
     group.stop();
     let mut site = group.setting.site(&group.core, group.backend)?;
     site.settings = vec![("TRUST_UDP_SOURCE", "no".to_string())];
@@ -40,7 +41,7 @@ fn sources(group: &Group) -> Result<(), String> {
     expect(device.receive()?, 486).map(drop)
 }
 
-/// Complains unless exactly the grant's hooks came along.
+/// Fails unless exactly the grant's hooks were passed on.
 fn with_hooks(invite: &str, aor: &str) -> Result<(), String> {
     for (name, value) in [
         ("X-Registered-User", aor),
@@ -82,7 +83,7 @@ fn who(group: &Group) -> Result<(), String> {
     if called.contains("response=") {
         return Err(format!("credentials are sent on:\n{called}"));
     }
-    // Without a hook in the grant there are no calls, from wherever.
+    // Without a hook in the grant there are no calls, wherever they come from.
     let mut silent = Device::new(site, "jim", "silent.example")?;
     silent.register()?;
     refused(
@@ -93,11 +94,11 @@ fn who(group: &Group) -> Result<(), String> {
     let mut elsewhere = Device::new(site, "jim", "silent.example")?;
     let answer = elsewhere.authorize(&Request::invite(), "secret")?;
     refused(answer, 403, "Calls are not allowed")?;
-    // A hook that is no URL is none.
+    // A hook that is not a URL does not count.
     let mut odd = Device::new(site, "odd", "a.example")?;
     odd.register()?;
     refused(odd.ask(&Request::invite())?, 403, "Calls are not allowed")?;
-    // An account that is not active, a realm that is none.
+    // An inactive account, and an invalid realm.
     let mut device = Device::new(site, "john", "off.example")?;
     refused(
         device.ask(&Request::invite())?,

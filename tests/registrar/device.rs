@@ -1,9 +1,5 @@
-//! A SIP device: over UDP, TCP, TLS, WS and WSS.
+//! A SIP device over UDP, TCP, TLS, WS and WSS.
 
-use super::websocket;
-use harness::answer::Answer;
-use harness::digest::{Challenge, Response};
-use harness::registrar::Site;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::path::Path;
@@ -11,12 +7,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// How long an answer is waited for. It comes much sooner; the limit is for machines that are busy.
+use harness::answer::Answer;
+use harness::digest::{Challenge, Response};
+use harness::registrar::Site;
+
+use super::websocket;
+
+/// How long to wait for an answer. It comes much sooner; the limit is for busy machines.
 const LIMIT: Duration = Duration::from_secs(20);
 
 static COUNTER: AtomicU64 = AtomicU64::new(1);
 
-/// What SIP goes over.
+/// The transport of SIP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
     Udp,
@@ -27,7 +29,7 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// As Redis has it, and as a Via in upper case.
+    /// As in Redis, and, in upper case, in a Via.
     pub fn name(self) -> &'static str {
         match self {
             Transport::Udp => "udp",
@@ -38,7 +40,7 @@ impl Transport {
         }
     }
 
-    /// The port of a site, where it has this transport.
+    /// The port of this transport on a site, if it has one.
     pub fn port(self, site: &Site) -> Option<u16> {
         match self {
             Transport::Udp | Transport::Tcp => Some(site.udp),
@@ -66,27 +68,27 @@ pub struct Device {
     /// Its own address and port.
     pub local: String,
     wire: Wire,
-    /// Tells it from one that had its port before.
+    /// Distinguishes it from an earlier one on the same port.
     number: u64,
-    /// Of what it sends.
+    /// Used in its requests.
     pub call_id: String,
-    /// Of what it sent last.
+    /// Of its last request.
     pub cseq: u32,
 }
 
-/// A request, but for what is its own in each transaction. Empty: what is usual.
+/// A request, without what is specific to each transaction. Empty means the default.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
     pub method: &'static str,
     pub uri: String,
-    /// The whole value of Contact; "-": none.
+    /// The whole value of Contact; "-" means none.
     pub contact: String,
     /// The address in Via.
     pub via: String,
-    /// The whole value of From, with its tag.
+    /// The whole value of From, including its tag.
     pub from: String,
     pub to: String,
-    /// 0: one more than before.
+    /// 0 means one more than before.
     pub cseq: u32,
     pub headers: Vec<String>,
 }
@@ -100,7 +102,7 @@ impl Request {
         }
     }
 
-    /// A call to somebody of the realm.
+    /// A call to somebody in the realm.
     pub fn invite() -> Request {
         Request {
             method: "INVITE",
@@ -114,7 +116,7 @@ impl Request {
         self
     }
 
-    /// With another header line.
+    /// With an additional header line.
     pub fn with(mut self, line: impl Into<String>) -> Request {
         self.headers.push(line.into());
         self
@@ -151,7 +153,7 @@ impl Device {
         })
     }
 
-    /// How long it waits for an answer, where that is not as long as may be.
+    /// How long it waits for an answer, if shorter than the maximum.
     pub fn patience(&mut self, limit: Duration) {
         if let Wire::Udp(socket) = &self.wire {
             let _ = socket.set_read_timeout(Some(limit));
@@ -176,13 +178,13 @@ impl Device {
         format!("sip:{user}@{place};transport={transport};device={number}")
     }
 
-    /// A Call-ID of its own for what comes next.
+    /// A new Call-ID for the requests that follow.
     pub fn new_call(&mut self) {
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         self.call_id = format!("{}-{number}", std::process::id());
     }
 
-    /// What its From says.
+    /// The value of its From.
     pub fn own_from(&self) -> String {
         let Device { user, realm, .. } = self;
         format!("<sip:{user}@{realm}>;tag={}", std::process::id())
@@ -249,7 +251,7 @@ impl Device {
         )
     }
 
-    /// Sends bytes as they are.
+    /// Sends bytes unchanged.
     pub fn send_raw(&mut self, bytes: &[u8]) -> Result<(), String> {
         let sent = match &mut self.wire {
             Wire::Udp(socket) => socket.send(bytes).map(drop),
@@ -268,7 +270,7 @@ impl Device {
         self.send_raw(text.as_bytes())
     }
 
-    /// What is sent to it next, as it comes.
+    /// The next message that it receives, unchanged.
     pub fn receive_text(&mut self) -> Result<String, String> {
         let bytes = match &mut self.wire {
             Wire::Udp(socket) => {
@@ -304,14 +306,14 @@ impl Device {
         let cseq = format!("{} {}", self.cseq, request.method);
         loop {
             let answer = self.receive()?;
-            // What else comes is an answer that was sent again.
+            // Anything else is a retransmitted answer.
             if answer.header("CSeq") == Some(&cseq) {
                 return Ok(answer);
             }
         }
     }
 
-    /// What it is asked for the first time.
+    /// The challenge to its first request.
     pub fn challenge(&mut self, request: &Request) -> Result<Challenge, String> {
         let answer = self.ask(request)?;
         answer
@@ -324,7 +326,7 @@ impl Device {
     /// Asks, answers the challenge, and asks again.
     pub fn authorize(&mut self, request: &Request, password: &str) -> Result<Answer, String> {
         let mut answer = self.ask(request)?;
-        // A challenge that was answered too late is followed by another.
+        // A challenge answered too late is followed by another.
         for _ in 0..5 {
             let value = answer
                 .header("WWW-Authenticate")
@@ -343,13 +345,13 @@ impl Device {
         Ok(answer)
     }
 
-    /// Registers with its password and complains unless that is confirmed.
+    /// Registers with its password and fails unless that is confirmed.
     pub fn register(&mut self) -> Result<Answer, String> {
         expect(self.authorize(&Request::register(), "secret")?, 200)
     }
 }
 
-/// Complains unless the answer has this status.
+/// Fails unless the answer has this status.
 pub fn expect(answer: Answer, status: u16) -> Result<Answer, String> {
     match answer.status == status {
         true => Ok(answer),
@@ -357,7 +359,7 @@ pub fn expect(answer: Answer, status: u16) -> Result<Answer, String> {
     }
 }
 
-/// Complains unless the answer has this status and this X-Reason.
+/// Fails unless the answer has this status and this X-Reason.
 pub fn refused(answer: Answer, status: u16, reason: &str) -> Result<(), String> {
     let answer = expect(answer, status)?;
     match answer.header("X-Reason") == Some(reason) {
@@ -409,7 +411,7 @@ fn secure(
     Ok(rustls::StreamOwned::new(session, stream))
 }
 
-/// One message of a stream: its head, and the body that Content-Length says.
+/// One message from a stream: its head, and a body as long as Content-Length says.
 fn message(stream: &mut impl BufRead) -> io::Result<Vec<u8>> {
     let mut message = Vec::new();
     let mut length = 0;

@@ -1,9 +1,10 @@
-//! What belongs to a call goes to its other side, and what does not goes nowhere.
+//! What belongs to a call reaches the other side; anything else goes nowhere.
+
+use harness::registrar::Site;
 
 use super::device::{Device, Request, Transport, expect};
 use super::group::{Group, Scenario};
 use super::hop::{Elsewhere, Hop, answer_with, headers, uri};
-use harness::registrar::Site;
 
 pub const SCENARIOS: &[Scenario] = &[
     ("a call of a device", of_device),
@@ -19,34 +20,34 @@ pub const SCENARIOS: &[Scenario] = &[
 /// They stop and start the registrar.
 pub const ALONE: &[Scenario] = &[("a call goes on after a restart", restart)];
 
-/// What a call may carry.
+/// Methods that a call may use.
 const METHODS: [&str; 9] = [
     "INVITE", "UPDATE", "INFO", "REFER", "NOTIFY", "MESSAGE", "OPTIONS", "PRACK", "BYE",
 ];
 
-/// A call between a device and the next hop, as both of them know it.
+/// A call between a device and the next hop, as both know it.
 struct Call {
     device: Device,
-    /// Where each says that it is.
+    /// The address that each gives for itself.
     of_hop: String,
     of_device: String,
-    /// From of the device, with its tag, and of the next hop.
+    /// The device's From, with its tag, and that of the next hop.
     from: String,
     to: String,
-    /// The URIs of the registrar, from the device to the next hop: two where the transport changes.
+    /// The URIs of the registrar, from the device to the next hop: two if the transport changes.
     routes: Vec<String>,
     /// How many of the last of these are proxies of the next hop.
     proxies: usize,
-    /// What the next hop counts to.
+    /// The last CSeq of the next hop.
     cseq: u32,
 }
 
-/// What the next hop says of where it is.
+/// The address that the next hop gives for itself.
 fn contact(site: &Site) -> String {
     format!("Contact: <sip:there@127.0.0.1:{}>\r\n", site.next_hop)
 }
 
-/// What both sides call over.
+/// The transports over which both sides call.
 fn wires(site: &Site) -> Vec<Transport> {
     let mut transports = vec![Transport::Udp, Transport::Tcp];
     transports.extend(site.ws.map(|_| Transport::Ws));
@@ -54,7 +55,7 @@ fn wires(site: &Site) -> Vec<Transport> {
 }
 
 impl Call {
-    /// A device calls, and the next hop answers with each of these in turn.
+    /// A device calls, and the next hop sends each of these answers in turn.
     fn of(device: Device, site: &Site, hop: &Hop, answers: &[&str]) -> Result<Call, String> {
         let line = contact(site);
         Call::with(device, hop, answers, &line, &Request::invite())
@@ -92,7 +93,7 @@ impl Call {
         Ok(call)
     }
 
-    /// A request of the device, as it has to be.
+    /// A correct request from the device.
     fn request(&self, method: &'static str) -> Request {
         Request {
             method,
@@ -112,7 +113,7 @@ impl Call {
         self.device.send(&ack)
     }
 
-    /// The device sends it, and the next hop gets it.
+    /// The device sends it, and the next hop receives it.
     fn reaches_hop(&mut self, hop: &Hop, request: &Request) -> Result<String, String> {
         self.device.send(request)?;
         let got = hop.next(request.method)?;
@@ -129,12 +130,12 @@ impl Call {
         Ok(got)
     }
 
-    /// The way of the device.
+    /// The device's route.
     fn route(&self) -> String {
         format!("Route: {}", self.routes.join(", "))
     }
 
-    /// That of the next hop, behind its own proxies.
+    /// The next hop's route, behind its own proxies.
     fn way_back(&self) -> String {
         let back = self.routes.iter().rev().skip(self.proxies);
         back.cloned().collect::<Vec<_>>().join(", ")
@@ -144,7 +145,7 @@ impl Call {
         format!("Contact: <{}>\r\n", self.of_hop)
     }
 
-    /// A request of the next hop to the device.
+    /// A request from the next hop to the device.
     fn hop_request(&mut self, site: &Site, method: &str) -> String {
         self.cseq += 1;
         format!(
@@ -163,7 +164,7 @@ impl Call {
         )
     }
 
-    /// The next hop sends it, and the device gets it.
+    /// The next hop sends it, and the device receives it.
     fn reaches_device(&mut self, site: &Site, hop: &Hop, method: &str) -> Result<String, String> {
         let text = self.hop_request(site, method);
         hop.send(&text)?;
@@ -194,12 +195,12 @@ impl Call {
     }
 }
 
-/// The way that a caller is told, which is that of Record-Route turned round (RFC 3261 section 12.1.2).
+/// The route set that a caller learns: Record-Route reversed (RFC 3261 section 12.1.2).
 fn routes(answer: &str) -> Vec<String> {
     headers(answer, "Record-Route").into_iter().rev().collect()
 }
 
-/// The next message to a device that begins like this.
+/// The next message to a device that begins with this.
 fn next(device: &mut Device, begin: &str) -> Result<String, String> {
     loop {
         let text = device.receive_text()?;
@@ -236,7 +237,7 @@ fn of_device(group: &Group) -> Result<(), String> {
             call.reaches_device(site, &hop, method)
                 .map_err(|e| format!("{method}: {e}"))?;
         }
-        // It says that it is elsewhere now, and that is where it is called.
+        // It reports a new address, and is then called there.
         let moved = format!(
             "{}x",
             call.device.contact().replace("sip:mary", "sip:moved")
@@ -252,7 +253,7 @@ fn of_device(group: &Group) -> Result<(), String> {
             return Err(format!("INFO for another:\n{got}"));
         }
         call.reaches_hop(&hop, &call.request("BYE"))?;
-        // That was the end of it.
+        // That was its end.
         for method in ["INFO", "INVITE"] {
             let request = call.request(method);
             expect(call.device.ask(&request)?, 481)?;
@@ -261,8 +262,8 @@ fn of_device(group: &Group) -> Result<(), String> {
     hop.silent()
 }
 
-/// The next hop calls a device, which answers with these lines besides. `change` is what the device makes of
-/// its answer.
+/// The next hop calls a device, whose answer also contains these lines. `change` is what the device
+/// does to its answer.
 fn called(
     site: &Site,
     hop: &Hop,
@@ -318,7 +319,7 @@ fn to_device(group: &Group) -> Result<(), String> {
 }
 
 impl Call {
-    /// As [`Call::reaches_hop`], of a device that was called.
+    /// As [`Call::reaches_hop`], for a device that was called.
     fn reaches_hop_as(&mut self, hop: &Hop, request: &Request) -> Result<(), String> {
         self.device.send(request)?;
         let got = hop.next(request.method)?;
@@ -345,7 +346,7 @@ fn early(group: &Group) -> Result<(), String> {
         let device = mary(site, transport)?;
         let mut call = Call::of(device, site, &hop, &["183 Session Progress"])?;
         call.reaches_hop(&hop, &call.request("PRACK"))?;
-        // What it says of itself, and its credentials, go no further.
+        // What it claims about itself, and its credentials, go no further.
         let says = [
             "P-Asserted-Identity: <sip:evil@a.example>",
             "p-preferred-identity: <sip:evil@a.example>",
@@ -361,7 +362,7 @@ fn early(group: &Group) -> Result<(), String> {
             return Err(format!("what the device said is still there:\n{got}"));
         }
         call.reaches_device(site, &hop, "UPDATE")?;
-        // Wherever it says that it is for, it is for the other side.
+        // Wherever it is addressed to, it goes to the other side.
         for request in led_away(&call, &elsewhere.place()?, "INFO") {
             if request.uri == call.of_hop {
                 expect(call.device.ask(&request)?, 403)?;
@@ -382,7 +383,7 @@ fn early(group: &Group) -> Result<(), String> {
     Ok(())
 }
 
-/// Proxies in front of the other side are passed by, before the answer and after it.
+/// Requests pass the proxies in front of the other side, before the answer and after it.
 fn proxied(
     site: &Site,
     hop: &Hop,
@@ -390,7 +391,7 @@ fn proxied(
     transport: Transport,
 ) -> Result<(), String> {
     let first = format!("<sip:proxy@127.0.0.1:{};lr>", site.next_hop);
-    // More than OpenSIPS hands out of all headers of a name at once.
+    // Longer than what OpenSIPS returns for all headers of a name at once.
     let second = format!("<sip:inner@192.0.2.1;lr;did={}>", "x".repeat(600));
     let lines = format!(
         "Record-Route: {second}\r\nRecord-Route: {first}\r\n{}",
@@ -409,7 +410,7 @@ fn proxied(
             return Err(format!("the way is not by {first}, {second}:\n{got}"));
         }
         let nowhere = format!("<sip:{};lr>", elsewhere.place()?);
-        // To a reader that looks for brackets alone, this is the first one.
+        // To a reader that looks only for brackets, this is the first one.
         let named = format!("{first}, \"x>y\" {nowhere}");
         for wrong in [
             vec![&first],
@@ -460,7 +461,7 @@ fn behind_nat(group: &Group) -> Result<(), String> {
     call.reaches_device(site, &hop, "BYE").map(drop)
 }
 
-/// A tag of To does not open what an INVITE without one would not get through.
+/// A To tag does not open a way that an INVITE without one is denied.
 fn of_no_call(group: &Group) -> Result<(), String> {
     let site = group.site()?;
     let hop = Hop::new(site)?;
@@ -481,7 +482,7 @@ fn of_no_call(group: &Group) -> Result<(), String> {
             }
         }
     }
-    // Who has us for an outbound proxy says so, and it makes no difference.
+    // A device that uses us as its outbound proxy says so, and it makes no difference.
     for line in [
         ours.clone(),
         ours.replace(";lr", ";transport=udp;lr"),
@@ -513,7 +514,7 @@ fn of_no_call(group: &Group) -> Result<(), String> {
         expect(device.ask(&Request::register().with(mixed))?, 403)?;
     }
     hop.silent()?;
-    // Of a call that there is, all three have to be right.
+    // For an existing call, all three must be right.
     let mut call = Call::of(device, site, &hop, &["200 OK"])?;
     let right = call.request("INFO");
     let tag = |value: &str| format!("{value}x");
@@ -539,7 +540,7 @@ fn of_no_call(group: &Group) -> Result<(), String> {
     call.device.new_call();
     expect(call.device.ask(&right)?, 481)?;
     call.device.call_id = id;
-    // And nothing but what calls are made of.
+    // And only the methods that calls use.
     for method in ["SUBSCRIBE", "PUBLISH", "REGISTER", "EVIL"] {
         let request = call.request(method);
         let answer = expect(call.device.ask(&request)?, 405)?;
@@ -554,7 +555,7 @@ fn of_no_call(group: &Group) -> Result<(), String> {
     call.reaches_hop(&hop, &call.request("BYE")).map(drop)
 }
 
-/// Requests of this call that are for somebody else.
+/// Requests in this call that are addressed to somebody else.
 fn led_away(call: &Call, place: &str, method: &'static str) -> Vec<Request> {
     let right = call.request(method);
     let ours = call.route();
@@ -601,7 +602,7 @@ fn away(group: &Group) -> Result<(), String> {
             let all: Vec<Request> = led_away(&call, &place, method)
                 .into_iter()
                 .chain(first)
-                // In the name of the other side: then it is for the device itself.
+                // In the name of the other side: then it is meant for the device itself.
                 .chain(
                     led_away(&call, &place, method)
                         .into_iter()
@@ -625,12 +626,12 @@ fn away(group: &Group) -> Result<(), String> {
         }
         elsewhere.silent()?;
         hop.silent()?;
-        // It is still the call that it was, for both.
+        // The call is unchanged for both sides.
         call.reaches_hop(&hop, &call.request("INFO"))?;
         call.reaches_device(site, &hop, "INFO")?;
         call.reaches_device(site, &hop, "BYE")?;
     }
-    // A contact that leads away leads back.
+    // A contact that leads elsewhere is replaced by the real one.
     let mut device = mary(site, Transport::Udp)?;
     let port = place.rsplit(':').next().unwrap_or_default();
     let local = device.local.clone();
@@ -666,7 +667,7 @@ fn contactless(group: &Group) -> Result<(), String> {
             .map_err(|e| format!("{contact}: {e}"))?;
     }
     hop.silent()?;
-    // One that is answered without one has an other side all the same.
+    // A call answered without a contact still has another side.
     device.new_call();
     device.send(&Request::invite())?;
     let invite = hop.next("INVITE")?;
@@ -698,7 +699,7 @@ fn contactless(group: &Group) -> Result<(), String> {
     call.reaches_hop(&hop, &call.request("BYE")).map(drop)
 }
 
-/// A device could make its other side, or us, send to whom it likes.
+/// A device might make its other side, or us, send to any address.
 fn astray(group: &Group) -> Result<(), String> {
     let site = group.site()?;
     let hop = Hop::new(site)?;
@@ -714,7 +715,7 @@ fn astray(group: &Group) -> Result<(), String> {
         format!("Record-Route: <sip:{place};lr>, {far}"),
         format!("Record-Route: <sip:{place};lr>\r\nRecord-Route: {led}"),
         "Record-Route: <sip:elsewhere.example;lr>".to_string(),
-        // To a reader that looks for brackets alone it ends in the display name.
+        // To a reader that looks only for brackets, it ends in the display name.
         format!("Record-Route: \"x>y\" {far}"),
         format!("Record-Route: <sip:{place};lr>, \"x>y\" {far}"),
         format!("Record-Route: <sip:{place};lr>\r\nRecord-Route: \"x, <y>\" {far}"),
@@ -729,7 +730,7 @@ fn astray(group: &Group) -> Result<(), String> {
             .map_err(|e| format!("{line}: {e}"))?;
     }
     hop.silent()?;
-    // Called, it says so in its answer.
+    // As the called side, it says so in its answer.
     let changes: [&dyn Fn(String) -> String; 4] = [
         &|answer| {
             answer.replacen(

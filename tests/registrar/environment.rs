@@ -1,11 +1,12 @@
-//! What registrar.sh refuses: OpenSIPS does not start then, and the message says why.
+//! What registrar.sh refuses: OpenSIPS then does not start, and the message says why.
 
-use harness::root;
-use libtest_mimic::{Failed, Trial};
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-/// Settings, and what must be said of them.
+use harness::root;
+use libtest_mimic::{Failed, Trial};
+
+/// Settings, and what the message must say about them.
 const REFUSED: &[(&str, &str, &str)] = &[
     (
         "REGISTRAR_SECRET",
@@ -71,7 +72,7 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-/// What it writes and says, and whether it succeeded.
+/// Its standard output and error, and whether it succeeded.
 fn run(settings: &[(&str, &str)]) -> Result<(String, String, bool), String> {
     let failed = |e: std::io::Error| format!("registrar.sh: {e}");
     let mut child = Command::new("/bin/sh")
@@ -86,7 +87,7 @@ fn run(settings: &[(&str, &str)]) -> Result<(String, String, bool), String> {
         .spawn()
         .map_err(failed)?;
     let script = std::fs::read(root().join("opensips-cfg/registrar.cfg")).map_err(failed)?;
-    // It may end before it has read that, and then nobody reads.
+    // It may end before it has read this; then nobody does.
     let _ = child.stdin.take().map(|mut input| input.write_all(&script));
     let output = child.wait_with_output().map_err(failed)?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -99,7 +100,7 @@ fn refused((name, value, words): &(&str, &str, &str)) -> Result<(), String> {
     if success || !said.contains(words) {
         return Err(format!("{name}={value}: {said:?}, not {words:?}"));
     }
-    // Whoever does not look at its status has no script either.
+    // A caller that ignores its status does not get a script either.
     match script.contains("\nroute {") && script.ends_with("}\n") {
         true => Err(format!("{name}={value}: a whole script")),
         false => Ok(()),

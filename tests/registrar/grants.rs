@@ -1,10 +1,11 @@
-//! What a granted registration becomes: an answer, a contact, and what other servers read.
+//! What a granted registration results in: an answer, a contact, and what other servers read.
 
-use super::device::{Device, Request, expect};
-use super::group::{Group, Scenario};
 use harness::answer::Answer;
 use harness::tokens;
 use serde_json::{Value, json};
+
+use super::device::{Device, Request, expect};
+use super::group::{Group, Scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
     ("a registration in Redis, field by field", fields),
@@ -17,7 +18,7 @@ pub const SCENARIOS: &[Scenario] = &[
 /// They have a registrar of their own.
 pub const OF_MYSQL: &[Scenario] = &[("an advertised address", advertised)];
 
-/// How far the seconds of two clocks and a busy machine may be apart.
+/// How far the seconds of two clocks on a busy machine may differ.
 const SLACK: u64 = 20;
 
 fn expires(answer: &Answer) -> Result<u64, String> {
@@ -38,7 +39,7 @@ fn near(what: &str, value: u64, wanted: u64) -> Result<(), String> {
     }
 }
 
-/// Complains unless Redis has exactly these members, for so many seconds.
+/// Fails unless Redis has exactly these members, for that many seconds.
 fn registered(group: &Group, aor: &str, wanted: Value, seconds: u64) -> Result<(), String> {
     let redis = &group.site()?.redis;
     let (mut members, left, score) = redis.user(aor)?.ok_or_else(|| format!("no {aor}"))?;
@@ -86,7 +87,7 @@ fn fields(group: &Group) -> Result<(), String> {
     if of_realm.is_empty() {
         return Err("it is not counted for its realm".to_string());
     }
-    // The key is the address of record in the case of its user and the lower case of its realm.
+    // The key is the address of record with the user's case preserved and the realm in lower case.
     let mut device = Device::new(site, "direct", "A.Example")?;
     let answer = expect(device.ask(&Request::register())?, 401)?;
     let challenge = answer
@@ -100,7 +101,7 @@ fn fields(group: &Group) -> Result<(), String> {
     let mut direct = wanted(&device);
     direct["allow_direct_app_calling"] = json!(true);
     registered(group, "direct@a.example", direct, 3600)?;
-    // Without hooks there are none.
+    // Without hooks in the grant there are none.
     let mut device = Device::new(site, "jim", "silent.example")?;
     device.register()?;
     let mut silent = wanted(&device);
@@ -124,7 +125,7 @@ fn fields(group: &Group) -> Result<(), String> {
 }
 
 fn advertised(group: &Group) -> Result<(), String> {
-    // The registrar of the group has none.
+    // The group's registrar has none.
     group.stop();
     let mut site = group.setting.site(&group.core, group.backend)?;
     let address = "sip.example.net";
@@ -165,7 +166,7 @@ fn time(group: &Group) -> Result<(), String> {
     Ok(())
 }
 
-/// The seconds for which usrloc keeps the one contact of a user.
+/// The seconds for which usrloc keeps a user's only contact.
 fn contact_seconds(group: &Group, user: &str) -> Result<u64, String> {
     let rows = group.site()?.database.sql(&format!(
         "SELECT expires FROM location WHERE username = '{user}' AND domain = 'a.example';"
@@ -199,14 +200,14 @@ fn nat(group: &Group) -> Result<(), String> {
     if members["proxy"] != json!(format!("sip:{}", device.local)) {
         return Err(format!("it came from {}: {members}", device.local));
     }
-    // Its own address is what the database has to send to.
+    // The database has to send to its real address.
     let received = site
         .database
         .sql("SELECT received FROM location WHERE username = 'mary';")?;
     if !received.contains(&format!("sip:{}", device.local)) {
         return Err(format!("received is {received}"));
     }
-    // It comes back after its 30 seconds, without a password.
+    // It registers again within its 30 seconds, without a password.
     let answer = expect(device.ask(&request)?, 200)?;
     match expires(&answer)? {
         1..=30 => Ok(()),
@@ -220,12 +221,12 @@ fn again(group: &Group) -> Result<(), String> {
     device.register()?;
     let answer = expect(device.ask(&Request::register())?, 200)?;
     near("the time that is left", expires(&answer)?, 3600)?;
-    // From elsewhere, or with another contact, it is asked who it is.
+    // From elsewhere, or with another contact, it is challenged.
     let mut other = Device::new(site, "mary", "a.example")?;
     expect(other.ask(&Request::register())?, 401)?;
     let moved = Request::register().contact("<sip:mary@127.0.0.1:9>;expires=3600");
     expect(device.ask(&moved)?, 401)?;
-    // So it is when there are no more than 30 seconds left.
+    // It is also challenged when no more than 30 seconds are left.
     let contact = format!("<{}>;expires=25", device.contact());
     let short = Request::register().contact(contact);
     let mut device = other;
@@ -243,13 +244,13 @@ fn off(group: &Group) -> Result<(), String> {
     let mut device = Device::new(site, "mary", "a.example")?;
     device.register()?;
     let old = format!("<{}>;expires=0", device.contact());
-    // Only who may register may sign off.
+    // Only a device that may register may sign off.
     let request = Request::register().contact(old.clone());
     expect(device.ask(&request)?, 401)?;
     if site.redis.user("mary@a.example")?.is_none() {
         return Err("it was removed without a password".to_string());
     }
-    // What has moved meanwhile stays where it is.
+    // A contact that has moved meanwhile stays where it is.
     let mut other = Device::new(site, "mary", "a.example")?;
     other.register()?;
     expect(device.authorize(&request, "secret")?, 200)?;

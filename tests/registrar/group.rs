@@ -1,4 +1,6 @@
-//! One registrar that several trials share: started by the first that needs it.
+//! One registrar shared by several trials: started by the first that needs it.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use harness::core::Core;
 use harness::database::Backend;
@@ -8,9 +10,8 @@ use harness::registrar::{Setting, Site};
 use harness::shared::Shared;
 use harness::{module, sipp};
 use libtest_mimic::{Completion, Failed, Trial};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// What a trial is, by its name.
+/// A trial, by name.
 pub type Scenario = (&'static str, fn(&Group) -> Result<(), String>);
 
 /// Modules of OpenSIPS that the script loads on every site.
@@ -37,7 +38,7 @@ pub struct Group {
 }
 
 /// The trials of one core: `shared` on one registrar for each kind of database, each of `alone` on
-/// one of its own, and so each of `of_mysql`, where the database is that.
+/// its own, and likewise each of `of_mysql` if the database is MySQL.
 pub fn trials(
     setting: &Arc<Setting>,
     core: &Core,
@@ -48,7 +49,7 @@ pub fn trials(
     let mut trials = Vec::new();
     let backends = match core.is_opensips() {
         true => &[Backend::Mysql, Backend::Sqlite][..],
-        // Once is enough to say that it can't.
+        // Reporting once that it cannot is enough.
         false => &[Backend::Mysql],
     };
     for backend in backends.iter().copied() {
@@ -87,10 +88,10 @@ fn trial(group: &Arc<Group>, (name, run): &Scenario) -> Trial {
     })
 }
 
-/// Why this core can't be tried on that database, where that is so.
+/// Why this core cannot be tested on that database, if so.
 fn missing(core: &Core, backend: Backend) -> Option<String> {
     if !core.is_opensips() {
-        return Some("it is no OpenSIPS, and has no registrar".to_string());
+        return Some("it is not OpenSIPS, and has no registrar".to_string());
     }
     let sql = match core.module("sqlops.so") {
         Some(_) => "sqlops.so",
@@ -125,7 +126,7 @@ impl Group {
         })
     }
 
-    /// What the registrar stands on.
+    /// What the registrar runs on.
     pub fn site(&self) -> Result<&Site, String> {
         let made = self
             .site
@@ -133,7 +134,7 @@ impl Group {
         made.as_ref().map_err(String::clone)
     }
 
-    /// Starts the registrar where it does not run yet.
+    /// Starts the registrar unless it is running.
     pub fn start(&self) -> Result<(), String> {
         if !module().is_file() {
             return Err(format!("no module at {}: run make", module().display()));
@@ -142,14 +143,14 @@ impl Group {
         self.instance.with(start, |_| ())
     }
 
-    /// The running registrar, to be looked at.
+    /// The running registrar, for inspection.
     pub fn with<T>(&self, look: impl FnOnce(&mut Instance) -> T) -> Result<T, String> {
         self.instance
             .look(look)
             .ok_or_else(|| "it does not run".to_string())
     }
 
-    /// Ends the registrar; the site stays.
+    /// Ends the registrar; the site remains.
     pub fn stop(&self) {
         self.instance.end();
     }
@@ -159,7 +160,7 @@ impl Group {
         harness::instance::tail(&log, 25)
     }
 
-    /// Every process must still be there, and no secret in the log.
+    /// Every process must still be running, and no secret be in the log.
     fn look_after(&self) -> Result<(), String> {
         let log = match self.with(|instance| instance.check_workers().map(|()| instance.log())) {
             Ok(checked) => checked?,

@@ -1,16 +1,17 @@
-//! The next hop: takes the calls of devices, and calls them.
+//! The next hop: receives calls from devices, and calls them.
 
-use harness::registrar::Site;
 use std::net::UdpSocket;
 use std::time::Duration;
 
-/// How long a request to the next hop is waited for.
+use harness::registrar::Site;
+
+/// How long to wait for a request to the next hop.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// How long is listened for what must not come.
+/// How long to listen for what must not arrive.
 const SILENCE: Duration = Duration::from_millis(100);
 
-/// It sees what reaches it, and answers what it is told to.
+/// It sees what reaches it, and sends the answers it is given.
 pub struct Hop(UdpSocket);
 
 impl Hop {
@@ -39,7 +40,7 @@ impl Hop {
         Ok(String::from_utf8_lossy(&buffer[..length]).into_owned())
     }
 
-    /// The next message that begins like this.
+    /// The next message that begins with this.
     pub fn next(&self, begin: &str) -> Result<String, String> {
         loop {
             let text = self.receive()?;
@@ -49,14 +50,14 @@ impl Hop {
         }
     }
 
-    /// The next request of that method, answered with this status line.
+    /// The next request with that method, answered with this status line.
     pub fn answer(&self, method: &str, status: &str) -> Result<String, String> {
         let text = self.next(method)?;
         self.send(&answer_to(&text, status))?;
         Ok(text)
     }
 
-    /// Complains of any request that is there, or comes in a moment.
+    /// Fails if a request is there or arrives within a moment.
     pub fn silent(&self) -> Result<(), String> {
         let short = |limit| {
             self.0
@@ -67,7 +68,7 @@ impl Hop {
         let outcome = loop {
             match self.receive() {
                 Err(_) => break Ok(()),
-                // What is left of a call before.
+                // Left over from an earlier call.
                 Ok(text) if text.starts_with("SIP/2.0") || text.starts_with("ACK") => {}
                 Ok(text) => break Err(format!("the next hop got\n{text}")),
             }
@@ -77,7 +78,7 @@ impl Hop {
     }
 }
 
-/// A place that nothing is to be sent to.
+/// An address to which nothing may be sent.
 pub struct Elsewhere(UdpSocket);
 
 impl Elsewhere {
@@ -94,7 +95,7 @@ impl Elsewhere {
         Ok(address.to_string())
     }
 
-    /// Complains of anything that is there, or comes in a moment.
+    /// Fails if anything is there or arrives within a moment.
     pub fn silent(&self) -> Result<(), String> {
         let mut buffer = vec![0; 65_535];
         match self.0.recv(&mut buffer) {
@@ -107,12 +108,13 @@ impl Elsewhere {
     }
 }
 
-/// An answer with what each has of its request, from a contact where nobody is.
+/// An answer with the headers copied from its request, and a contact where nobody listens.
 pub fn answer_to(request: &str, status: &str) -> String {
     answer_with(request, status, "Contact: <sip:there@127.0.0.1:9>\r\n")
 }
 
-/// The same with these lines, above what is copied but for Via: so is Record-Route of who comes later.
+/// The same with these lines, above all copied headers but Via, like the Record-Route of a later
+/// hop.
 pub fn answer_with(request: &str, status: &str, lines: &str) -> String {
     let head = request.lines().take_while(|line| !line.is_empty());
     let (mut vias, mut rest) = (String::new(), String::new());

@@ -1,13 +1,16 @@
-//! What a device sends stays in its place: blanks, quotes, line ends and binary in every header.
+//! What a device sends stays where it belongs: blanks, quotes, line ends and binary data in every
+//! header.
 
-use super::device::{Device, Request, expect, refused};
-use super::group::{Group, Scenario};
-use super::hop::{Hop, headers};
+use std::time::Duration;
+
 use harness::digest::{Challenge, Response};
 use harness::registrar::token;
 use harness::server::wait_for;
 use harness::sip;
-use std::time::Duration;
+
+use super::device::{Device, Request, expect, refused};
+use super::group::{Group, Scenario};
+use super::hop::{Hop, headers};
 
 pub const SCENARIOS: &[Scenario] = &[
     ("hostile bytes in every header", everywhere),
@@ -19,7 +22,7 @@ pub const SCENARIOS: &[Scenario] = &[
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Each would do something if it got out of a quoted word, or of a line.
+/// Each would do something if it escaped from a quoted string or from a line.
 const HOSTILE: [&[u8]; 14] = [
     b" FLUSHALL ",
     b"' FLUSHALL '",
@@ -37,7 +40,7 @@ const HOSTILE: [&[u8]; 14] = [
     b"','contact':'sip:evil@evil.example',\"callHook\":\"https://evil.example\"",
 ];
 
-/// Where they are put into a request that is fine but for them.
+/// Where they are inserted into an otherwise valid request.
 const PLACES: [&str; 16] = [
     "uri",
     "via",
@@ -115,7 +118,7 @@ fn request(
 fn everywhere(group: &Group) -> Result<(), String> {
     let site = group.site()?;
     let redis = &site.redis;
-    // One that is there already, and a word that nobody else writes.
+    // An existing registration, and a key that nobody else writes.
     let mut john = Device::new(site, "john", "a.example")?;
     john.register()?;
     redis.cli(&["SET", "canary", "alive"])?;
@@ -129,7 +132,7 @@ fn everywhere(group: &Group) -> Result<(), String> {
                 .header("WWW-Authenticate")
                 .and_then(Challenge::parse)
                 .ok_or("no challenge")?;
-            // Right credentials, so that it gets as far as it can.
+            // Valid credentials, so that it gets as far as possible.
             let uri = match place {
                 "uri" => format!("sip:a.example{}", String::from_utf8_lossy(hostile)),
                 _ => "sip:a.example".to_string(),
@@ -138,7 +141,7 @@ fn everywhere(group: &Group) -> Result<(), String> {
             let line = format!("Authorization: {}", response.header("REGISTER"));
             device.send_raw(&request(place, hostile, &device, &line, number))?;
         }
-        // Whatever is answered or not, it is taken in when this is answered.
+        // Answered or not, it has been processed once this is answered.
         if !sip::ping(site.udp, PATIENCE) {
             return Err(format!("no answer any more after {place}"));
         }
@@ -147,7 +150,7 @@ fn everywhere(group: &Group) -> Result<(), String> {
     Ok(())
 }
 
-/// Nothing is in Redis and in the database that has not its place there.
+/// Redis and the database contain nothing that does not belong there.
 fn sound(group: &Group, place: &str) -> Result<(), String> {
     let site = group.site()?;
     let redis = &site.redis;
@@ -180,8 +183,8 @@ fn sound(group: &Group, place: &str) -> Result<(), String> {
     if let Some(key) = keys.lines().find(|key| !known(key)) {
         return Err(format!("{place}: there is a key {key:?}"));
     }
-    // Some are still waiting for the endpoint, and one whose contact is none after all is taken out
-    // again: that may be between two of the commands that read it.
+    // Some still wait for the endpoint, and one whose contact turns out to be invalid is removed
+    // again: that may happen between two of the commands that read it.
     let mut read = Err("not read".to_string());
     let mary = wait_for(PATIENCE, || {
         read = redis.user("mary@a.example");
@@ -226,7 +229,7 @@ fn apostrophe(group: &Group) -> Result<(), String> {
     }
 }
 
-/// Each is a header of ours for some readers, and another one, or none, for others.
+/// Some readers take each for a header of ours, others for a different header or none.
 const FORGED: [&[u8]; 18] = [
     b"X-Call-Hook\r\n : https://evil.example\r\n",
     b"X-Call-Hook\r\n\t: https://evil.example\r\n",
@@ -281,7 +284,7 @@ fn forged(group: &Group) -> Result<(), String> {
     device.patience(Duration::from_secs(1));
     for request in requests {
         device.send_raw(&request)?;
-        // Some are not even read by OpenSIPS.
+        // OpenSIPS does not even parse some of them.
         if let Ok(answer) = device.receive() {
             let shown = String::from_utf8_lossy(&request);
             expect(answer, 400).map_err(|e| format!("{shown:?}: {e}"))?;
@@ -290,7 +293,7 @@ fn forged(group: &Group) -> Result<(), String> {
     hop.silent()
 }
 
-/// Whatever is in Redis, a header has one line, and is a URL.
+/// Whatever Redis contains, a header is one line, and a URL.
 fn foreign(group: &Group) -> Result<(), String> {
     let site = group.site()?;
     let hop = Hop::new(site)?;
@@ -337,7 +340,7 @@ fn foreign(group: &Group) -> Result<(), String> {
             return Err(format!("{evil}:\n{invite}"));
         }
     }
-    // What can't be read is nobody's registration, and not what was read before.
+    // What cannot be read is not a registration, and does not fall back to what was read before.
     let text = ours.to_string();
     let cut = text.get(..text.len() - 1).unwrap_or_default();
     let past = text.replace(&ours["expiryTime"].to_string(), "1700000000000");
@@ -351,7 +354,7 @@ fn foreign(group: &Group) -> Result<(), String> {
     hop.silent()
 }
 
-/// Nor does a grant or a token bring in what is no line of a header.
+/// Nor does a grant or a token introduce anything that is not a header line.
 fn grants(group: &Group) -> Result<(), String> {
     let site = group.site()?;
     for user in ["lines", "nul"] {

@@ -1,11 +1,12 @@
-//! Nobody is somebody else: what was proven, and what is registered and called as.
+//! Nobody can pose as somebody else: what was proven, and as whom a device registers and calls.
+
+use harness::answer::Answer;
+use harness::digest::Response;
+use harness::registrar::token_of;
 
 use super::device::{Device, Request, expect, refused};
 use super::group::{Group, Scenario};
 use super::hop::{Hop, headers};
-use harness::answer::Answer;
-use harness::digest::Response;
-use harness::registrar::token_of;
 
 pub const SCENARIOS: &[Scenario] = &[
     ("credentials that name two", two_readings),
@@ -18,7 +19,7 @@ pub const SCENARIOS: &[Scenario] = &[
 
 const THEIRS: &str = "Not your address of record";
 
-/// The credentials of this user for a REGISTER of the device.
+/// This user's credentials for a REGISTER from the device.
 fn credentials(device: &mut Device, user: &str, request: &Request) -> Result<Response, String> {
     let challenge = device.challenge(request)?;
     Ok(Response::to(&challenge, user, "secret", "sip:a.example"))
@@ -30,7 +31,7 @@ fn register(device: &mut Device, user: &str) -> Result<Answer, String> {
     device.ask(&request.with(format!("Authorization: {}", response.header("REGISTER"))))
 }
 
-/// Complains if anything is registered under that name.
+/// Fails if anything is registered under that name.
 fn nobody(group: &Group, aor: &str) -> Result<(), String> {
     let site = group.site()?;
     let user = aor.split('@').next().unwrap_or_default();
@@ -41,7 +42,7 @@ fn nobody(group: &Group, aor: &str) -> Result<(), String> {
     }
 }
 
-/// What usrloc has of users of this name, whose case counts.
+/// usrloc's contacts of users with this name, case-sensitively.
 fn contacts(group: &Group, user: &str) -> Result<Vec<String>, String> {
     let rows = group
         .site()?
@@ -80,7 +81,7 @@ fn two_readings(group: &Group) -> Result<(), String> {
     refused(register(&mut device, "eve@evil.example")?, 403, THEIRS)?;
     refused(register(&mut device, "john")?, 403, THEIRS)?;
     nobody(group, "eve@a.example")?;
-    // Of two headers the one that answers our challenge counts.
+    // Of two headers, the one that answers our challenge counts.
     let response = credentials(&mut device, "eve", &request)?;
     let old = "Authorization: Digest username=\"eve\", realm=\"old.example\", nonce=\"2bc45681\", \
                uri=\"sip:a.example\", response=\"a479ff0410ecfb643d3e8a31801422c2\"";
@@ -95,7 +96,7 @@ fn two_readings(group: &Group) -> Result<(), String> {
     expect(device.authorize(&off, "secret")?, 200).map(drop)
 }
 
-/// Header lines of the credentials that are right, and of others.
+/// Header lines made of the right credentials and of others.
 type Forgery = (&'static str, fn(&str, &str) -> String);
 
 const FORGERIES: &[Forgery] = &[
@@ -150,13 +151,13 @@ fn case(group: &Group) -> Result<(), String> {
         THEIRS,
     )?;
     nobody(group, "JANE@token.example")?;
-    // The domain is one in any case.
+    // The domain is the same in any letter case.
     let mut jane = Device::new(site, "jane", "Token.Example")?;
     expect(jane.ask(&Request::register().with(hook))?, 200)?;
     if site.redis.user("jane@token.example")?.is_none() {
         return Err("jane is not registered".to_string());
     }
-    // A contact that differs in case is another.
+    // A contact that differs in case is a different one.
     let upper = mary.contact().replace("sip:mary", "sip:MARY");
     let request = Request::register().contact(format!("<{upper}>;expires=600"));
     expect(mary.ask(&request)?, 401)?;
@@ -189,7 +190,7 @@ fn escaped(group: &Group) -> Result<(), String> {
         }
         nobody(group, "%6dary@a.example")?;
     }
-    // So it is called, and so it calls.
+    // That is how it is called, and how it calls.
     hop.send(&format!(
         "INVITE sip:m%61ry@a.example SIP/2.0\r\n\
          Via: SIP/2.0/UDP 127.0.0.1:{port};branch=z9hG4bKesc{port}\r\n\
@@ -217,7 +218,7 @@ fn escaped(group: &Group) -> Result<(), String> {
         return Err(format!("it is not mary who calls:\n{invite}"));
     }
     expect(device.receive()?, 486)?;
-    // Escaped or not, what may not be in it is not in it.
+    // Invalid characters are invalid, escaped or not.
     for user in [
         "%256dary",
         "%2525",
@@ -237,13 +238,14 @@ fn escaped(group: &Group) -> Result<(), String> {
     ] {
         let mut device = Device::new(site, user, "a.example")?;
         let answer = device.ask(&Request::register())?;
-        // Where the core can't read To at all, it has no address of record.
+        // If the core cannot parse To at all, there is no address of record.
         refused(answer, 403, "Invalid address of record").map_err(|e| format!("{user}: {e}"))?;
     }
     Ok(())
 }
 
-/// A profile that names a user without a realm is nobody's, whatever the token says of a realm.
+/// A profile that names a user without a realm belongs to nobody, whatever the token says about a
+/// realm.
 fn bare(group: &Group) -> Result<(), String> {
     let site = group.site()?;
     let end = in_ten_minutes();
@@ -266,7 +268,7 @@ fn bare(group: &Group) -> Result<(), String> {
             .map_err(|e| format!("{claims}: {e}"))?;
     }
     nobody(group, "jane@token.example")?;
-    // Two tokens are none, in whatever headers.
+    // Two tokens are as good as none, in whatever headers.
     for lines in [
         format!("Authorization: Bearer {good}\r\nX-JWT: {good}"),
         format!("Authorization: Bearer {good}\r\nAuthorization: Bearer {good}"),
@@ -275,7 +277,7 @@ fn bare(group: &Group) -> Result<(), String> {
     ] {
         expect(device.ask(&Request::register().with(lines))?, 400)?;
     }
-    // A header of something else is no token, and does not hide the one that there is.
+    // A header with another scheme is not a token, and does not hide the token that is there.
     let lines = format!("Authorization: Digest username=\"x\"\r\nAuthorization: Bearer {good}");
     expect(device.ask(&Request::register().with(lines))?, 200)?;
     expect(device.ask(&off)?, 200)?;
@@ -289,7 +291,7 @@ fn calls(group: &Group) -> Result<(), String> {
     device.register()?;
     let mut john = Device::new(site, "john", "a.example")?;
     john.register()?;
-    // At its address is mary, and nobody else: not john, who is registered, and not MARY.
+    // Only mary is at its address: not john, although registered, and not MARY.
     for from in [
         "<sip:john@a.example>;tag=1",
         "<sip:MARY@a.example>;tag=1",
@@ -316,7 +318,7 @@ fn calls(group: &Group) -> Result<(), String> {
             return Err(format!("{from}: {answer:?}"));
         }
     }
-    // Two of what says who calls whom are none.
+    // Duplicates of a header that says who calls whom are refused.
     for line in [
         "From: <sip:john@a.example>;tag=2",
         "f: <sip:john@a.example>;tag=2",
@@ -328,13 +330,13 @@ fn calls(group: &Group) -> Result<(), String> {
         expect(device.ask(&Request::invite().with(line))?, 400)
             .map_err(|e| format!("{line}: {e}"))?;
     }
-    // From the same address, another port: it could be anybody there.
+    // From the same address but another port: it could be anybody.
     let mut neighbour = Device::new(site, "mary", "a.example")?;
     expect(neighbour.ask(&Request::invite())?, 407)?;
     hop.silent()
 }
 
-/// `register` is not REGISTER: whose address of record counts would be left open.
+/// `register` is not REGISTER: it would be undefined whose address of record counts.
 fn methods(group: &Group) -> Result<(), String> {
     let site = group.site()?;
     let hop = Hop::new(site)?;

@@ -1,12 +1,13 @@
-//! jambonz's own tables, as views in place of ours.
+//! jambonz's own tables, with views on them in place of ours.
+
+use harness::root;
 
 use super::device::{Device, Request, expect, refused};
 use super::group::{Group, Scenario};
-use harness::root;
 
 pub const SCENARIOS: &[Scenario] = &[("views over jambonz's tables", views)];
 
-/// As much of jambonz's tables as the views read, with columns of their names and types.
+/// As much of jambonz's tables as the views read, with columns of the same names and types.
 const TABLES: &str = "
 CREATE DATABASE IF NOT EXISTS jambones;
 CREATE TABLE IF NOT EXISTS jambones.webhooks (

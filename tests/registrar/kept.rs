@@ -1,8 +1,9 @@
-//! What happens while Redis, the database or the endpoint can't be asked.
+//! What happens while Redis, the database or the endpoint is not available.
+
+use harness::answer::Answer;
 
 use super::device::{Device, Request, expect};
 use super::group::{Group, Scenario};
-use harness::answer::Answer;
 
 pub const SCENARIOS: &[Scenario] = &[("without Redis nobody is confirmed", redis)];
 

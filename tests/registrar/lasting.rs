@@ -1,9 +1,10 @@
-//! How long a registration lasts, and what a request that fails leaves of it.
+//! How long a registration lasts, and what a failed request leaves of it.
+
+use harness::registrar::token_of;
+use harness::tokens::now;
 
 use super::device::{Device, Request, expect};
 use super::group::{Group, Scenario};
-use harness::registrar::token_of;
-use harness::tokens::now;
 
 pub const SCENARIOS: &[Scenario] = &[
     ("no token keeps a contact beyond its end", tokens),
@@ -15,13 +16,14 @@ pub const SCENARIOS: &[Scenario] = &[
     ("a Redis that refuses leaves usrloc as it was", refusing),
 ];
 
-/// As registrar.sh has it.
+/// As in registrar.sh.
 const MAX_EXPIRES: u64 = 604_800;
 
-/// How far the seconds of two clocks and a busy machine may be apart.
+/// How far the seconds of two clocks on a busy machine may differ.
 const SLACK: u64 = 20;
 
-/// All that is known of an address of record: the value in Redis, both scores there, and the row of usrloc.
+/// Everything known about an address of record: the value in Redis, both scores there, and the row
+/// in usrloc.
 fn kept(group: &Group, user: &str, realm: &str) -> Result<Vec<String>, String> {
     let site = group.site()?;
     let key = format!("user:{user}@{realm}");
@@ -38,7 +40,7 @@ fn kept(group: &Group, user: &str, realm: &str) -> Result<Vec<String>, String> {
     ])
 }
 
-/// The seconds for which Redis and usrloc have a contact, and the key's own.
+/// The seconds for which Redis and usrloc keep a contact, and the key's own time to live.
 fn seconds(group: &Group, user: &str, realm: &str) -> Result<Vec<u64>, String> {
     let site = group.site()?;
     let aor = format!("{user}@{realm}");
@@ -68,7 +70,7 @@ fn seconds(group: &Group, user: &str, realm: &str) -> Result<Vec<u64>, String> {
     ])
 }
 
-/// Complains unless all of them are these seconds.
+/// Fails unless all of them are this many seconds.
 fn lasts(group: &Group, user: &str, realm: &str, wanted: u64) -> Result<(), String> {
     let seconds = seconds(group, user, realm)?;
     match seconds.iter().all(|s| *s <= wanted && s + SLACK >= wanted) {
@@ -85,7 +87,7 @@ fn tokens(group: &Group) -> Result<(), String> {
         let contact = format!("<{}>;expires=999999999", device.contact());
         device.ask(&Request::register().contact(contact).with(line))
     };
-    // Ends that are numbers of JSON, after one that is far away: each worker has seen it.
+    // Expiry times as JSON numbers, after one far in the future: each worker has seen it.
     for (end, lasting) in [
         (format!("{}", now() + 100), 100),
         (format!("{}.75", now() + 100), 100),
@@ -105,7 +107,7 @@ fn tokens(group: &Group) -> Result<(), String> {
                 expect(register(&far)?, 200)?;
             }
             let answer = register(&end)?;
-            // A number that nobody would write may also be none.
+            // A number that nobody would write may also be refused.
             if lasting == MAX_EXPIRES && end.len() > 13 && answer.status == 401 {
                 continue;
             }
@@ -113,7 +115,7 @@ fn tokens(group: &Group) -> Result<(), String> {
             lasts(group, "jane", "token.example", lasting).map_err(|e| format!("{end}: {e}"))?;
         }
     }
-    // What is no time lets nobody in, and leaves what was there.
+    // What is not a time admits nobody, and leaves the existing registration alone.
     expect(register(&(now() + 100).to_string())?, 200)?;
     let before = kept(group, "jane", "token.example")?;
     for end in [
@@ -135,7 +137,7 @@ fn tokens(group: &Group) -> Result<(), String> {
 
 fn asked(group: &Group) -> Result<(), String> {
     let site = group.site()?;
-    // What the contact says, what the header says, and for how long it is then.
+    // The contact's expiry, the header's, and the resulting time.
     for (contact, header, lasting) in [
         (";expires=0000000060", "", 60),
         (";expires=00060", "Expires: 600", 60),
@@ -185,7 +187,7 @@ fn asked(group: &Group) -> Result<(), String> {
     if kept(group, "mary", "a.example")? != before {
         return Err("what was refused has changed something".to_string());
     }
-    // The endpoint has no say over the limit either, nor where the device asks for nothing.
+    // The endpoint cannot exceed the limit either, not even if the device asks for no time.
     let mut device = Device::new(site, "long", "a.example")?;
     let request = Request::register().contact(format!("<{}>", device.contact()));
     expect(device.authorize(&request, "secret")?, 200)?;
@@ -224,7 +226,7 @@ fn failed(group: &Group) -> Result<(), String> {
         register("<http://127.0.0.1:9>".to_string()),
         register(String::from("sip:a@127.0.0.1:9, sip:b@127.0.0.1:9")),
     ];
-    // The same Call-ID, with a CSeq that is not higher: as a device does that begins anew.
+    // The same Call-ID with a CSeq that is not higher, as sent by a device that restarts.
     for seconds in [600, 60, 0] {
         for number in [cseq, 1] {
             requests.push(Request {
@@ -256,7 +258,7 @@ fn failed(group: &Group) -> Result<(), String> {
             return Err(format!("{request:?}:\n{before:?}\n{after:?}"));
         }
     }
-    // Another contact of that Call-ID is not counted by it: so does a device that begins anew, elsewhere.
+    // For another contact, the CSeq of that Call-ID does not count: a device may restart elsewhere.
     let mut anew = Device::new(site, "mary", "a.example")?;
     anew.call_id = mary.call_id.clone();
     anew.register()?;
@@ -265,7 +267,7 @@ fn failed(group: &Group) -> Result<(), String> {
         return Err(format!("it is not where it began anew: {after:?}"));
     }
     mary.register()?;
-    // It goes on where it was.
+    // It continues where it was.
     expect(mary.ask(&Request::register())?, 200)?;
     let off = register(format!("{contact};expires=0"));
     expect(mary.authorize(&off, "secret")?, 200)?;
@@ -285,7 +287,7 @@ fn off(group: &Group) -> Result<(), String> {
     let key = "user:mary@a.example";
     let mut mary = Device::new(site, "mary", "a.example")?;
     mary.register()?;
-    // Another machine has registered her since: this one knows nothing of that contact.
+    // Another machine has registered her since: this one does not know that contact.
     let value = site.redis.cli(&["GET", key])?;
     let theirs = value.replace(&mary.contact(), "sip:mary@192.0.2.1:5060");
     site.redis.cli(&["SET", key, &theirs, "EX", "3000"])?;
@@ -301,7 +303,7 @@ fn off(group: &Group) -> Result<(), String> {
     if scores.is_empty() {
         return Err("the other's is not an active user any more".to_string());
     }
-    // All of hers are all, wherever they are.
+    // All of her contacts means all, wherever they are.
     let request = Request::register().contact("*").with("Expires: 0");
     expect(mary.authorize(&request, "secret")?, 200)?;
     match site.redis.is_empty_of("mary@a.example")? {
@@ -310,7 +312,7 @@ fn off(group: &Group) -> Result<(), String> {
     }
 }
 
-/// The same contact by RFC 3261 section 19.1.4, and not byte by byte.
+/// The same contact by RFC 3261 section 19.1.4, but not byte by byte.
 fn written(group: &Group) -> Result<(), String> {
     let site = group.site()?;
     let mut mary = Device::new(site, "mary", "a.example")?;
@@ -330,14 +332,14 @@ fn written(group: &Group) -> Result<(), String> {
     for way in &ways {
         register(way, 600)?;
         let has = kept(group, "mary", "a.example")?;
-        // MariaDB puts names above it.
+        // MariaDB prints the column names above it.
         let row = has[4].lines().last().unwrap_or_default();
         let of_usrloc = row.split(['\t', '|']).next().unwrap_or_default();
         if !has[0].contains(&format!("\"{way}\"")) || of_usrloc != way {
             return Err(format!("{way}: {has:?}"));
         }
     }
-    // Signed off as it is written elsewhere, it is gone in both.
+    // Signed off in another notation, it is removed from both.
     register(&ways[0], 600)?;
     register(&ways[1], 0)?;
     let has = kept(group, "mary", "a.example")?;
@@ -347,7 +349,7 @@ fn written(group: &Group) -> Result<(), String> {
     }
 }
 
-/// Rooms that were taken for a moment are free again, and nobody has more than there are.
+/// Places that were taken for a moment are free again, and nobody gets more than there are.
 fn full(group: &Group) -> Result<(), String> {
     let site = group.site()?;
     for user in ["one", "two", "three"] {
@@ -392,10 +394,10 @@ fn full(group: &Group) -> Result<(), String> {
     }
 }
 
-/// Words for redis-cli.
+/// Commands for redis-cli.
 type Commands<'a> = &'a [&'a [&'a str]];
 
-/// Redis answers, and does not do it: there is something else where the users should be, or no room.
+/// Redis answers with an error: the users' key has another type, or there is no memory left.
 fn refusing(group: &Group) -> Result<(), String> {
     let site = group.site()?;
     let redis = &site.redis;

@@ -1,19 +1,21 @@
-//! A worker that is ended, and a restart: what was confirmed is still there.
+//! A worker that is terminated, and a restart: what was confirmed is still there.
 
-use super::device::{Device, Request, Transport, expect};
-use super::group::{Group, Scenario};
-use harness::registrar::{CROWD, Site};
-use harness::server::wait_for;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use harness::registrar::{CROWD, Site};
+use harness::server::wait_for;
+
+use super::device::{Device, Request, Transport, expect};
+use super::group::{Group, Scenario};
+
 pub const SCENARIOS: &[Scenario] = &[("a worker is ended, and a restart", survive)];
 
-/// How long some registrations may take.
+/// How long several registrations may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Devices of one realm register one after the other, until nobody answers.
+/// Devices of one realm register one after the other until nobody answers.
 fn register_until(group: &Group, over: &AtomicBool) -> Result<Vec<Device>, String> {
     let site = group.site()?;
     let mut confirmed = Vec::new();
@@ -69,8 +71,8 @@ fn survive(group: &Group) -> Result<(), String> {
         if !rows.contains(&device.contact()) {
             return Err(format!("{aor} is not in the database: {rows}"));
         }
-        // A device of UDP is known at the place where it was, without a question: so it is in
-        // Redis, and usrloc has loaded it.
+        // A UDP device is recognised at its earlier address without a challenge: so it is in Redis,
+        // and usrloc has loaded it.
         if device.transport == Transport::Udp {
             expect(device.ask(&Request::register())?, 200).map_err(|e| format!("{aor}: {e}"))?;
         }
@@ -78,7 +80,7 @@ fn survive(group: &Group) -> Result<(), String> {
     Ok(())
 }
 
-/// While devices register: SIGTERM to a worker, then the end of the whole.
+/// While devices register: SIGTERM to a worker, then the whole is ended.
 fn in_the_middle(
     group: &Group,
     site: &Site,
@@ -90,7 +92,7 @@ fn in_the_middle(
         .args(["-TERM", &worker.to_string()])
         .status();
     killed.map_err(|e| e.to_string())?;
-    // A worker does not end by that; if it did, OpenSIPS would end as a whole.
+    // A worker does not end on that; if it did, OpenSIPS would end as a whole.
     if group.with(|instance| instance.check_workers().is_ok())? {
         registered(before + 20)?;
     }
@@ -98,7 +100,7 @@ fn in_the_middle(
     Ok(())
 }
 
-/// A process that takes requests.
+/// A process that handles requests.
 fn worker(site: &Site) -> Result<u64, String> {
     let answer = site.mi().run("ps", serde_json::Value::Null)?;
     let processes = answer["Processes"].as_array().into_iter().flatten();

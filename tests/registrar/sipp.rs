@@ -1,13 +1,15 @@
 //! SIPp as device and next hop: registers, calls, hangs up and signs off, over UDP and TCP.
 
-use super::group::{Group, Scenario};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
 use harness::database::program;
 use harness::instance::tail;
 use harness::server::Server;
 use harness::{ports, root};
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::Duration;
+
+use super::group::{Group, Scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
     ("SIPp registers and calls over UDP", |group| {
@@ -66,7 +68,7 @@ pub fn start(folder: &Path, scenario: &str, arguments: &[&str]) -> Result<Server
     Server::start(&mut command).map_err(|e| e.to_string())
 }
 
-/// What SIPp wrote down.
+/// What SIPp logged.
 pub fn said(folder: &Path) -> String {
     let read = |name: &str| {
         let bytes = std::fs::read(folder.join(name)).unwrap_or_default();

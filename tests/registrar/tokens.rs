@@ -1,8 +1,9 @@
 //! Accounts without an endpoint: tokens.
 
+use harness::registrar::token;
+
 use super::device::{Device, Request, expect, refused};
 use super::group::{Group, Scenario};
-use harness::registrar::token;
 
 pub const SCENARIOS: &[Scenario] = &[("tokens", tokens)];
 
@@ -32,14 +33,14 @@ fn tokens(group: &Group) -> Result<(), String> {
     let mut jane = Device::new(site, "jane", "token.example")?;
     expect(jane.ask(&register(format!("X-JWT: {}", token(hook))))?, 200)?;
 
-    // For another address of record, or another realm of the same user, it is not good.
+    // It is not valid for another address of record, nor for another realm of the same user.
     let mut joan = Device::new(site, "joan", "token.example")?;
     refused(
         joan.ask(&register(bearer.clone()))?,
         403,
         "Not your address of record",
     )?;
-    // An account with an endpoint is not got into with it: there the endpoint is asked.
+    // It does not admit to an account with an endpoint: there the endpoint is asked.
     let mut jane = Device::new(site, "jane", "a.example")?;
     refused(jane.ask(&register(bearer))?, 403, "unknown token")
 }

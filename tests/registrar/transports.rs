@@ -1,8 +1,9 @@
-//! Registrations over each transport that the OpenSIPS has a module for.
+//! Registrations over each transport for which OpenSIPS has a module.
+
+use serde_json::json;
 
 use super::device::{Device, Request, Transport, expect};
 use super::group::{Group, Scenario};
-use serde_json::json;
 
 pub const SCENARIOS: &[Scenario] = &[
     ("UDP", |group| over(group, Transport::Udp)),
@@ -37,9 +38,9 @@ fn over(group: &Group, transport: Transport) -> Result<(), String> {
             return Err(format!("{name} is not {value}: {members}"));
         }
     }
-    // Again over the same connection: nobody is asked.
+    // Again over the same connection: without a challenge.
     expect(device.ask(&Request::register())?, 200)?;
-    // The same place by another transport is another place.
+    // The same address over another transport is a different one.
     let other = match transport {
         Transport::Udp => Transport::Tcp,
         _ => Transport::Udp,

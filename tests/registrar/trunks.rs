@@ -1,18 +1,20 @@
-//! Registrations at carriers, played by SIPp, which challenge.
+//! Registrations with carriers, played by SIPp, which challenge.
 
-use super::group::{Group, Scenario};
-use super::sipp::{said, start};
+use std::time::Duration;
+
 use harness::ports;
 use harness::server::wait_for;
 use serde_json::Value;
-use std::time::Duration;
+
+use super::group::{Group, Scenario};
+use super::sipp::{said, start};
 
 pub const SCENARIOS: &[Scenario] = &[("registrations at carriers", carriers)];
 
 /// How long a registration may take.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// What a row says, and what the carrier is asked for.
+/// The value in a row, and the time requested from the carrier.
 const ROWS: [(&str, &str); 3] = [("NULL", "3600"), ("5", "30"), ("900", "900")];
 
 fn carriers(group: &Group) -> Result<(), String> {

@@ -2,10 +2,10 @@
 
 use std::io::{self, Read, Write};
 
-/// What masks each frame. Any four bytes do: there is no cache in between that could be fooled.
+/// The mask for each frame. Any four bytes will do: there is no intermediary cache to be fooled.
 const MASK: [u8; 4] = [0x12, 0x34, 0x56, 0x78];
 
-/// Asks for the upgrade, and reads the answer to its end.
+/// Requests the upgrade, and reads the answer to its end.
 pub fn open(stream: &mut (impl Read + Write)) -> io::Result<()> {
     stream.write_all(
         b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -44,7 +44,7 @@ pub fn send(stream: &mut impl Write, message: &[u8]) -> io::Result<()> {
     stream.flush()
 }
 
-/// The next message; what is no text or binary frame is passed over.
+/// The next message; frames that are neither text nor binary are ignored.
 pub fn receive(stream: &mut impl Read) -> io::Result<Vec<u8>> {
     loop {
         let mut head = [0; 2];

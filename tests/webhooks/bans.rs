@@ -1,10 +1,12 @@
-//! Sources that an endpoint does not want to hear of for a while.
+//! Sources that an endpoint has banned for a while.
+
+use std::time::Duration;
+
+use harness::device::{Device, Question};
+use harness::server::wait_for;
 
 use super::decisions::{BLACKLIST_TIME, BOTH};
 use super::group::{Group, Scenario};
-use harness::device::{Device, Question};
-use harness::server::wait_for;
-use std::time::Duration;
 
 /// The trials.
 pub const SCENARIOS: &[Scenario] = &[("a ban ends", ends), ("bans of all kinds", kinds)];
@@ -16,7 +18,7 @@ fn register(service: &str, user: &str) -> Question {
     Question::register(service, user, "a.example")
 }
 
-/// A denial by this user's row in the endpoint's file.
+/// A denial, caused by this user's row in the endpoint's file.
 fn denied(device: &Device, service: &str, user: &str) -> Result<(), String> {
     device
         .authorize(&register(service, user), "wrong")?
@@ -59,7 +61,7 @@ fn kinds(group: &Group) -> Result<(), String> {
             ("john", false),
         ] {
             let device = group.stranger()?;
-            // Made before the ban, so that the endpoint would be asked.
+            // Made before the ban, so that otherwise the endpoint would be asked.
             let question = register(service, "john");
             let challenge = device.challenge(&question)?;
             let response = device.respond(&question, &challenge, "secret");
@@ -71,7 +73,7 @@ fn kinds(group: &Group) -> Result<(), String> {
             if asked != usize::from(!banned) {
                 return Err(format!("{user}: the endpoint was asked {asked} times"));
             }
-            // Nobody else suffers.
+            // Nobody else is affected.
             group.authorize(&question, "1")?;
         }
     }

@@ -1,8 +1,9 @@
-//! Headers that devices send: hashes, several of them, malformed ones, none.
+//! Headers sent by devices: hashes, several headers, malformed ones, none.
+
+use harness::device::Question;
 
 use super::decisions::BOTH;
 use super::group::{Group, Scenario};
-use harness::device::Question;
 
 /// The trials.
 pub const SCENARIOS: &[Scenario] = &[
@@ -58,7 +59,7 @@ fn algorithms(group: &Group) -> Result<(), String> {
             return Err(format!("strongest first: {reply:?}"));
         }
         for challenge in reply.challenges() {
-            // The same nonce for all, each used once.
+            // The same nonce for all, each count used once.
             let mut response = device.respond(&question, &challenge, "secret");
             response.nc = 1 + offered
                 .iter()
@@ -117,7 +118,7 @@ fn several(group: &Group) -> Result<(), String> {
             .with("Proxy-Authorization", foreign)
             .with("Authorization", good()?);
         device.ask(&beside)?.expect("1")?;
-        // Whose request it is nobody can say where the headers differ in that.
+        // If the headers differ in it, nobody can say whose request it is.
         let open = "Digest username=\"john".to_string();
         let nobody = "Digest realm=\"a.example\"".to_string();
         let mary = foreign.replace("john", "mary");
@@ -136,7 +137,7 @@ fn several(group: &Group) -> Result<(), String> {
                     .map_err(|e| format!("{name}: {other} behind: {e}"))?;
             }
         }
-        // Who is a customer of b does not get into a with that.
+        // Credentials of b do not admit a customer to a.
         device
             .ask(&question.clone().with("Authorization", of_b()?))?
             .expect("-3")?;

@@ -1,14 +1,15 @@
-//! What the endpoint answers, and what becomes of it in the script.
+//! What the endpoint answers, and its effect in the script.
 
-use super::group::{Group, Scenario};
-use super::setting::{Setting, script_with_memory};
 use harness::core::Core;
 use harness::device::{Device, Question};
 use harness::script::Script;
 use harness::sipp::{self, Run};
 use serde_json::{Value, json};
 
-/// What `blacklist: true` means here, in seconds.
+use super::group::{Group, Scenario};
+use super::setting::{Setting, script_with_memory};
+
+/// The seconds that `blacklist: true` stands for here.
 pub const BLACKLIST_TIME: i64 = 2;
 
 /// Endpoints by realm, no default; bans and nonce counts in memory.
@@ -34,7 +35,7 @@ pub const SCENARIOS: &[Scenario] = &[
     ("several URLs", several),
 ];
 
-/// The services of the test script that differ in nothing but who waits.
+/// The services of the test script that differ only in who waits.
 pub const BOTH: [&str; 2] = ["plain", "async"];
 
 fn by_sipp(group: &Group) -> Result<(), String> {
@@ -170,7 +171,7 @@ fn by_sipp(group: &Group) -> Result<(), String> {
     Ok(())
 }
 
-/// User, password, and what the script then has: code, expires, message, hooks, number.
+/// User, password, and the resulting values in the script: code, expires, message, hooks, number.
 const ANSWERS: &[(&str, &str, &str)] = &[
     (
         "message",
@@ -278,7 +279,7 @@ fn question(group: &Group) -> Result<(), String> {
     if asked["http_method"] != "POST" || asked["headers"]["content-type"] != "application/json" {
         return Err(format!("not a POST of JSON: {asked}"));
     }
-    // Where none was requested it says so, and what was not sent it does not say.
+    // If no time was requested, that is stated; what was not sent is omitted.
     let question = question.contact("");
     let challenge = device.challenge(&question)?;
     let mut response = device.respond(&question, &challenge, "secret");
@@ -322,7 +323,7 @@ fn bearer(group: &Group) -> Result<(), String> {
             ("Bearer eyJhbGciOiJub25lIn0.e30.letmein", "1"),
             ("bearer  eyJhbGciOiJub25lIn0.e30.letmein", "1"),
             ("Bearer eyJhbGciOiJub25lIn0.e30.let-me-in", "-1"),
-            // Good, but of whom?
+            // Valid, but whose?
             ("Bearer eyJhbGciOiJub25lIn0.e30.anybody", "-7"),
         ] {
             let question =
@@ -344,14 +345,14 @@ fn several(group: &Group) -> Result<(), String> {
         };
         ask(format!("{down} {good}"), "john", "1")?;
         ask(format!("{down} {bad}  {good}"), "john", "1")?;
-        // All within the one time-out.
+        // All within a single time-out.
         ask(
             format!("{} {good}", endpoint.fault("hang-before")),
             "john",
             "1",
         )?;
         ask(format!("{down} {bad}"), "john", "-5")?;
-        // A decision is a decision, and so is an answer that is none.
+        // A decision is final, and so is an invalid answer.
         ask(
             format!("{good} {}", endpoint.fault("none")),
             "suspended",

@@ -1,7 +1,9 @@
-//! Endpoints that fail in every way, and a worker that serves others meanwhile.
+//! Endpoints that fail in every way, and a worker that meanwhile serves others.
 
-use super::group::{Group, Scenario};
-use super::setting::{Setting, script};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
 use harness::core::Core;
 use harness::device::{Device, LIMIT, Question};
 use harness::digest::{Challenge, Response};
@@ -9,21 +11,21 @@ use harness::endpoint::Endpoint;
 use harness::ports;
 use harness::script::Script;
 use harness::server::wait_for;
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
-/// The whole time-out here, in milliseconds.
+use super::group::{Group, Scenario};
+use super::setting::{Setting, script};
+
+/// The total time-out here, in milliseconds.
 const TIMEOUT: i64 = 2000;
 
-/// How long an endpoint that answers at all waits with it: long enough to see who is served first.
+/// The delay of an endpoint that answers: long enough to see who is served first.
 const LATENCY: Duration = Duration::from_millis(300);
 
-/// After so many failures in a row an endpoint is left alone, for so many seconds.
+/// After this many failures in a row an endpoint is left alone, for this many seconds.
 const FAILURES: i64 = 4;
 const LEFT_ALONE: i64 = 1;
 
-/// One worker, so that whoever it waits for, everybody waits for.
+/// One worker: whatever it waits for, everybody waits for.
 pub fn one_worker(setting: &Setting, _: &Core) -> Result<Script, String> {
     Ok(script()
         .workers(1)
@@ -45,7 +47,7 @@ pub const SCENARIOS: &[Scenario] = &[
     ("a name without an address", no_address),
 ];
 
-/// The options of the endpoint that takes its time.
+/// The options of the slow endpoint.
 pub fn slowly() -> [String; 2] {
     ["--latency".to_string(), LATENCY.as_millis().to_string()]
 }
@@ -65,14 +67,14 @@ pub fn register(service: &str) -> Question {
         .with("Authorization", response.header("REGISTER"))
 }
 
-/// The same, to this URL.
+/// The same, for this URL.
 pub fn at(url: &str) -> Question {
     register("async").with("X-URL", url)
 }
 
-/// Asks all at once, sends OPTIONS right behind, and complains unless those are answered first, and
-/// the questions then, each once, with this code. The worker has everything in its socket before
-/// anybody can have answered.
+/// Sends all questions at once, directly followed by OPTIONS, and fails unless OPTIONS is answered
+/// first, and then each question once, with this code. The worker has everything in its socket
+/// before anybody can have answered.
 pub fn meanwhile(device: &Device, questions: &[Question], code: &str) -> Result<(), String> {
     let send = |question: &Question| device.send(question);
     let mut asked = questions.iter().map(send).collect::<Result<Vec<_>, _>>()?;
@@ -97,11 +99,11 @@ pub fn meanwhile(device: &Device, questions: &[Question], code: &str) -> Result<
     Ok(())
 }
 
-/// Everything that leaves a caller without an answer: the time-out is for all of it.
+/// Everything that leaves a caller without an answer: one time-out covers all of it.
 fn hanging(group: &Group) -> Result<(), String> {
     let slow = group.setting.slow()?;
     let (_full, full, _waiting) = full_listener()?;
-    // Takes connections, for the kernel does, and never says a word.
+    // Connections are accepted by the kernel, but nothing is ever sent.
     let silent = TcpListener::bind(("127.0.0.1", ports::free())).map_err(|e| e.to_string())?;
     let silent = silent
         .local_addr()
@@ -110,7 +112,7 @@ fn hanging(group: &Group) -> Result<(), String> {
     let urls = [
         slow.fault("hang-before"),
         slow.fault("hang-middle"),
-        // A byte now and then is no reason to wait longer.
+        // An occasional byte is no reason to wait longer.
         slow.fault("drip"),
         format!("http://{full}/"),
         format!("https://{}/", silent.0),
@@ -154,14 +156,14 @@ fn down(group: &Group) -> Result<(), String> {
     let mut endpoint = Endpoint::start(&group.setting.folder(), super::setting::USERS, &[])?;
     let question = at(&endpoint.url());
     device.ask(&question)?.expect("1")?;
-    // A connection was kept that is gone now, and nobody listens.
+    // A kept connection is gone, and nobody listens.
     endpoint.pause();
     let since = group.log_length();
     device.ask(&question)?.expect("-5")?;
     group.expect_log(since, &[&endpoint.url(), "can't connect"])?;
     endpoint.resume()?;
     device.ask(&question)?.expect("1")?;
-    // A connection was kept that is gone now, and somebody listens: nobody notices.
+    // A kept connection is gone, but somebody listens: nobody notices.
     endpoint.pause();
     endpoint.resume()?;
     device.ask(&question)?.expect("1")?;
@@ -187,9 +189,9 @@ fn left_alone(group: &Group) -> Result<(), String> {
     }
     let words = [&endpoint.url(), "failed 4 times in a row and is left alone"];
     group.expect_log(since, &words)?;
-    // Another endpoint of the same host is none of its concern.
+    // Another endpoint on the same host is not affected.
     device.ask(&register("async"))?.expect("1")?;
-    // One try after a while, which fails: it stays closed. Then one that does not.
+    // After a while, one attempt, which fails: it stays closed. Then one that succeeds.
     sleep(closed);
     device.ask(&question)?.expect("-5")?;
     if requests() != asked + 1 {
@@ -207,7 +209,7 @@ fn left_alone(group: &Group) -> Result<(), String> {
     Ok(())
 }
 
-/// A listener whose queue is full: the kernel lets further SYNs fall.
+/// A listener whose queue is full: the kernel drops further SYNs.
 fn full_listener() -> Result<(TcpListener, SocketAddr, Vec<TcpStream>), String> {
     let listener = TcpListener::bind(("127.0.0.1", ports::free())).map_err(|e| e.to_string())?;
     let address = listener.local_addr().map_err(|e| e.to_string())?;
@@ -224,7 +226,8 @@ fn full_listener() -> Result<(TcpListener, SocketAddr, Vec<TcpStream>), String> 
 fn bad_certificate(group: &Group) -> Result<(), String> {
     let (endpoint, _) = group.setting.secure()?;
     let device = group.device()?;
-    // The authorities are read within the first question's time; on a busy machine that may be all.
+    // The authorities are loaded within the first question's time; on a busy machine that may use
+    // it up.
     for _ in 0..FAILURES {
         let since = group.log_length();
         device.ask(&at(&endpoint.url()))?.expect("-5")?;
@@ -240,7 +243,7 @@ fn bad_certificate(group: &Group) -> Result<(), String> {
 
 fn no_address(group: &Group) -> Result<(), String> {
     let (device, since) = (group.device()?, group.log_length());
-    // RFC 6761: there is never a name below this one.
+    // RFC 6761: no name below this one ever exists.
     let url = "http://endpoint.invalid/";
     device.ask(&at(url))?.expect("-5")?;
     group.expect_log(since, &[url])

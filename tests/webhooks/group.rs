@@ -1,6 +1,8 @@
-//! One core that several trials share: started by the first that needs it, looked after by each.
+//! One core shared by several trials: started by the first that needs it, checked by each.
 
-use super::setting::{BASIC, NONCE_SECRET, SIGNATURE_SECRET, Setting};
+use std::sync::Arc;
+use std::time::Duration;
+
 use harness::core::Core;
 use harness::device::{Device, Question, Reply};
 use harness::instance::Instance;
@@ -9,13 +11,13 @@ use harness::secrecy;
 use harness::server::wait_for;
 use harness::shared::Shared;
 use libtest_mimic::{Failed, Trial};
-use std::sync::Arc;
-use std::time::Duration;
+
+use super::setting::{BASIC, NONCE_SECRET, SIGNATURE_SECRET, Setting};
 
 /// How long a log may lag behind an answer.
 const LOG: Duration = Duration::from_secs(10);
 
-/// What a trial is, by its name.
+/// A trial, by name.
 pub type Scenario = (&'static str, fn(&Group) -> Result<(), String>);
 
 /// Writes the script of a group.
@@ -70,7 +72,7 @@ impl Group {
         })
     }
 
-    /// The port of the core, which is started if it is not there yet.
+    /// The port of the core, which is started if necessary.
     pub fn port(&self) -> Result<u16, String> {
         self.running
             .with(|| self.start(), |running| running.instance.port)
@@ -86,19 +88,19 @@ impl Group {
         Device::at(&self.setting.address(), self.port()?)
     }
 
-    /// Asks with the password of nearly all users, and complains unless it returns `code`.
+    /// Asks with the password of nearly all users, and fails unless it returns `code`.
     pub fn authorize(&self, question: &Question, code: &str) -> Result<Reply, String> {
         let reply = self.device()?.authorize(question, "secret")?;
         reply.expect(code)
     }
 
-    /// How much was logged by now.
+    /// How much has been logged so far.
     pub fn log_length(&self) -> u64 {
         let length = |running: &mut Running| running.instance.log_length();
         self.running.look(length).unwrap_or(0)
     }
 
-    /// Complains unless a line with all these words is logged behind that place, or is soon.
+    /// Fails unless a line with all these words is logged after that offset, if need be soon.
     pub fn expect_log(&self, since: u64, words: &[&str]) -> Result<(), String> {
         let log_of = |running: &mut Running| running.instance.log_since(since);
         let log = || self.running.look(log_of).unwrap_or_default();
@@ -107,7 +109,7 @@ impl Group {
         found.ok_or_else(|| format!("no line with {words:?} in the log:\n{}", log()))
     }
 
-    /// Every process must still be there, and nothing secret in the log.
+    /// Every process must still be running, and nothing secret be in the log.
     fn look_after(&self) -> Result<(), String> {
         let check = |running: &mut Running| {
             running.instance.check_workers()?;

@@ -1,14 +1,16 @@
-//! Who proved a name acts in that name, and in no other: what the module checks is what the core
-//! and the script see.
+//! A user acts in the name that was proven, and in no other: what the module checks is what the
+//! core and the script see.
 
-use super::decisions::BOTH;
-use super::group::{Group, Scenario};
-use super::setting::{Setting, script};
+use std::time::Duration;
+
 use harness::core::Core;
 use harness::device::{Device, Question, Reply};
 use harness::digest::Challenge;
 use harness::script::Script;
-use std::time::Duration;
+
+use super::decisions::BOTH;
+use super::group::{Group, Scenario};
+use super::setting::{Setting, script};
 
 /// The trials on a core that checks nonces.
 pub const SCENARIOS: &[Scenario] = &[
@@ -23,7 +25,7 @@ pub const SCENARIOS: &[Scenario] = &[
     ("check_headers", checked),
 ];
 
-/// Nonces are not checked, and endpoints are those of realms: only a.example and c.example have one.
+/// Nonces are not checked, and endpoints belong to realms: only a.example and c.example have one.
 pub fn unvouched(setting: &Setting, core: &Core) -> Result<Script, String> {
     let url = setting.endpoint()?.url();
     let rows = ["a.example", "b.example"].map(|realm| [realm, &url, "", "", "", ""]);
@@ -34,7 +36,7 @@ pub fn unvouched(setting: &Setting, core: &Core) -> Result<Script, String> {
 /// The trials there.
 pub const UNVOUCHED: &[Scenario] = &[("nonce_check=0: another realm's user", other_realm)];
 
-/// The script looks at names itself.
+/// The script checks names itself.
 pub fn left_to_the_script(setting: &Setting, core: &Core) -> Result<Script, String> {
     unvouched(setting, core).map(|script| script.set("aor_check", 0))
 }
@@ -42,7 +44,7 @@ pub fn left_to_the_script(setting: &Setting, core: &Core) -> Result<Script, Stri
 /// The trials there.
 pub const LEFT_TO_THE_SCRIPT: &[Scenario] = &[("aor_check=0", unchecked)];
 
-/// Little room, and GET with all headers.
+/// Tight limits, and GET with all headers.
 pub fn small(setting: &Setting, core: &Core) -> Result<Script, String> {
     let url = setting.endpoint()?.url();
     let slow = setting.slow()?.fault("hang-before");
@@ -67,10 +69,10 @@ pub const SMALL: &[Scenario] = &[
     ("one slow endpoint of many", slow),
 ];
 
-/// How long an answer is waited for that may not come.
+/// How long to wait for an answer that may not come.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// The right answer to a challenge in this user's name, whoever the question is about.
+/// The right answer to a challenge in this user's name, whoever the request is about.
 fn credentials(device: &Device, question: &Question, username: &str) -> Result<String, String> {
     let challenge = device.challenge(question)?;
     let mut response = device.respond(question, &challenge, "secret");
@@ -78,8 +80,8 @@ fn credentials(device: &Device, question: &Question, username: &str) -> Result<S
     Ok(response.header(question.method))
 }
 
-/// Complains unless the answer has this code; and where that is no admission, unless nobody was
-/// asked with the nonce of these credentials.
+/// Fails unless the answer has this code, or if, despite a refusal, the endpoint was asked with the
+/// nonce of these credentials.
 fn expect(
     group: &Group,
     question: &Question,
@@ -150,7 +152,7 @@ fn two_parsers(group: &Group) -> Result<(), String> {
                 }
             }
         }
-        // A token says nothing of whom the other header names.
+        // A token says nothing about whom the other header names.
         let question = Question::register(service, "alice", "a.example");
         let token = "Bearer eyJhbGciOiJub25lIn0.e30.anybody";
         for names in [
@@ -191,8 +193,8 @@ fn two_views(group: &Group) -> Result<(), String> {
                     true => question.clone().with("Authorization", worthless),
                     false => question.clone(),
                 };
-                // Some of this is not even taken for a request: then there is no answer, and nobody
-                // is asked either.
+                // Some of these are not even parsed as a request: then there is no answer, and the
+                // endpoint is not asked either.
                 let sent = both.with(name, value.as_str());
                 device.send(&sent)?;
                 let answer = device.receive(PATIENCE);
@@ -209,7 +211,7 @@ fn two_views(group: &Group) -> Result<(), String> {
                 return Err(format!("{name:?}: the endpoint was asked"));
             }
         }
-        // A name that is written otherwise is the same for all.
+        // A header name in another notation is the same for all.
         for name in ["authorization", "AUTHORIZATION ", "Authorization  "] {
             let question = Question::register(service, "john", "a.example");
             let value = credentials(&device, &question, "john")?;
@@ -233,7 +235,7 @@ fn names(group: &Group) -> Result<(), String> {
                 ("john%00", "john", "-6"),
                 ("john%0d%0aX", "john", "-6"),
                 ("john%20", "john", "-7"),
-                // Accounts of strange names are nobody else.
+                // Accounts with unusual names are nobody else.
                 ("alice", "alice@evil.example", "-7"),
                 ("alice%40evil.example", "alice@evil.example", "1"),
                 ("alice", "%61lice", "-7"),
@@ -250,7 +252,8 @@ fn names(group: &Group) -> Result<(), String> {
                     .map_err(|e| format!("{method} of {aor} by {username}: {e}"))?;
             }
         }
-        // To counts in a REGISTER, whoever is in From: that of another user is no harm, and no help.
+        // To counts in a REGISTER, whatever From says: another user there does neither harm nor
+        // good.
         let question = Question::register(service, "john", "a.example");
         let value = credentials(&device, &question, "john")?;
         expect(group, &question, &value, "", "1")?;
@@ -262,7 +265,7 @@ fn names(group: &Group) -> Result<(), String> {
     group.expect_log(since, &["(-7)", "user \"john\" is not alice@a.example"])
 }
 
-/// Challenged as itself where it is not, for an address that is refused before that.
+/// Credentials made without a challenge if the address is refused before one is sent.
 fn credentials_or_none(
     device: &Device,
     question: &Question,
@@ -373,7 +376,7 @@ fn proof(group: &Group) -> Result<(), String> {
         let value = credentials(&device, &question, "john@a.example")?;
         let shown = "Proxy-Authorization|digest|john@a.example|a.example|00000001|john@a.example";
         expect(group, &question, &value, "", "1")?.expect_header("X-Proof", shown)?;
-        // Of those who are not let in, nothing is proven.
+        // For users who are not admitted, nothing is proven.
         let question = Question::register(service, "alice", "a.example");
         let value = credentials(&device, &question, "john")?;
         let nothing = "<null>|<null>|<null>|<null>|<null>|<null>";
@@ -453,7 +456,7 @@ fn checked(group: &Group) -> Result<(), String> {
         device.send(&question(bad))?;
         match device.receive(PATIENCE) {
             Ok(reply) if reply.code() == "-1" => refused += 1,
-            // Some of this the core itself does not take for a request.
+            // The core itself does not parse some of these as a request.
             Ok(reply) if reply.status >= 400 => {}
             Ok(reply) => return Err(format!("{bad:?}: {reply:?}")),
             Err(_) => {}
@@ -486,7 +489,7 @@ fn checked(group: &Group) -> Result<(), String> {
     group.expect_log(since, &["check_headers", "NUL"])
 }
 
-/// Credentials for which nobody has made a nonce.
+/// Credentials whose nonce nobody issued.
 fn unasked(device: &Device, question: &Question, realm: &str, password: &str) -> String {
     let challenge = Challenge {
         realm: realm.to_string(),
@@ -542,7 +545,7 @@ fn unchecked(group: &Group) -> Result<(), String> {
         device
             .ask(&question.with("Authorization", token))?
             .expect("1")?;
-        // The endpoint is that of the request, not the one that the credentials name.
+        // The endpoint is that of the request, not the one named by the credentials.
         let question = Question::register(service, "john", "c.example");
         let value = unasked(&device, &question, "a.example", "secret");
         device
@@ -575,7 +578,7 @@ fn slow(group: &Group) -> Result<(), String> {
     let slow = Question::register("async", "john", "slow.example");
     let value = unasked(&device, &slow, "slow.example", "secret");
     let slow = slow.with("Authorization", value);
-    // What is found out of the database goes by another way the first time.
+    // A first lookup in the database takes another path.
     device.ask(&slow)?.expect("-5")?;
     let waiting = group.device()?;
     for _ in 0..16 {

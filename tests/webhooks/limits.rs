@@ -1,25 +1,28 @@
-//! Where a worker would have to wait for more than an endpoint: threads, and name servers.
+//! Where a worker would have to wait for something other than an endpoint: threads, and name
+//! servers.
 
-use super::faults::{at, meanwhile, register};
-use super::setting::{Setting, script};
-use harness::core::Core;
-use harness::database::program;
-use harness::device::{Device, LIMIT, Question};
-use harness::setting::ignored;
-use libtest_mimic::Trial;
 use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::sync::Arc;
 
-/// Calls that may be under way in one process here, and calls that are begun at once.
+use harness::core::Core;
+use harness::database::program;
+use harness::device::{Device, LIMIT, Question};
+use harness::setting::ignored;
+use libtest_mimic::Trial;
+
+use super::faults::{at, meanwhile, register};
+use super::setting::{Setting, script};
+
+/// Calls that may be under way in one process here, and calls that are started at once.
 const MAX_INFLIGHT: i64 = 8;
 const CALLS: usize = 24;
 
-/// The whole time-out here, in milliseconds.
+/// The total time-out here, in milliseconds.
 const TIMEOUT: i64 = 2000;
 
-/// Where the name server is that never answers.
+/// The address of the name server that never answers.
 const NAME_SERVER: (&str, u16) = ("127.9.9.9", 53);
 
 /// The trials of one core.
@@ -48,7 +51,7 @@ fn overload(setting: &Setting, core: &Core) -> Result<(), String> {
     for _ in 0..CALLS {
         under_way.push(device.send(&question)?);
     }
-    // Who finds no thread is told so at once, before those who wait for an answer.
+    // Calls that find no free thread are told at once, before those that wait for an answer.
     let mut resumed = Vec::new();
     while !under_way.is_empty() {
         let reply = device
@@ -67,13 +70,13 @@ fn overload(setting: &Setting, core: &Core) -> Result<(), String> {
     if refused != CALLS - MAX_INFLIGHT.unsigned_abs() as usize {
         return Err(format!("{refused} of {CALLS} calls were refused"));
     }
-    // There is room again.
+    // There are free threads again.
     device.ask(&at(&setting.endpoint()?.url()))?.expect("1")?;
     instance.check_workers()
 }
 
-/// Why a core can't be given a name server of its own, where that is so: it takes a mount
-/// namespace, and the port of DNS.
+/// Why a core cannot be given a name server of its own, if so: it takes a mount namespace, and the
+/// DNS port.
 fn missing() -> Option<String> {
     let allowed = program("unshare").is_some_and(|unshare| {
         let mut command = Command::new(unshare);
@@ -113,7 +116,7 @@ fn with_name_server(setting: &Setting, core: &Core) -> Result<Core, String> {
 }
 
 fn silent_name_server(setting: &Setting, core: &Core) -> Result<(), String> {
-    // Other trials may have it at the same time: silence is shared.
+    // Other trials may use it at the same time: silence can be shared.
     let server = UdpSocket::bind(NAME_SERVER);
     let script = script()
         .workers(1)

@@ -1,17 +1,19 @@
-//! Nonces that are ours, fresh, and used once.
+//! Nonces that we issued, fresh, and used once.
 
-use super::decisions::BOTH;
-use super::group::{Group, Scenario};
-use super::setting::{Setting, script};
-use harness::core::Core;
-use harness::device::{LIMIT, Question};
-use harness::digest::Challenge;
-use harness::script::Script;
 use std::io::ErrorKind;
 use std::thread::sleep;
 use std::time::Duration;
 
-/// The trials on a core with a memory.
+use harness::core::Core;
+use harness::device::{LIMIT, Question};
+use harness::digest::Challenge;
+use harness::script::Script;
+
+use super::decisions::BOTH;
+use super::group::{Group, Scenario};
+use super::setting::{Setting, script};
+
+/// The trials on a core with memory.
 pub const SCENARIOS: &[Scenario] = &[
     ("a captured Authorization", replay),
     ("a request that is sent again", again),
@@ -19,10 +21,10 @@ pub const SCENARIOS: &[Scenario] = &[
     ("a nonce that is not ours", foreign),
 ];
 
-/// Seconds for which a nonce holds in the other group.
+/// Seconds for which a nonce is valid in the other group.
 const EXPIRE: i64 = 1;
 
-/// No memory, and nonces that soon end.
+/// No memory, and nonces that expire soon.
 pub fn forgetful(setting: &Setting, _: &Core) -> Result<Script, String> {
     Ok(script()
         .set("http_url", setting.endpoint()?.url().as_str())
@@ -44,7 +46,7 @@ fn replay(group: &Group) -> Result<(), String> {
         let challenge = device.challenge(&question)?;
         let mut response = device.respond(&question, &challenge, "secret");
         device.ask_with(&question, &response)?.expect("1")?;
-        // From somebody else, too.
+        // From somebody else as well.
         for thief in [group.device()?, group.stranger()?] {
             let refused = thief.ask_with(&question, &response)?.expect("-3")?;
             let again = refused.challenge()?;
@@ -53,7 +55,7 @@ fn replay(group: &Group) -> Result<(), String> {
             }
         }
         group.expect_log(since, &["this count of its nonce was used before"])?;
-        // Counts are hexadecimal, and may come in any order: UDP.
+        // Counts are hexadecimal, and may arrive in any order, because of UDP.
         for nc in [0x0a, 2, 11] {
             response.nc = nc;
             device.ask_with(&question, &response)?.expect("1")?;
@@ -77,7 +79,8 @@ fn replay(group: &Group) -> Result<(), String> {
     Ok(())
 }
 
-/// What a device does that hears nothing is no replay: the transaction takes it in.
+/// A retransmission by a device that received no answer is not a replay: the transaction absorbs
+/// it.
 fn again(group: &Group) -> Result<(), String> {
     let device = group.device()?;
     let question = Question::register("async", "john", "a.example");
@@ -110,10 +113,10 @@ fn elsewhere(group: &Group) -> Result<(), String> {
         let question = Question::register(service, "john", "a.example");
         let ours = device.challenge(&question)?;
         let mut response = device.respond(&question, &ours, "other");
-        // Another realm than the nonce was made for.
+        // A realm other than the one for which the nonce was made.
         response.realm = "b.example".to_string();
         device.ask_with(&question, &response)?.expect("-3")?;
-        // A nonce of another domain, with its realm: a customer of b would get into a.
+        // A nonce from another domain, with its realm: a customer of b would be admitted to a.
         let of_b = Question::register(service, "customer", "b.example");
         let theirs = device.challenge(&of_b)?;
         let mut response = device.respond(&question, &theirs, "known");
@@ -165,7 +168,7 @@ fn stale(group: &Group) -> Result<(), String> {
         Ok::<_, String>((question, response))
     };
     let olds = [old("plain")?, old("async")?];
-    // It ends by the clock that made it.
+    // It expires by the clock that made it.
     sleep(Duration::from_millis(1000 * EXPIRE.unsigned_abs() + 100));
     let since = group.log_length();
     for (question, response) in olds {
@@ -173,7 +176,7 @@ fn stale(group: &Group) -> Result<(), String> {
         if !refused.challenge()?.stale {
             return Err(format!("stale=true is missing: {refused:?}"));
         }
-        // With the new nonce it gets in, as a device does by itself.
+        // With the new nonce it is admitted, as devices do by themselves.
         device.authorize(&question, "secret")?.expect("1")?;
     }
     group.expect_log(since, &["its nonce is stale"])

@@ -1,12 +1,13 @@
-//! What parameters change in a request: method, authentication, signature, headers, TLS, nonces.
+//! The effect of parameters on a request: method, authentication, signature, headers, TLS, nonces.
 
-use super::decisions::BOTH;
-use super::group::{Group, Scenario};
-use super::setting::{BASIC, SIGNATURE_SECRET, Setting, script};
 use harness::core::Core;
 use harness::device::Question;
 use harness::digest::Challenge;
 use harness::script::Script;
+
+use super::decisions::BOTH;
+use super::group::{Group, Scenario};
+use super::setting::{BASIC, SIGNATURE_SECRET, Setting, script};
 
 /// Everything that can be set is set.
 pub fn script_with_all(setting: &Setting, _: &Core) -> Result<Script, String> {
@@ -22,7 +23,7 @@ pub fn script_with_all(setting: &Setting, _: &Core) -> Result<Script, String> {
         .set("nonce_check", 0))
 }
 
-/// GET, and whoever has a certificate is believed.
+/// GET, and any server certificate is accepted.
 pub fn script_with_get(setting: &Setting, _: &Core) -> Result<Script, String> {
     Ok(script()
         .set(
@@ -61,7 +62,7 @@ fn guarded(group: &Group) -> Result<(), String> {
         group.authorize(&question, "1")?;
         let with = |userinfo: &str| question.clone().with("X-URL", endpoint.url_with(userinfo));
         group.authorize(&with(&userinfo(BASIC.1)), "1")?;
-        // The URL comes before the parameters, also where it is wrong.
+        // The URL takes precedence over the parameters, even if it is wrong.
         group.authorize(&with(&userinfo("wrong")), "-5")?;
     }
     group.expect_log(since, &["http://127.0.0.1", "it answered with status 401"])

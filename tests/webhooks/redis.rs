@@ -1,7 +1,11 @@
-//! Bans and nonce counts that two OpenSIPS share in a Redis.
+//! Bans and nonce counts that two OpenSIPS instances share in a Redis.
 
-use super::decisions::BOTH;
-use super::setting::{Setting, script};
+use std::fs::File;
+use std::net::TcpStream;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
 use harness::core::Core;
 use harness::database::program;
 use harness::device::{Device, Question};
@@ -9,13 +13,11 @@ use harness::ports;
 use harness::server::{Server, wait_for};
 use harness::setting::ignored;
 use libtest_mimic::Trial;
-use std::fs::File;
-use std::net::TcpStream;
-use std::process::Command;
-use std::sync::Arc;
-use std::time::Duration;
 
-/// How long a Redis may take to come up.
+use super::decisions::BOTH;
+use super::setting::{Setting, script};
+
+/// How long a Redis may take to start.
 const START: Duration = Duration::from_secs(30);
 
 /// The trial of one core.
@@ -32,7 +34,7 @@ pub fn trials(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
     }]
 }
 
-/// A Redis of our own, with nothing in it.
+/// A Redis of our own, initially empty.
 fn redis(setting: &Setting) -> Result<(Server, u16), String> {
     let folder = setting.folder();
     std::fs::create_dir_all(&folder).map_err(|e| e.to_string())?;
@@ -59,7 +61,7 @@ fn shared(setting: &Setting, core: &Core) -> Result<(), String> {
     let mut one = setting.start(core, &script)?;
     let mut two = setting.start(core, &script)?;
     for service in BOTH {
-        // A nonce of one is known to the other, and a count is used up on both.
+        // A nonce from one is known to the other, and a count is used up on both.
         let (here, there) = (Device::new(one.port)?, Device::new(two.port)?);
         let question = Question::register(service, "john", "a.example");
         let challenge = here.challenge(&question)?;
@@ -70,7 +72,7 @@ fn shared(setting: &Setting, core: &Core) -> Result<(), String> {
         response.nc = 2;
         here.ask_with(&question, &response)?.expect("1")?;
 
-        // Who is banned here is banned there.
+        // A source banned here is banned there.
         let address = setting.address();
         let (here, there) = (
             Device::at(&address, one.port)?,
@@ -94,7 +96,7 @@ fn shared(setting: &Setting, core: &Core) -> Result<(), String> {
         here.authorize(&banned, "wrong")?.expect("-1")?;
         there.ask(&question)?.expect("-2")?;
     }
-    // Nothing is known then, so nobody is let in.
+    // Then nothing is known, so nobody is admitted.
     server.stop();
     let device = Device::new(one.port)?;
     let question = Question::register("async", "john", "a.example");

@@ -1,4 +1,8 @@
-//! What there is to try the webhooks with on this machine: cores, endpoints, folders.
+//! What the webhooks can be tested with on this machine: cores, endpoints, folders.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use harness::core::{self, Core, Kind};
 use harness::database::own::Own;
@@ -9,14 +13,11 @@ use harness::profiles::Content;
 use harness::script::Script;
 use harness::tls::Identity;
 use libtest_mimic::{Failed, Trial};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
 
 /// The routes of the test script.
 const ROUTES: &str = include_str!("routes.cfg");
 
-/// What all instances of one core share, so that one knows the nonces of another.
+/// Shared by all instances of one core, so that each knows the nonces of the others.
 pub const NONCE_SECRET: &str = "a secret of the tests, 0123456789";
 
 /// Basic authentication and signature that the guarded endpoint wants.
@@ -24,7 +25,7 @@ pub const BASIC: (&str, &str) = ("opensips", "p@ss:w%rd");
 pub const SIGNATURE_SECRET: &str = "wh-s3cret";
 pub const SIGNATURE_HEADER: &str = "X-Signature-Of-Tests";
 
-/// Who is let in, and what with.
+/// Who is admitted, and with what.
 pub const USERS: &str = include_str!("users.txt");
 
 /// One for the whole run. Whatever was started ends with it.
@@ -62,7 +63,7 @@ impl Setting {
         }
     }
 
-    /// The cores on which the module is to work.
+    /// The cores on which the module must work.
     pub fn cores(&self) -> &[Core] {
         &self.cores
     }
@@ -73,7 +74,7 @@ impl Setting {
         self.folder.path().join(number.to_string())
     }
 
-    /// An address of the loopback network that nobody else sends from.
+    /// An address of the loopback network from which nobody else sends.
     pub fn address(&self) -> String {
         let number = self.number.fetch_add(1, Ordering::Relaxed);
         format!("127.1.{}.{}", number / 250, number % 250 + 1)
@@ -87,7 +88,7 @@ impl Setting {
         started.as_ref().map_err(String::clone)
     }
 
-    /// The endpoint that wants Basic authentication and a signature.
+    /// The endpoint that requires Basic authentication and a signature.
     pub fn guarded(&self) -> Result<&Endpoint, String> {
         let (user, password) = BASIC;
         let basic = format!("{user}:{password}");
@@ -105,7 +106,7 @@ impl Setting {
         started.as_ref().map_err(String::clone)
     }
 
-    /// The endpoint that takes its time.
+    /// The slow endpoint.
     pub fn slow(&self) -> Result<&Endpoint, String> {
         let started = self.slow.get_or_init(|| {
             let options = super::faults::slowly();
@@ -115,7 +116,7 @@ impl Setting {
         started.as_ref().map_err(String::clone)
     }
 
-    /// The endpoint that speaks TLS, with a certificate that only its own file vouches for.
+    /// The TLS endpoint, with a certificate that only its own file vouches for.
     pub fn secure(&self) -> Result<(&Endpoint, &Identity), String> {
         let started = self.secure.get_or_init(|| {
             let folder = self.folder();
@@ -127,7 +128,7 @@ impl Setting {
         Ok((endpoint, identity))
     }
 
-    /// A database with our tables and the statements run in it; of db_text, whose rows are lines,
+    /// A database with our tables, after running the statements; for db_text, whose rows are lines,
     /// `rows` are those of http_endpoints: realm, url, method, username, password, secret.
     pub fn database(&self, backend: Backend, rows: &[[&str; 6]]) -> Result<Database, String> {
         let mut files = vec![schema(backend)];
@@ -141,7 +142,7 @@ impl Setting {
         Ok(database)
     }
 
-    /// The database that is there everywhere: one that this core can drive without a server.
+    /// The database that is always available: one that this core can use without a server.
     pub fn simple_backend(&self, core: &Core) -> Backend {
         match can_use(core, Backend::Sqlite) {
             Ok(()) => Backend::Sqlite,
@@ -154,7 +155,7 @@ impl Setting {
         Instance::start(core, script, &self.folder()).map_err(|e| e.to_string())
     }
 
-    /// A trial on one core, once what that needs is built.
+    /// A trial on one core, once what it needs is built.
     pub fn trial(
         self: &Arc<Setting>,
         core: &Core,
@@ -169,7 +170,7 @@ impl Setting {
     }
 }
 
-/// The script of most trials: our nonces, all known of all instances, and what is loaded of an
+/// The script of most trials: our nonces, all known to all instances, and what is loaded from an
 /// answer.
 pub fn script() -> Script {
     Script::new(&harness::module(), ROUTES)
@@ -192,7 +193,7 @@ pub fn script_with_memory() -> Script {
         .set("cachedb_url", "local://")
 }
 
-/// Why this core can't be tried with that database, where that is so.
+/// Why this core cannot be tested with that database, if so.
 pub fn can_use(core: &Core, backend: Backend) -> Result<(), String> {
     if let Some(reason) = backend.missing() {
         return Err(reason);

@@ -1,6 +1,8 @@
 //! opensips-cfg/http_authorize.cfg, as a user would copy it.
 
-use super::setting::{Setting, USERS};
+use std::sync::Arc;
+use std::time::Duration;
+
 use harness::bindings::{self, Attack, Proof};
 use harness::core::Core;
 use harness::database::{Backend, Database};
@@ -12,15 +14,15 @@ use harness::instance::Instance;
 use harness::server::wait_for;
 use harness::shipped::Shipped;
 use libtest_mimic::Trial;
-use std::sync::Arc;
-use std::time::Duration;
+
+use super::setting::{Setting, USERS};
 
 const FILE: &str = "http_authorize.cfg";
 
 /// The trial of one core.
 pub fn trials(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
     let mut trials = vec![setting.trial(core, "opensips-cfg/http_authorize.cfg", run)];
-    // The stand-in keeps no contacts, and forwards nothing.
+    // The stand-in stores no contacts and forwards nothing.
     if core.is_opensips() {
         let name = "opensips-cfg/http_authorize.cfg: who is bound to what";
         trials.push(setting.trial(core, name, bound));
@@ -31,7 +33,7 @@ pub fn trials(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
 }
 
 fn script(endpoint: &Endpoint) -> Result<Shipped, String> {
-    // It uses no database, and names one in a comment only.
+    // It uses no database, and names one only in a comment.
     let shipped = Shipped::read(FILE, &harness::module(), &Database::nowhere(Backend::Mysql))?;
     Ok(shipped.asking(&endpoint.url()))
 }
@@ -44,7 +46,7 @@ fn bound(setting: &Setting, core: &Core) -> Result<(), String> {
     let device = Device::new(instance.port)?;
     let secret = |user| Proof::Password(user, "secret");
     bindings::no_longer_than(&device, "sip:short@a.example", secret("short"), 60)?;
-    // Whatever is granted to whoever asks for nothing.
+    // Whatever is granted to a device that asks for no time.
     bindings::no_longer_than(&device, "sip:john@a.example", secret("john"), 604_800)?;
     bindings::stars(&device, "sip:john@a.example", secret("john"))?;
     let other = ("sip:john@b.example", Proof::Password("john", "other"));
@@ -90,7 +92,7 @@ fn bound(setting: &Setting, core: &Core) -> Result<(), String> {
     instance.check_workers()
 }
 
-/// Of what the sender says, only what was checked goes on.
+/// Of what the sender claims, only what was checked is passed on.
 fn relayed(setting: &Setting, core: &Core) -> Result<(), String> {
     let endpoint = Endpoint::start(&setting.folder(), USERS, &[])?;
     let hop = Hop::new()?;
@@ -152,7 +154,7 @@ fn challenge(device: &Device, question: &Question) -> Result<harness::digest::Ch
     status(device.ask(question)?, 401)?.challenge()
 }
 
-/// Who, what is asked for, and for how long the contact is then saved; an empty one is not.
+/// The user, what is asked for, and how long the contact is then saved; empty means not at all.
 const REGISTRATIONS: [(&str, &str, &str); 9] = [
     ("john", ";expires=3600", "3600"),
     ("john", "", "3600"),
@@ -184,7 +186,7 @@ fn registrations(device: &Device) -> Result<(), String> {
     Ok(())
 }
 
-/// Nobody gets in under another's name, however many names there are in the request.
+/// Nobody is admitted under another's name, however many names the request contains.
 fn identities(device: &Device) -> Result<(), String> {
     let mary = register("mary");
     let johns = |question: &Question| {
@@ -208,7 +210,7 @@ fn identities(device: &Device) -> Result<(), String> {
         device.ask(&mary.with("Authorization", "Digest username="))?,
         400,
     )?;
-    // What is for other realms, and of the same user, is no reason against him.
+    // Credentials of the same user for other realms are no reason to refuse him.
     let john = register("john");
     let own = johns(&john)?;
     for (header, value) in [

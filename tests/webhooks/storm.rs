@@ -1,35 +1,37 @@
-//! Very many calls to an endpoint that does everything wrong at random.
+//! A large number of calls to an endpoint that fails in every way at random.
 
-use super::faults::register;
-use super::setting::{Setting, USERS, script};
+use std::collections::HashSet;
+use std::thread::sleep;
+use std::time::Duration;
+
 use harness::core::Core;
 use harness::device::{Device, LIMIT, Question};
 use harness::endpoint::Endpoint;
 use harness::instance::{Footprint, Instance, tail};
 use harness::memory;
 use harness::server::wait_for;
-use std::collections::HashSet;
-use std::thread::sleep;
-use std::time::Duration;
 
-/// Calls in the whole.
+use super::faults::register;
+use super::setting::{Setting, USERS, script};
+
+/// The total number of calls.
 const CALLS: usize = 10_000;
 
 /// Calls under way at the same time; their requests fit into a socket's buffer.
 const WINDOW: usize = 100;
 
-/// The time-out in milliseconds: a third of the calls run into it.
+/// The time-out in milliseconds, which a third of the calls reach.
 const TIMEOUT: i64 = 300;
 
 /// By when idle threads must have ended, and idle connections be closed.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// Descriptors that a process keeps for good once it had a call: the one that resumes calls.
+/// Descriptors that a process keeps for good after its first call: the one that resumes calls.
 const KEPT: usize = 1;
 
-/// What memory may grow while the second half of the calls is served, in KiB. In the first half
-/// the allocator takes what so many threads at once need; an answer that stays of every call in the
-/// second would make more than this.
+/// How much memory may grow while the second half of the calls is served, in KiB. In the first half
+/// the allocator takes what so many threads at once need; one answer leaked per call in the second
+/// half would exceed this.
 const GROWTH: usize = 16 * 1024;
 
 /// The name of the trial.
@@ -42,7 +44,7 @@ pub fn run(setting: &Setting, core: &Core) -> Result<(), String> {
         .log_level(1)
         .set("http_url", endpoint.url().as_str())
         .set("http_timeout", TIMEOUT)
-        // The same process serves all, so that the first half shows what it needs.
+        // One process serves all, so that the first half shows what it needs.
         .workers(1)
         // Every call is to meet the faults.
         .set("http_breaker_failures", 0)
@@ -77,14 +79,13 @@ pub fn run(setting: &Setting, core: &Core) -> Result<(), String> {
 /// The name of the trial in which a core is ended.
 pub const ENDED: &str = "a core that is ended in the middle of many calls";
 
-/// How often.
+/// How often that is done.
 const ENDS: usize = 8;
 
-/// How long a core may take to end. It takes well below a second; the limit is for machines that are
-/// busy.
+/// How long a core may take to end. It takes well under a second; the limit is for busy machines.
 const END: Duration = Duration::from_secs(30);
 
-/// Workers are interrupted by SIGTERM wherever they are, and leave in the handler.
+/// Workers are interrupted by SIGTERM wherever they are, and exit in the handler.
 pub fn end(setting: &Setting, core: &Core) -> Result<(), String> {
     let endpoint = Endpoint::start(&setting.folder(), USERS, &["--latency", "5"])?;
     for round in 0..ENDS {
@@ -112,7 +113,7 @@ pub fn end(setting: &Setting, core: &Core) -> Result<(), String> {
     Ok(())
 }
 
-/// What the processes hold once all are there: the first answer comes before that.
+/// What the processes hold once all are running: the first answer comes before that.
 fn settled(instance: &Instance) -> Vec<Footprint> {
     loop {
         let first = instance.footprint();
@@ -139,7 +140,7 @@ struct Codes {
     failed: usize,
 }
 
-/// Sends so many calls; every one must be answered, and once.
+/// Sends that many calls; each must be answered exactly once.
 fn send(instance: &Instance, calls: usize) -> Result<Codes, String> {
     let device = Device::new(instance.port)?;
     let question: Question = register("async");
@@ -166,7 +167,7 @@ fn send(instance: &Instance, calls: usize) -> Result<Codes, String> {
     Ok(codes)
 }
 
-/// The memory of each process in KiB, without what it shares.
+/// The private memory of each process in KiB.
 fn resident(instance: &Instance) -> Vec<(u32, usize)> {
     let pids = instance.footprint().into_iter().map(|process| process.pid);
     pids.map(|pid| (pid, memory::own(pid).unwrap_or(0)))

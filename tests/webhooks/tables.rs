@@ -1,6 +1,10 @@
-//! An endpoint for each realm, in every database; jambonz's tables as a view.
+//! An endpoint for each realm, in every database; jambonz's tables through a view.
 
-use super::setting::{Setting, can_use, script_with_memory};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
 use harness::core::Core;
 use harness::database::{Backend, Database, schema};
 use harness::device::{Device, Question};
@@ -9,10 +13,8 @@ use harness::secrecy;
 use harness::server::wait_for;
 use harness::setting::ignored;
 use libtest_mimic::Trial;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+
+use super::setting::{Setting, can_use, script_with_memory};
 
 /// How long the database may be back without being used.
 const BACK: Duration = Duration::from_secs(20);
@@ -47,8 +49,8 @@ pub fn trials(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
     trials
 }
 
-/// Writes the rows of http_endpoints: realm, url, method, username, password, signature secret;
-/// an empty one is NULL.
+/// Writes the rows of http_endpoints: realm, url, method, username, password, signature secret; an
+/// empty value is NULL.
 pub fn fill(database: &Database, rows: &[[&str; 6]]) -> Result<(), String> {
     if database.backend == Backend::DbText {
         return fill_folder(database, rows);
@@ -71,7 +73,7 @@ pub fn fill(database: &Database, rows: &[[&str; 6]]) -> Result<(), String> {
     database.sql(&statements).map(drop)
 }
 
-/// db_text: one line a row, `:` between the columns.
+/// db_text: one line per row, `:` between the columns.
 fn fill_folder(database: &Database, rows: &[[&str; 6]]) -> Result<(), String> {
     let folder = PathBuf::from(database.url.trim_start_matches("text://"));
     let shipped = schema(Backend::DbText).join("http_endpoints");
@@ -83,7 +85,7 @@ fn fill_folder(database: &Database, rows: &[[&str; 6]]) -> Result<(), String> {
     std::fs::write(folder.join("http_endpoints"), text).map_err(|e| e.to_string())
 }
 
-/// The tables of webhooks are there, and no others: those of tokens are somebody else's.
+/// Leaves only the webhook tables: those for tokens are another's.
 fn without_tokens(database: &Database) -> Result<(), String> {
     if database.backend == Backend::DbText {
         return Ok(());
@@ -127,7 +129,8 @@ fn realms(setting: &Setting, core: &Core, backend: Backend) -> Result<(), String
             "row.example",
             "failover.example",
         ] {
-            // Realms are compared in any case; the endpoint's own is part of what is hashed.
+            // Realms are compared without regard to case; the endpoint's own spelling is part of
+            // what is hashed.
             let question = Question::register(service, "john", domain)
                 .with("X-Realm", domain.to_ascii_lowercase());
             device
@@ -149,7 +152,7 @@ fn realms(setting: &Setting, core: &Core, backend: Backend) -> Result<(), String
     instance.check_workers()
 }
 
-/// As much of jambonz's tables as the view reads, with columns of their names and types.
+/// As much of jambonz's tables as the view reads, with columns of the same names and types.
 const JAMBONZ: &str = "
 CREATE DATABASE IF NOT EXISTS jambones;
 CREATE TABLE IF NOT EXISTS jambones.webhooks (
@@ -188,7 +191,7 @@ fn jambonz(setting: &Setting, core: &Core) -> Result<(), String> {
         REPLACE INTO jambones.accounts VALUES ('a3', 'three', 'b.example', NULL, 1, '{secret}');
         REPLACE INTO jambones.accounts VALUES ('a4', 'four', NULL, 'w1', 1, '{secret}');"
     ))?;
-    // Whatever is there already stays: it can be run again.
+    // Existing data is kept: it can be run again.
     database.sql(&format!("{view}\n{view}"))?;
     without_tokens(&database)?;
     let mut instance = setting.start(core, &script_with_memory().database(&database))?;
@@ -205,8 +208,8 @@ fn jambonz(setting: &Setting, core: &Core) -> Result<(), String> {
     instance.check_workers()
 }
 
-/// MariaDB hangs: realms that were seen before go on, the others fail; one request waits for
-/// db_timeout, and no other does.
+/// MariaDB hangs: realms seen before continue, the others fail; one request waits for db_timeout,
+/// and no other does.
 fn hanging(setting: &Setting, core: &Core) -> Result<(), String> {
     const TIMEOUT: Duration = Duration::from_secs(2);
     const TRIES: u32 = 10;
@@ -230,7 +233,7 @@ fn hanging(setting: &Setting, core: &Core) -> Result<(), String> {
             device.authorize(&question, "secret")
         };
         register("a.example")?.expect("1")?;
-        // It gets old.
+        // The cached data expires.
         sleep(Duration::from_millis(1100));
         server.freeze(true)?;
         let during = || {

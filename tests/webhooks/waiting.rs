@@ -1,10 +1,11 @@
-//! Asynchronous calls where the core can't let them wait, or does it in another way.
+//! Asynchronous calls where the core cannot suspend them, or does so in another way.
+
+use harness::device::{LIMIT, Question};
 
 use super::faults::{at, meanwhile, register};
 use super::group::{Group, Scenario};
-use harness::device::{LIMIT, Question};
 
-/// The trials; their group is that of one worker.
+/// The trials; their group is the one with a single worker.
 pub const SCENARIOS: &[Scenario] = &[
     ("launch()", launched),
     ("async() in an ACK", acknowledged),
@@ -21,7 +22,7 @@ fn launched(group: &Group) -> Result<(), String> {
         return Err(format!("the script did not go on: {reply:?}"));
     }
     group.expect_log(since, &["launched: 1"])?;
-    // Both kinds, one right behind the other.
+    // Both kinds, one directly after the other.
     let since = group.log_length();
     device.ask(&register("launch"))?;
     device.ask(&register("async"))?.expect("1")?;
@@ -36,7 +37,7 @@ fn acknowledged(group: &Group) -> Result<(), String> {
         ..register("async")
     };
     device.send(&question)?;
-    // Its password was made for a REGISTER: the endpoint was asked.
+    // Its credentials were made for a REGISTER: the endpoint was asked.
     group.expect_log(since, &["acknowledged: -1"])?;
     device.ask(&register("async"))?.expect("1").map(drop)
 }

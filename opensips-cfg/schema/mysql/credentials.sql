@@ -1,21 +1,21 @@
--- auth_web: the credentials for the way out, for MySQL and MariaDB.
+-- auth_web: credentials for outbound requests, for MySQL and MariaDB.
 --
 --   mariadb opensips < credentials.sql
 --
--- Can be run on a database that OpenSIPS's own scripts have set up, and again at any time:
--- whatever is there already stays as it is.
+-- Can be run on a database that OpenSIPS's own scripts have set up, and again at any time: existing
+-- tables and rows are left unchanged.
 
--- Which layout each table has; OpenSIPS modules look here before they use a table.
+-- The layout version of each table; OpenSIPS modules check it before they use a table.
 CREATE TABLE IF NOT EXISTS version (
     table_name    CHAR(32)               NOT NULL,
     table_version INT UNSIGNED DEFAULT 0 NOT NULL,
     CONSTRAINT t_name_idx UNIQUE (table_name)
 ) ENGINE=InnoDB;
 
--- Which user name and password answer a challenge. server (the host that is asked), realm and
--- sip_user (on whose behalf): exactly this one, or any where it is NULL or empty. The row with the
--- most exact server is taken, among those the one with the most exact realm, then user; of two rows
--- for the same the later one.
+-- The user name and password that answer a challenge. server (the host that challenges), realm and
+-- sip_user (on whose behalf) match exactly, or anything if NULL or empty. The row with the most exact
+-- server is used, among those the one with the most exact realm, then user; of two rows for the same,
+-- the later one.
 CREATE TABLE IF NOT EXISTS credentials (
     id       INT(10) UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
     server   VARCHAR(255) DEFAULT NULL,

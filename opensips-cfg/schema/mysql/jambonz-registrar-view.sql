@@ -3,15 +3,14 @@
 --   mariadb opensips < jambonz-view.sql
 --   mariadb opensips < jambonz-registrar-view.sql
 --
--- In place of registrar.sql: what is changed in jambonz's portal counts here too. jambonz's database
--- is called jambones, as its installer calls it, and is on the same server. OpenSIPS needs no rights
--- in it: the view reads it with those of whoever runs this. The tables location, registrant and dialog are
--- OpenSIPS's own: usrloc-create.sql, registrant-create.sql and dialog-create.sql of the release that you run.
--- Can be run again at any time.
+-- In place of registrar.sql: changes in jambonz's portal take effect here too. jambonz's database is
+-- called jambones, the installer's default, and is on the same server. OpenSIPS needs no privileges in
+-- it: the view reads it with those of the user who runs this. The tables location, registrant and
+-- dialog are OpenSIPS's own: usrloc-create.sql, registrant-create.sql and dialog-create.sql of the
+-- release that you run. Can be run again at any time.
 
--- The devices of an account: where it has a subscription, for each call that it may have at a time
--- device_to_call_ratio of them, and those that it has booked besides; else its limit of devices; else
--- any number.
+-- The device limit of an account: with a subscription, device_to_call_ratio for each concurrent call,
+-- plus devices booked in addition; else its own device limit; else unlimited.
 CREATE OR REPLACE VIEW registrar_realms AS
     SELECT accounts.sip_realm             AS realm,
            accounts.is_active             AS is_active,

@@ -2,13 +2,13 @@
 --
 --   mariadb opensips < jambonz-view.sql
 --
--- In place of http.sql: http_endpoints is a view then, and what is changed in jambonz's portal
--- counts here too. jambonz's database is called jambones, as its installer calls it, and is on the
--- same server. OpenSIPS needs no rights in it: the view reads it with those of whoever runs this.
--- An account that is not active, has no SIP realm or no registration webhook has no endpoint.
--- Can be run again at any time.
+-- In place of http.sql: http_endpoints becomes a view, and changes in jambonz's portal take effect here
+-- too. jambonz's database is called jambones, the installer's default, and is on the same server.
+-- OpenSIPS needs no privileges in it: the view reads it with those of the user who runs this. An
+-- account that is not active, has no SIP realm or no registration webhook has no endpoint. Can be run
+-- again at any time.
 
--- Which layout each table has; OpenSIPS modules look here before they use a table.
+-- The layout version of each table; OpenSIPS modules check it before they use a table.
 CREATE TABLE IF NOT EXISTS version (
     table_name    CHAR(32)               NOT NULL,
     table_version INT UNSIGNED DEFAULT 0 NOT NULL,

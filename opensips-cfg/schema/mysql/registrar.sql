@@ -2,19 +2,19 @@
 --
 --   mariadb opensips < registrar.sql
 --
--- Can be run on a database that OpenSIPS's own scripts have set up, and again at any time:
--- whatever is there already stays as it is. The tables location, registrant and dialog are OpenSIPS's own:
+-- Can be run on a database that OpenSIPS's own scripts have set up, and again at any time: existing
+-- tables and rows are left unchanged. The tables location, registrant and dialog are OpenSIPS's own:
 -- usrloc-create.sql, registrant-create.sql and dialog-create.sql of the release that you run.
 
 -- One row for each account, by its realm in lower case. device_limit: how many devices may be
--- registered at the same time; NULL: any number.
+-- registered at the same time; NULL means unlimited.
 CREATE TABLE IF NOT EXISTS registrar_accounts (
     realm        VARCHAR(190) NOT NULL PRIMARY KEY,
     is_active    BOOLEAN      NOT NULL DEFAULT 1,
     device_limit INT UNSIGNED DEFAULT NULL
 ) ENGINE=InnoDB;
 
--- What registrar.cfg asks. Where an account has no endpoint, its devices come with tokens.
+-- The view that registrar.cfg queries. Devices of an account without an endpoint use tokens.
 CREATE OR REPLACE VIEW registrar_realms AS
     SELECT accounts.realm        AS realm,
            accounts.is_active    AS is_active,

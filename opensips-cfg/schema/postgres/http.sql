@@ -2,20 +2,20 @@
 --
 --   psql -d opensips -f http.sql
 --
--- Can be run on a database that OpenSIPS's own scripts have set up, and again at any time:
--- whatever is there already stays as it is.
+-- Can be run on a database that OpenSIPS's own scripts have set up, and again at any time: existing
+-- tables and rows are left unchanged.
 
--- Which layout each table has; OpenSIPS modules look here before they use a table.
+-- The layout version of each table; OpenSIPS modules check it before they use a table.
 CREATE TABLE IF NOT EXISTS version (
     table_name    VARCHAR(32)       NOT NULL,
     table_version INTEGER DEFAULT 0 NOT NULL,
     CONSTRAINT version_t_name_idx UNIQUE (table_name)
 );
 
--- One row for each realm, in lower case. url: one, or several separated by blanks, which take over
--- from each other. method, signature_secret: NULL means as the parameters http_method and
--- http_signature_secret say. username, password: for Basic authentication; NULL means none, for
--- http_username and http_password never go to an endpoint of this table.
+-- One row for each realm, in lower case. url: one, or several separated by blanks, for failover.
+-- method, signature_secret: NULL means the parameters http_method and http_signature_secret. username,
+-- password: for Basic authentication; NULL means none, as http_username and http_password are never
+-- sent to an endpoint of this table.
 CREATE TABLE IF NOT EXISTS http_endpoints (
     id               SERIAL PRIMARY KEY NOT NULL,
     realm            VARCHAR(190)  NOT NULL,

@@ -2,19 +2,19 @@
 --
 --   psql -d opensips -f jwt.sql
 --
--- Can be run on a database that OpenSIPS's own scripts have set up, and again at any time:
--- whatever is there already stays as it is. Names and types are those of auth_jwt's tables.
+-- Can be run on a database that OpenSIPS's own scripts have set up, and again at any time: existing
+-- tables and rows are left unchanged. Names and types are those of auth_jwt's tables.
 
--- Which layout each table has; OpenSIPS modules look here before they use a table.
+-- The layout version of each table; OpenSIPS modules check it before they use a table.
 CREATE TABLE IF NOT EXISTS version (
     table_name    VARCHAR(32)       NOT NULL,
     table_version INTEGER DEFAULT 0 NOT NULL,
     CONSTRAINT version_t_name_idx UNIQUE (table_name)
 );
 
--- One row for each value that the tag claim of a token may have.
--- sip_username is whom its tokens stand for: the whole address of record, such as 'alice@example.org'
--- (jwt_aor "full"), or a user of the domains that jwt_aor names.
+-- One row for each value that the tag claim of a token may have. sip_username is the user that its
+-- tokens stand for: the full address of record, such as 'alice@example.org' (jwt_aor "full"), or a user
+-- of the domains that jwt_aor names.
 CREATE TABLE IF NOT EXISTS jwt_profiles (
     id           SERIAL PRIMARY KEY NOT NULL,
     tag          VARCHAR(128) NOT NULL,
@@ -22,8 +22,8 @@ CREATE TABLE IF NOT EXISTS jwt_profiles (
     CONSTRAINT jwt_profiles_jwt_tag_idx UNIQUE (tag)
 );
 
--- Any number of secrets for a profile: a public key or certificate as PEM, or the shared secret
--- of an HMAC. Each counts from the second start_ts until before the second end_ts (UNIX time).
+-- Any number of secrets for a profile: a public key or certificate as PEM, or a shared secret for HMAC.
+-- Each is valid from start_ts until just before end_ts (UNIX time in seconds).
 CREATE TABLE IF NOT EXISTS jwt_secrets (
     id                SERIAL PRIMARY KEY NOT NULL,
     corresponding_tag VARCHAR(128) NOT NULL,

@@ -3,9 +3,9 @@
 --   sqlite3 /var/lib/opensips/opensips.db < registrant.sql
 --
 -- Can be run on a database that OpenSIPS's own scripts have set up, and again at any time: the table is
--- the one of OpenSIPS's registrant-create.sql, and stays as it is where it is there already.
+-- that of OpenSIPS's registrant-create.sql, and is left unchanged if it exists.
 
--- Which layout each table has; OpenSIPS modules look here before they use a table.
+-- The layout version of each table; OpenSIPS modules check it before they use a table.
 CREATE TABLE IF NOT EXISTS version (
     table_name    CHAR(32)          NOT NULL,
     table_version INTEGER DEFAULT 0 NOT NULL,
@@ -31,8 +31,8 @@ CREATE TABLE IF NOT EXISTS registrant (
 
 INSERT OR IGNORE INTO version (table_name, table_version) VALUES ('registrant', 3);
 
--- What registrar.cfg asks MySQL to compute, its driver for SQLite can't be asked for: 3600 seconds
--- where a row says nothing, and never less than 30.
+-- Does what registrar.cfg has MySQL compute, which is not possible with the SQLite driver: 3600 seconds
+-- if a row gives none, and never less than 30.
 CREATE TRIGGER IF NOT EXISTS registrant_expiry_inserted AFTER INSERT ON registrant
     WHEN COALESCE(NEW.expiry, 0) < 30
 BEGIN

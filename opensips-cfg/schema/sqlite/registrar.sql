@@ -2,20 +2,20 @@
 --
 --   sqlite3 /var/lib/opensips/opensips.db < registrar.sql
 --
--- Can be run on a database that OpenSIPS's own scripts have set up, and again at any time:
--- whatever is there already stays as it is. The tables location, registrant and dialog are OpenSIPS's own:
+-- Can be run on a database that OpenSIPS's own scripts have set up, and again at any time: existing
+-- tables and rows are left unchanged. The tables location, registrant and dialog are OpenSIPS's own:
 -- usrloc-create.sql, registrant-create.sql and dialog-create.sql of the release that you run.
 
 -- One row for each account, by its realm in lower case. device_limit: how many devices may be
--- registered at the same time; NULL: any number.
+-- registered at the same time; NULL means unlimited.
 CREATE TABLE IF NOT EXISTS registrar_accounts (
     realm        CHAR(190) COLLATE NOCASE NOT NULL PRIMARY KEY,
     is_active    INTEGER   NOT NULL DEFAULT 1,
     device_limit INTEGER   DEFAULT NULL
 );
 
--- What registrar.cfg asks. Where an account has no endpoint, its devices come with tokens.
--- Columns only: the driver does not survive what has no declared type, such as an expression.
+-- The view that registrar.cfg queries. Devices of an account without an endpoint use tokens. Columns
+-- only: the driver crashes on anything without a declared type, such as an expression.
 CREATE VIEW IF NOT EXISTS registrar_realms AS
     SELECT accounts.realm        AS realm,
            accounts.is_active    AS is_active,

@@ -3,9 +3,9 @@
 use crate::digest::{Credentials, CredentialsError, Digest, Freshness, MAX_HEADERS};
 use crate::opensips::request::Authorizations;
 
-/// What a nonce is bound to: the realm that it was made for, and the domain that the request which
-/// was challenged is about. Without the latter, a customer could take a nonce from a challenge to
-/// a request of their own domain, and use it with their own password in a request about another's.
+/// What a nonce is bound to: the realm that it was made for, and the domain that the challenged
+/// request is about. Without the latter, a customer could take a nonce from a challenge to a
+/// request about their own domain, and use it with their own password in a request about another's.
 pub fn binding(realm: &[u8], domain: &str) -> Vec<u8> {
     let mut bytes = realm.to_ascii_lowercase();
     bytes.push(0);
@@ -18,22 +18,22 @@ pub fn binding(realm: &[u8], domain: &str) -> Vec<u8> {
 pub struct Chosen {
     /// Authorization or Proxy-Authorization.
     pub header: &'static str,
-    /// What was in it.
+    /// The credentials in it.
     pub credentials: Credentials,
 }
 
 /// Chooses among the credentials of a request: those of its own domain, else those whose nonce is
-/// ours, else the first Digest, else the first bearer token. `None` where there are none of a
-/// scheme that we know.
+/// ours, else the first Digest, else the first bearer token. `None` if none is of a scheme that we
+/// know.
 ///
-/// All headers of scheme Digest have to name the same user: whichever of them somebody looks at,
-/// the core among them, it is he. So a token counts only where there are none of these.
-/// `core_username` is what the core's own parser says of the first Proxy-Authorization, else the first
-/// Authorization; it is asked only where that is of this scheme.
+/// All headers of scheme Digest must name the same user, so that any reader of any of them, such as
+/// the core, finds that user. A token therefore counts only if there are none of these.
+/// `core_username` is what the core's own parser finds in the first Proxy-Authorization, else the
+/// first Authorization; it is called only if that header is of this scheme.
 ///
 /// # Errors
-/// Where it can't be said who the user is; and where nothing can be chosen, what is wrong with the
-/// first header.
+/// Fails if it is not certain who the user is, or, if nothing can be chosen, with what is wrong
+/// with the first malformed header.
 pub fn choose(
     values: &Authorizations,
     domain: &str,
@@ -47,8 +47,8 @@ pub fn choose(
     if authorization.len().max(proxy_authorization.len()) > MAX_HEADERS {
         return Err(CredentialsError::TooManyHeaders);
     }
-    // Whom each names, in the order in which they are chosen from; nobody where the core does not look
-    // for a name either.
+    // The user that each names, in the order in which they are considered; none if the core does
+    // not look for a name either.
     let all = authorization.iter().chain(proxy_authorization);
     let names = all
         .map(|value| Credentials::username_of(value))
@@ -76,7 +76,7 @@ pub fn choose(
     for (header, value) in all {
         let credentials = match Credentials::parse(value) {
             Ok(credentials) => credentials,
-            // Not malformed: for somebody else.
+            // Not malformed, but for somebody else.
             Err(CredentialsError::Scheme) => continue,
             Err(error) => {
                 malformed.get_or_insert(error);
@@ -108,7 +108,7 @@ pub fn choose(
         }
     }
     match (best, malformed) {
-        // Beside a token, one of scheme Digest names somebody whom nobody has proven.
+        // Next to a token, a header of scheme Digest names a user who has not been proven.
         (Some((_, chosen)), Some(error))
             if user.is_some() && matches!(chosen.credentials, Credentials::Bearer(_)) =>
         {
@@ -122,8 +122,9 @@ pub fn choose(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::time::Duration;
+
+    use super::*;
 
     fn digest(realm: &str, nonce: &str) -> String {
         format!(
@@ -202,11 +203,11 @@ mod tests {
         assert_eq!(chosen(&[&ours, &foreign]), several);
         let nobody = "Digest realm=\"a.example\"";
         assert_eq!(chosen(&[&ours, nobody]), several);
-        // Of what can't be read, nobody can say whom it names.
+        // It is unknown whom an unreadable header names.
         let open = "Digest username=\"u";
         assert_eq!(chosen(&[open, &ours]), Err(CredentialsError::Grammar));
         assert_eq!(chosen(&[&ours, open]), Err(CredentialsError::Grammar));
-        // A token says nothing of him whom the other header names.
+        // A token says nothing about the user that the other header names.
         let named = "Digest username=\"mary\"";
         for values in [["Bearer abc", named], [named, "Bearer abc"]] {
             let missing = Err(CredentialsError::Missing("realm"));
@@ -223,7 +224,7 @@ mod tests {
         let ambiguous = Err(CredentialsError::Ambiguous);
         assert_eq!(choose_of(&[&ours], &[], Some("alice")), ambiguous);
         assert!(choose_of(&[&ours], &[], Some("u")).is_ok());
-        // It knows no extended notation, and is not asked about other schemes.
+        // The core knows no extended notation, and is not asked about other schemes.
         assert!(choose_of(&[&ours], &[], None).is_ok());
         assert!(choose_of(&["Bearer a", &ours], &[], Some("alice")).is_ok());
     }

@@ -1,14 +1,15 @@
-//! What an admission proves, and of whom.
+//! What an admission proves, and about whom.
+
+use std::borrow::Cow;
 
 use crate::digest::Credentials;
 use crate::sip::AddressOfRecord;
-use std::borrow::Cow;
 
-/// The credentials that an endpoint was asked about, and the address of record that they are to
+/// The credentials that an endpoint was asked about, and the address of record that they should
 /// stand for.
 #[derive(Debug, Clone)]
 pub struct Proof {
-    /// That of the request.
+    /// The address of record of the request.
     pub aor: AddressOfRecord,
     /// The header that the credentials were in.
     pub header: &'static str,
@@ -16,8 +17,8 @@ pub struct Proof {
     pub credentials: Credentials,
 }
 
-/// Why an admission is not for the request's address of record. What is missing in the words is that
-/// address.
+/// Why an admission is not for the request's address of record. The messages end where that address
+/// follows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotTheirs {
     /// Another username.
@@ -36,7 +37,7 @@ impl Proof {
     /// names, which then decides.
     ///
     /// # Errors
-    /// [`NotTheirs`].
+    /// Fails with [`NotTheirs`] if it does not.
     pub fn check(&self, named: Option<&AddressOfRecord>) -> Result<(), NotTheirs> {
         if let Some(named) = named {
             return match *named == self.aor {
@@ -60,7 +61,7 @@ impl Proof {
         }
     }
 
-    /// A part of what was checked, for a script. `None` where there is none. The names are those that
+    /// A part of what was checked, for a script. `None` if there is none. The names are those that
     /// [`config::http::parts`](crate::config::http::parts) lists.
     pub fn part(&self, name: &str) -> Option<Cow<'_, [u8]>> {
         match name {

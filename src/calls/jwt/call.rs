@@ -1,23 +1,24 @@
-//! A script function that is called with a token, and where it leaves what it finds.
+//! A script function that is called with a token, and where it stores its results.
+
+use std::{ffi::CStr, sync::Arc};
 
 use crate::calls::waiting::Wait;
 use crate::module::Module;
 use crate::opensips::pvar::{Message, Variable};
 use crate::store::cache::Ready;
-use std::{ffi::CStr, sync::Arc};
 
 /// Context of tokens that `jwt_authorize` verified; those of `jwt_script_authorize` have the
 /// number of their key, which starts at 1.
 pub(super) const BY_PROFILE: u64 = 0;
 
-/// Where `jwt_authorize` leaves what it found.
+/// Where `jwt_authorize` stores its results.
 #[derive(Clone, Copy, Debug)]
 pub struct Outputs {
     /// The decoded token.
     pub decoded: Option<Variable>,
     /// The SIP username of the profile.
     pub username: Option<Variable>,
-    /// Why, in words.
+    /// The reason, in words.
     pub reason: Option<Variable>,
 }
 

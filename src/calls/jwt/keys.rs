@@ -1,4 +1,6 @@
-//! Keys that are at a URL, and have to be fetched before a token can be judged.
+//! Keys at a URL, which have to be fetched before a token can be judged.
+
+use std::time::Instant;
 
 use super::call::{Call, Subject};
 use crate::calls::waiting::{Started, on_thread};
@@ -7,10 +9,9 @@ use crate::keys::KeyHolder;
 use crate::log;
 use crate::opensips::stats::{self, Statistic};
 use crate::process;
-use std::time::Instant;
 
 impl Call {
-    /// Does something with a token, once the keys of its subject are fetched where that has to be.
+    /// Does something with a token, once the keys of its subject have been fetched if needed.
     pub(super) fn with_keys_then(
         self,
         token: Token,
@@ -27,7 +28,7 @@ impl Call {
         self.fetch(urls, move |call| then(call, token, subject))
     }
 
-    /// The URLs that have to be fetched before this token is judged. Those that are merely old are
+    /// The URLs that have to be fetched before this token is judged. Keys that are merely old are
     /// fetched in the background.
     pub(super) fn urls<'a>(
         &self,

@@ -1,5 +1,7 @@
-//! What a script gets: the outputs of a token that may in, and the return code and the log line of
-//! one that may not.
+//! What a script gets: the outputs of a token that is admitted, and the return code and the log
+//! line of one that is not.
+
+use std::{fmt::Display, hash::Hash, time::Instant};
 
 use super::call::{BY_PROFILE, Call, Subject};
 use crate::calls::codes::{DONE, jwt as code};
@@ -17,15 +19,14 @@ use crate::process::{self, Verified};
 use crate::sip;
 use crate::store::Cell;
 use crate::store::cache::Ready;
-use std::{fmt::Display, hash::Hash, time::Instant};
 
-/// `out_reason` of a token that may in.
+/// `out_reason` of an admitted token.
 const AUTHORIZED: &str = "authorized";
 
 impl Call {
     /// Admits a token that secret number `candidate` of its subject verified, and remembers it.
-    /// `generation` is that of the keys before they were looked at: what has changed since is verified
-    /// again.
+    /// `generation` is that of the keys before they were looked at: what has changed since then is
+    /// verified again.
     pub(super) fn admit_first(
         &self,
         token: &Token,
@@ -58,7 +59,7 @@ impl Call {
                     return self.refused(
                         Some(token),
                         code::CLAIM_REFUSED,
-                        &format_args!("claim \"{claim}\" is missing or no string of one line"),
+                        &format_args!("claim \"{claim}\" is missing or not a one-line string"),
                     );
                 }
             },
@@ -103,7 +104,7 @@ impl Call {
             .map(Box::from)
     }
 
-    /// Sets the outputs of a token that may in, unless its user is somebody else. `text` is the bare
+    /// Sets the outputs of an admitted token, unless its user is somebody else. `text` is the bare
     /// token.
     pub(super) fn admit(&self, text: &[u8], verified: &Verified, ready: &Ready) -> i32 {
         let profile = &ready.profile;
@@ -128,7 +129,7 @@ impl Call {
         self.admit_token(text, verified, set)
     }
 
-    /// Whether the user of a token is whom the request is about (`jwt_aor`).
+    /// Whether the user of a token is the one that the request is about (`jwt_aor`).
     fn check_aor(&self, text: &[u8], username: &[u8]) -> Result<(), i32> {
         let wanted = &self.module.config.tokens.aor;
         if *wanted == TokenAor::Unchecked {
@@ -155,7 +156,7 @@ impl Call {
         }
     }
 
-    /// Sets the outputs that come of the token alone. `set` is whether others could be set.
+    /// Sets the outputs that come from the token alone. `set` is whether the others could be set.
     pub(super) fn admit_token(&self, text: &[u8], verified: &Verified, set: bool) -> i32 {
         let claims = self.module.claim_avps.iter().zip(&verified.claims);
         let set =
@@ -186,8 +187,8 @@ impl Call {
         DONE
     }
 
-    /// The values of `load_claims`; the return code where one can't be handed to a script, which would
-    /// put it into a header, or look at it with a regular expression, which ends at a NUL.
+    /// The values of `load_claims`; the return code if one can't be given to a script, which might
+    /// put it into a header or match it with a regular expression, which stops at a NUL.
     pub(super) fn claims(&self, token: &Token) -> Result<Box<[Option<ClaimValue>]>, i32> {
         let wanted = &self.module.config.tokens.claims;
         let of = |path: &ClaimPath| match path.find(token.claims()).and_then(ClaimValue::of) {
@@ -200,8 +201,8 @@ impl Call {
         wanted.iter().map(|(_, path)| of(path)).collect()
     }
 
-    /// An HMAC secret that is shorter than its hash (RFC 7518 section 3.2) is warned of once, and
-    /// refused with `weak_keys` 0. `secret` tells it from others, `name` is for the log.
+    /// Warns once about an HMAC secret that is shorter than its hash (RFC 7518 section 3.2), and
+    /// refuses it with `weak_keys` 0. `secret` identifies it, `name` is for the log.
     pub(super) fn check_weak(
         &self,
         token: &Token,
@@ -240,15 +241,15 @@ impl Call {
         self.refused(
             Some(token),
             code::CLAIM_REFUSED,
-            &format_args!("claim {tag_claim:?} is missing or no string"),
+            &format_args!("claim {tag_claim:?} is missing or not a string"),
         )
     }
 
     pub(super) fn refuse(&self, token: Option<&Token>, outcome: &Outcome) -> i32 {
-        self.refused(token, outcome.code(), outcome)
+        self.refused(token, code::of(outcome), outcome)
     }
 
-    /// The reason is put into words only where the script or the log wants them.
+    /// The reason is put into words only if the script or the log needs them.
     pub(super) fn refused(&self, token: Option<&Token>, code: i32, reason: &dyn Display) -> i32 {
         let text = token.map(|token| token.as_str().as_bytes());
         self.refused_text(text, code, reason)
@@ -266,7 +267,7 @@ impl Call {
         code
     }
 
-    /// A refusal whose log line is somebody else's.
+    /// A refusal that is logged elsewhere.
     pub(super) fn count_refusal(&self, code: i32, reason: &dyn Display) -> i32 {
         stats::count(Statistic::JwtRejected);
         if self.outputs.reason.is_some() {

@@ -1,7 +1,9 @@
 //! `jwt_script_authorize`: a token checked with a key that the script gives.
 
+use std::{sync::Arc, time::Instant};
+
 use super::call::{Call, Outputs};
-use crate::calls::codes::jwt_script::NOT_VALID;
+use crate::calls::codes::jwt_script as code;
 use crate::calls::waiting::{Started, Wait};
 use crate::clock;
 use crate::jwt::authorize::{self, Outcome};
@@ -12,10 +14,9 @@ use crate::keys::candidate;
 use crate::module::Module;
 use crate::opensips::pvar::{Message, Value, Variable};
 use crate::process::{self, Verified};
-use std::{sync::Arc, time::Instant};
 
-/// `jwt_script_authorize(token, key, out_decoded [, out_reason])`: 1; -1 not valid with this key,
-/// and decoded is set; -2 not a token, and nothing is set.
+/// `jwt_script_authorize(token, key, out_decoded [, out_reason])`: 1; -1 if it is not valid with
+/// this key, with decoded set; -2 if it is not a token, with nothing set.
 pub fn script_authorize(
     module: &'static Module,
     message: Message,
@@ -51,7 +52,7 @@ pub fn script_authorize(
             let judge = move |call: Call| Started::Done(call.by_key(token, &key));
             return match call.fetch(urls, judge) {
                 Started::Done(code) => code,
-                Started::Waiting { .. } => NOT_VALID,
+                Started::Waiting { .. } => code::NOT_VALID,
             };
         }
     }
@@ -89,7 +90,7 @@ impl Call {
         let text = token.decoded_without_key();
         if !outcome.is_authorized() {
             self.set(self.outputs.decoded, Value::Text(text.as_bytes()));
-            let code = outcome.script_code();
+            let code = code::of(&outcome);
             return match &keys {
                 Err(error) if matches!(outcome, Outcome::UnusableKey(_)) => {
                     self.refused(Some(&token), code, &format_args!("the key: {error}"))
@@ -108,7 +109,7 @@ impl Call {
             Ok(claims) => claims,
             Err(_) => {
                 self.set(self.outputs.decoded, Value::Text(text.as_bytes()));
-                return NOT_VALID;
+                return code::NOT_VALID;
             }
         };
         let verified = Verified {

@@ -46,7 +46,7 @@ fn quoted_strings_keep_commas_and_equals_signs() {
     assert_eq!(read.realm, b"jambonz.org");
 }
 
-/// To OpenSIPS a string ends at the first quote, and a backslash is a character.
+/// To OpenSIPS a string ends at the first quote, and a backslash is an ordinary character.
 #[test]
 fn a_backslash_that_could_be_read_in_two_ways_is_refused() {
     for name in ["username", "realm", "nonce", "uri", "cnonce"] {
@@ -66,7 +66,7 @@ fn a_backslash_that_could_be_read_in_two_ways_is_refused() {
         let stolen = error(&format!("{FULL}, {stolen}"));
         assert!(matches!(stolen, CredentialsError::Escape(_)), "{stolen:?}");
     }
-    // The escaped character is a backslash, and the quote ends the string for everybody.
+    // The escaped character is a backslash, and the quote ends the string for every parser.
     let read = digest(&format!(r#"{FULL}, opaque="\\", z=1"#));
     assert_eq!(read.opaque.as_deref(), Some(br"\".as_slice()));
 }
@@ -95,7 +95,7 @@ fn a_header_names_its_user_whatever_else_is_in_it() {
     assert_eq!(name("Digest username=\"x"), Err(CredentialsError::Grammar));
 }
 
-/// An endpoint gets names as JSON: other bytes would become the name of somebody else there.
+/// An endpoint gets names as JSON: other bytes would become another user's name there.
 #[test]
 fn names_have_to_be_utf8() {
     for (name, sent) in [("username", "john"), ("realm", "jambonz.org")] {

@@ -125,7 +125,7 @@ fn an_expires_that_makes_no_sense_never_admits() {
     ] {
         let answer = parse(&format!(r#"{{"status":"ok","expires":{given}}}"#));
         assert_eq!(answer, Err(AnswerError::Expires), "{given}");
-        // A denial stays one.
+        // A denial stays a denial.
         assert_eq!(
             verdict(&format!(r#"{{"status":"no","expires":{given}}}"#)),
             denied(None)
@@ -207,7 +207,7 @@ fn an_admission_may_name_the_address_of_record() {
     }
     let twice = parse(r#"{"status":"ok","aor":"a@b","aor":"c@d"}"#);
     assert_eq!(twice.map(drop), Err(AnswerError::Duplicate("aor")));
-    // Who is denied is nobody.
+    // A denied request has no address of record.
     assert_eq!(parse(r#"{"status":"x","aor":7}"#).map(|a| a.aor), Ok(None));
 }
 

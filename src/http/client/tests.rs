@@ -1,5 +1,5 @@
-//! The client against real sockets. Time-outs that must strike are short, those that must not are
-//! long; no test measures how long something took except against the time-out that bounds it.
+//! The client against real sockets. Timeouts that must expire are short, those that must not are
+//! long; no test measures how long something took except against the timeout that limits it.
 
 use std::io::Write as _;
 use std::net::TcpListener;
@@ -49,7 +49,7 @@ fn ask_within(client: &Client, endpoint: &Endpoint, milliseconds: u64) -> Result
         })
 }
 
-/// With all the time in the world.
+/// With plenty of time.
 fn ask(client: &Client, endpoint: &Endpoint) -> Result<Answer, Cause> {
     ask_within(client, endpoint, 60_000)
 }
@@ -131,7 +131,7 @@ fn a_get_carries_the_query_and_an_empty_body_is_signed() {
 #[test]
 fn the_urls_own_user_goes_before_the_configured_one_and_the_header_can_be_named() {
     let (server, seen) = Server::fixed(answer("200 OK", OK));
-    let client = client(|config| config.signature_header = "X-Signature".to_owned());
+    let client = client(|config| config.signature_header = "X-Signature".parse().unwrap());
     let defaults = EndpointDefaults {
         basic: Some(super::super::Basic {
             username: "Aladdin".to_owned(),
@@ -375,7 +375,7 @@ fn one_time_out_ends_every_way_to_be_slow() {
         _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-");
         wait_for_end(stream);
     });
-    // A byte at a time, so that no single read ever waits for long.
+    // A byte at a time, so that no single read ever waits long.
     let drip = Server::raw(|_, mut stream| {
         let all =
             format!("{}{}", answer("200 OK", ""), "x".repeat(100_000)).replace(": 0", ": 99999");
@@ -603,7 +603,7 @@ fn the_next_tls_connection_resumes_the_session() {
 
 #[test]
 fn a_full_backlog_is_ended_by_the_time_out_for_connecting() {
-    // Nobody accepts: the kernel takes a few connections and then lets the rest wait.
+    // Nothing accepts: the kernel takes a few connections and lets the rest wait.
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("its address");
     let client = client(|config| config.connect_timeout = Duration::from_millis(100));

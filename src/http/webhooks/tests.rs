@@ -116,12 +116,12 @@ fn the_endpoint_of_a_realm_is_found_without_waiting_for_it() {
     );
     let unknown = ask(Box::new(|| Ok(None))).expect_err("there is none");
     assert!(unknown.is_unknown_realm());
-    assert_eq!(unknown.to_string(), "endpoint of realm r\\n: there is none");
-    let failed = ask(Box::new(|| Err("down".to_owned()))).expect_err("it can't be found");
+    assert_eq!(unknown.to_string(), "endpoint of realm r\\n: not found");
+    let failed = ask(Box::new(|| Err("down".to_owned()))).expect_err("the lookup failed");
     assert!(!failed.is_unknown_realm());
     assert_eq!(
         failed.to_string(),
-        "endpoint of realm r\\n: it can't be found: down"
+        "endpoint of realm r\\n: the lookup failed: down"
     );
     let (_release, held) = mpsc::channel::<()>();
     let slow = ask(Box::new(move || Err(format!("{:?}", held.recv()))));

@@ -1,9 +1,21 @@
 use super::*;
+use crate::calls::codes;
 use crate::jwt::algorithm::{Algorithm, AlgorithmSet};
 use crate::jwt::testing::{
     NOW, SECRET, claiming, fixture, good, parse, verifying_material, with_header,
 };
 use crate::jwt::token::Limits;
+
+/// What a script gets of a judgement.
+impl Outcome {
+    fn code(&self) -> i32 {
+        codes::jwt::of(self)
+    }
+
+    fn script_code(&self) -> i32 {
+        codes::jwt_script::of(self)
+    }
+}
 
 fn keys(material: &[u8]) -> Result<KeySet, KeyError> {
     KeySet::parse(material)

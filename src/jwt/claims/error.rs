@@ -1,17 +1,17 @@
-//! What the claims of a token are refused for.
+//! Why the claims of a token are refused.
 
 use thiserror::Error;
 
-/// What a token's claims are refused for.
+/// Why a token's claims are refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ClaimError {
-    /// Now is on or after `exp` (RFC 7519 section 4.1.4).
+    /// The current time is on or after `exp` (RFC 7519 section 4.1.4).
     #[error("expired {seconds} s ago")]
     Expired {
         /// Seconds since then.
         seconds: u64,
     },
-    /// Now is before `nbf` (RFC 7519 section 4.1.5).
+    /// The current time is before `nbf` (RFC 7519 section 4.1.5).
     #[error("not valid for another {seconds} s")]
     NotYetValid {
         /// Seconds until then.
@@ -25,25 +25,25 @@ pub enum ClaimError {
         /// Seconds that are allowed.
         limit: u64,
     },
-    /// `iat` is ahead, where the age of a token matters.
+    /// `iat` is in the future, where the age of a token matters.
     #[error("issued {seconds} s in the future")]
     IssuedInFuture {
         /// Seconds until then.
         seconds: u64,
     },
-    /// `exp`, `nbf` or `iat` is no NumericDate (RFC 7519 section 2).
+    /// `exp`, `nbf` or `iat` is not a NumericDate (RFC 7519 section 2).
     #[error("{0} is not a number")]
     NotANumber(&'static str),
-    /// A claim that is asked for is not there.
+    /// A required claim is missing.
     #[error("{0} is missing")]
     Missing(String),
-    /// A claim does not have the value that is asked for.
+    /// A claim does not have the required value.
     #[error("{0} differs from what is required")]
     Differs(String),
-    /// A scope that is asked for is not granted (RFC 8693 section 4.2).
+    /// A required scope is not granted (RFC 8693 section 4.2).
     #[error("scope {0} is not granted")]
     InsufficientScope(String),
-    /// The header's `typ` is not the one that is asked for.
+    /// The header's `typ` is not the required one.
     #[error("typ is {found}, required is {required:?}")]
     TokenType {
         /// What the token says it is.
@@ -54,7 +54,7 @@ pub enum ClaimError {
 }
 
 impl ClaimError {
-    /// Whether the error is about time: expired, not yet valid, too old, or no time at all.
+    /// Whether the error is about time: expired, not yet valid, too old, or not a time at all.
     pub fn is_about_time(&self) -> bool {
         match self {
             Self::Expired { .. }

@@ -1,11 +1,11 @@
-//! When a token is valid, worked out once.
+//! When a token is valid, computed once.
 
 use super::error::ClaimError;
 use crate::jwt::json::Value;
 use crate::jwt::rules::Rules;
 use crate::jwt::token::Token;
 
-/// The UNIX seconds in which a token's times, and perhaps the window of its secret, let it in.
+/// The UNIX seconds during which a token's times, and perhaps the window of its secret, admit it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Validity {
     from: i128,
@@ -13,10 +13,10 @@ pub struct Validity {
 }
 
 impl Validity {
-    /// The seconds at which [`super::check_claims`] finds no fault with the times of this token.
+    /// The seconds at which [`super::check_claims`] accepts the times of this token.
     ///
     /// # Errors
-    /// Times that are no numbers, and no `iat` where its age counts.
+    /// Fails if a time is not a number, or if `iat` is missing where the age of the token counts.
     pub fn of(token: &Token, rules: &Rules) -> Result<Self, ClaimError> {
         let leeway = i128::from(rules.leeway);
         let mut validity = Self {
@@ -40,13 +40,13 @@ impl Validity {
         Ok(validity)
     }
 
-    /// The part of it that lies in `start_ts <= now < end_ts`, the window of a secret.
+    /// The part of it within `start_ts <= now < end_ts`, the window of a secret.
     #[must_use]
     pub fn in_window(self, start_ts: i64, end_ts: i64) -> Self {
         self.within(i128::from(start_ts), i128::from(end_ts))
     }
 
-    /// Whether the UNIX time `now`, in seconds, is in it.
+    /// Whether the UNIX time `now`, in seconds, is within it.
     pub fn includes(&self, now: u64) -> bool {
         (self.from..self.until).contains(&i128::from(now))
     }
@@ -59,8 +59,8 @@ impl Validity {
     }
 }
 
-/// A NumericDate as the whole second at or after it: for whole seconds `t`, both `t >= date` and
-/// `t < date` have the same answer for it, so fractions need no floating point arithmetic.
+/// A NumericDate, rounded up to a whole second: for whole seconds `t`, both `t >= date` and `t <
+/// date` give the same answer for it, so fractions need no floating-point arithmetic.
 pub(super) fn numeric_date(token: &Token, name: &'static str) -> Result<Option<i128>, ClaimError> {
     let Some(value) = token.claim(name) else {
         return Ok(None);

@@ -1,8 +1,8 @@
 //! JSON text as the C module prints it, byte for byte.
 //!
-//! OpenSIPS's auth_jwt hands out what libjwt makes with the jansson library: compact, members
-//! sorted by the bytes of their names, reals with 17 significant digits, only what must be escaped
-//! is. Scripts compare and cut these strings, so they must not change by one byte.
+//! OpenSIPS's auth_jwt outputs what libjwt makes with the jansson library: compact, members sorted
+//! by the bytes of their names, reals with 17 significant digits, only the necessary characters
+//! escaped. Scripts compare and cut these strings, so not a single byte may change.
 
 use std::fmt::Write;
 
@@ -13,7 +13,7 @@ pub fn object(out: &mut String, object: &Object) {
     members(out, object.iter());
 }
 
-/// Appends an object of the given members, which must come sorted by name.
+/// Appends an object of the given members, which must be sorted by name.
 pub fn members<'a>(out: &mut String, sorted: impl Iterator<Item = (&'a str, &'a Value)>) {
     out.push('{');
     for (position, (name, member)) in sorted.enumerate() {
@@ -81,8 +81,8 @@ fn string(out: &mut String, any: &str) {
     out.push('"');
 }
 
-/// C's `%.17g`, with `.0` where neither a point nor an exponent would show that it is a real, and
-/// exponents without plus sign and leading zeros.
+/// C's `%.17g`, with `.0` appended where neither a point nor an exponent would mark it as a real,
+/// and exponents without plus sign and leading zeros.
 fn real(out: &mut String, finite: f64) {
     const DIGITS: i32 = 17;
     let scientific = format!("{finite:.16e}");
@@ -153,7 +153,7 @@ mod tests {
         );
     }
 
-    /// The expected texts were made with jansson 2.14.
+    /// The expected texts were generated with jansson 2.14.
     #[test]
     fn reals_are_printed_with_seventeen_digits() {
         for (text, expected) in REALS {

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
+use serde_json::{Map, Number, Value as Other};
 
 use super::*;
-use serde_json::{Map, Number, Value as Other};
 
 /// The same value, as serde_json has it.
 fn other(value: &Value) -> Other {

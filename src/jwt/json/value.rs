@@ -1,19 +1,19 @@
 //! JSON values as the reader makes them.
 //!
-//! A token is read anew with each request, and most of that time would go into an allocation for
-//! each name and each string, as serde_json has them: so members are in one piece, and short texts
-//! inside of it.
+//! A token is parsed anew for each request, and one allocation per name and string, as in
+//! serde_json, would take most of that time: so the members are in one block, with short texts
+//! inline.
 
 use compact_str::CompactString;
 
-/// A JSON value. Integers and reals are kept apart as they were written.
+/// A JSON value. Integers and reals are distinguished as written.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// `null`.
     Null,
     /// `true` or `false`.
     Bool(bool),
-    /// A number without fraction and exponent.
+    /// A number without a fraction or exponent.
     Integer(i64),
     /// Any other number; finite.
     Real(f64),
@@ -57,30 +57,30 @@ impl From<&str> for Value {
     }
 }
 
-/// Members that are looked through one after the other.
+/// Up to this many members are searched linearly.
 const FEW: usize = 16;
 
-/// Members of a JSON object, sorted by the bytes of their names, none of which is there twice.
+/// Members of a JSON object, sorted by the bytes of their names, without duplicates.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Object {
     members: Vec<(CompactString, Value)>,
 }
 
 impl Object {
-    /// Of members in any order; none where a name is there twice.
+    /// From members in any order; `None` if a name occurs twice.
     pub fn new(mut members: Vec<(CompactString, Value)>) -> Option<Self> {
         members.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         let twice = members.windows(2).any(|pair| pair[0].0 == pair[1].0);
         (!twice).then_some(Self { members })
     }
 
-    /// The member of this name.
+    /// The member with this name.
     pub fn get(&self, name: &str) -> Option<&Value> {
         if self.members.len() > FEW {
             return self.place(name).ok().map(|place| &self.members[place].1);
         }
-        // Names of claims have three letters, and the first of them tells most apart: a look at
-        // each is done before a comparison of strings has begun.
+        // Claim names have three letters, and the first one distinguishes most of them: checking it
+        // in each is done before a string comparison would have begun.
         let same = |member: &str| {
             member.len() == name.len() && member.bytes().zip(name.bytes()).all(|(a, b)| a == b)
         };
@@ -88,12 +88,12 @@ impl Object {
         members.find(|(member, _)| same(member)).map(|m| &m.1)
     }
 
-    /// Whether there is a member of this name.
+    /// Whether there is a member with this name.
     pub fn contains(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
 
-    /// Puts a member in, in the place of one of the same name.
+    /// Inserts a member, replacing any of the same name.
     pub fn insert(&mut self, name: &str, value: Value) {
         match self.place(name) {
             Ok(place) => self.members[place].1 = value,

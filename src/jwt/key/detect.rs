@@ -1,8 +1,8 @@
-//! Tells by its content what key material is.
+//! Recognizes key material by its content.
 //!
 //! The question that matters is not "is this a well-formed key?" but "could this be public?": a
-//! public key taken for an HMAC secret lets anybody sign. So the marks of keys are searched for
-//! generously, also where the text around them is damaged, wrapped or encoded once more.
+//! public key taken for an HMAC secret lets anyone sign. So the search for the marks of keys is
+//! generous, also where the text around them is damaged, wrapped or encoded once more.
 
 use std::borrow::Cow;
 
@@ -16,23 +16,23 @@ use zeroize::Zeroizing;
 pub(in crate::jwt) enum Shape<'a> {
     /// Nothing at all.
     Empty,
-    /// A text with a PEM boundary.
+    /// Text with a PEM boundary.
     Pem(Cow<'a, [u8]>),
     /// ASN.1 of a key or a certificate.
     Der(Cow<'a, [u8]>),
     /// JSON of a key or a set of keys.
     Jwk(Cow<'a, [u8]>),
-    /// A key in the named format that is not read here.
+    /// A key in the named format, which is not supported.
     Foreign(&'static str),
     /// An address.
     Url,
-    /// Has the marks of a public key somewhere, and no form.
+    /// Has the marks of a public key somewhere, but no known form.
     Damaged,
     /// None of these.
     Secret,
 }
 
-/// Looks at the material, and through one layer of base64 or hexadecimal digits.
+/// Inspects the material, also through one layer of base64 or hexadecimal digits.
 pub(in crate::jwt) fn shape(material: &[u8]) -> Shape<'_> {
     if material.is_empty() {
         return Shape::Empty;
@@ -62,7 +62,7 @@ fn bare_shape(material: &[u8]) -> Shape<'_> {
     if is_der(material) {
         return Shape::Der(Cow::Borrowed(material));
     }
-    // A text in UTF-16 is a text with NULs in between.
+    // UTF-16 text is text with NULs in between.
     let text = if material.contains(&0) {
         Cow::Owned(material.iter().copied().filter(|byte| *byte != 0).collect())
     } else {
@@ -97,8 +97,8 @@ fn bare_shape(material: &[u8]) -> Shape<'_> {
     }
 }
 
-/// Boundaries of PEM and of its look-alikes (RFC 4716 has four dashes and a blank), and what stands
-/// in them, should the dashes be lost.
+/// Boundaries of PEM and its look-alikes (RFC 4716 has four dashes and a space), and their labels,
+/// in case the dashes are lost.
 const PEM_MARKS: &[&str] = &[
     "-----BEGIN",
     "-----END",
@@ -108,7 +108,7 @@ const PEM_MARKS: &[&str] = &[
     "CERTIFICATE-",
 ];
 
-/// What makes a JSON text one of keys, where the name of `kty` itself is damaged.
+/// What identifies JSON as that of a key where the name `kty` itself is damaged.
 const JWK_MARKS: &[&str] = &[
     "kty", "\"keys\"", "\"crv\"", "\"x5c\"", "\"RSA\"", "\"EC\"", "\"OKP\"",
 ];
@@ -125,7 +125,7 @@ const FOREIGN_MARKS: &[(&str, &str)] = &[
     ("ECKeyValue", "XML"),
 ];
 
-/// Addresses of keys, in whatever way they are fetched.
+/// URLs of keys, however they are fetched.
 const URL_SCHEMES: &[&str] = &["http://", "https://", "file://"];
 
 /// DER of the object identifiers that name a kind of key: rsaEncryption and its relatives,
@@ -136,7 +136,7 @@ const KEY_OIDS: &[&[u8]] = &[
     &[0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70],
 ];
 
-/// The same in base64, at each of the three places where a byte can stand in it.
+/// The same in base64, at each of the three possible byte alignments.
 const KEY_OIDS_IN_BASE64: &[&str] = &[
     "BgkqhkiG9w0BA",
     "YJKoZIhvcNAQ",
@@ -149,8 +149,8 @@ const KEY_OIDS_IN_BASE64: &[&str] = &[
     "AFBgMrZX",
 ];
 
-/// Base64 of a long SEQUENCE that begins with the modulus of PKCS#1, with the to-be-signed part of
-/// a certificate, or with the algorithm of a SubjectPublicKeyInfo.
+/// Base64 of a long SEQUENCE that begins with a PKCS#1 modulus, the to-be-signed part of a
+/// certificate, or the algorithm of a SubjectPublicKeyInfo.
 fn begins_as_der_in_base64(text: &[u8]) -> bool {
     text.starts_with(b"MII")
         && text.get(6..8).is_some_and(|next| {
@@ -166,7 +166,7 @@ fn contains(text: &[u8], mark: &str) -> bool {
         return true;
     };
     text.windows(mark.len()).any(|window| {
-        // Told apart by the first byte nearly always, and that is cheap.
+        // The first byte nearly always decides, and comparing it is cheap.
         window[0].eq_ignore_ascii_case(first) && window.eq_ignore_ascii_case(mark)
     })
 }
@@ -198,17 +198,17 @@ fn is_der(bytes: &[u8]) -> bool {
         }
         _ => return false,
     };
-    // Up to two bytes more may be the end of a line.
+    // Up to two extra bytes may be a line ending.
     let complete = content.len() >= length && content.len() <= length + 2;
     match content {
         [0x30 | 0x02, ..] if complete => true,
-        // A long SEQUENCE that is cut off or has a tail.
+        // A long SEQUENCE that is truncated or has trailing bytes.
         [0x30 | 0x02, 0x82, ..] => true,
         _ => false,
     }
 }
 
-/// Whether this is, or was before it was damaged, JSON of a key or a set of keys (RFC 7517).
+/// Whether this is, or was before it was damaged, the JSON of a key or a set of keys (RFC 7517).
 fn is_json_of_key(text: &[u8]) -> bool {
     if contains(text, "\"kty\"") {
         return true;
@@ -232,7 +232,7 @@ fn is_json_of_key(text: &[u8]) -> bool {
     }
 }
 
-/// Reads either alphabet of base64, with or without padding, blanks or quotes.
+/// Decodes either alphabet of base64, with or without padding, white space or quotes.
 fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
     const LENIENT: GeneralPurpose = GeneralPurpose::new(
         &alphabet::STANDARD,
@@ -250,7 +250,7 @@ fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
             other => *other,
         });
     }
-    // One digit alone makes no byte: the text was cut off.
+    // A single remaining digit does not make a byte: the text was truncated.
     if digits.len() % 4 == 1 {
         digits.pop();
     }

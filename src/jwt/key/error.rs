@@ -1,36 +1,36 @@
-//! What can't be a key.
+//! Why something can't be a key.
 
 use thiserror::Error;
 
-/// The shortest RSA modulus that is accepted, in bits (RFC 7518 section 3.3).
+/// The shortest accepted RSA modulus, in bits (RFC 7518 section 3.3).
 pub const MIN_RSA_BITS: usize = 2048;
-/// The longest RSA modulus that is accepted, in bits: beyond it, a signature costs so much time
-/// that a token would be a means to keep a worker busy.
+/// The longest accepted RSA modulus, in bits: beyond it, verifying a signature takes so long that
+/// tokens could be used to keep a worker busy.
 pub const MAX_RSA_BITS: usize = 8192;
 /// The most keys that a JWK Set may hold: providers publish fewer than twenty, and a token without
-/// `kid` is tried with each.
+/// `kid` is tried with every one.
 pub const MAX_SET_SIZE: usize = 100;
 
-/// Why something can't be a key. No message holds any of the material.
+/// Why something can't be a key. No message contains any of the material.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum KeyError {
-    /// Nothing: an HMAC with an empty secret is everybody's.
+    /// Empty: anyone can make an HMAC with an empty secret.
     #[error("the secret is empty")]
     Empty,
-    /// Has the mark of a PEM text (RFC 7468) and can't be read as one.
-    #[error("it looks like PEM and can't be read: {0}")]
+    /// Looks like a PEM text (RFC 7468) but can't be read as one.
+    #[error("it looks like PEM but can't be read: {0}")]
     Pem(&'static str),
     /// A private key, which a verifier must not have.
     #[error("it is a private key, where a public key or a secret belongs")]
     PrivateKey,
-    /// A PEM text of something else.
+    /// A PEM text of another kind.
     #[error("it is a PEM text of {0:?}, allowed are PUBLIC KEY, RSA PUBLIC KEY and CERTIFICATE")]
     PemLabel(String),
     /// A certificate that can't be read (RFC 5280).
     #[error("it is a certificate that can't be read")]
     Certificate,
     /// A public key that can't be read.
-    #[error("it looks like a public key and can't be read as one")]
+    #[error("it looks like a public key but can't be read as one")]
     Malformed,
     /// A kind of key that verifies no known algorithm.
     #[error("it is a key of kind {0}, allowed are RSA, EC on P-256 or P-384, and Ed25519")]
@@ -41,19 +41,19 @@ pub enum KeyError {
     /// A key in the format of SSH, PuTTY or XML.
     #[error("it is a key in the format of {0}, which is not supported; convert it to PEM")]
     ForeignFormat(&'static str),
-    /// An address: whoever knows it would know the secret.
+    /// A URL: whoever knows it would know the secret.
     #[error("it is a URL, not a key")]
     Url,
     /// A JSON Web Key that can't be read (RFC 7517).
     #[error("it is a JSON Web Key that can't be read: {0}")]
     Jwk(&'static str),
-    /// A JSON Web Key whose `use`, `key_ops` or `alg` rules out what it is asked for.
+    /// A JSON Web Key whose `use`, `key_ops` or `alg` rules out the requested use.
     #[error("it is a JSON Web Key that may not verify signatures: {0}")]
     JwkUse(&'static str),
-    /// A JWK Set, where one key belongs.
+    /// A JWK Set where a single key belongs.
     #[error("it is a JWK Set, where one key belongs")]
     JwkSet,
-    /// A JWK Set of which no key can be used.
+    /// A JWK Set without any usable key.
     #[error("it is a JWK Set without a usable key ({0} were skipped)")]
     NoUsableKey(usize),
     /// A JWK Set of more keys than a token could be tried with.

@@ -12,7 +12,7 @@ use super::{rsa, spki};
 use crate::jwt::algorithm::{self, AlgorithmSet};
 use crate::jwt::json::{self, Object, Value};
 
-/// The keys of a JSON text: of one JSON Web Key, or of a set.
+/// The keys of a JSON text: one JSON Web Key, or a set.
 #[derive(Debug)]
 pub(super) struct Keys {
     pub(super) keys: Vec<Key>,
@@ -29,7 +29,7 @@ pub(super) fn key(text: &[u8]) -> Result<Key, KeyError> {
     key_of(&object.0)
 }
 
-/// Reads one key, or a set of which keys that can't be used are skipped (RFC 7517 section 5).
+/// Reads one key, or a set, of which unusable keys are skipped (RFC 7517 section 5).
 pub(super) fn keys(text: &[u8]) -> Result<Keys, KeyError> {
     let object = object(text)?;
     let Some(members) = object.0.get("keys") else {
@@ -61,7 +61,7 @@ pub(super) fn keys(text: &[u8]) -> Result<Keys, KeyError> {
     Ok(read)
 }
 
-/// JSON of keys, whose strings are overwritten when it is dropped, for one may be a secret.
+/// JSON of keys, whose strings are overwritten on drop, since one may be a secret.
 struct Sensitive(Object);
 
 impl Drop for Sensitive {
@@ -153,7 +153,7 @@ fn elliptic(jwk: &Object) -> Result<Material, KeyError> {
     };
     let (x, y) = (bytes(jwk, "x")?, bytes(jwk, "y")?);
     if x.len() != size || y.len() != size {
-        return Err(KeyError::Jwk("x or y has not the size of the curve"));
+        return Err(KeyError::Jwk("x or y does not have the size of the curve"));
     }
     // SEC 1 section 2.3.3, uncompressed.
     let point = [&[4], &x[..], &y[..]].concat();
@@ -172,7 +172,7 @@ fn octet_pair(jwk: &Object) -> Result<Material, KeyError> {
     }
     let x = bytes(jwk, "x")?;
     if x.len() != 32 {
-        return Err(KeyError::Jwk("x has not the size of the curve"));
+        return Err(KeyError::Jwk("x does not have the size of the curve"));
     }
     spki::ed25519(&x)
 }
@@ -180,7 +180,7 @@ fn octet_pair(jwk: &Object) -> Result<Material, KeyError> {
 /// RFC 7518 section 6.4.
 fn octets(jwk: &Object) -> Result<Material, KeyError> {
     let secret = bytes(jwk, "k")?;
-    // A public key is no secret in this wrapping either.
+    // A public key is not a secret in this wrapping either.
     match detect::shape(&secret) {
         Shape::Secret => Ok(Material::Secret(Secret::new(&secret))),
         Shape::Empty => Err(KeyError::Empty),

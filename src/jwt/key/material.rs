@@ -1,4 +1,4 @@
-//! A key that was read: what it is made of, and what it verifies.
+//! A parsed key: what it is made of, and what it verifies.
 
 use std::fmt;
 
@@ -37,8 +37,8 @@ impl Material {
 }
 
 impl Key {
-    /// The algorithms that this key may verify: those of its kind, and of these only the `alg` of
-    /// a JSON Web Key that has one.
+    /// The algorithms that this key may verify: those of its kind, restricted to the `alg` of a
+    /// JSON Web Key that has one.
     pub fn algorithms(&self) -> AlgorithmSet {
         self.algorithms
     }
@@ -53,8 +53,8 @@ impl Key {
         matches!(self.material, Material::Secret(_))
     }
 
-    /// Whether this is an HMAC secret shorter than the hash of `algorithm`, which RFC 7518
-    /// section 3.2 rules out. Never true for other keys.
+    /// Whether this is an HMAC secret shorter than the hash of `algorithm`, which RFC 7518 section
+    /// 3.2 forbids. Never true for other keys.
     pub fn weak_for(&self, algorithm: Algorithm) -> bool {
         let hash_length = match algorithm {
             Algorithm::HS256 => 32,
@@ -78,7 +78,7 @@ impl Key {
 
     /// Whether `signature` over `message` was made with this key and `algorithm`.
     ///
-    /// False for an algorithm that is not of this key's kind.
+    /// False for an algorithm that does not fit this kind of key.
     pub(in crate::jwt) fn verifies(
         &self,
         algorithm: Algorithm,

@@ -7,14 +7,16 @@ use super::secret::Secret;
 use super::{jwk, spki, textual};
 
 impl Key {
-    /// Reads key material, deciding by its content what it is: PEM or DER of a public key (SPKI,
-    /// RFC 5280 section 4.1; or PKCS#1, RFC 8017 appendix A.1.1) or of a certificate, also in bare
-    /// base64; a JSON Web Key (RFC 7517 section 4); everything that looks like no key at all is a raw HMAC secret, taken byte by byte.
+    /// Reads key material, recognized by its content: PEM or DER of a public key (SPKI, RFC 5280
+    /// section 4.1; or PKCS#1, RFC 8017 appendix A.1.1) or of a certificate, also in bare base64; a
+    /// JSON Web Key (RFC 7517 section 4). Anything that does not look like a key is a raw HMAC
+    /// secret, taken byte by byte.
     ///
-    /// The validity dates of a certificate are not looked at: it is but the envelope of its key.
+    /// The validity dates of a certificate are ignored: it is only the envelope of its key.
     ///
     /// # Errors
-    /// See [`KeyError`]. Above all, whatever looks like a key and can't be read as one.
+    /// Fails for the reasons in [`KeyError`], above all on anything that looks like a key but can't
+    /// be read as one.
     pub fn parse(material: &[u8]) -> Result<Self, KeyError> {
         let material = match detect::shape(material) {
             Shape::Empty => return Err(KeyError::Empty),

@@ -8,7 +8,7 @@ use x509_cert::der::{Decode, Encode, Reader, SliceReader, Tag};
 use super::error::{KeyError, MAX_RSA_BITS, MIN_RSA_BITS};
 use crate::jwt::algorithm::Algorithm;
 
-/// A checked RSA key, parsed for each algorithm once it is used with it.
+/// A checked RSA key, parsed for each algorithm on first use.
 pub(in crate::jwt) struct RsaKey {
     pkcs1: Box<[u8]>,
     parsed: [OnceCell<ParsedPublicKey>; 6],
@@ -17,7 +17,7 @@ pub(in crate::jwt) struct RsaKey {
 impl RsaKey {
     /// Reads `RSAPublicKey` (RFC 8017 appendix A.1.1).
     pub(super) fn from_pkcs1(der: &[u8]) -> Result<Self, KeyError> {
-        // aws-lc refuses a key over its own limit without a word, so the size is looked at first.
+        // aws-lc refuses a key over its own limit without a reason, so the size is checked first.
         let bits = modulus_bits(der).ok_or(KeyError::Malformed)?;
         if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits) {
             return Err(KeyError::RsaSize(bits));

@@ -7,12 +7,12 @@ use zeroize::Zeroizing;
 
 use crate::jwt::algorithm::Algorithm;
 
-/// A raw secret, and what is derived from it for each hash once it is used with it.
+/// A raw secret, and what is derived from it for each hash on first use.
 ///
-/// The bytes are overwritten when this is dropped, and so are aws-lc's contexts.
+/// The bytes are overwritten on drop, and so are aws-lc's contexts.
 pub(in crate::jwt) struct Secret {
     bytes: Zeroizing<Box<[u8]>>,
-    // Boxed, for most secrets are used with one hash and many are kept.
+    // Boxed, since most secrets are used with one hash and many are kept.
     sha256: OnceLock<Box<hmac::Key>>,
     sha384: OnceLock<Box<hmac::Key>>,
     sha512: OnceLock<Box<hmac::Key>>,

@@ -1,4 +1,4 @@
-//! The keys of one secret: one of them, or as many as a JWK Set holds.
+//! The keys of one secret: a single one, or those of a JWK Set.
 
 use super::detect::{self, Shape};
 use super::error::KeyError;
@@ -7,7 +7,8 @@ use super::material::Key;
 use crate::jwt::algorithm::Algorithm;
 use crate::jwt::token::Token;
 
-/// What a row's `secret`, the key argument of `jwt_script_authorize` or a JWK Set's address holds.
+/// The contents of a row's `secret`, of the key argument of `jwt_script_authorize`, or of a JWK
+/// Set's URL.
 #[derive(Debug)]
 pub struct KeySet {
     keys: Vec<Key>,
@@ -16,10 +17,10 @@ pub struct KeySet {
 
 impl KeySet {
     /// Reads key material: whatever [`Key::parse`] reads, or a JWK Set (RFC 7517 section 5), of
-    /// which the keys that can't be used are skipped.
+    /// which the unusable keys are skipped.
     ///
     /// # Errors
-    /// See [`KeyError`]; a set without any usable key is an error, too.
+    /// Fails for the reasons in [`KeyError`], also if a set has no usable key.
     pub fn parse(material: &[u8]) -> Result<Self, KeyError> {
         match detect::shape(material) {
             Shape::Jwk(json) => Self::from_json(&json, |_| true),
@@ -30,11 +31,11 @@ impl KeySet {
         }
     }
 
-    /// Reads a JWK Set, or one JSON Web Key, that is published: in it, HMAC secrets are skipped,
-    /// for what everybody can fetch is no secret.
+    /// Reads a published JWK Set, or one published JSON Web Key: HMAC secrets in it are skipped,
+    /// since what anyone can fetch is not a secret.
     ///
     /// # Errors
-    /// Anything but such a text with at least one usable public key.
+    /// Fails on anything but such a text with at least one usable public key.
     pub fn parse_published(json: &[u8]) -> Result<Self, KeyError> {
         Self::from_json(json, |key| !key.is_secret())
     }
@@ -64,20 +65,20 @@ impl KeySet {
         &self.skipped
     }
 
-    /// Whether a key has that `kid`.
+    /// Whether a key has this `kid`.
     pub fn has_kid(&self, kid: &str) -> bool {
         self.keys.iter().any(|key| key.kid() == Some(kid))
     }
 
-    /// Whether the token names a key that is not in this set: the sign that a provider may have
+    /// Whether the token names a key that is not in this set: a sign that the provider may have
     /// published a new one. Never true for a set that has a key without `kid`.
     pub fn lacks_key_of(&self, token: &Token) -> bool {
         token.kid().is_some_and(|kid| !self.has_kid(kid))
             && self.keys.iter().all(|key| key.kid().is_some())
     }
 
-    /// The keys that may have signed this token: where it names a `kid` (RFC 7515 section 4.1.4),
-    /// those of that `kid`, or for want of one those without any; otherwise all.
+    /// The keys that may have signed this token: if it names a `kid` (RFC 7515 section 4.1.4),
+    /// those with that `kid`, or failing that those without any; otherwise all.
     pub fn candidates<'a>(&'a self, token: &'a Token) -> impl Iterator<Item = &'a Key> {
         let wanted = token.kid();
         let known = wanted.is_some_and(|kid| self.has_kid(kid));

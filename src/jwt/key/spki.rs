@@ -18,7 +18,7 @@ const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7
 const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 
-/// Reads DER of which only its look is known.
+/// Reads DER that is only known to look like a key.
 pub(super) fn any_public_key(der: &[u8]) -> Result<Material, KeyError> {
     if SubjectPublicKeyInfoRef::from_der(der).is_ok() {
         return public_key(der);
@@ -89,8 +89,8 @@ fn parsed(
     ParsedPublicKey::new(algorithm, bytes).map_err(|_| KeyError::Malformed)
 }
 
-/// PKCS#8, PKCS#1 and SEC 1 private keys begin with a small version number; a public key of
-/// PKCS#1 begins with its modulus.
+/// PKCS#8, PKCS#1 and SEC 1 private keys begin with a small version number; a PKCS#1 public key
+/// begins with its modulus.
 fn is_private_key(der: &[u8]) -> bool {
     let Ok(sequence) = AnyRef::from_der(der) else {
         return false;

@@ -117,7 +117,7 @@ fn private_keys_are_refused_as_such() {
             error(STANDARD.encode(pem::parse(pem).unwrap().contents())),
             KeyError::PrivateKey
         );
-        // A bundle with the certificate does not make it better.
+        // Bundling it with the certificate does not make it acceptable.
         let certificate = text(fixture!("rsa-2048.certificate.pem"));
         assert_eq!(
             error(format!("{certificate}{}", text(pem))),
@@ -281,7 +281,7 @@ proptest! {
         }
     }
 
-    /// However one character of it is damaged, a public key never becomes a secret.
+    /// Whichever character of it is damaged, a public key never becomes a secret.
     #[test]
     fn a_damaged_public_key_never_becomes_a_secret(
         position in any::<proptest::sample::Index>(),
@@ -300,7 +300,7 @@ proptest! {
             material = STANDARD.encode(pem::parse(pem).unwrap().contents()).into_bytes();
         }
         let position = position.index(material.len());
-        // Without armour, the first characters are all that tells a key.
+        // Without armour, only the first characters reveal a key.
         prop_assume!(armour || position >= 24);
         material[position] = byte;
         if let Ok(key) = Key::parse(&material) {

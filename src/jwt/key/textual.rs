@@ -8,10 +8,10 @@ use super::spki;
 /// Labels of certificates; the second is OpenSSL's older form.
 const CERTIFICATES: [&str; 2] = ["CERTIFICATE", "X509 CERTIFICATE"];
 
-/// Reads the first public key or certificate of a PEM text, which may have text around it.
+/// Reads the first public key or certificate of a PEM text, which may be surrounded by other text.
 ///
 /// # Errors
-/// A private key anywhere in the text, no block at all, a damaged one.
+/// Fails if there is a private key anywhere in the text, no block at all, or a damaged one.
 pub(super) fn public_key(text: &[u8]) -> Result<Material, KeyError> {
     let blocks = blocks(text)?;
     if blocks

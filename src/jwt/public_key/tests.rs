@@ -84,7 +84,7 @@ fn exponent_and_modulus_make_the_key_of_openssl() {
             base64url(&modulus).as_bytes(),
         );
         assert_eq!(made.unwrap(), expected);
-        // Leading zeros are no part of a number.
+        // Leading zeros are not part of a number.
         let padded = base64url([&[0, 0], &modulus[..]].concat());
         let made = from_exp_mod(b"AAEAAQ", padded.as_bytes());
         assert_eq!(made.unwrap(), expected);

@@ -70,7 +70,7 @@ fn every_form_of_private_key_signs() {
         let public = Key::parse(verifying_material(algorithm)).unwrap();
         assert_eq!(verify_signature(&token, &public, AlgorithmSet::ALL), Ok(()));
     }
-    // With the certificate beside it, and with line ends of another system.
+    // With the certificate next to it, and with the line endings of another system.
     let both = [
         fixture!("ec-p256.certificate.pem"),
         &fixture!("ec-p256.test-private.pem")[..],

@@ -9,7 +9,7 @@ fn refused(raw: &str) -> TokenError {
     Token::parse(raw.as_bytes(), &Limits::default()).unwrap_err()
 }
 
-/// A token of these texts with some signature.
+/// A token of these texts with an arbitrary signature.
 fn made_of(header: &str, payload: &str) -> String {
     format!("{}.{}.c2ln", base64url(header), base64url(payload))
 }
@@ -88,7 +88,7 @@ fn there_are_exactly_three_segments() {
 #[test]
 fn base64url_is_strict_to_the_last_bit() {
     let (header, payload) = (base64url(HEADER), base64url(r#"{"a":"?>~"}"#));
-    // "c2k" is "si"; "c2l" has the same bytes and a stray bit.
+    // "c2k" is "si"; "c2l" has the same bytes plus a stray bit.
     assert!(
         Token::parse(
             format!("{header}.{payload}.c2k").as_bytes(),
@@ -220,7 +220,7 @@ fn size_is_bounded_at_its_edge_before_anything_is_decoded() {
         Token::parse(token.as_bytes(), &limits).unwrap_err(),
         expected
     );
-    // Not even looked at: this is no base64 and has no dots.
+    // Not even looked at: this is not base64 and has no dots.
     let garbage = vec![b'%'; 9000];
     let error = Token::parse(&garbage, &Limits::default()).unwrap_err();
     assert_eq!(
@@ -232,7 +232,7 @@ fn size_is_bounded_at_its_edge_before_anything_is_decoded() {
     );
 }
 
-/// The expected texts were made with libjwt 1.10.2: decoded with the key, and without.
+/// The expected texts were generated with libjwt 1.10.2: decoded with the key, and without.
 #[test]
 fn decoded_text_is_that_of_libjwt() {
     let payload = r#"{"tag":"x","z":1,"a":2}"#;
@@ -262,7 +262,7 @@ fn decoded_text_is_that_of_libjwt() {
             r#"{"alg":"HS256","typ":"JWT"}"#,
             r#"{"alg":"none","typ":5}"#,
         ),
-        // libjwt refuses this one; here its type is told as it is.
+        // libjwt refuses this one; here its type is printed as it is.
         (
             r#"{"alg":"HS256","typ":"at+jwt"}"#,
             r#"{"alg":"HS256","typ":"at+jwt"}"#,
@@ -297,7 +297,7 @@ fn the_fingerprint_stands_for_the_token_and_hides_it() {
     assert_eq!(one.fingerprint(), with_scheme.fingerprint());
     let shown = format!("{one:?}");
     assert_eq!(shown, format!("Token(\"{}\")", one.fingerprint()));
-    // sha256sum of the text "a.b.c" begins so.
+    // The sha256sum of the text "a.b.c" begins like this.
     let text = with_header(HEADER);
     let digest = digest::digest(&digest::SHA256, text.as_bytes());
     assert!(

@@ -74,7 +74,7 @@ fn the_same_kind_of_key_is_not_the_same_key() {
     }
 }
 
-/// The old attack on verifiers that let the header choose: the public key used as HMAC secret.
+/// The classic attack on verifiers that let the header choose: the public key used as HMAC secret.
 #[test]
 fn nothing_public_works_as_an_hmac_secret() {
     for public in [
@@ -284,7 +284,7 @@ fn es256_signatures_are_the_raw_form_of_the_right_size_alone() {
         )
     };
     assert_eq!(with(&raw), Ok(()));
-    // Both numbers zero verify anything where that is not ruled out.
+    // If both numbers are zero, anything verifies unless that is ruled out.
     let order = [
         0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc,
         0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
@@ -365,7 +365,7 @@ proptest! {
         let position = position.index(altered.len());
         prop_assume!(altered[position] != byte);
         altered[position] = byte;
-        // A blank at an end is not part of the token: what is left lacks a byte.
+        // A space at an end is not part of the token: the rest lacks a byte.
         if let Ok(token) = Token::parse(&altered, &Limits::default()) {
             let key = key(verifying_material(algorithm));
             prop_assert!(verify_signature(&token, &key, AlgorithmSet::ALL).is_err());

@@ -20,7 +20,7 @@ impl Fetch for Nobody {
     }
 }
 
-/// A file, and a clock that goes on by a look at each look.
+/// A file, and a clock that advances by one check interval on each check.
 struct Scene {
     folder: TempDir,
     sources: KeySources,
@@ -46,7 +46,7 @@ impl Scene {
         self.folder.path().join("key")
     }
 
-    /// Puts a new file in place, as one should.
+    /// Puts a new file in place, properly.
     fn write(&self, content: impl AsRef<[u8]>) {
         let new = self.folder.path().join("new");
         fs::write(&new, content).unwrap();
@@ -122,7 +122,7 @@ fn a_file_is_looked_at_once_a_second_and_read_when_it_changed() {
     let generation = scene.sources.generation();
     let same = scene.look().expect("keys");
     assert!(Arc::ptr_eq(&first, &same));
-    // Touched, but the same.
+    // Touched, but unchanged.
     scene.write(fixture!("rsa-2048.public.pem"));
     let same = scene.look().expect("keys");
     assert!(Arc::ptr_eq(&first, &same));
@@ -182,7 +182,7 @@ fn a_file_that_can_not_be_read_any_more_has_no_keys() {
     let mut scene = Scene::with(fixture!("rsa-2048.public.pem"));
     scene.at_once().expect("keys");
     fs::set_permissions(scene.path(), fs::Permissions::from_mode(0o000)).unwrap();
-    // Root reads it all the same.
+    // Root can read it all the same.
     if fs::File::open(scene.path()).is_err() {
         let error = scene.look().expect_err("it may not be read");
         assert!(matches!(error.cause, SourceCause::Read(_)), "{error}");
@@ -254,7 +254,7 @@ fn a_file_that_stays_unreadable_has_no_keys_in_the_end() {
     scene.at_once().expect("keys");
     scene.write("-----BEGIN PUBLIC KEY-----\nhunter2");
     scene.look().expect("the last keys");
-    // Whatever else is written that can't be read does not prolong it.
+    // Writing something else that can't be read does not extend it.
     scene.write("-----BEGIN PUBLIC KEY-----\nhunter3\n");
     scene
         .after(GRACE - LOOK_INTERVAL)
@@ -276,7 +276,7 @@ fn a_secret_in_place_of_public_keys_counts_when_it_stays() {
     assert!(verifies(&keys, Algorithm::RS256) && !verifies(&keys, Algorithm::HS256));
     let keys = scene.after(GRACE).expect("the secret");
     assert!(verifies(&keys, Algorithm::HS256));
-    // Not so where a secret follows a secret, or public keys follow.
+    // Not so if a secret follows a secret, or public keys follow.
     scene.write("another secret of the same key file, long enough");
     assert!(!verifies(&scene.look().expect("keys"), Algorithm::HS256));
     scene.write(fixture!("rsa-2048.public.pem"));

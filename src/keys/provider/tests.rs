@@ -1,5 +1,5 @@
-//! JWK Sets over real sockets, alone and through what keeps them. Time-outs that must strike are
-//! short, those that must not are long.
+//! JWK Sets over real sockets, alone and through the sources that keep them. Timeouts that must
+//! expire are short, those that must not are long.
 
 use std::io::Write as _;
 use std::sync::{Arc, Mutex};
@@ -171,7 +171,7 @@ fn the_deadline_ends_every_way_to_be_slow() {
         _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{\"ke");
         wait_for_end(stream);
     });
-    // A byte at a time, so that no single read ever waits for long.
+    // A byte at a time, so that no single read ever waits long.
     let drip = Server::raw(|_, mut stream| {
         let all = with_headers("", &"x".repeat(100_000));
         for byte in all.bytes() {
@@ -194,7 +194,7 @@ fn the_deadline_ends_every_way_to_be_slow() {
     assert_eq!(silent.connections(), connections);
 }
 
-// From here on over TLS, through what keeps the sets.
+// From here on over TLS, through the sources that keep the sets.
 
 /// A provider whose answer is set by the test.
 struct Provider {
@@ -265,13 +265,13 @@ fn keys_are_rotated_at_an_https_server_with_its_own_authority() {
     assert!(sources.must_fetch(&url, &token("0"), Instant::now()));
     let keys = sources.fetch(&url, far()).expect("a set");
     assert!(verifies(&keys, "0") && !verifies(&keys, "1"));
-    // The new key is published beside the old one, and a token names it.
+    // The new key is published next to the old one, and a token names it.
     provider.says(answer("200 OK", &set(&[0, 1])));
     assert!(!sources.must_fetch(&url, &token("0"), Instant::now()));
     assert!(sources.must_fetch(&url, &token("1"), Instant::now()));
     let keys = sources.fetch(&url, far()).expect("a set");
     assert!(verifies(&keys, "0") && verifies(&keys, "1"));
-    // The old one is withdrawn, and the set gets old.
+    // The old one is withdrawn, and the set expires.
     provider.says(answer("200 OK", &set(&[1])));
     let later = Instant::now() + Duration::from_secs(61);
     assert!(sources.should_refresh(&url, later));
@@ -347,7 +347,7 @@ fn a_server_that_nobody_vouches_for_publishes_nothing() {
         };
         assert!(message.starts_with("TLS failed"), "{message}");
     }
-    // Nor does one that is vouched for under another name. (Without IPv6, it is not even reached.)
+    // Nor is one with a certificate for another name. (Without IPv6, it is not even reached.)
     let other_name = provider.url().replace("127.0.0.1", "[::ffff:127.0.0.1]");
     let error = provider.sources().fetch(&other_name, far());
     let message = error.expect_err("another name").to_string();

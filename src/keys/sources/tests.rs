@@ -1,10 +1,11 @@
-//! URLs, with a provider that is played by the test. The clock is the test's.
+//! URLs, with a provider played by the test. The clock is the test's.
 
 mod providers;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Barrier, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -15,7 +16,6 @@ use crate::jwt::testing::{self, fixture, parse, signing_key};
 use crate::jwt::verify::verify_with_set;
 use crate::keys::error::SourceCause;
 use crate::keys::{FetchError, Fetched};
-use std::time::Duration;
 
 const URL: &str = "https://user:password@idp.example/certs?key=secret";
 
@@ -54,7 +54,7 @@ fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// Time enough for whatever takes real time.
+/// Enough time for whatever takes real time.
 fn far() -> Instant {
     Instant::now() + seconds(600)
 }
@@ -98,7 +98,7 @@ fn other_rsa_key() -> jsonwebtoken::EncodingKey {
     jsonwebtoken::EncodingKey::from_rsa_der(pem.contents())
 }
 
-/// A token that names `kid`, signed with the key of that number (0, where it is none).
+/// A token that names `kid`, signed with the key of that number (0 if it is not a number).
 fn token(kid: &str) -> Token {
     let key = match kid {
         "1" => other_rsa_key(),
@@ -128,7 +128,7 @@ impl Scene {
         }
     }
 
-    /// The provider's set of key 0 has been fetched.
+    /// A scene in which the provider's set of key 0 has been fetched.
     fn begun(max_age: Option<u64>) -> Self {
         let scene = Self::with(good(&[0], max_age));
         scene.fetch(0).expect("a set");
@@ -230,7 +230,7 @@ fn a_storm_of_unknown_kids_asks_once_in_min_refresh() {
             if scene.sources.must_fetch(URL, &token, now) {
                 told += 1;
             }
-            // Also whoever asks without having been told to gets what is known.
+            // A caller that was not told to fetch also gets what is known.
             assert!(scene.fetch(at).expect("a set").has_kid("0"));
         }
     }
@@ -296,14 +296,14 @@ fn a_provider_that_is_down_leaves_its_last_good_set_in_use() {
         let last_good = error.last_good.expect("a set");
         assert!(Arc::ptr_eq(&last_good, &scene.known()));
         assert!(verifies(&last_good, "0"));
-        // It is left alone for a while, also by who does not ask first.
+        // It is left alone for a while, even by a caller that does not check first.
         let asked = scene.provider.asked();
         assert!(!scene.should_refresh(at + 29) && !scene.must_fetch("1", at + 29));
         scene.fetch(at + 29).expect_err("the same again");
         assert_eq!(scene.provider.asked(), asked);
         at += 30;
     }
-    // However long it takes, nobody waits for a provider that is down.
+    // However long the outage, no one waits for a provider that is down.
     assert!(!scene.must_fetch("0", at + 1_000_000));
     scene.provider.says(good(&[1], None));
     assert!(scene.must_fetch("1", at));
@@ -430,7 +430,7 @@ impl Fetch for Slow {
     }
 }
 
-/// How many wait for the answer.
+/// How many threads wait for the answer.
 fn waiting(sources: &KeySources) -> usize {
     let publisher = sources.publishers.find(URL).expect("it was asked");
     publisher.lock().waiting()

@@ -1,10 +1,11 @@
-//! Whether the database answers, as this process has seen it last.
+//! Whether the database answers, as this process last saw it.
 
-use crate::store::StoreError;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A database that did not answer in time is asked by one probe at a time in the background. All
+use crate::store::StoreError;
+
+/// A database that did not answer in time is probed by one query at a time in the background. All
 /// others fail at once instead of waiting for it one by one, until it has answered.
 #[derive(Debug, Default)]
 pub struct Availability(Mutex<State>);
@@ -19,9 +20,9 @@ struct State {
 /// It hangs.
 #[derive(Debug)]
 struct OutOfService {
-    /// How that showed.
+    /// The error that showed it.
     error: StoreError,
-    /// When the next probe may be sent: not before the last one has had its time.
+    /// When the next probe may be sent: not before the time of the last one is over.
     next_probe: Instant,
 }
 
@@ -37,7 +38,7 @@ pub enum Admission {
 }
 
 impl Availability {
-    /// Whether a question may be asked now; one that may take as long as `timeout`.
+    /// Whether a question that may take as long as `timeout` may be asked now.
     pub fn admit(&self, now: Instant, timeout: Duration) -> Admission {
         match &mut self.lock().out_of_service {
             None => Admission::Ask,
@@ -49,12 +50,12 @@ impl Availability {
         }
     }
 
-    /// Learns how a question ended that had time until `deadline`.
+    /// Notes how a question ended that had until `deadline`.
     pub fn note(&self, error: Option<&StoreError>, deadline: Instant, now: Instant) {
         let mut state = self.lock();
         match error {
             Some(error @ StoreError::TimedOut(_)) => {
-                // A thread may say so long after the time was over, when others had an answer.
+                // A thread may report this long after the deadline, when others have had an answer.
                 if state.answered.is_none_or(|answered| answered < deadline) {
                     state.out_of_service.get_or_insert_with(|| OutOfService {
                         error: error.clone(),
@@ -64,7 +65,7 @@ impl Availability {
             }
             // It was not asked.
             Some(StoreError::Busy(_)) => {}
-            // Errors, too: whoever is refused is not kept waiting.
+            // Errors, too: a refused question is not kept waiting.
             _ => {
                 *state = State {
                     answered: Some(now),
@@ -137,7 +138,7 @@ mod tests {
         availability.note(None, back, back);
         availability.note(Some(&hangs()), start, late);
         assert_eq!(availability.admit(late, TIMEOUT), Admission::Ask);
-        // What was to be answered after that is another matter.
+        // What had a later deadline is another matter.
         availability.note(Some(&hangs()), late, late);
         assert_ne!(availability.admit(late, TIMEOUT), Admission::Ask);
     }

@@ -1,20 +1,21 @@
-//! A database by the core's driver, on one connection of the process's own thread.
+//! A database through the core's driver, on one connection of the process's own thread.
+
+use zeroize::Zeroizing;
 
 use crate::config::database::Database;
 use crate::opensips::db::{Connection, Driver};
 use crate::store::{Answer, Source, StoreError};
-use zeroize::Zeroizing;
 
 /// See the [module](self).
 pub struct Core {
-    /// `None` where it was not bound at start.
+    /// `None` if it was not bound at start.
     pub driver: Option<Driver>,
     url: Zeroizing<String>,
     connection: Option<Connection>,
 }
 
 impl Core {
-    /// Connects to nothing yet.
+    /// Does not connect yet.
     pub fn new(config: &Database, driver: Option<Driver>) -> Self {
         Core {
             driver,
@@ -23,18 +24,18 @@ impl Core {
         }
     }
 
-    /// Asks, here and now.
+    /// Runs a query, here and now.
     ///
     /// # Errors
-    /// There is no connection, or what the work says.
+    /// Fails if there is no connection, or with the error of the work.
     pub fn read<T>(&mut self, work: impl FnOnce(&mut dyn Source) -> Answer<T>) -> Answer<T> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.open()?,
         };
         let answer = work(&mut connection);
-        // After a failure of the driver the next question starts from a new connection. What is
-        // wrong with a row is no reason to.
+        // After a driver failure, the next question starts from a new connection. A bad row is no
+        // reason to.
         self.connection = Some(connection).filter(|connection| !connection.has_failed());
         answer
     }

@@ -1,16 +1,17 @@
-//! A database by the native driver, on threads.
+//! A database through the native driver, on threads.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::availability::{Admission, Availability};
 use crate::pool::{Lost, NoNotify, Notify, Pool, Ticket};
 use crate::store::mysql::MySql;
 use crate::store::{Answer, Source, StoreError};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 /// A question on its way.
 #[derive(Debug)]
 pub enum Asked<T> {
-    /// The answer, or that there is none while the database hangs.
+    /// The answer, or the error that the database hangs.
     Answered(Answer<T>),
     /// It is to be asked on a thread.
     Pending(Query<T>),
@@ -26,7 +27,7 @@ pub struct Native {
 }
 
 impl Native {
-    /// Connects to nothing yet.
+    /// Does not connect yet.
     pub fn new(driver: &MySql, timeout: Duration) -> Self {
         Native {
             driver: Arc::new(driver.clone()),
@@ -35,7 +36,8 @@ impl Native {
         }
     }
 
-    /// What is to be asked on one of these threads; or, while the database hangs, that it does.
+    /// Prepares a query for one of these threads or, while the database hangs, answers with that
+    /// error.
     pub fn ask<T: Send + 'static>(
         &self,
         threads: &Arc<Pool>,
@@ -56,10 +58,10 @@ impl Native {
         }
     }
 
-    /// Asks in the calling thread, which waits, also for a database that hangs.
+    /// Runs a query in the calling thread, which waits, even for a database that hangs.
     ///
     /// # Errors
-    /// What the driver or the work says.
+    /// Fails with the error of the driver or of the work.
     pub fn read<T>(&self, work: impl FnOnce(&mut dyn Source) -> Answer<T>) -> Answer<T> {
         work(&mut self.driver.source(Instant::now() + self.timeout))
     }
@@ -70,7 +72,7 @@ impl Native {
     }
 }
 
-/// What is asked on a thread.
+/// The work of a query on a thread.
 type Work<T> = Box<dyn FnOnce(&mut dyn Source) -> Answer<T> + Send>;
 
 /// A question that is to be asked on a thread.
@@ -87,11 +89,10 @@ impl<T> std::fmt::Debug for Query<T> {
 }
 
 impl<T: Send + 'static> Query<T> {
-    /// Starts to ask. `notify` is told when the ticket is complete, `db_timeout` later at the
-    /// latest.
+    /// Starts the query. `notify` is notified when the ticket is complete, within `db_timeout`.
     ///
     /// # Errors
-    /// Where nothing was started.
+    /// Fails if nothing was started.
     pub fn start<N: Notify + 'static>(self, notify: N) -> Answer<Ticket<Answer<T>>> {
         let Native {
             driver,
@@ -122,10 +123,10 @@ impl<T: Send + 'static> Query<T> {
             .map_err(|full| StoreError::Busy(full.to_string()))
     }
 
-    /// Asks, and waits for the answer: for a thread that may.
+    /// Runs the query, and waits for the answer: for a thread that may block.
     ///
     /// # Errors
-    /// What the database says, also that it did not answer in time.
+    /// Fails with the database's error, or if it did not answer in time.
     pub fn wait(self) -> Answer<T> {
         self.start(NoNotify)?.wait()
     }
@@ -133,14 +134,15 @@ impl<T: Send + 'static> Query<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+
     use super::*;
     use crate::pool::PoolConfig;
     use crate::store::Select;
     use crate::store::url::DbUrl;
-    use std::net::TcpListener;
-    use std::thread;
 
-    /// The database at that port, with a `db_timeout` that is soon over.
+    /// The database at that port, with a short `db_timeout`.
     fn database(port: u16) -> Native {
         let timeout = Duration::from_millis(50);
         let url = DbUrl::parse(&format!("mysql://u:p@127.0.0.1:{port}/d")).unwrap();
@@ -149,7 +151,7 @@ mod tests {
 
     #[test]
     fn whoever_asks_fails_at_once_while_it_hangs() {
-        // Connections are accepted by the system, and nobody says a word.
+        // The system accepts connections, and nobody answers.
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let database = database(server.local_addr().unwrap().port());
         let threads = Arc::new(Pool::new("test", PoolConfig::default()));
@@ -171,7 +173,7 @@ mod tests {
             panic!("it would be waited for");
         };
         assert_eq!(answer, Err(hangs));
-        // Refused connections are an answer, which a probe finds out in the background.
+        // Refused connections are an answer, which a probe finds in the background.
         drop(server);
         let answer = loop {
             match ask() {

@@ -1,21 +1,22 @@
 //! The connections of one process, shared by the threads of its pool.
 //!
-//! The mysql crate's own pool is not used: it connects while it holds its lock, so that one server
-//! that does not answer would hold up every thread beyond its deadline.
+//! The mysql crate's own pool is not used: it connects while it holds its lock, so one server that
+//! does not answer would hold up every thread beyond its deadline.
 
-use mysql::{Conn, Opts};
 use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
-/// Connections of one process at the most. A worker waits for one query at a time, asynchronous
-/// calls share these.
+use mysql::{Conn, Opts};
+
+/// Most connections of one process. A worker waits for one query at a time; asynchronous calls
+/// share these.
 pub const MAX_CONNECTIONS: usize = 8;
 
 #[derive(Default)]
 struct State {
-    /// Used as a stack: the warmest first.
+    /// Used as a stack: the most recently used first.
     idle: Vec<Conn>,
     /// Open or being opened, idle ones included.
     open: usize,
@@ -47,7 +48,7 @@ impl Connections {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a connection to be free; `None` where none was until the deadline.
+    /// Waits for a connection to be free; `None` if none was by the deadline.
     pub fn lease(&self, deadline: Instant) -> Option<Lease<'_>> {
         let mut state = self.lock();
         loop {
@@ -82,15 +83,15 @@ impl Connections {
 }
 
 impl Lease<'_> {
-    /// Whether there is a connection that was used before.
+    /// Whether the connection was used before.
     pub fn is_kept(&self) -> bool {
         self.connection.is_some()
     }
 
-    /// The connection, made now where there is none.
+    /// The connection, made now if there is none.
     ///
     /// # Errors
-    /// What the server or the network says.
+    /// Fails with the error of the server or the network.
     pub fn connection(&mut self, opts: &Opts) -> Result<&mut Conn, mysql::Error> {
         if self.connection.is_none() {
             self.connection = Some(Conn::new(opts.clone())?);
@@ -108,7 +109,7 @@ impl Drop for Lease<'_> {
     fn drop(&mut self) {
         let mut state = self.home.lock();
         match self.connection.take() {
-            // A panic may have come between a question and its answer.
+            // A panic may have occurred between a question and its answer.
             Some(connection) if !std::thread::panicking() => state.idle.push(connection),
             _ => state.open -= 1,
         }

@@ -14,7 +14,7 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Adds a profile; of several with one tag, the first counts. False where a text is too long
+    /// Adds a profile; of several with the same tag, the first counts. False if a text is too long
     /// for the layout (4 GiB), and the profile was left out.
     pub fn add(&mut self, tag: &str, profile: &Profile) -> bool {
         let start = self.records.len();
@@ -66,7 +66,7 @@ impl Builder {
 
     /// The snapshot.
     pub fn finish(self) -> Vec<u8> {
-        // At most half full, so that a search ends soon.
+        // At most half full, so that searches are short.
         let buckets = (self.index.len() * 2).next_power_of_two().max(2);
         let records_at = HEADER + buckets * 8;
         let mut bytes = vec![0; records_at];

@@ -1,4 +1,4 @@
-//! Numbers and texts out of bytes, never out of bounds.
+//! Reads numbers and texts from bytes, never out of bounds.
 
 /// Reads from the front.
 pub struct Reader<'a>(&'a [u8]);
@@ -34,7 +34,7 @@ impl<'a> Reader<'a> {
         self.array().map(i64::from_le_bytes)
     }
 
-    /// Bytes with their length in front.
+    /// Bytes that are preceded by their length.
     pub fn text(&mut self) -> Option<&'a [u8]> {
         let len = self.u32()?;
         self.take(usize::try_from(len).ok()?)

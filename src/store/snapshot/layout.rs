@@ -1,4 +1,4 @@
-//! How a snapshot lies in memory. Numbers are little-endian:
+//! How a snapshot is laid out in memory. Numbers are little-endian:
 //!
 //! | bytes | what |
 //! |---|---|
@@ -6,14 +6,14 @@
 //! | 8 | number of buckets, a power of two |
 //! | 8 | number of profiles |
 //! | 8 each | buckets: offset of a record, 0 for none; collisions go to the next bucket |
-//! | | records: tag, username, columns, secrets, each with its length or number in front |
+//! | | records: tag, username, columns, secrets, each preceded by its length or number |
 
 use std::hash::{DefaultHasher, Hasher};
 
 /// First bytes of a snapshot; the last is the version of the layout.
 pub(super) const MAGIC: [u8; 8] = *b"authweb1";
 
-/// Bytes in front of the buckets.
+/// Bytes before the buckets.
 pub(super) const HEADER: usize = 24;
 
 /// Kind of a value in a record: NULL.

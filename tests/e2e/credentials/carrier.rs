@@ -1,17 +1,19 @@
 //! The shipped script that calls out, with SIPp as a carrier that challenges.
 
-use super::{LIMIT, Place, SECRET, Setting};
+use std::process::{Command, Stdio};
+
 use harness::core::Core;
 use harness::database;
 use harness::instance::{Config, Instance, tail};
 use harness::server::{Server, wait_for};
 use harness::{module, ports, root, sip};
 use md5::{Digest, Md5};
-use std::process::{Command, Stdio};
+
+use super::{LIMIT, Place, SECRET, Setting};
 
 pub const SCRIPT: &str = "opensips-cfg/outbound-auth.cfg";
 
-/// User names of the entries, and what their passwords end in.
+/// User names of the entries, and the endings of their passwords.
 const USERS: [(&str, &str); 4] = [
     ("proxy-user", "1"),
     ("user", "2"),
@@ -21,14 +23,13 @@ const USERS: [(&str, &str); 4] = [
 
 /// The scenario, what the caller gets, and who answered.
 const CASES: [(&str, u16, &[&str]); 4] = [
-    // One challenge of a proxy.
+    // One proxy challenge.
     ("carrier_407", 200, &["proxy-user"]),
-    // Schemes and algorithms that nobody knows, then two realms, of which there is an entry for the
-    // second alone.
+    // Unknown schemes and algorithms, then two realms, only the second of which has an entry.
     ("carrier_realms", 200, &["user"]),
-    // A proxy, and the server behind it, one after the other.
+    // A proxy and the server behind it, one after the other.
     ("carrier_twice", 200, &["proxy-user", "user", "proxy-user"]),
-    // A password that is not taken is not sent again and again.
+    // A rejected password is not sent again and again.
     ("carrier_refuses", 401, &["refused"]),
 ];
 
@@ -108,8 +109,8 @@ fn one(
     }
 }
 
-/// Every answer that the carrier got is right (RFC 7616 section 3.4.1, with qop auth and MD5): SIPp
-/// itself looks at Authorization alone.
+/// Every answer that the carrier received is correct (RFC 7616 section 3.4.1, with qop auth and
+/// MD5): SIPp itself checks Authorization only.
 fn check_answers(messages: &str, expected: &[&str]) -> Result<(), String> {
     let mut seen = Vec::new();
     for line in messages.lines() {
@@ -123,7 +124,7 @@ fn check_answers(messages: &str, expected: &[&str]) -> Result<(), String> {
     }
 }
 
-/// The user name of an answer, which is the right one to its nonce.
+/// The user name of an answer that is correct for its nonce.
 pub fn check_answer(line: &str, method: &str) -> Result<String, String> {
     let (_, answer) = line.split_once("Digest ").ok_or("no Digest")?;
     let value = |name: &str| {
@@ -138,7 +139,7 @@ pub fn check_answer(line: &str, method: &str) -> Result<String, String> {
     let (_, password) = USERS
         .iter()
         .find(|(name, _)| *name == user)
-        .ok_or_else(|| format!("nobody is called {user}"))?;
+        .ok_or_else(|| format!("there is no user {user}"))?;
     let first = md5(&format!("{user}:{}:{SECRET}{password}", value("realm")));
     let second = md5(&format!("{method}:{}", value("uri")));
     let middle = ["nonce", "nc", "cnonce", "qop"].map(value).join(":");
@@ -155,12 +156,12 @@ fn md5(text: &str) -> String {
 
 /// The shipped script, with the addresses of the test and its credentials.
 pub struct Outbound {
-    /// What stands in place of the line that chooses a carrier.
+    /// What replaces the line that chooses a carrier.
     pub choice: String,
 }
 
 impl Outbound {
-    /// All calls go over that carrier.
+    /// All calls go to that carrier.
     pub fn over(host: &str, port: u16) -> Outbound {
         let choice = format!("$rd = \"{host}\"; $rp = {port};");
         Outbound { choice }

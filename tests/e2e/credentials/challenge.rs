@@ -1,14 +1,16 @@
-//! An endpoint that asks for a user and a password itself.
+//! An endpoint that itself asks for a user name and a password.
 
-use super::{Place, Running, SECRET, Setting};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A device's credentials, which the endpoint is to judge.
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{Place, Running, SECRET, Setting};
+
+/// A device's credentials, for the endpoint to judge.
 const DIGEST: &str = "Digest username=\"caller\", realm=\"example.org\", nonce=\"n\", uri=\"sip:x\", \
     response=\"00000000000000000000000000000000\"";
 
@@ -21,7 +23,7 @@ pub fn run(setting: &Setting, place: &Place) -> Result<(), String> {
         script
             .set("nonce_check", 0)
             .set("credential", value("127.0.0.1", "hook").as_str())
-            // Not for whoever asks: Basic would show it.
+            // Not for any server: Basic would disclose it.
             .set("credential", format!("carrier:{SECRET}").as_str())
     })?;
     let asked = |url: &str| {
@@ -33,9 +35,9 @@ pub fn run(setting: &Setting, place: &Place) -> Result<(), String> {
     let port = named.port;
     let cases = [
         (format!("http://127.0.0.1:{port}/"), ("1", 2)),
-        // A host for which there is nothing, though there are credentials for any server.
+        // A host without credentials, although there are some for any server.
         (format!("http://localhost:{port}/"), ("-5", 1)),
-        // It has its own.
+        // It has its own userinfo.
         (format!("http://a:b@127.0.0.1:{port}/"), ("-5", 1)),
     ];
     for (url, (code, requests)) in cases {
@@ -49,7 +51,7 @@ pub fn run(setting: &Setting, place: &Place) -> Result<(), String> {
     running.look_after()
 }
 
-/// Admits who sends the right user and password.
+/// Admits clients that send the right user name and password.
 struct Endpoint {
     port: u16,
     requests: Arc<AtomicUsize>,

@@ -1,21 +1,22 @@
-//! Phones, carriers and others with a UDP socket, and as much SIP (RFC 3261) as it takes to call.
+//! Phones, carriers and others with a UDP socket, and as much SIP (RFC 3261) as a call takes.
 
-use harness::ports;
 use std::net::UdpSocket;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use harness::ports;
+
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
-/// Something that no other message of this run has.
+/// A string that no other message of this run contains.
 pub fn unique() -> String {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     format!("{}-{number}", std::process::id())
 }
 
-/// One message, as it came.
+/// One message, as received.
 #[derive(Clone, Debug)]
 pub struct Message(pub String);
 
@@ -29,7 +30,7 @@ impl Message {
         self.0.split(' ').nth(1).unwrap_or_default()
     }
 
-    /// Of an answer; 0 of a request.
+    /// The status of an answer; 0 for a request.
     pub fn status(&self) -> u16 {
         match self.0.strip_prefix("SIP/2.0 ") {
             Some(rest) => rest.get(..3).and_then(|s| s.parse().ok()).unwrap_or(0),
@@ -50,7 +51,7 @@ impl Message {
         self.headers(name).first().copied().unwrap_or_default()
     }
 
-    /// Whatever was answered to a challenge.
+    /// The responses to challenges that it carries.
     pub fn answers(&self) -> Vec<String> {
         ["Authorization", "Proxy-Authorization"]
             .iter()
@@ -65,18 +66,18 @@ impl Message {
     }
 }
 
-/// An address, and what comes there.
+/// An address, and what arrives there.
 pub struct Party {
     socket: UdpSocket,
     pub port: u16,
     pub address: String,
-    /// The port where OpenSIPS is.
+    /// The port on which OpenSIPS listens.
     pub core: u16,
     seen: Mutex<Vec<String>>,
 }
 
 impl Party {
-    /// A port that was free a moment ago may be somebody else's now: the machine is shared.
+    /// A port that was free a moment ago may be taken now: the machine is shared.
     pub fn new(ip: &str, core: u16) -> Result<Party, String> {
         let mut bound = Err(format!("no port of {ip}"));
         for _ in 0..10 {
@@ -104,7 +105,7 @@ impl Party {
         sent.map(drop).map_err(|e| e.to_string())
     }
 
-    /// The next message that came within that time, without what was sent twice and without 100.
+    /// The next message within that time, ignoring retransmissions and 100.
     pub fn next(&self, limit: Duration) -> Result<Option<Message>, String> {
         let end = Instant::now() + limit;
         let mut buffer = vec![0; 65_535];
@@ -128,7 +129,7 @@ impl Party {
         }
     }
 
-    /// The next message, which has to be a request with that method.
+    /// The next message, which must be a request with that method.
     pub fn request(&self, method: &str) -> Result<Message, String> {
         match self.next(super::LIMIT)? {
             Some(message) if message.method() == method => Ok(message),
@@ -136,7 +137,7 @@ impl Party {
         }
     }
 
-    /// The next message, which has to be an answer with that status.
+    /// The next message, which must be an answer with that status.
     pub fn answer(&self, status: u16) -> Result<Message, String> {
         match self.next(super::LIMIT)? {
             Some(message) if message.status() == status => Ok(message),
@@ -157,7 +158,7 @@ impl Party {
 
 /// The text of an answer.
 fn reply(to: &Message, status: &str, tag: &str, more: &str) -> String {
-    // A Record-Route of who comes after us stands before ours.
+    // A Record-Route of a later hop stands before ours.
     let mut text = format!("SIP/2.0 {status}\r\n{more}");
     for name in ["Via", "Record-Route"] {
         for value in to.headers(name) {
@@ -178,7 +179,7 @@ fn reply(to: &Message, status: &str, tag: &str, more: &str) -> String {
     text
 }
 
-/// A request, to be varied.
+/// A request that can be varied.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub method: String,
@@ -190,13 +191,13 @@ pub struct Request {
     pub routes: Vec<String>,
     /// Further headers, each with its end of line.
     pub more: String,
-    /// Where the answer is wanted.
+    /// Where the answer is to be sent.
     pub via: String,
     branch: String,
 }
 
 impl Request {
-    /// The first one of a call.
+    /// The first request of a call.
     pub fn new(party: &Party, method: &str, uri: &str) -> Request {
         Request {
             method: method.to_string(),
@@ -212,7 +213,7 @@ impl Request {
         }
     }
 
-    /// The next one of the same dialog.
+    /// The next request in the same dialog.
     pub fn next(&self, method: &str) -> Request {
         Request {
             method: method.to_string(),
@@ -231,7 +232,7 @@ impl Request {
         }
     }
 
-    /// Takes over what the answer says of the dialog.
+    /// Takes over what the answer says about the dialog.
     pub fn established(&mut self, answer: &Message) {
         self.to = answer.header("To").to_string();
         self.uri = uri(answer.header("Contact"));
@@ -274,7 +275,7 @@ impl Request {
     }
 }
 
-/// What stands between angle brackets.
+/// What is between angle brackets.
 pub fn uri(header: &str) -> String {
     let inner = header
         .split_once('<')
@@ -282,7 +283,7 @@ pub fn uri(header: &str) -> String {
     inner.map_or(header, |(uri, _)| uri).to_string()
 }
 
-/// Challenges whatever comes to its address, and keeps it.
+/// Challenges every request sent to its address, and keeps it.
 pub struct Stranger {
     pub address: String,
     pub port: u16,
@@ -307,7 +308,7 @@ impl Stranger {
                 if message.status() != 0 || message.method() == "ACK" {
                     continue;
                 }
-                // Who has answered once is not asked again.
+                // A sender that has answered once is not challenged again.
                 let (status, more) = match message.answers().is_empty() {
                     true => ("407 Proxy Authentication Required", challenges),
                     false => ("403 Got It", ""),

@@ -1,15 +1,16 @@
-//! What opensips-cfg/outbound-auth.cfg answers to whom: a carrier's challenges within the calls that went
-//! out to it, and nobody else's, whatever a request says of where it is to go.
+//! Whose challenges opensips-cfg/outbound-auth.cfg answers: a carrier's, within the calls sent to
+//! it, and nobody else's, wherever a request claims to be going.
+
+use harness::instance::{Instance, tail};
 
 use super::carrier::{Outbound, check_answer};
 use super::party::{Message, Party, Request, Stranger};
 use super::{LIMIT, Place, SECRET, Setting};
-use harness::instance::{Instance, tail};
 
-/// A name, and what shows it.
+/// A name, and the function that shows it.
 type Case = (&'static str, fn(&Setting, &Place) -> Result<(), String>);
 
-/// What is changed in a request.
+/// A change to a request.
 type Plain = fn(&mut Request);
 type Variation<'a> = Box<dyn Fn(&mut Request) + 'a>;
 
@@ -25,7 +26,7 @@ pub const TRIALS: [Case; 9] = [
     ("callers that are not known, and as it ships", unknown),
 ];
 
-/// Of the realms for which there are credentials.
+/// With the realms for which there are credentials.
 const CHALLENGES: &str = "Proxy-Authenticate: Digest realm=\"the proxy\", nonce=\"hers\", qop=\"auth\"\r\n\
     Proxy-Authenticate: Digest realm=\"refused.example\", nonce=\"hers\", qop=\"auth\"\r\n";
 
@@ -35,7 +36,7 @@ fn challenge(nonce: &str) -> String {
     format!("Proxy-Authenticate: Digest realm=\"the proxy\", nonce=\"{nonce}\", qop=\"auth\"\r\n")
 }
 
-/// OpenSIPS with the shipped script, a caller whom it lets out, the carrier, and somebody else.
+/// OpenSIPS with the shipped script, an admitted caller, the carrier, and a stranger.
 struct Scene {
     instance: Instance,
     caller: Party,
@@ -53,7 +54,7 @@ impl Scene {
         place: &Place,
         script: impl FnOnce(u16) -> Outbound,
     ) -> Result<Scene, String> {
-        // There before the script, which has its port in it.
+        // Started before the script, which contains its port.
         let mut carrier = Party::new("127.0.0.1", 0)?;
         let instance = Instance::start(&place.core, &script(carrier.port), &setting.folder())
             .map_err(|e| e.to_string())?;
@@ -67,7 +68,7 @@ impl Scene {
         })
     }
 
-    /// An INVITE of the caller, as a phone sends it.
+    /// An INVITE from the caller, as a phone sends it.
     fn invite(&self) -> Request {
         let uri = format!("sip:100@127.0.0.1:{}", self.instance.port);
         Request::new(&self.caller, "INVITE", &uri)
@@ -77,7 +78,7 @@ impl Scene {
         format!("127.0.0.1:{}", self.instance.port)
     }
 
-    /// Sends a request, and returns the final answer that the caller gets.
+    /// Sends a request and returns the final answer that the caller receives.
     fn ask(&self, request: &Request, of: &Party) -> Result<Message, String> {
         of.send(&request.text())?;
         loop {
@@ -97,7 +98,7 @@ impl Scene {
         }
     }
 
-    /// The carrier challenges a request that it got, and takes the answer.
+    /// The carrier challenges a request that it received, and accepts the answer.
     fn challenge(&self, first: &Message, nonce: &str) -> Result<Message, String> {
         let (method, user) = (first.method().to_string(), "proxy-user");
         self.carrier
@@ -118,8 +119,8 @@ impl Scene {
         }
     }
 
-    /// A call that is up; what the carrier says of the other end comes in `more`. The first
-    /// request of the dialog, and the carrier's last answer.
+    /// An established call; `more` holds what the carrier says about the other end. Returns the
+    /// first request of the dialog and the carrier's last answer.
     fn establish(&self, more: &str) -> Result<(Request, Message), String> {
         let mut request = self.invite();
         self.caller.send(&request.text())?;
@@ -138,7 +139,8 @@ impl Scene {
         Ok(request)
     }
 
-    /// The answer has that status, and the stranger has got no requests, or some, but no answer.
+    /// The answer has that status, and the stranger received requests only if `seen`, and never
+    /// credentials.
     fn expect(&self, what: &str, answer: &Message, status: u16, seen: bool) -> Result<(), String> {
         let requests = self.stranger.requests();
         if let Some(given) = requests
@@ -159,7 +161,7 @@ impl Scene {
         }
     }
 
-    /// The stranger's requests to that end were refused.
+    /// The request was refused, and the stranger received nothing.
     fn refused(&self, what: &str, request: &Request, status: u16) -> Result<(), String> {
         let answer = self
             .ask(request, &self.caller)
@@ -167,7 +169,7 @@ impl Scene {
         self.expect(what, &answer, status, false)
     }
 
-    /// Nobody died, no password was said.
+    /// No process died, and no password was logged.
     fn end(mut self) -> Result<(), String> {
         self.instance.check_workers()?;
         match self.instance.log().contains(SECRET) {
@@ -176,13 +178,13 @@ impl Scene {
         }
     }
 
-    /// Adds what OpenSIPS has said.
+    /// Appends OpenSIPS's log.
     fn told(&self, e: String) -> String {
         format!("{e}\n{}", tail(&self.instance.log(), 30))
     }
 }
 
-/// Runs one trial, and says what OpenSIPS said where it fails.
+/// Runs one trial, and adds OpenSIPS's log if it fails.
 fn run(scene: Scene, steps: impl FnOnce(&Scene) -> Result<(), String>) -> Result<(), String> {
     steps(&scene).map_err(|e| scene.told(e))?;
     scene.end()
@@ -190,7 +192,7 @@ fn run(scene: Scene, steps: impl FnOnce(&Scene) -> Result<(), String>) -> Result
 
 fn call(setting: &Setting, place: &Place) -> Result<(), String> {
     run(Scene::new(setting, place)?, |scene| {
-        // To the carrier goes the number, and nothing else of where the caller wanted it to go.
+        // The carrier gets the number, and nothing else of where the caller wanted the call to go.
         let mut request = scene.invite();
         request.uri = format!("sip:100@{};transport=udp;user=phone", scene.us());
         request.routes = vec![format!("<sip:{};lr>", scene.us())];
@@ -204,7 +206,7 @@ fn call(setting: &Setting, place: &Place) -> Result<(), String> {
             ));
         }
         let invite = scene.challenge(&invite, "first")?;
-        // The nonce was too old.
+        // The nonce was stale.
         let stale = challenge("second").replace("Digest ", "Digest stale=true, ");
         scene.carrier.reply(&invite, CHALLENGED, "stale", &stale)?;
         scene.carrier.request("ACK")?;
@@ -247,7 +249,7 @@ fn call(setting: &Setting, place: &Place) -> Result<(), String> {
         scene.caller.send(&again.next("ACK").text())?;
         scene.carrier.request("ACK")?;
 
-        // It ends from either side.
+        // Either side may end it.
         let bye = again.next("BYE");
         scene.caller.send(&bye.text())?;
         let got = scene.challenge(&scene.carrier.request("BYE")?, "bye")?;
@@ -263,7 +265,7 @@ fn call(setting: &Setting, place: &Place) -> Result<(), String> {
     })
 }
 
-/// A request of the carrier in the dialog that the caller has begun.
+/// A request from the carrier in the dialog that the caller began.
 fn upstream(scene: &Scene, request: &Request, method: &str) -> Request {
     let mut back = Request::new(
         &scene.carrier,
@@ -309,7 +311,7 @@ fn early(setting: &Setting, place: &Place) -> Result<(), String> {
         let answer = scene.carrier.answer(200)?;
         scene.expect("UPDATE to elsewhere", &answer, 200, false)?;
 
-        // To nobody else; and where the carrier would carry it on, it gets no answer.
+        // To nobody else; and if the carrier forwarded it, it gets no answer.
         let mut astray = early.next("UPDATE");
         astray.cseq += 10;
         astray.uri = format!("sip:callee@{}", scene.stranger.address);
@@ -338,14 +340,14 @@ fn early(setting: &Setting, place: &Place) -> Result<(), String> {
             .reply(&got, CHALLENGED, "", &challenge("behind"))?;
         scene.caller.answer(407)?;
 
-        // It is cancelled, wherever that is said to go.
+        // It is cancelled, wherever the CANCEL claims to go.
         let mut cancel = request.cancel();
         cancel.uri = format!("sip:100@{};maddr=127.0.0.1", scene.stranger.address);
         scene.caller.send(&cancel.text())?;
         scene.caller.answer(200)?;
         let got = scene.carrier.request("CANCEL")?;
         scene.carrier.reply(&got, "200 OK", "callee", "")?;
-        // Even if the carrier asks at the last moment.
+        // Even if the carrier challenges at the last moment.
         scene
             .carrier
             .reply(&invite, CHALLENGED, "callee", &challenge("late"))?;
@@ -353,7 +355,7 @@ fn early(setting: &Setting, place: &Place) -> Result<(), String> {
         let answer = scene.caller.next(LIMIT)?.ok_or("no answer")?;
         scene.expect("cancelled", &answer, 407, false)?;
 
-        // A redirection is for the caller to follow, to here.
+        // A redirect is left to the caller, who sends the new request here.
         let (_, invite, _) = ringing()?;
         let contact = format!("Contact: <sip:100@{}>\r\n", scene.stranger.address);
         scene
@@ -373,7 +375,7 @@ fn named(setting: &Setting, place: &Place) -> Result<(), String> {
     })?;
     run(scene, |scene| {
         gateway.core = scene.instance.port;
-        // What was sent to the one is not for the other to ask about.
+        // What was sent to one may not be challenged by the other.
         let refused = scene.invite();
         scene.caller.send(&refused.text())?;
         let first = scene.carrier.request("INVITE")?;
@@ -394,7 +396,7 @@ fn named(setting: &Setting, place: &Place) -> Result<(), String> {
                 "an answer of the entry for that name expected: {answer}"
             ));
         }
-        // By another name, whose address is what counts.
+        // Under another name, whose address is what counts.
         let contact = format!("Contact: <sip:callee@localhost:{}>\r\n", gateway.port);
         scene.carrier.reply(&second, "200 OK", "callee", &contact)?;
         let answer = scene.caller.answer(200)?;
@@ -435,7 +437,7 @@ fn destinations(setting: &Setting, place: &Place) -> Result<(), String> {
     run(Scene::new(setting, place)?, |scene| {
         let (us, her) = (scene.us(), scene.stranger.address.clone());
         let port = scene.stranger.port;
-        // The ways that the caller lays out.
+        // Route sets that the caller specifies.
         let routes: [&[String]; 7] = [
             &[format!("<sip:{her};lr>")],
             &[format!("<sip:{us};lr>"), format!("<sip:{her};lr>")],
@@ -465,7 +467,7 @@ fn destinations(setting: &Setting, place: &Place) -> Result<(), String> {
             request.more = format!("{header}\r\n");
             scene.refused(&header, &request, 403)?;
         }
-        // Nor does one reach the carrier that OpenSIPS itself does not take for a header.
+        // Nor does one reach the carrier that OpenSIPS itself does not recognise as a header.
         for header in [
             format!("Junk\r\nRoute: <sip:{her};lr>"),
             format!("route\t:\r\n <sip:{her};lr>"),
@@ -532,7 +534,7 @@ fn destinations(setting: &Setting, place: &Place) -> Result<(), String> {
             ack.to = answer.header("To").to_string();
             scene.caller.send(&ack.text())?;
         }
-        // Nothing but calls goes out.
+        // Nothing but calls is sent out.
         for method in METHODS {
             let status = match method {
                 "INVITE" => continue,
@@ -552,7 +554,7 @@ fn destinations(setting: &Setting, place: &Place) -> Result<(), String> {
 fn made_up(setting: &Setting, place: &Place) -> Result<(), String> {
     run(Scene::new(setting, place)?, |scene| {
         let (us, her) = (scene.us(), scene.stranger.address.clone());
-        // A call that there is, for its identifiers.
+        // An existing call, for its identifiers.
         let real = scene.call()?;
         let did = &real.routes[0];
         let routes: [&[String]; 6] = [
@@ -561,7 +563,7 @@ fn made_up(setting: &Setting, place: &Place) -> Result<(), String> {
             &[format!("<sip:{us};lr>"), format!("<sip:{her};lr>")],
             &[format!("<sip:{us};lr>, <sip:{her};lr>")],
             &[format!("<sip:{us};lr;did=1a.2b>")],
-            // Of another call.
+            // From another call.
             std::slice::from_ref(did),
         ];
         for method in METHODS {
@@ -585,7 +587,7 @@ fn made_up(setting: &Setting, place: &Place) -> Result<(), String> {
                 }
             }
         }
-        // Nearly that call.
+        // Almost that call.
         let varied: [(&str, Plain); 5] = [
             ("another To tag", |r| r.to.push('x')),
             ("another From tag", |r| r.from.push('x')),
@@ -656,7 +658,7 @@ fn astray(setting: &Setting, place: &Place) -> Result<(), String> {
             for method in METHODS {
                 cseq += 1;
                 let mut request = real.next(method);
-                // A BYE would end the call for all that come after it.
+                // A BYE would end the call for all requests that follow it.
                 if method == "BYE" {
                     continue;
                 }
@@ -677,7 +679,7 @@ fn astray(setting: &Setting, place: &Place) -> Result<(), String> {
         other.to = other.to.replace("tag=callee", "tag=challenge");
         other.uri = format!("sip:100@{her}");
         scene.refused("the tag of a refusal", &other, 481)?;
-        // Nor is there a way to a branch that has rung and was not the one to answer.
+        // Nor is there a way to a branch that has rung but did not answer.
         let mut forked = scene.invite();
         scene.caller.send(&forked.text())?;
         let invite = scene.challenge(&scene.carrier.request("INVITE")?, "forked")?;
@@ -699,7 +701,7 @@ fn astray(setting: &Setting, place: &Place) -> Result<(), String> {
         back.uri = format!("sip:caller@{her}");
         let answer = scene.ask(&back, &scene.carrier)?;
         scene.expect("to another caller", &answer, 403, false)?;
-        // As it ought to be it still goes through.
+        // A correct one still gets through.
         let mut right = real.next("BYE");
         right.cseq = cseq + 10;
         scene.caller.send(&right.text())?;
@@ -712,7 +714,7 @@ fn astray(setting: &Setting, place: &Place) -> Result<(), String> {
 fn other_end(setting: &Setting, place: &Place) -> Result<(), String> {
     let end = |more: fn(&Scene) -> String| {
         run(Scene::new(setting, place)?, |scene| {
-            // The carrier lets through what the other end says of itself.
+            // The carrier passes on what the other end says about itself.
             let (mut request, _) = scene.establish(&more(scene))?;
             for method in ["INFO", "UPDATE", "INVITE", "OPTIONS", "BYE"] {
                 request = request.next(method);
@@ -736,7 +738,7 @@ fn other_end(setting: &Setting, place: &Place) -> Result<(), String> {
             scene.stranger.address
         )
     })?;
-    // Nor the caller, who is asked on behalf of the other end.
+    // Nor the caller, who is challenged on behalf of the other end.
     run(Scene::new(setting, place)?, |scene| {
         let mut request = scene.invite();
         request.via.clone_from(&scene.caller.address);
@@ -757,7 +759,7 @@ fn other_end(setting: &Setting, place: &Place) -> Result<(), String> {
 fn forged(setting: &Setting, place: &Place) -> Result<(), String> {
     run(Scene::new(setting, place)?, |scene| {
         for ip in ["127.0.0.1", "127.0.0.2"] {
-            // Who has seen the request, and answers in the carrier's stead.
+            // It has seen the request, and answers in the carrier's place.
             let forger = Party::new(ip, scene.instance.port)?;
             let request = scene.invite();
             scene.caller.send(&request.text())?;
@@ -768,7 +770,7 @@ fn forged(setting: &Setting, place: &Place) -> Result<(), String> {
             ack.method = "ACK".to_string();
             ack.to = answer.header("To").to_string();
             scene.caller.send(&ack.text())?;
-            // The carrier gets the ACK next, and no answer to what it has not asked.
+            // The carrier gets the ACK next, and no answer to a challenge that it did not send.
             let next = scene.carrier.request("ACK")?;
             if !next.answers().is_empty() {
                 return Err(format!("an answer to a forged challenge: {}", next.0));
@@ -794,7 +796,7 @@ fn unknown(setting: &Setting, place: &Place) -> Result<(), String> {
             let answer = scene.ask(&request, &outside)?;
             scene.expect(method, &answer, 403, false)?;
         }
-        // Not even who knows all about a call.
+        // Not even with full knowledge of a call.
         let real = scene.call()?;
         for method in ["INFO", "INVITE", "REFER"] {
             let mut request = real.next(method);
@@ -805,7 +807,7 @@ fn unknown(setting: &Setting, place: &Place) -> Result<(), String> {
         }
         Ok(())
     })?;
-    // Without a carrier the script lets nobody out, wherever he wants to go.
+    // Without a carrier the script lets nobody call out, whatever the destination.
     let scene = Scene::with(setting, place, |_| Outbound {
         choice: String::new(),
     })?;

@@ -1,23 +1,25 @@
-//! The three containers: what is put into their images, how they are started, what is asked of them.
+//! The three containers: what is put into their images, how they are started, how they are queried.
 
-use crate::e2e::cases::{CASES, Case};
-use crate::e2e::group::script;
-use harness::core::{Core, Kind};
-use harness::database::{self, Backend, Database};
-use harness::instance::Config;
-use harness::secrecy;
-use harness::sipp;
-use harness::world::World;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use harness::core::{Core, Kind};
+use harness::database::{self, Backend, Database};
+use harness::instance::Config;
+use harness::secrecy;
+use harness::sipp;
+use harness::world::World;
+
+use crate::e2e::cases::{CASES, Case};
+use crate::e2e::group::script;
+
 /// Where OpenSIPS listens in its container.
 const PORT: u16 = 5060;
 
-/// Everything that has a meaning in a URL but `$`, which has one for compose.
+/// Every character with a meaning in a URL except `$`, which has one for compose.
 const PASSWORD: &str = "p@ss:w/rd?x=1&y#%41+[z]";
 const PASSWORD_IN_URL: &str = "p%40ss%3Aw%2Frd%3Fx%3D1%26y%23%2541%2B%5Bz%5D";
 
@@ -27,12 +29,12 @@ pub struct Plan {
     compose: Vec<String>,
     /// The folder from which the images are built.
     folder: PathBuf,
-    /// The version in the name of OpenSIPS's image.
+    /// The version in the tag of the OpenSIPS image.
     version: String,
 }
 
 impl Plan {
-    /// None where it was not scripts/docker-test that started this.
+    /// None unless scripts/docker-test started this.
     pub fn from_environment() -> Option<Plan> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         Some(Plan {
@@ -54,7 +56,7 @@ pub struct Stack {
     running: OnceLock<Result<Running, String>>,
 }
 
-/// The ids of the containers, and the processes that OpenSIPS had at first.
+/// The ids of the containers, and OpenSIPS's initial processes.
 struct Running {
     opensips: String,
     sipp: String,
@@ -72,7 +74,7 @@ impl Stack {
         }
     }
 
-    /// What every result is headed with.
+    /// The heading of every result.
     pub fn label(&self) -> &str {
         &self.label
     }
@@ -107,7 +109,7 @@ impl Stack {
         ))
     }
 
-    /// Every process of OpenSIPS must still be there, and nothing secret in its log.
+    /// Every OpenSIPS process must still be running, and nothing secret be in its log.
     pub fn look_after(&self) -> Result<(), String> {
         let running = self.running()?;
         let now = processes(&running.opensips)?;
@@ -149,7 +151,7 @@ impl Stack {
         match running {
             Ok(running) => Ok(running),
             Err(e) if first => Err(e.clone()),
-            // Once is enough of a long log.
+            // A long log need be shown only once.
             Err(_) => Err("the containers did not start, as said above".to_string()),
         }
     }
@@ -160,7 +162,7 @@ impl Stack {
         self.up().map_err(|complaint| {
             let log = self.container("opensips").and_then(|id| self.log(&id));
             let log = log.unwrap_or_default();
-            // The first complaint is the cause; what follows is its consequences.
+            // The first error is the cause; the rest are consequences.
             let said = log.lines().filter(|line| !line.contains(" DBG:"));
             let said: Vec<&str> = said.take(20).collect();
             format!("{complaint}\nOpenSIPS logged:\n{}", said.join("\n"))
@@ -168,7 +170,8 @@ impl Stack {
     }
 
     fn up(&self) -> Result<Running, String> {
-        // What depends on others is started when those are healthy; sipp depends on all.
+        // Dependent containers are started once their dependencies are healthy; sipp depends on
+        // all.
         self.compose(&["up", "-d", "sipp"])?;
         let opensips = self.container("opensips")?;
         Ok(Running {
@@ -223,7 +226,7 @@ impl Stack {
 
         let url = format!("mysql://opensips:{PASSWORD_IN_URL}@mariadb:3306/opensips");
         let database = Database::elsewhere(Backend::Mysql, &url, PASSWORD);
-        // Where the image has its modules is found out while ours is copied to them.
+        // Where the image keeps its modules is found out while ours is copied there.
         let core = Core {
             kind: Kind::OpenSips(self.plan.version.clone()),
             binary: "opensips".into(),
@@ -277,7 +280,7 @@ fn copy(from: &Path, to: &Path) -> Result<(), String> {
         .map_err(|e| format!("{} to {}: {e}", from.display(), to.display()))
 }
 
-/// Runs a program to its end: what it printed, or its complaint.
+/// Runs a program to completion: its output, or its error.
 fn output(command: &mut Command) -> Result<String, String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command

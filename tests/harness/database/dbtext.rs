@@ -1,9 +1,10 @@
-//! A folder of db_text: one file a table, one line a row, `:` between the columns.
+//! A folder of db_text: one file per table, one line per row, `:` between the columns.
+
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use super::{Backend, Database, Place, read};
 use crate::profiles::Content;
-use std::fs;
-use std::path::{Path, PathBuf};
 
 /// Copies the shipped folder, adds the columns that load_credentials reads, and writes the rows.
 pub fn create(folder: &Path, schema: &[PathBuf], content: &Content) -> Result<Database, String> {
@@ -49,14 +50,14 @@ pub fn create(folder: &Path, schema: &[PathBuf], content: &Content) -> Result<Da
     })
 }
 
-/// Leaves nothing but the line with the columns in the table `version`.
+/// Leaves only the line with the columns in the table `version`.
 pub fn forget_versions(folder: &Path) -> Result<(), String> {
     let head = read(&folder.join("version"))?;
     let columns = head.lines().next().unwrap_or_default();
     write(folder, "version", &format!("{columns}\n"))
 }
 
-/// db_text's own escapes: a colon, a backslash and line ends would end a value or a row.
+/// db_text's own escapes: a colon, a backslash or a line end would otherwise end a value or a row.
 fn escape(value: &str) -> String {
     value
         .replace('\\', "\\\\")

@@ -1,30 +1,31 @@
 //! A MariaDB server of our own.
 
-use super::sql::{Client, rows};
-use super::{Backend, Database, Place, is_root, program, read, read_all, run};
-use crate::ports;
-use crate::profiles::Content;
-use crate::server::{Server, wait_for};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// As whom the module comes. Everything that has a meaning in a URL is in the password. It stands
-/// in the URL as it is, but for the percent sign, which begins an escape there.
+use super::sql::{Client, rows};
+use super::{Backend, Database, Place, is_root, program, read, read_all, run};
+use crate::ports;
+use crate::profiles::Content;
+use crate::server::{Server, wait_for};
+
+/// The module's user. Its password contains every character with a meaning in a URL. It appears in
+/// the URL unchanged, except for the percent sign, which begins an escape there.
 const USER: &str = "opensips";
 const PASSWORD: &str = "p@ss:w/rd?x=1&y#%41+[z]";
 const PASSWORD_IN_URL: &str = "p@ss:w/rd?x=1&y#%2541+[z]";
 
-/// Another user, for the driver of OpenSIPS, whose URLs end a password at the first `@`, and
+/// Another user, for the OpenSIPS driver, in whose URLs a password ends at the first `@`, and
 /// before 3.5 at a slash.
 const PLAIN_USER: &str = "opensipsro";
 const PLAIN_PASSWORD: &str = "s3cret-w0rd";
 
-/// How long a server may take to come up.
+/// How long a server may take to start.
 const START: Duration = Duration::from_secs(60);
 
-/// A running server, or one that was stopped for a while.
+/// A running server, or one that is stopped for a while.
 pub struct MariaDb {
     folder: PathBuf,
     port: u16,
@@ -33,7 +34,7 @@ pub struct MariaDb {
 }
 
 impl MariaDb {
-    /// Installs a data folder and starts a server on it.
+    /// Creates a data folder and starts a server on it.
     pub fn start(folder: &Path) -> Result<MariaDb, String> {
         MariaDb::start_with(folder, &[])
     }
@@ -68,7 +69,7 @@ impl MariaDb {
         self.server = None;
     }
 
-    /// Makes the server hang, with all its connections open, or go on.
+    /// Makes the server hang, with all its connections open, or continue.
     pub fn freeze(&self, frozen: bool) -> Result<(), String> {
         let server = self.server.as_ref().ok_or("the server is stopped")?;
         let signal = if frozen { "-STOP" } else { "-CONT" };
@@ -87,7 +88,7 @@ impl MariaDb {
             .arg(format!("--socket={}", self.socket()))
             .arg(format!("--port={}", self.port))
             .arg(format!("--pid-file={}", self.folder.join("pid").display()))
-            // Not one folder for all: a server removes what others left there at its start.
+            // Not one folder for all: on start, a server removes what others left there.
             .arg(format!("--tmpdir={}", self.folder.display()))
             .args([
                 "--bind-address=127.0.0.1",
@@ -118,7 +119,7 @@ impl MariaDb {
         Ok(())
     }
 
-    /// A database with these tables and this content, and the users who may read it.
+    /// A database with these tables and this content, and users with read access.
     pub fn create(
         &self,
         name: &str,
@@ -162,7 +163,7 @@ impl MariaDb {
     }
 }
 
-/// The same URL with the user whose password the driver of OpenSIPS can read.
+/// The same URL with the user whose password the OpenSIPS driver can parse.
 pub fn with_plain_password(database: &Database) -> Database {
     let from = format!("{USER}:{PASSWORD_IN_URL}@");
     Database {

@@ -1,12 +1,13 @@
-//! A MariaDB that belongs to some trials alone: it may be stopped, frozen and counted.
+//! A MariaDB that belongs to certain trials alone: it may be stopped, frozen and counted.
 
-use super::{Backend, Database, MariaDb, schema};
-use crate::profiles::Content;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// One server, started when it is first asked for, used by one trial at a time.
+use super::{Backend, Database, MariaDb, schema};
+use crate::profiles::Content;
+
+/// One server, started when first asked for, used by one trial at a time.
 #[derive(Default)]
 pub struct Own {
     server: Mutex<Option<MariaDb>>,
@@ -22,7 +23,7 @@ impl Own {
         content: &Content,
         run: impl FnOnce(&mut MariaDb, &Database) -> Result<(), String>,
     ) -> Result<(), String> {
-        // A trial that panicked has left it in an unknown state: then there is a new one.
+        // A trial that panicked has left it in an unknown state: a new one is started.
         let mut own = self.server.lock().unwrap_or_else(|poisoned| {
             let mut own = poisoned.into_inner();
             *own = None;

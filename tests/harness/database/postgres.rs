@@ -1,19 +1,20 @@
 //! A PostgreSQL server of our own.
 
-use super::sql::{Client, rows, standard_literal};
-use super::{Backend, Database, Place, is_root, program, read, read_all, run};
-use crate::ports;
-use crate::profiles::Content;
-use crate::server::{Server, wait_for};
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+use super::sql::{Client, rows, standard_literal};
+use super::{Backend, Database, Place, is_root, program, read, read_all, run};
+use crate::ports;
+use crate::profiles::Content;
+use crate::server::{Server, wait_for};
+
 const USER: &str = "opensips";
 const PASSWORD: &str = "p0stgr3s-s3cr3t";
 
-/// How long a server may take to come up.
+/// How long a server may take to start.
 const START: Duration = Duration::from_secs(60);
 
 /// A running server.
@@ -23,7 +24,7 @@ pub struct Postgres {
     _server: Server,
 }
 
-/// Why PostgreSQL cannot be started here, where that is so.
+/// Why PostgreSQL cannot be started here, if so.
 pub fn missing() -> Option<String> {
     if server_program("initdb").is_none() {
         return Some("no PostgreSQL server".to_string());
@@ -41,10 +42,10 @@ pub fn missing() -> Option<String> {
 }
 
 impl Postgres {
-    /// Makes a data folder and starts a server on it.
+    /// Creates a data folder and starts a server on it.
     pub fn start() -> Result<Postgres, String> {
-        // A folder of its own: its owner must be whom the server runs as, and it must be able to
-        // get there, which it would not inside of another folder of ours.
+        // A separate folder: it must be owned by the server's user, who could not reach it inside
+        // another folder of ours.
         let folder = tempfile::Builder::new()
             .prefix("auth_web-pg-")
             .tempdir()
@@ -142,7 +143,7 @@ fn client(port: u16, database: &str) -> Client {
     }
 }
 
-/// A program of the server, run as `postgres` where we are root.
+/// A program of the server, run as `postgres` if we are root.
 fn unprivileged(name: &str) -> Result<Command, String> {
     let path = server_program(name).ok_or_else(|| format!("no {name}"))?;
     if !is_root() {
@@ -152,12 +153,12 @@ fn unprivileged(name: &str) -> Result<Command, String> {
     command
         .args(["--reuid=postgres", "--regid=postgres", "--clear-groups"])
         .arg(path);
-    // It may not be allowed to read the folder that we stand in.
+    // The user may not be allowed to read our current folder.
     command.current_dir("/");
     Ok(command)
 }
 
-/// Debian keeps the server's programs off PATH, a folder for each version; the newest counts.
+/// Debian keeps the server's programs off PATH, in a folder for each version; the newest is used.
 fn server_program(name: &str) -> Option<PathBuf> {
     let mut found: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()

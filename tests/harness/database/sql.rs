@@ -1,11 +1,12 @@
-//! The command line clients of the SQL databases, and the rows as SQL.
+//! The command-line clients of the SQL databases, and the rows as SQL.
 
-use crate::profiles::Content;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// A client with the arguments that take it to one database.
+use crate::profiles::Content;
+
+/// A client with the arguments to connect to one database.
 #[derive(Debug, Clone)]
 pub struct Client {
     pub program: PathBuf,
@@ -13,7 +14,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Runs statements; what they printed, or the complaint.
+    /// Runs statements: their output, or the error.
     pub fn run(&self, statements: &str) -> Result<String, String> {
         let name = self.program.display();
         let mut child = Command::new(&self.program)
@@ -24,7 +25,7 @@ impl Client {
             .spawn()
             .map_err(|e| format!("{name}: {e}"))?;
         let mut stdin = child.stdin.take().expect("piped");
-        // A client that stops at an error closes its end; what it says is in stderr.
+        // A client that stops at an error closes its end; its message is in stderr.
         let _ = stdin.write_all(statements.as_bytes());
         drop(stdin);
         let output = child
@@ -38,8 +39,8 @@ impl Client {
     }
 }
 
-/// The columns that load_credentials reads in the tests, and the rows of both tables.
-/// `text` writes a string as a literal of the dialect.
+/// The columns that load_credentials reads in the tests, and the rows of both tables. `text` writes
+/// a string as a literal of the dialect.
 pub fn rows(content: &Content, text: impl Fn(&str) -> String) -> String {
     let optional = |value: &Option<String>| value.as_deref().map_or("NULL".to_string(), &text);
     let mut out = String::from(

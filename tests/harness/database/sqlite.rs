@@ -1,14 +1,15 @@
-//! A SQLite file, made with the `sqlite3` program.
+//! A SQLite file, created with the `sqlite3` program.
+
+use std::path::{Path, PathBuf};
 
 use super::sql::{Client, rows, standard_literal};
 use super::{Backend, Database, Place, program, read_all};
 use crate::profiles::Content;
-use std::path::{Path, PathBuf};
 
 pub fn create(file: &Path, schema: &[PathBuf], content: &Content) -> Result<Database, String> {
     let client = Client {
         program: program("sqlite3").ok_or("no sqlite3")?,
-        // Who writes locks the file for a moment.
+        // A writer locks the file for a moment.
         arguments: ["-batch", "-bail", "-cmd", ".timeout 20000"]
             .map(str::to_string)
             .into_iter()

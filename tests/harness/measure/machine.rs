@@ -1,10 +1,11 @@
-//! What a process has used of the machine, from /proc.
+//! The machine resources that a process has used, from /proc.
 
-use crate::server::children;
 use std::fs;
 use std::process::Command;
 
-/// Processor, cores and how busy they were before anything was started: a line to print above
+use crate::server::children;
+
+/// Processor, cores and how busy they were before anything was started: a line to print above the
 /// figures.
 pub fn description() -> String {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -20,15 +21,15 @@ pub fn description() -> String {
     format!("{cores} cores, {model}; load before the start: {load}")
 }
 
-/// Seconds of processor time that a process and its children have used so far, threads that have
-/// ended included.
+/// Seconds of processor time that a process and its children have used so far, including threads
+/// that have ended.
 pub fn cpu_seconds(pid: u32) -> f64 {
     let ticks: u64 = family(pid).filter_map(ticks).sum();
     ticks as f64 / ticks_per_second()
 }
 
-/// KiB of memory that a process and its children occupy, what they share counted once
-/// (proportional set size); and the same of what each of them has for itself, the largest.
+/// KiB of memory that a process and its children occupy, with shared memory counted once
+/// (proportional set size); and the largest private memory of any of them.
 pub fn memory(pid: u32) -> (u64, u64) {
     let of = |pid: u32| {
         let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
@@ -46,8 +47,7 @@ pub fn memory(pid: u32) -> (u64, u64) {
     (total, own)
 }
 
-/// KiB that the largest of a process and its children has occupied at its largest, what it shares
-/// included.
+/// Peak memory in KiB of the largest among a process and its children, including shared memory.
 pub fn peak(pid: u32) -> u64 {
     let of = |pid: u32| {
         let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
@@ -64,7 +64,7 @@ fn family(pid: u32) -> impl Iterator<Item = u32> {
 /// utime and stime (proc(5)) of one process.
 fn ticks(pid: u32) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in front may hold blanks and parentheses.
+    // The process name before it may contain blanks and parentheses.
     let rest = text.rsplit_once(") ")?.1;
     let mut fields = rest.split(' ').skip(11);
     let mut field = || fields.next()?.parse::<u64>().ok();

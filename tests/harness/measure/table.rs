@@ -1,15 +1,15 @@
 //! Tables for terminals.
 
-/// Rows under headings; columns as wide as they need to be.
+/// Rows under headings; columns as wide as necessary.
 pub struct Table {
     rows: Vec<Vec<String>>,
-    /// How many columns, from the first on, are words; the others are numbers, and stand to the
+    /// How many columns, from the first on, are words; the others are numbers, aligned to the
     /// right.
     words: usize,
 }
 
 impl Table {
-    /// An empty one, whose first `words` columns are words.
+    /// An empty table whose first `words` columns are words.
     pub fn new(words: usize, headings: &[&str]) -> Table {
         Table {
             rows: vec![headings.iter().map(|text| (*text).to_owned()).collect()],

@@ -11,7 +11,7 @@ fn der(pem: &[u8]) -> Vec<u8> {
     pem::parse(pem).unwrap().into_contents()
 }
 
-/// A JSON Web Key of the test keys with more members.
+/// A JSON Web Key of the test keys with additional members.
 fn jwk(algorithm: Algorithm, more: &str) -> String {
     let members = match algorithm {
         Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => {
@@ -78,7 +78,7 @@ fn keys_of_every_kind_verify() {
     }
 }
 
-/// RFC 7515 appendix A.1, A.2 and A.3 with their own keys and signatures.
+/// RFC 7515 appendices A.1, A.2 and A.3 with their own keys and signatures.
 #[test]
 fn examples_of_the_rfc_verify() {
     let payload = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
@@ -100,7 +100,7 @@ fn examples_of_the_rfc_verify() {
             Ok(())
         );
     }
-    // RFC 8037 appendix A.4: its payload is no JSON, so the signature is checked directly.
+    // RFC 8037 appendix A.4: its payload is not JSON, so the signature is checked directly.
     let jwk = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
     let signature =
         "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
@@ -289,14 +289,14 @@ fn kid_chooses_the_key() {
     assert_eq!(wrong, Err(SignatureError::Mismatch));
     let unknown = verify(&named(r#","kid":"new""#), &keys).unwrap_err();
     assert_eq!(unknown.to_string(), "no key of kid \"new\"");
-    // The kid decides among published names; a key without one is open to all.
+    // The kid selects among named keys; a key without one fits any kid.
     let keys = set(&[other, jwk(Algorithm::RS256, "")]);
     assert_eq!(verify(&named(r#","kid":"new""#), &keys), Ok(()));
     assert_eq!(
         verify(&named(r#","kid":"other""#), &keys),
         Err(SignatureError::Mismatch)
     );
-    // A key that is no JWK has no kid.
+    // A key that is not a JWK has no kid.
     let keys = KeySet::parse(fixture!("rsa-2048.public.pem")).unwrap();
     assert_eq!(verify(&named(r#","kid":"any""#), &keys), Ok(()));
 }
@@ -370,7 +370,7 @@ proptest! {
         let _ = KeySet::parse(json.as_bytes());
     }
 
-    /// Whatever becomes of one byte of it, a public JWK never becomes a secret.
+    /// Whichever byte of it is altered, a public JWK never becomes a secret.
     #[test]
     fn a_damaged_jwk_never_becomes_a_secret(
         position in any::<proptest::sample::Index>(),

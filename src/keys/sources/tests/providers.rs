@@ -8,7 +8,7 @@ const KEYCLOAK: &str = include_str!("../../../../tests/jwks/keycloak.json");
 const AUTH0: &str = include_str!("../../../../tests/jwks/auth0.json");
 const ENTRA: &str = include_str!("../../../../tests/jwks/entra.json");
 
-/// The set, by the way that it takes from the provider to the token.
+/// The set, parsed the way it is when fetched from the provider.
 fn published(text: &str) -> Arc<KeySet> {
     let scene = Scene::with(Ok(Fetched {
         body: text.as_bytes().to_vec(),
@@ -115,7 +115,7 @@ fn entra_id() {
         let token = issued(&header, claims, &other_rsa_key());
         assert_eq!(verified(&keys, &token), Err(SignatureError::Mismatch));
     }
-    // Without alg, the key is an RSA key all the same: never the secret of an HMAC.
+    // Without alg, the key is still an RSA key: never the secret of an HMAC.
     let header = format!(r#"{{"typ":"JWT","alg":"HS256","kid":"{second}"}}"#);
     let public = fixture!("rsa-2048-other.public.pem");
     let forged = parse(&testing::signed(
