@@ -32,7 +32,7 @@ help:
 	@echo 'make test [FUZZ_SECONDS=60]         all tests, and each fuzz target that long'
 	@echo 'make bench [PROFILES=1000000]       calls beside the C module auth_jwt, a million profiles'
 	@echo 'make bench-http [DURATION=5]        http_authorize beside rest_client'
-	@echo 'make load [DEVICES=100000] [DURATION=300]   devices that register and refresh, and what is left of them'
+	@echo 'make load [DEVICES=100000] [DURATION=300]   devices that register and refresh, and are then counted'
 	@echo 'make fuzz [SECONDS=60]              the fuzz targets, one after the other'
 	@echo 'make fuzz-core [SECONDS=60]         hostile requests to each OpenSIPS found, beside its own parser'
 	@echo 'make docker-test [OPENSIPS=3.6]     the SIPp scenarios on a dockerised OpenSIPS'

@@ -1,5 +1,5 @@
 /*
- * abi.c - picks the layouts of one release at run time, and carries the stamps that modules are
+ * abi.c - picks the layouts of one release at run time, and holds the stamps that modules are
  * compared with.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-/* The sizes that were measured on the headers of the releases themselves. */
+/* Sizes measured on the headers of the releases themselves. */
 _Static_assert(sizeof(struct module_exports) == 184, "module exports");
 _Static_assert(offsetof(struct module_exports, stamps) == 16, "stamps");
 _Static_assert(offsetof(struct module_exports, cmds) == 72, "commands");
@@ -37,7 +37,7 @@ _Static_assert(sizeof(struct mi_export_20) == 8128, "MI command of 4.0");
 struct abi_shape abi;
 
 static char version_only[32];
-/* Named after what it is; a module finds the release by the number that follows the name. */
+/* Names the stand-in; a module finds the release by the number that follows the name. */
 static char version_stamp[64];
 
 struct module_exports proto_udp_exports = {

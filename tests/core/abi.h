@@ -1,9 +1,9 @@
 /*
  * abi.h - the binary interface between an OpenSIPS core and its modules, seen from the core's side.
  *
- * These are the layouts that the releases 3.4 to 4.0 share or differ in, declared here in this
- * program's own words. Where releases differ, the file holds both shapes, and abi.c picks one at
- * run time by the version that was asked for on the command line.
+ * These are the layouts that releases 3.4 to 4.0 share or differ in, declared independently. Where
+ * releases differ, the file has both layouts, and abi.c picks one at run time by the version given
+ * on the command line.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -14,7 +14,7 @@
 
 struct sip_msg;
 
-/* ---- which release is being stood in for ---- */
+/* ---- the emulated release ---- */
 
 struct abi_shape {
 	bool async_has_name;    /* 4.0: a name follows resume_f in the async context */
@@ -26,7 +26,7 @@ struct abi_shape {
 
 extern struct abi_shape abi;
 
-/* Takes "3.6.8" and the like; false where it is no version at all. */
+/* Takes "3.6.8" and the like; false if it is not a version. */
 bool abi_select(const char *version);
 /* "3.6.8" as selected. */
 const char *abi_version(void);
@@ -88,7 +88,7 @@ struct module_dep {
 	unsigned int type;
 };
 
-/* What parameters make a module depend on follows; only what it always depends on is looked at. */
+/* Dependencies by parameters follow; only unconditional ones are checked. */
 struct dep_export {
 	struct module_dep md[10];
 };
@@ -105,7 +105,7 @@ struct proc_export {
 struct stat_export {
 	char *name;
 	unsigned short flags;
-	void *pointer; /* with STAT_IS_FUNC, the only kind that is served: the function */
+	void *pointer; /* the function, with STAT_IS_FUNC, the only supported kind */
 };
 
 enum { STAT_IS_FUNC = 8 };
@@ -142,7 +142,7 @@ struct module_exports {
 	int (*reload_ack)(void);
 };
 
-/* Ranks of processes that are no SIP workers (those count from 1). */
+/* Ranks of processes that are not SIP workers (which count from 1). */
 enum { RANK_MODULE = -2 };
 
 /* ---- pseudo-variables and AVPs ---- */
@@ -171,7 +171,7 @@ enum {
 
 enum { PV_NAME_INTSTR = 0, PV_NAME_PVAR = 1 };
 enum { PV_IDX_PVAR = 1, PV_IDX_INT = 3 };
-/* The operator of `=`, which a setter is told of. */
+/* The operator `=`, passed to setters. */
 enum { OP_ASSIGN = 18 };
 
 struct pv_value {
@@ -199,7 +199,7 @@ struct pv_index {
 	} u;
 };
 
-/* The part of a parameter that all releases share; in 3.6 one int follows it. */
+/* The part of a parameter that all releases share; since 3.6 an int follows. */
 struct pv_param {
 	struct pv_name pvn;
 	struct pv_index pvi;
@@ -277,7 +277,7 @@ union async_ctx {
 	struct async_ctx_40 v40;
 };
 
-/* The same members, wherever this release keeps them. */
+/* The same members, wherever this release has them. */
 struct async_view {
 	async_resume_fn resume, timeout;
 	void *param;
@@ -346,7 +346,7 @@ struct db_func {
 	void *fetch_result;
 	void *raw_query;
 	int (*free_result)(struct db_con *, struct db_res *);
-	void *others[9];  /* insert to async_free_result: left empty here */
+	void *others[9];  /* insert to async_free_result: NULL here */
 	void *async_timeout; /* since 3.5 */
 };
 
@@ -374,7 +374,7 @@ struct cdb_base {
 	int (*sub)(struct cdb_con *, str *attr, int val, int expires, int *new_val);
 };
 
-/* raw_query to is_replicated: 14 functions that stay empty here. */
+/* raw_query to is_replicated: 14 functions that are NULL here. */
 struct cdb_func_34 {
 	struct cdb_base base;
 	void *others[13];
@@ -388,7 +388,7 @@ struct cdb_func_36 {
 	int capability;
 };
 
-/* Writes the functions in the shape of the selected release. */
+/* Writes the functions in the layout of the selected release. */
 void abi_put_cdb_funcs(void *dst, const struct cdb_base *base, int capability);
 
 /* ---- management interface ---- */
@@ -431,8 +431,8 @@ struct mi_export_20 {
 };
 
 /*
- * The command number `i` of a module's table, and its function that takes no parameters (NULL where
- * it has none). The name is NULL at the end of the table.
+ * Command number `i` of a module's table, and its function without parameters (NULL if it has
+ * none). The name is NULL at the end of the table.
  */
 struct mi_cmd_view {
 	const char *name;

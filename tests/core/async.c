@@ -1,6 +1,6 @@
 /*
  * async.c - the life of an asynchronous call: started by the script, waiting in the reactor on the
- * descriptor that the module gave, resumed (perhaps several times), its route run at last.
+ * module's descriptor, resumed (perhaps several times), and finally its route run.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -15,7 +15,7 @@
 #include "sip.h"
 #include "txn.h"
 
-/* How a function says what became of its call; a symbol of the ABI. */
+/* How a function reports the state of its call; a symbol of the ABI. */
 int async_status = ASYNC_NO_IO;
 
 struct async_op {
@@ -41,7 +41,7 @@ static void finish(struct async_op *op, int rc)
 	sip_free(msg);
 }
 
-/* Calls the module until it is done, blocking; for where no reactor can be used. */
+/* Calls the module until it is done, blocking; used where there is no reactor. */
 static int resume_now(struct async_op *op, struct sip_msg *msg)
 {
 	int rc;
@@ -99,7 +99,7 @@ static void on_timeout(void *arg)
 	resume(op, true);
 }
 
-/* Puts a call that the module has begun into the reactor. */
+/* Puts a call that the module has started into the reactor. */
 static void wait_for(struct async_op *op, struct sip_msg *msg, unsigned int timeout)
 {
 	struct async_view v = async_view_of(&op->ctx);
@@ -108,8 +108,8 @@ static void wait_for(struct async_op *op, struct sip_msg *msg, unsigned int time
 		LOG_ERR("this async function has no support for timeouts\n");
 		timeout = 0;
 	}
-	/* The route goes on with another copy of the message, as it would in the core: no pointer
-	 * into the first one may survive. */
+	/* The route continues with another copy of the message, as it would in the core: no pointer into
+	 * the first one may survive. */
 	op->msg = sip_move(msg);
 	if (!reactor_add(op->fd, on_ready, op, false)) {
 		finish(op, resume_now(op, op->msg));
@@ -119,7 +119,7 @@ static void wait_for(struct async_op *op, struct sip_msg *msg, unsigned int time
 		op->timer = reactor_timer((uint64_t)timeout * 1000, on_timeout, op);
 }
 
-/* A core of 4.0 copies the name of the resume function without a look at whether there is one. */
+/* A 4.0 core copies the name of the resume function without checking whether there is one. */
 static void check_name(const union async_ctx *ctx, const char *cmd)
 {
 	if (abi.async_has_name && async_status >= 0 && !ctx->v40.resume_f_name) {
@@ -178,7 +178,7 @@ void async_start(struct stmt *s, struct sip_msg *msg)
 	run_resume_route(s->route, msg, rc);
 }
 
-/* launch() goes on without the request: with a message of no content, that nobody waits to be answered. */
+/* launch() continues without the request: with an empty message that needs no reply. */
 static struct sip_msg *dummy_msg(void)
 {
 	static const char text[] = "OPTIONS sip:you@dummy.invalid SIP/2.0\r\n"

@@ -1,5 +1,5 @@
 /*
- * async.h - async() and launch(): calls whose route goes on when a file descriptor is ready.
+ * async.h - async() and launch(): calls whose route resumes when a file descriptor is ready.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -10,7 +10,7 @@
 
 /* Runs `async(function(...), route)`; the calling route ends in any case. */
 void async_start(struct stmt *s, struct sip_msg *msg);
-/* Runs `launch(function(...))`; the calling route goes on. */
+/* Runs `launch(function(...))`; the calling route continues. */
 int async_launch(struct stmt *s, struct sip_msg *msg);
 
 #endif

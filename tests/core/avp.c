@@ -6,13 +6,13 @@
  */
 #include "avp.h"
 
-/* That of the request being processed; there is none outside of routes. */
+/* That of the request being processed; NULL outside of routes. */
 static struct usr_avp **current;
 
 static str *names;
 static int names_n, names_cap;
 
-/* A number from 1 on for each name. */
+/* A number for each name, starting at 1. */
 int parse_avp_spec(const str *name, int *id)
 {
 	if (!name || !name->s || name->len <= 0)
@@ -31,7 +31,7 @@ int parse_avp_spec(const str *name, int *id)
 	return 0;
 }
 
-/* A string value lies behind the struct: a str where `data` begins, then the bytes and a zero. */
+/* A string value follows the struct: a str where `data` begins, then the bytes and a zero. */
 static struct usr_avp *make(unsigned short flags, int id, int_str val)
 {
 	if (id < 0 || ((flags & AVP_VAL_STR) && (val.s.len < 0 || (val.s.len && !val.s.s)))) {
@@ -67,7 +67,7 @@ int add_avp(unsigned short flags, int id, int_str val)
 	return 0;
 }
 
-/* The link that leads to the newest one of this name; it leads to NULL where there is none. */
+/* The link to the newest one of this name; it points to NULL if there is none. */
 static struct usr_avp **link_to(int id)
 {
 	struct usr_avp **p = current;

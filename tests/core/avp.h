@@ -16,7 +16,7 @@ int add_avp(unsigned short flags, int id, int_str val);
 struct usr_avp *avp_first(int id, int_str *val);
 /* Removes the newest one of this name. */
 void avp_drop_first(int id);
-/* Makes this list the one that is worked on, NULL for none; the list of before. */
+/* Makes this the current list, NULL for none; returns the previous one. */
 struct usr_avp **avp_use_list(struct usr_avp **list);
 void avp_free_list(struct usr_avp **list);
 

@@ -58,22 +58,22 @@ static inline bool str_has_prefix(str a, const char *z)
 	return (size_t)a.len >= n && memcmp(a.s, z, n) == 0;
 }
 
-/* Cuts blanks, tabs and line ends off both ends. */
+/* Trims blanks, tabs and line ends at both ends. */
 str str_trim(str a);
-/* Reads the whole string as a decimal number; false where it is none or does not fit. */
+/* Reads the whole string as a decimal number; false if it is not one or does not fit. */
 bool str_to_long(str a, long *out);
 
-/* Allocation that never returns NULL: a test server that is out of memory ends at once. */
+/* Allocation that never returns NULL: out of memory, a test server exits at once. */
 void *xmalloc(size_t n);
 void *xcalloc(size_t n, size_t size);
 void *xrealloc(void *p, size_t n);
 char *xstrndup(const char *s, size_t n);
 /* A copy with a terminating zero, for the file system and the like. */
 char *str_dupz(str a);
-/* A copy whose memory ends exactly where the string ends, so that a sanitizer sees over-reads. */
+/* A copy whose memory ends exactly where the string ends, so that a sanitizer detects over-reads. */
 str str_dup(str a);
 
-/* A string that grows. */
+/* A growable string. */
 struct buf {
 	char *s;
 	size_t len, cap;
@@ -89,7 +89,7 @@ static inline str buf_str(const struct buf *b)
 	return (str){b->s, (int)b->len};
 }
 
-/* Levels as the log of the core counts them. */
+/* Log levels as numbered by the core. */
 enum { L_ALERT = -3, L_CRIT = -2, L_ERR = -1, L_WARN = 1, L_NOTICE = 2, L_INFO = 3, L_DBG = 4 };
 
 extern int *log_level;

@@ -1,6 +1,6 @@
 /*
- * bind.c - ties the tree of a script together: calls to functions, their arguments to what the
- * functions take, route names to routes.
+ * bind.c - resolves the tree of a script: calls to functions, their arguments to what the functions
+ * take, route names to routes.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -19,7 +19,7 @@ static void complain(int line, const char *what, const char *name)
 	ok = false;
 }
 
-/* Turns text that holds variables into a format; plain text stays as it is. */
+/* Turns text that contains variables into a format; plain text is left as it is. */
 static struct pv_elem *format_of(str s, int line)
 {
 	struct pv_elem *el;
@@ -35,7 +35,7 @@ static struct pv_elem *format_of(str s, int line)
 	return el;
 }
 
-/* The fixup of an output, once the modules are there: it says whether this variable will do. */
+/* The fixup of an output, once modules are loaded: it decides whether this variable is accepted. */
 static void fix_var(struct call *c, int i, const struct cmd_param *p)
 {
 	void *h = c->args[i].var;

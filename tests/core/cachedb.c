@@ -1,7 +1,7 @@
 /*
  * cachedb.c - a hash table in shared memory under one lock. Memory comes from size classes of
- * powers of two; offsets instead of pointers keep it independent of where it is mapped. Of the
- * functions there are those with which counters are kept.
+ * powers of two; offsets instead of pointers keep it independent of where it is mapped. Only the
+ * functions for counters are implemented.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -15,14 +15,14 @@
 #include "reactor.h"
 
 enum { BUCKETS = 65536, CLASSES = 17, MIN_SHIFT = 6, SWEEP = 2 };
-/* Address space that is taken; memory only as it is used. */
+/* Reserved address space; memory is only used as needed. */
 #define POOL_SIZE ((size_t)512 << 20)
 
 struct entry {
 	uint32_t next; /* in units of 64 bytes; 0 = none */
 	uint32_t key_len, value_len;
 	uint32_t cls;
-	uint64_t until; /* milliseconds; 0 = for ever */
+	uint64_t until; /* milliseconds; 0 = forever */
 	char data[];
 };
 
@@ -88,7 +88,7 @@ static uint32_t bucket_of(str key)
 	return (uint32_t)(h ^ h >> 32) % BUCKETS;
 }
 
-/* Frees what is over in one chain. */
+/* Frees expired entries in one chain. */
 static void sweep(uint32_t bucket)
 {
 	uint64_t now = now_ms();
@@ -105,7 +105,7 @@ static void sweep(uint32_t bucket)
 	}
 }
 
-/* The link that leads to the entry of this key, or NULL. */
+/* The link to the entry of this key, or NULL. */
 static uint32_t *find(str key)
 {
 	uint32_t b = bucket_of(key);
@@ -161,7 +161,7 @@ static str value_of(struct entry *e)
 
 /* ---- the interface ---- */
 
-/* Keys of different groups are kept apart by the group's name in front. */
+/* Keys of different groups are separated by the group's name as prefix. */
 static str full_key(const struct cdb_con *con, const str *attr)
 {
 	struct buf b = {0};
@@ -248,7 +248,7 @@ static int local_add(struct cdb_con *con, str *attr, int val, int expires, int *
 
 	pthread_mutex_lock(&pool->lock);
 	uint32_t *link = find(key);
-	/* A key that is there keeps its own end; only a new one takes the one given. */
+	/* An existing key keeps its own expiry; only a new one takes the given one. */
 	uint64_t until = link ? at(*link)->until : until_of(expires);
 	if (link && !str_to_long(value_of(at(*link)), &n)) {
 		LOG_ERR("not an integer\n");

@@ -1,5 +1,5 @@
 /*
- * cmds.c - the built-in functions: those of the core's modules that scripts of the tests call.
+ * cmds.c - the built-in functions: those of the core's modules that test scripts call.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -19,7 +19,7 @@ CMD(send_reply)
 	return reply_send(msg, a->v[0].ri, a->v[1].rs) ? 1 : -1;
 }
 
-/* t_check_trans(): a retransmission never comes as far as the script. */
+/* t_check_trans(): a retransmission never reaches the script. */
 CMD(never)
 {
 	return -1;
@@ -31,7 +31,7 @@ CMD(append_to_reply)
 	return 1;
 }
 
-/* Nothing is sent on from here, so that it only says whether there is such a header. */
+/* Nothing is relayed from here, so it only says whether there is such a header. */
 CMD(remove_hf)
 {
 	return sip_header(msg, a->v[0].rs, 0) ? 1 : -1;
@@ -44,7 +44,7 @@ CMD(wait_us)
 	return 1;
 }
 
-/* ---- save(): answers as a registrar does, and keeps nothing ---- */
+/* ---- save(): replies as a registrar does, and stores nothing ---- */
 
 static long number_param(const char *name, long otherwise)
 {

@@ -1,6 +1,5 @@
 /*
- * cmds.h - functions of the script that the stand-in has built in, each under the name of the
- * module that it belongs to.
+ * cmds.h - the script functions built into the stand-in, each under the name of its module.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -19,8 +18,8 @@ struct builtin_args {
 struct builtin {
 	const char *module;
 	const char *name;
-	int kinds[BUILTIN_MAX_ARGS]; /* of its arguments: CMD_INT, CMD_STR, 0 where there is none */
-	int min;                     /* how many have to be there */
+	int kinds[BUILTIN_MAX_ARGS]; /* of its arguments: CMD_INT, CMD_STR, 0 for none */
+	int min;                     /* how many are required */
 	int (*run)(struct sip_msg *msg, const struct builtin_args *a);
 };
 

@@ -1,5 +1,5 @@
 /*
- * config.c - the top level of a configuration: global parameters, modules and what is set in them,
+ * config.c - the top level of a configuration: global parameters, modules and their parameters,
  * routes.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later

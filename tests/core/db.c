@@ -1,6 +1,6 @@
 /*
- * db.c - binds a URL to a backend, and keeps results. Only what a module needs that asks with
- * `query` alone is there; the other functions of the interface are NULL.
+ * db.c - binds a URL to a backend, and holds results. Only what a module needs that only uses
+ * `query` is implemented; the other functions of the interface are NULL.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -109,7 +109,7 @@ void db_res_name(struct db_res *r, int column, str name, int type)
 
 struct db_row *db_res_add(struct db_res *r)
 {
-	/* Room grows by doubling: the number of rows is a power of two when it is used up. */
+	/* Capacity grows by doubling: the number of rows is a power of two when it is used up. */
 	if ((r->n & (r->n - 1)) == 0)
 		r->rows = xrealloc(r->rows, (size_t)(r->n ? r->n * 2 : 1) * sizeof *r->rows);
 	struct db_row *row = &r->rows[r->n++];

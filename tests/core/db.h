@@ -21,10 +21,10 @@ extern const struct db_backend db_sqlite_backend, db_text_backend;
 int db_bind_mod(const str *mod, struct db_func *out);
 
 /* For backends. */
-/* Is this a query of the only kind they answer: some columns, of all rows or those where one column is a text? */
+/* Is this the only supported kind of query: columns of all rows, or those where one column is a text? */
 bool db_is_simple(const char *const *ops, const struct db_val *vals, int n, int nc, const str *order);
 struct db_con *db_con_new(const str *url, void *tail);
-/* The part of the URL behind the scheme, as a path. */
+/* The part of the URL after the scheme, as a path. */
 char *db_url_path(const str *url, const char *scheme);
 struct db_res *db_res_new(int columns);
 void db_res_name(struct db_res *r, int column, str name, int type);

@@ -1,6 +1,6 @@
 /*
- * db_sqlite.c - sqlite:///path: a value is a number where its column was declared as INT..., and text
- * otherwise, of the types that our tables have.
+ * db_sqlite.c - sqlite:///path: a value is a number if its column was declared as INT..., and text
+ * otherwise, which covers the types in our tables.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -1,7 +1,7 @@
 /*
  * db_text.c - text:///folder: a file per table. The first line names the columns, `name(type,opts)`
- * divided by blanks, of the types int and string; each further line is a row, its fields divided by
- * colons, with \n \\ \: as escapes and an empty field for NULL. Files are read anew for each query.
+ * separated by blanks, with types int and string; each further line is a row, its fields separated
+ * by colons, with \n \\ \: as escapes and an empty field for NULL. Files are reread for each query.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -102,7 +102,7 @@ static bool open_table(struct table *t, const char *folder, str name)
 	return ok;
 }
 
-/* Reads one field; its escapes are done within the text. False at a malformed row. */
+/* Reads one field, unescaping it in place. False if the row is malformed. */
 static bool next_field(struct table *t, bool last, str *out, bool *nul)
 {
 	const char *end = t->text + t->len;
@@ -139,7 +139,7 @@ static int column_of(const struct table *t, str name)
 	return -1;
 }
 
-/* Reads a row, field by field, into `fields`; those that are NULL have no text. */
+/* Reads a row, field by field, into `fields`; NULL fields have no text. */
 static bool next_row(struct table *t, str *fields)
 {
 	for (int i = 0; i < t->n; i++) {

@@ -1,6 +1,6 @@
 /*
- * eval.c - expressions: values, truth, comparison, arithmetic. Comparing takes no notice of the case
- * of letters; what can't be computed has no value and counts as false.
+ * eval.c - expressions: values, truth, comparison, arithmetic. Comparison ignores case; what can't
+ * be computed has no value and counts as false.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -30,7 +30,7 @@ static struct pv_value int_value(int n)
 }
 
 static const struct pv_value null_value = {.flags = PV_VAL_NULL};
-/* What came of an expression that could not be computed. */
+/* The result of an expression that could not be computed. */
 static const struct pv_value no_value = {.flags = 0};
 
 static bool is_int(const struct pv_value *v)
@@ -75,7 +75,7 @@ static bool compare_ints(enum expr_op op, int a, int b)
 	}
 }
 
-/* Strings are compared in any case of their letters. */
+/* Strings are compared ignoring case. */
 static bool compare_strs(enum expr_op op, str a, str b)
 {
 	int n = a.len < b.len ? a.len : b.len;
@@ -145,7 +145,7 @@ struct pv_value eval(struct expr *e, struct sip_msg *msg)
 	case X_INT:
 		return int_value(e->n);
 	case X_STR:
-		/* Variables in it are not expanded: that is done in arguments of functions only. */
+		/* Variables in it are not expanded: only those in function arguments are. */
 		v = (struct pv_value){.rs = e->s, .flags = PV_VAL_STR};
 		value_own(&v);
 		return v;

@@ -8,10 +8,10 @@
 
 #include "script.h"
 
-/* The value of an expression; free it with pv_value_destroy(). No flags: there is none. */
+/* The value of an expression; free it with pv_value_destroy(). No flags mean no value. */
 struct pv_value eval(struct expr *e, struct sip_msg *msg);
 bool condition(struct expr *e, struct sip_msg *msg);
-/* Calls a function, a built-in one or a module's; its return code. */
+/* Calls a built-in or module function; returns its return code. */
 int call_function(struct call *c, struct sip_msg *msg);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * json.c - a small JSON reader and writer. It knows no \u: nobody who asks the stand-in writes that.
+ * json.c - a small JSON reader and writer. It does not support \u, which no user of the stand-in
+ * sends.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

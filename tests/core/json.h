@@ -13,7 +13,7 @@ enum json_type { J_NULL, J_FALSE, J_TRUE, J_NUMBER, J_STRING, J_ARRAY, J_OBJECT 
 struct mi_item {
 	enum json_type type;
 	str name;   /* in an object; owned */
-	str string; /* owned, with a zero behind it */
+	str string; /* owned, zero-terminated */
 	double number;
 	struct mi_item *child, *last, *next;
 };
@@ -25,7 +25,7 @@ struct mi_item *json_number(double n);
 struct mi_item *json_add(struct mi_item *to, str name, struct mi_item *item);
 struct mi_item *json_get(const struct mi_item *object, const char *name);
 void json_free(struct mi_item *v);
-/* NULL where the text does not begin with a JSON value. */
+/* NULL if the text does not begin with a JSON value. */
 struct mi_item *json_parse(str text);
 void json_print(const struct mi_item *v, struct buf *out);
 

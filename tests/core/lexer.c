@@ -1,6 +1,6 @@
 /*
  * lexer.c - tokens of the script language: words, numbers, strings with escapes, whole
- * pseudo-variables, operators; comments in the shell's way.
+ * pseudo-variables, operators; shell-style comments.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -13,7 +13,7 @@ void lexer_init(struct lexer *lx, const char *file, const char *text, size_t len
 	*lx = (struct lexer){.file = file, .p = text, .end = text + len, .line = 1};
 }
 
-/* The tree of a script points into the texts of its tokens, so they stay, all of them in this list. */
+/* The tree of a script points into its tokens' texts, so they are all kept in this list. */
 static char **kept;
 static size_t kept_n;
 

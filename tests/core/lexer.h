@@ -13,7 +13,7 @@ enum token {
 	T_IDENT,
 	T_INT,
 	T_STRING,
-	T_VAR,   /* a whole pseudo-variable, from its dollar on */
+	T_VAR,   /* a whole pseudo-variable, including the dollar */
 	T_PUNCT, /* one of the operators below, or a single character */
 	T_BAD,
 };
@@ -25,15 +25,15 @@ struct lexer {
 	/* The current token. */
 	enum token tok;
 	int tok_line;
-	str text; /* T_STRING: the value, its escapes done */
+	str text; /* T_STRING: the value, unescaped */
 	long n;
 	char op[4];
 };
 
 void lexer_init(struct lexer *lx, const char *file, const char *text, size_t len);
-/* Moves on to the next token. */
+/* Advances to the next token. */
 void lexer_next(struct lexer *lx);
-/* What is left of the current line, without comment, from where the current token ends. */
+/* The rest of the current line after the current token, without comment. */
 str lexer_rest_of_line(struct lexer *lx);
 
 #endif

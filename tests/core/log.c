@@ -1,6 +1,6 @@
 /*
  * log.c - writes log lines to stderr, each in one write(2), so that the lines of several processes
- * never mix. dprint() and what belongs to it is what modules call.
+ * never mix. Modules call dprint() and its helpers.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

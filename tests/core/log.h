@@ -1,5 +1,5 @@
 /*
- * log.h - the log: lines on stderr in the shape that the core and its modules share.
+ * log.h - the log: lines on stderr in the format that the core and its modules share.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -10,7 +10,7 @@
 
 /* Sets the level of this process. */
 void log_set_level(int level);
-/* Up to which level lines of xlog() are printed, whatever log_level is: the default of the core. */
+/* The highest level of xlog() lines that are printed, whatever log_level is: the core's default. */
 enum { XLOG_LEVEL = L_NOTICE };
 /* One line of the script's xlog(). */
 void log_script(int level, str text);

@@ -1,5 +1,5 @@
 /*
- * main.c - the stand-in core: command line, the order of starting, and the watch over processes.
+ * main.c - the stand-in core: command line, startup order, and supervision of processes.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -52,9 +52,9 @@ static void on_stop(int sig)
 /* ---- processes ---- */
 
 /*
- * SIGTERM and SIGINT wait from before the fork until the child is ready for them, or one that comes
- * meanwhile would be lost. A SIP worker reads them in its reactor; the process of a module is in the
- * module's own function, which knows nothing of them, so that they end it where it is.
+ * SIGTERM and SIGINT are blocked from before the fork until the child is ready for them, or one
+ * that arrives meanwhile would be lost. A SIP worker reads them in its reactor; a module's process
+ * runs the module's own function, which does not handle them, so they terminate it.
  */
 static void hold_stop_signals(sigset_t *before)
 {
@@ -73,7 +73,7 @@ static void take_stop_signals(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	signal(SIGTERM, SIG_DFL);
-	/* From a terminal SIGINT reaches everybody; the first process is the one to act on it. */
+	/* From a terminal SIGINT reaches all processes; only the first one acts on it. */
 	signal(SIGINT, SIG_IGN);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
@@ -120,7 +120,7 @@ static bool start(enum proc_kind kind, int rank, const char *what, const struct 
 		if (getppid() != parent)
 			_exit(1);
 		int status = child_main(kind, rank, extra, extra_no);
-		/* exit(), so that leaks are looked for where a sanitizer is built in. */
+		/* exit(), so that a built-in sanitizer checks for leaks. */
 		exit(status);
 	}
 	procs[procs_n].pid = pid;
@@ -148,7 +148,7 @@ static bool start_all(void)
 	return true;
 }
 
-/* One child that has ended; true where that was no failure. */
+/* One child that has ended; true if that was not a failure. */
 static bool reap(pid_t pid, int status, bool stopping)
 {
 	const char *what = "process";
@@ -170,7 +170,7 @@ static bool reap(pid_t pid, int status, bool stopping)
 	return false;
 }
 
-/* Ends every child and waits; true where all ended well. */
+/* Ends every child and waits; true if all ended well. */
 static bool stop_all(void)
 {
 	bool ok = true;
@@ -202,7 +202,7 @@ static bool stop_all(void)
 	}
 }
 
-/* Until a signal ends it, or a child ends without having been told to. */
+/* Until a signal ends it, or a child ends by itself. */
 static bool supervise(void)
 {
 	int status;
@@ -229,7 +229,7 @@ static void open_files_limit(void)
 	}
 }
 
-/* At once: what was begun and given up half way is no leak to be looked for. */
+/* At once: abandoned half-finished work is not a leak to report. */
 static _Noreturn void give_up(void)
 {
 	modules_destroy();

@@ -9,9 +9,9 @@
 
 #include "abi.h"
 
-/* Was a socket asked for, by the parameter socket_name of mi_datagram? */
+/* Was a socket requested by the parameter socket_name of mi_datagram? */
 bool mi_wanted(void);
-/* Opens it and serves it in this process until the process ends. */
+/* Opens it and serves it until this process ends. */
 bool mi_start(void);
 /* Removes its file; in the parent, at the end. */
 void mi_cleanup(void);

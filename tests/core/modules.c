@@ -1,5 +1,5 @@
 /*
- * modules.c - dlopen, the comparison of stamps, parameters, and the stages of a module's life.
+ * modules.c - dlopen, the comparison of stamps, parameters, and a module's life cycle.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -13,7 +13,7 @@
 struct module {
 	char *name;
 	int type;
-	const struct module_exports *ex; /* NULL for one that is built in */
+	const struct module_exports *ex; /* NULL for a built-in one */
 	bool ready;
 	struct module *next;
 };
@@ -23,7 +23,7 @@ struct kept_param {
 	struct kept_param *next;
 };
 
-/* Modules that scripts load and that need no shared object here. */
+/* Modules that scripts load but that need no shared object here. */
 static const struct {
 	const char *name;
 	int type;
@@ -69,7 +69,7 @@ static void add(const char *name, int type, const struct module_exports *ex)
 	*tail = m;
 }
 
-/* A module of any other release or build must not run: its layouts could be others. */
+/* A module for any other release or build must not run: its layouts could differ. */
 static void check_stamps(const struct module_exports *ex, const char *file)
 {
 	const struct module_stamps *ours = &proto_udp_exports.stamps, *its = &ex->stamps;
@@ -182,7 +182,7 @@ static bool set_param(const struct module_exports *ex, const char *name, int typ
 		LOG_ERR("parameter <%s> not found in module <%s>\n", name, ex->name);
 		return false;
 	}
-	/* Only parameters that are set by a function of the module are known here. */
+	/* Only parameters that are set by a function of the module are supported. */
 	if (!(p->type & PARAM_USE_FUNC) || !(p->type & (unsigned)type)) {
 		LOG_ERR("type mismatch for parameter <%s> in module <%s>\n", name, ex->name);
 		return false;

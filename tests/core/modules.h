@@ -1,6 +1,6 @@
 /*
  * modules.h - loading modules: real ones from shared objects, and names that the stand-in has built
- * in or may do without.
+ * in or ignores.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -9,14 +9,14 @@
 
 #include "abi.h"
 
-/* Loads by file name; false (and logged) where that fails. A module of another release ends the program. */
+/* Loads by file name; false (and logged) on failure. A module for another release ends the program. */
 bool module_load(const char *file);
 bool module_loaded(const char *name);
 bool module_set_param(const char *module, const char *name, int type, char *text, int number);
 
-/* mod_init of all, in the order of loading. */
+/* Calls mod_init of all modules, in the order of loading. */
 bool modules_init(void);
-/* child_init of all, in this process. */
+/* Calls child_init of all modules, in this process. */
 bool modules_child_init(int rank);
 void modules_destroy(void);
 
@@ -24,10 +24,10 @@ const struct cmd_export *module_find_cmd(const char *name);
 const struct acmd_export *module_find_acmd(const char *name);
 /* The function of an MI command that takes no parameters. */
 mi_fn module_find_mi(str name);
-/* Extra processes that modules export, by number over all; false after the last one. */
+/* Extra processes exported by modules, numbered consecutively; false after the last one. */
 bool module_process(int i, const struct proc_export **p);
 
-/* Parameters of built-in modules, as last set; NULL where unset. */
+/* Parameters of built-in modules, as last set; NULL if unset. */
 const char *module_builtin_param(const char *module, const char *name);
 
 #endif

@@ -1,6 +1,5 @@
 /*
- * net.c - receiving and sending. Each datagram is a message; one that is a request runs through
- * route{}.
+ * net.c - receiving and sending. Each datagram is a message; a request runs through route{}.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -8,11 +8,11 @@
 
 #include "sip.h"
 
-/* "udp:127.0.0.1:5060"; false (and logged) where it is no such thing, or there is one already. */
+/* "udp:127.0.0.1:5060"; false (and logged) if it is malformed, or a socket exists already. */
 bool net_set_socket(const char *spec);
 /* Opens and binds it; in the parent, so that workers share it. */
 bool net_open(void);
-/* Begins to receive in this worker. */
+/* Starts receiving in this worker. */
 bool net_start(void);
 bool net_send(const struct peer *to, str data);
 

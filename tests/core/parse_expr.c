@@ -97,8 +97,8 @@ static struct expr *parse_unary(void)
 }
 
 /*
- * Binary operators, the loosest first. There are few levels in this language: && binds as || does,
- * each from left to right.
+ * Binary operators, the loosest first. This language has few levels: && binds like ||, each from
+ * left to right.
  */
 static const struct level {
 	struct {

@@ -148,7 +148,7 @@ static struct stmt *parse_stmt(void)
 		return parse_async(at_word("launch"), line);
 	if (at_word("xlog"))
 		return parse_xlog(line);
-	/* Of a request that nothing was sent on for, drop leaves as much as exit. */
+	/* For a request that is not relayed, drop is the same as exit. */
 	if (at_word("exit") || at_word("drop")) {
 		next_token();
 		expect(";");

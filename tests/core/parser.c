@@ -1,5 +1,5 @@
 /*
- * parser.c - the token at hand, and the small steps that every part of the parser takes.
+ * parser.c - the current token, and the small steps that every part of the parser takes.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

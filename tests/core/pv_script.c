@@ -61,7 +61,7 @@ static int set_var(struct sip_msg *msg, struct pv_param *p, int op, struct pv_va
 		v->n = val->ri;
 	else if (!v->is_null)
 		v->s = str_dup(val->rs);
-	free(old.s); /* last, for the new value may be a piece of the old one */
+	free(old.s); /* last, as the new value may be part of the old one */
 	return 0;
 }
 
@@ -111,7 +111,7 @@ static int get_pid(struct sip_msg *msg, struct pv_param *p, struct pv_value *res
 	return pv_put_int(res, (int)getpid());
 }
 
-/* $Ts, the seconds, and $Tsm, the microseconds beside them. */
+/* $Ts, the seconds, and $Tsm, the microseconds within them. */
 static int get_time(struct sip_msg *msg, struct pv_param *p, struct pv_value *res)
 {
 	(void)msg;

@@ -90,7 +90,7 @@ GETTER(get_hdr_name)
 
 /* ---- credentials ---- */
 
-/* $aU is the whole username, $au what stands before its @. */
+/* $aU is the whole username, $au the part before its @. */
 GETTER(get_username)
 {
 	str v;

@@ -1,15 +1,15 @@
 /*
- * pv_trans.c - transformations: what stands in braces behind a variable and works on its value,
- * such as $(hdr(X){s.int}): those that scripts of the tests use.
+ * pv_trans.c - transformations: in braces after a variable, applied to its value, such as
+ * $(hdr(X){s.int}); those that test scripts use.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "pvar.h"
 
 struct trans {
-	/* Makes of a value another one; -1 where that can't be. */
+	/* Transforms a value; -1 if that is not possible. */
 	int (*run)(struct sip_msg *msg, const struct trans *t, struct pv_value *val);
-	/* Parameters behind the name: constants, or variables. */
+	/* Parameters after the name: constants or variables. */
 	struct {
 		str text;
 		struct pv_spec *spec;
@@ -48,7 +48,7 @@ static int to_lower(struct sip_msg *msg, const struct trans *t, struct pv_value 
 	return pv_put_str(val, (str){out, val->rs.len});
 }
 
-/* The element of that number, from 0 on, in a list with that separator. */
+/* The element with that number, from 0, in a list with that separator. */
 static int selected(struct sip_msg *msg, const struct trans *t, struct pv_value *val)
 {
 	str sep = param_str(msg, t, 1), list = val->rs;

@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-/* How long a printed format may get: pv_print_buf_size of the core. */
+/* The maximum length of a printed format: pv_print_buf_size of the core. */
 enum { PRINT_MAX = 20000 };
 
 /* ---- values ---- */
@@ -152,7 +152,7 @@ static bool name_char(char c)
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '.';
 }
 
-/* Takes what lies between here and the bracket that closes it; false where nothing does. */
+/* Takes everything up to the closing bracket; false if there is none. */
 static bool until_close(char **p, const char *end, char open, char close, str *inner)
 {
 	int depth = 0;
@@ -246,7 +246,7 @@ char *pv_parse_spec(const str *in, struct pv_spec *out)
 	char *end = parse_spec(in, &sp);
 	if (!end)
 		LOG_ERR("not a valid script variable: [%.*s]\n", FMT_STR(*in));
-	/* No more than the struct of this release: a module may have reserved just that. */
+	/* No more than this release's struct: a module may have reserved exactly that. */
 	memcpy(out, &sp, spec_size());
 	return end;
 }

@@ -19,7 +19,7 @@ int pv_set_value(struct sip_msg *msg, struct pv_spec *sp, int op, struct pv_valu
 
 void pv_value_destroy(struct pv_value *val);
 
-/* Text with variables in it. */
+/* Text containing variables. */
 struct pv_elem {
 	str text;
 	bool has_spec;
@@ -30,34 +30,34 @@ struct pv_elem {
 int pv_parse_format(const str *in, struct pv_elem **el);
 void pv_elem_free_all(struct pv_elem *el);
 int pv_printf_s(struct sip_msg *msg, struct pv_elem *list, str *s);
-/* True where the text holds no variable at all. */
+/* True if the text contains no variables. */
 bool pv_elem_is_plain(const struct pv_elem *el);
 
 /*
- * Memory for a value that a getter made. It lives until 64 further values were made, as the static
- * buffers of a core do for a while only.
+ * Memory for a value made by a getter. It is valid until 64 more values have been made, as a core's
+ * static buffers are also valid only for a while.
  */
 char *pv_scratch(size_t n);
 int pv_put_null(struct pv_value *res);
 int pv_put_str(struct pv_value *res, str s);
 int pv_put_int(struct pv_value *res, int n);
-/* Picks the item that the index of `p` names out of `n` ones. */
+/* Picks the item named by the index of `p`, out of `n`. */
 int pv_put_indexed(struct sip_msg *msg, const struct pv_param *p, struct pv_value *res, const str *items, int n);
 
-/* The variables that belong to the script (pv_script.c), and those that read the message (pv_sip.c). */
+/* The variables of the script (pv_script.c), and those that read the message (pv_sip.c). */
 extern const struct pv_export pv_script_table[], pv_sip_table[];
 /*
- * What a table may name for the inner name and the index: text, and a number that may be negative, or
- * a variable that holds one.
+ * Possible inner names and indexes: text, and a number that may be negative, or a variable that
+ * holds one.
  */
 int pv_parse_name(struct pv_spec *sp, const str *in);
 int pv_parse_index(struct pv_spec *sp, const str *in);
-/* A number that tells the variables of one getter apart. */
+/* A number that distinguishes the variables of one getter. */
 int pv_init_iname(struct pv_spec *sp, int n);
 
 /* pv_trans.c */
 struct trans;
-/* Parses "{a.b}{c.d}"; NULL where it is wrong. */
+/* Parses "{a.b}{c.d}"; NULL if it is malformed. */
 struct trans *trans_parse(str text);
 int trans_run(struct sip_msg *msg, struct trans *t, struct pv_value *val);
 

@@ -17,7 +17,7 @@
 struct watch {
 	reactor_fn f;
 	void *arg;
-	uint32_t generation; /* tells a descriptor from an earlier one of the same number */
+	uint32_t generation; /* distinguishes a descriptor from an earlier one with the same number */
 };
 
 struct timer {
@@ -92,7 +92,7 @@ void reactor_del(int fd)
 {
 	if (fd < 0 || fd >= watches_n || !watches[fd].f)
 		return;
-	/* It may be closed already, and epoll has forgotten it then by itself. */
+	/* It may be closed already; then epoll has removed it by itself. */
 	epoll_ctl(epfd, EPOLL_CTL_DEL, fd, NULL);
 	watches[fd] = (struct watch){0};
 }
@@ -110,7 +110,7 @@ uint64_t reactor_timer(uint64_t ms, void (*f)(void *), void *arg)
 	return count;
 }
 
-/* The one that is due first, NULL where there is none: they are few. */
+/* The one that is due first, NULL if there is none; there are few. */
 static struct timer *first_timer(void)
 {
 	struct timer *first = timers_n ? timers : NULL;

@@ -11,18 +11,18 @@
 
 typedef void (*reactor_fn)(int fd, void *arg);
 
-/* Makes the loop of this process. SIGTERM and SIGINT end it from then on. */
+/* Creates the loop of this process. From then on, SIGTERM and SIGINT end it. */
 bool reactor_init(void);
 /* Watches `fd` for reading. `shared`: other processes watch it too, and one is enough to wake. */
 bool reactor_add(int fd, reactor_fn f, void *arg, bool shared);
 /* Ends the watch; the descriptor stays open (or may be closed already). */
 void reactor_del(int fd);
-/* Calls `f` once after so many milliseconds; returns a number to cancel it by. */
+/* Calls `f` once after so many milliseconds; returns an ID for cancelling it. */
 uint64_t reactor_timer(uint64_t ms, void (*f)(void *arg), void *arg);
 void reactor_cancel(uint64_t timer);
-/* Runs until the process is told to end. */
+/* Runs until the process is told to exit. */
 void reactor_run(void);
-/* Milliseconds of a clock that never jumps. */
+/* Milliseconds of a monotonic clock. */
 uint64_t now_ms(void);
 
 #endif

@@ -9,11 +9,11 @@
 #include "net.h"
 #include "txn.h"
 
-/* Tags that begin so were made for stateless replies; their ACKs end here. */
+/* Tags with this prefix were made for stateless replies; their ACKs end here. */
 #define SL_TAG "standin-sl-"
 #define TM_TAG "standin-tm-"
 
-/* A tag that is the same for every reply to one request: made of what identifies it. */
+/* A tag that is the same for every reply to a request: derived from what identifies it. */
 static void add_tag(struct buf *b, struct sip_msg *msg, bool stateless)
 {
 	str parts[] = {sip_header_body(msg, "Call-ID"), sip_header_body(msg, "From"), sip_header_body(msg, "CSeq")};
@@ -65,7 +65,7 @@ bool reply_send(struct sip_msg *msg, int code, str reason)
 	if (str_is(msg->method, "ACK"))
 		return true;
 	build(&b, msg, code, reason, stateless);
-	/* Kept before it is sent: the peer may be quick, and another worker receive what it sends. */
+	/* Stored before it is sent: a fast peer's next message may reach another worker. */
 	if (!stateless)
 		txn_replied(msg, buf_str(&b), code >= 200);
 	bool ok = net_send(&msg->peer, buf_str(&b));

@@ -9,11 +9,11 @@
 #include "sip.h"
 
 /*
- * Sends a reply: with the transaction where one is open, without one else. False where it could not
- * be sent, or the transaction has its final reply already.
+ * Sends a reply: with the transaction if one is open, otherwise without. False if it could not be
+ * sent, or the transaction already has its final reply.
  */
 bool reply_send(struct sip_msg *msg, int code, str reason);
-/* Was this ACK sent to a reply of ours that no transaction remembers? */
+/* Is this an ACK to one of our stateless replies? */
 bool reply_is_own_ack(struct sip_msg *msg);
 
 #endif

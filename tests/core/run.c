@@ -29,7 +29,7 @@ bool run_ended(void)
 	return ended;
 }
 
-/* The rule of actions: a call that returns 0 ends the script. */
+/* The rule for actions: a call that returns 0 ends the script. */
 int run_note_code(int ret)
 {
 	if (ret == 0)

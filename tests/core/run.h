@@ -15,13 +15,13 @@ void run_top_route(struct route *r, struct sip_msg *msg);
 void run_resume_route(struct route *r, struct sip_msg *msg, int rc);
 
 int run_return_code(void);
-/* For expressions: keeps the code of a call for $rc, and ends the script where it is 0. */
+/* For expressions: stores the code of a call for $rc, and ends the script if it is 0. */
 int run_note_code(int ret);
 bool run_ended(void);
 
 /*
  * Arguments as a module function takes them. args_make() fills `out` from the call; args_done()
- * frees what was made for this one call.
+ * frees what was allocated for this call.
  */
 struct made_args {
 	void *out[CMD_MAX_PARAMS];

@@ -24,7 +24,7 @@ struct arg {
 	str s;
 	struct pv_spec *var;
 
-	struct pv_elem *format; /* of an ARG_STR with variables in it; made by bind.c */
+	struct pv_elem *format; /* of an ARG_STR containing variables; made by bind.c */
 };
 
 struct call {
@@ -95,7 +95,7 @@ struct stmt {
 };
 
 struct route {
-	char *name; /* "0" for the one that requests begin in */
+	char *name; /* "0" for the one where requests begin */
 	struct stmt *body;
 	struct route *next;
 };
@@ -109,13 +109,13 @@ struct script {
 extern struct script script;
 
 /*
- * Reads the file. Sockets are opened and modules loaded as their lines come by. False after an
+ * Reads the file. Sockets are opened and modules loaded as their lines are read. False after an
  * error, which was logged.
  */
 bool script_parse(const char *file);
 struct route *script_route(const char *name);
 
-/* bind.c: finds every function and route that is called, and runs the fixups of modules. */
+/* bind.c: resolves all called functions and routes, and runs the modules' fixups. */
 bool script_bind(bool with_fixups);
 
 #endif

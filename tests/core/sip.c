@@ -1,6 +1,6 @@
 /*
- * sip.c - parsing of SIP requests. It takes bytes from anywhere, so each step works on counted
- * strings within the one copy of the message.
+ * sip.c - parsing of SIP requests. Its input is untrusted, so each step works on counted strings
+ * within the one copy of the message.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -31,7 +31,7 @@ bool header_name_is(str a, str b)
 	return str_ieq(long_form(a), long_form(b));
 }
 
-/* Cuts one line (with its folded continuations) off `rest`; the line end is not part of it. */
+/* Cuts one line (with its folded continuations) off `rest`, without the line end. */
 static bool next_line(str *rest, str *line, bool folds)
 {
 	int i = 0;
@@ -128,7 +128,7 @@ static const char *parse_into(struct sip_msg *m)
 			return "a body shorter than its Content-Length";
 		m->body.len = (int)clen;
 	}
-	/* Without a Via no reply finds its way; what else is missing is the script's affair. */
+	/* Without a Via no reply can be sent; anything else that is missing is up to the script. */
 	if (!sip_header_body(m, "Via").len)
 		return "no Via";
 	return NULL;
@@ -203,7 +203,7 @@ bool uri_parse(str s, str *user, str *host)
 		return false;
 	char *colon = memchr(s.s, ':', (size_t)s.len);
 	str rest = {colon + 1, (int)(s.s + s.len - colon - 1)};
-	/* The user part may hold ';' and '?', so look for the '@' first. A password is none of it. */
+	/* The user part may contain ';' and '?', so look for the '@' first. A password is not part of it. */
 	char *at = memchr(rest.s, '@', (size_t)rest.len);
 	if (at) {
 		char *password = memchr(rest.s, ':', (size_t)(at - rest.s));
@@ -220,7 +220,7 @@ bool uri_parse(str s, str *user, str *host)
 	return host->len > 0;
 }
 
-/* The next element up to `sep`, with regard to quotes and, for commas, to <>. */
+/* The next element up to `sep`, respecting quotes and, for commas, <>. */
 static bool next_element(str *rest, char sep, str *item)
 {
 	bool quoted = false, angle = false;

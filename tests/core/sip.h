@@ -12,7 +12,7 @@
 #include "abi.h"
 #include "avp.h"
 
-/* Where a request came from, and so where its replies go. */
+/* Where a request came from, and where its replies go. */
 struct peer {
 	struct sockaddr_in addr;
 	char ip[INET_ADDRSTRLEN];
@@ -43,33 +43,33 @@ struct sip_msg {
 };
 
 /*
- * Parses a request; takes a copy of the bytes. NULL where it is no request that could be answered
- * (`why` says so), a response included.
+ * Parses a request; copies the bytes. NULL if it is not a request that can be answered (`why` gives
+ * the reason), which includes responses.
  */
 struct sip_msg *sip_parse(const char *data, int len, const struct peer *peer, const char **why);
-/* A second message of the same content and state; AVPs and reply headers move to it. */
+/* A second message with the same content and state; AVPs and reply headers move to it. */
 struct sip_msg *sip_move(struct sip_msg *m);
 void sip_free(struct sip_msg *m);
 
-/* The header of this name, in long or compact form, any case; `index` counts from 0. */
+/* The header with this name, in long or compact form, in any case; `index` counts from 0. */
 struct header *sip_header(struct sip_msg *m, str name, int index);
 int sip_header_count(struct sip_msg *m, str name);
 str sip_header_body(struct sip_msg *m, const char *name);
 bool header_name_is(str a, str b);
 
-/* The user and the host of a sip: or sips: URI; the user is empty where there is none. */
+/* The user and the host of a sip: or sips: URI; the user is empty if there is none. */
 bool uri_parse(str s, str *user, str *host);
-/* The value of a parameter (empty where it has none); false where there is none of that name. */
+/* The value of a parameter (empty if it has none); false if there is no such parameter. */
 bool param_find(str params, const char *name, char sep, str *value);
 
 struct nameaddr {
-	str uri, params; /* params begins after the first ';' behind the address */
+	str uri, params; /* params begins after the first ';' following the address */
 };
 
 bool nameaddr_parse(str s, struct nameaddr *out);
-/* Takes the next element off a comma separated list, with regard to quotes and <>. */
+/* Takes the next element off a comma-separated list, respecting quotes and <>. */
 bool list_next(str *rest, str *item);
-/* The username of the Digest credentials, those for a proxy first, without its quotes. */
+/* The username of the Digest credentials, preferring those for a proxy, without quotes. */
 bool sip_digest_username(struct sip_msg *m, str *value);
 
 #endif

@@ -1,10 +1,9 @@
 #!/bin/sh
-# Tries the stand-in core: its self-test without and with sanitizers, and the trials of whole suites
-# around the sanitized one. Counts as cargo counts tests. Words given to it choose by name, as with
-# cargo's tests.
+# Tests the stand-in core: its self-test without and with sanitizers, and whole suites with the
+# sanitized one. Counts tests as cargo does. Arguments select tests by name, as with cargo.
 #
-# A sanitizer writes what it finds into a file of its own, for a trial need not notice: it may be over
-# before a leak is found. One such file is a failure, whatever the trials say.
+# A sanitizer writes its findings to a separate file, as a trial need not notice them: it may have
+# ended before a leak is found. Any such file is a failure, whatever the trials say.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 
@@ -65,7 +64,7 @@ if [ -n "$missing" ]; then
 	echo "test $name ... ignored, $missing"
 	ignored=$((ignored + 1))
 else
-	# Without the one trial of how memory grows: a sanitizer keeps what was freed.
+	# Without the trial that measures memory growth: a sanitizer keeps freed memory.
 	SAN=1 ASAN_OPTIONS="log_path=$folder/found" UBSAN_OPTIONS="log_path=$folder/found:print_stacktrace=1" \
 		"${CARGO:-cargo}" test --locked --no-fail-fast --test e2e --test webhooks -- --skip "core: OpenSIPS" \
 		--skip "10,000 calls to an endpoint that does everything wrong" "$@" 2>&1 || status=$?

@@ -1,6 +1,7 @@
 /*
- * txn.c - transactions in shared memory: a table of slots found by the branch, sent-by and method of
- * the request. A full neighbourhood is no error: that request is then not remembered.
+ * txn.c - transactions in shared memory: a table of slots found by the branch, sent-by and method
+ * of the request. If all nearby slots are taken, this is not an error: the request is not
+ * remembered.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -5,7 +5,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/standin.XXXXXX")
 failed=0 passed=0 pid=
 ulimit -c 0
-# Where sanitizers are built in: a crash is to look like one.
+# With sanitizers built in: a crash must look like one.
 export ASAN_OPTIONS="handle_segv=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
 
 stop() {
@@ -50,7 +50,7 @@ mi() { # mi METHOD [PARAMS]: the answer
 	"$out/client" mi "$work/mi" "{\"jsonrpc\":\"2.0\",\"method\":\"$1\"${2:+,\"params\":$2},\"id\":7}"
 }
 
-# On a port that is free now, by letting the core try.
+# On a free port, found by letting the core try.
 start() {
 	for try in 1 2 3 4 5 6 7 8 9 10; do
 		port=$((20000 + ($$ * 7 + try * 131 + ${starts:-0} * 977) % 30000))

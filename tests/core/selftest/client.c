@@ -50,7 +50,7 @@ static int request(char *out, size_t size, const char *method, char **headers, i
 	return len;
 }
 
-/* Prints the next final reply (or any other, where `any`); false at a time-out. */
+/* Prints the next final reply (or any, if `any`); false on a time-out. */
 static int print_reply(int fd, int any)
 {
 	char data[65536];

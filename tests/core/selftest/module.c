@@ -1,6 +1,6 @@
 /*
  * module.c - a small module for the self-test of the stand-in core: a bit of everything that a
- * module does. Like the real one it takes its stamps and its layouts from the core that loads it.
+ * module does. Like the real one, it takes its stamps and layouts from the core that loads it.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -92,14 +92,14 @@ static int st_avp(struct sip_msg *msg, str *name, str *value)
 	return parse_avp_spec(name, &id) == 0 && add_avp(AVP_VAL_STR, id, v) == 0 ? 1 : -1;
 }
 
-/* The fixup of an output: it has to be a variable that can be written. */
+/* The fixup of an output: it must be a writable variable. */
 static int fix_out(void **param)
 {
 	const struct pv_spec *spec = *param;
 	return spec && spec->setf ? 0 : -1;
 }
 
-/* st_get(text, out): hands over the value of the variable $(hdr(X-Test)), as the module itself reads it. */
+/* st_get(text, out): the value of $(hdr(X-Test)), as read by the module itself. */
 static int st_get(struct sip_msg *msg, str *text, struct pv_spec *out)
 {
 	static struct pv_spec *spec;
@@ -147,7 +147,7 @@ static int st_db(struct sip_msg *msg, str *url, str *table, str *key, struct pv_
 	return ret;
 }
 
-/* st_count(url, key, out): sets it to 3, adds 5 and takes 1 off, reads it, removes it and reads again. */
+/* st_count(url, key, out): sets it to 3, adds 5, subtracts 1, reads it, removes it and reads again. */
 static int st_count(struct sip_msg *msg, str *url, str *key, struct pv_spec *out)
 {
 	union {
@@ -215,7 +215,7 @@ static int wait_resume(int fd, struct sip_msg *msg, void *param)
 	uint64_t n;
 	(void)!read(fd, &n, sizeof n);
 	if (!w->twice) {
-		/* The first time it goes on waiting, for another descriptor, which is ready at once. */
+		/* The first time it keeps waiting, for another descriptor, which is ready at once. */
 		w->twice = true;
 		int other = eventfd(1, EFD_CLOEXEC);
 		close(fd);
@@ -314,7 +314,7 @@ static const struct mi_export_20 mi_20[] = {
 
 /* ---- a process of its own ---- */
 
-/* It never returns, and takes no notice of the core's end. */
+/* It never returns, and ignores the core's exit. */
 static void process(int no)
 {
 	(void)no;
@@ -363,7 +363,7 @@ struct module_exports exports = {
 	.destroy = mod_destroy,
 };
 
-/* The same as the core's, filled in from the version that its stamp names. */
+/* The same as the core's, filled in from the version in its stamp. */
 struct abi_shape abi;
 
 __attribute__((constructor)) static void take_stamps(void)
