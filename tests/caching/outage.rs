@@ -128,7 +128,7 @@ pub fn hanging(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> 
         running.expect(&of("alice", &key), 1)?;
         // The cached data expires, and an open connection hangs.
         sleep(Duration::from_millis(1100));
-        server.freeze(true)?;
+        server.hang()?;
         let during = || {
             let waiting = scope(|scope| {
                 let bob = of("bob", &key);
@@ -137,7 +137,7 @@ pub fn hanging(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> 
                 let start = Instant::now();
                 let mut answered = 0;
                 while !asked.is_finished() {
-                    if !sip::ping(running.instance.port, LIMIT) {
+                    if !sip::ping("127.0.0.1", running.instance.port, LIMIT) {
                         return Err("OPTIONS is not answered meanwhile".to_string());
                     }
                     answered += 1;
@@ -172,7 +172,7 @@ pub fn hanging(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> 
             Ok(())
         };
         let outcome = during();
-        server.freeze(false)?;
+        server.go_on()?;
         outcome?;
         wait_for(LIMIT, || {
             let said = running.ask(&of("bob", &key)).map(|said| said.code);

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
 /// A certificate for 127.0.0.1, its authority, and an unrelated authority.
@@ -23,6 +23,10 @@ impl Certificates {
         let failed = |e: rcgen::Error| e.to_string();
         let authority = || -> Result<CertifiedIssuer<'static, KeyPair>, rcgen::Error> {
             let mut params = CertificateParams::new(Vec::new())?;
+            // OpenSSL takes a certificate with its issuer's name for a self-signed one.
+            params
+                .distinguished_name
+                .push(DnType::CommonName, "Authority of the tests");
             params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
             CertifiedIssuer::self_signed(params, KeyPair::generate()?)
         };

@@ -204,6 +204,18 @@ impl Servers {
         let _ = self.folder.keep();
     }
 
+    /// Does something with the MariaDB in which databases were created before.
+    ///
+    /// # Errors
+    /// Fails if there is none, or with the error of `work`.
+    pub fn with_mariadb<T>(
+        &self,
+        work: impl FnOnce(&mut MariaDb) -> Result<T, String>,
+    ) -> Result<T, String> {
+        let mut server = self.mariadb.lock().map_err(|_| "MariaDB did not start")?;
+        work(server.as_mut().ok_or("there is no MariaDB")?)
+    }
+
     /// A new database with the shipped schema and this content.
     pub fn create(&self, backend: Backend, content: &Content) -> Result<Database, String> {
         self.create_with(backend, &[schema(backend)], content)

@@ -130,7 +130,21 @@ impl Reply {
         }
     }
 
-    fn parse(bytes: &[u8]) -> Option<Reply> {
+    /// The ACK to it, sent to this port, if it answers an INVITE.
+    pub(crate) fn acknowledgement(&self, server: u16) -> Option<String> {
+        let sequence = self.header("CSeq").strip_suffix(" INVITE")?;
+        let same: String = ["Via", "From", "To", "Call-ID"]
+            .iter()
+            .map(|name| format!("{name}: {}\r\n", self.header(name)))
+            .collect();
+        Some(format!(
+            "ACK sip:ack@127.0.0.1:{server} SIP/2.0\r\n{same}CSeq: {sequence} ACK\r\n\
+             Content-Length: 0\r\n\r\n"
+        ))
+    }
+
+    /// None if it does not begin like an answer.
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Reply> {
         let text = String::from_utf8_lossy(bytes).into_owned();
         let status = text.strip_prefix("SIP/2.0 ")?.get(..3)?.parse().ok()?;
         Some(Reply { status, text })
@@ -234,17 +248,9 @@ impl Device {
     }
 
     fn acknowledge(&self, reply: &Reply) -> Result<(), Error> {
-        if !reply.header("CSeq").ends_with("INVITE") {
+        let Some(text) = reply.acknowledgement(self.server) else {
             return Ok(());
-        }
-        let same: String = ["Via", "From", "To", "Call-ID"]
-            .iter()
-            .map(|name| format!("{name}: {}\r\n", reply.header(name)))
-            .collect();
-        let text = format!(
-            "ACK sip:ack@127.0.0.1:{} SIP/2.0\r\n{same}CSeq: 1 ACK\r\nContent-Length: 0\r\n\r\n",
-            self.server
-        );
+        };
         self.socket.send(text.as_bytes()).map(drop)
     }
 

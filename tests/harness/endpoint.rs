@@ -46,6 +46,11 @@ impl Endpoint {
         Ok(endpoint)
     }
 
+    /// Its TCP port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Its URL, with a slash at the end.
     pub fn url(&self) -> String {
         let scheme = if self.tls { "https" } else { "http" };
@@ -65,6 +70,36 @@ impl Endpoint {
     /// Stops it; its port stays reserved.
     pub fn pause(&mut self) {
         self.server = None;
+    }
+
+    /// Ends it with SIGKILL; its port stays reserved.
+    pub fn kill(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            server.kill();
+        }
+    }
+
+    /// Makes the whole process hang: connections are accepted by the kernel, also with TLS, and
+    /// nobody answers. To hang only in the answer, [`Endpoint::control`] with `fault=hang-before`.
+    ///
+    /// # Errors
+    /// Fails if it is stopped.
+    pub fn hang(&self) -> Result<(), String> {
+        self.running()?.hang()
+    }
+
+    /// Lets it go on; whoever is still connected is answered.
+    ///
+    /// # Errors
+    /// Fails if it is stopped.
+    pub fn go_on(&self) -> Result<(), String> {
+        self.running()?.go_on()
+    }
+
+    fn running(&self) -> Result<&Server, String> {
+        self.server
+            .as_ref()
+            .ok_or("the endpoint is stopped".to_string())
     }
 
     /// Starts it again.

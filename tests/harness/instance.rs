@@ -17,15 +17,23 @@ const START: Duration = Duration::from_secs(60);
 /// How long to wait for the answer to one OPTIONS before the next is sent.
 const PING: Duration = Duration::from_millis(200);
 
+/// How long processes may take to be gone after SIGKILL.
+const KILL: Duration = Duration::from_secs(10);
+
 /// The configuration with which a core is started.
 pub trait Config {
-    /// The text of the configuration for this core, which listens for UDP on this port of
-    /// 127.0.0.1.
+    /// The text of the configuration for this core, which listens for UDP on this port of its
+    /// [address](Config::address).
     fn render(&self, core: &Core, port: u16) -> String;
 
     /// The environment for a script that takes its settings from there.
     fn environment(&self, _core: &Core, _port: u16) -> Vec<(String, String)> {
         Vec::new()
+    }
+
+    /// The address on loopback to listen on.
+    fn address(&self) -> &str {
+        "127.0.0.1"
     }
 
     /// The port to listen on, unless any free one will do.
@@ -36,7 +44,7 @@ pub trait Config {
 
 /// A core that has answered its first OPTIONS.
 pub struct Instance {
-    /// The UDP port on 127.0.0.1.
+    /// The UDP port.
     pub port: u16,
     folder: PathBuf,
     workers: Vec<u32>,
@@ -102,7 +110,7 @@ impl Instance {
             .map_err(|e| refusal(format!("{}: {e}", core.binary.display())))?;
         let up = wait_for(START, || match server.ended() {
             Some(status) => Some(Some(status)),
-            None => sip::ping(port, PING).then_some(None),
+            None => sip::ping(config.address(), port, PING).then_some(None),
         });
         match up {
             Some(None) => {
@@ -151,15 +159,22 @@ impl Instance {
         Ok(())
     }
 
-    /// What each of its processes holds.
+    /// What each of its processes holds, without the first, which only waits for the others.
     pub fn footprint(&self) -> Vec<Footprint> {
-        let count = |path: String| std::fs::read_dir(path).map_or(0, Iterator::count);
-        let of = |pid: u32| Footprint {
-            pid,
-            files: count(format!("/proc/{pid}/fd")),
-            threads: count(format!("/proc/{pid}/task")),
-        };
-        children(self.server.pid()).into_iter().map(of).collect()
+        children(self.server.pid())
+            .into_iter()
+            .map(footprint)
+            .collect()
+    }
+
+    /// How many descriptors are open, and how many threads run, in all its processes together,
+    /// including the first.
+    pub fn held(&self) -> (usize, usize) {
+        let first = footprint(self.pid());
+        let all = std::iter::once(first).chain(self.footprint());
+        all.fold((0, 0), |(files, threads), one| {
+            (files + one.files, threads + one.threads)
+        })
     }
 
     /// Everything that it has logged.
@@ -211,11 +226,46 @@ impl Instance {
         Ok((status, self.log()))
     }
 
+    /// Ends all its processes at once with SIGKILL, as a crash of the machine does, and waits until
+    /// they are gone.
+    ///
+    /// # Errors
+    /// Fails if they are still there after 10 s.
+    pub fn kill(mut self) -> Result<(), String> {
+        let all = children(self.server.pid());
+        // The first process would end the others in good order.
+        self.server.kill();
+        for pid in &all {
+            let pid = pid.to_string();
+            let killed = Command::new("kill").args(["-KILL", &pid]).status();
+            killed.map_err(|e| e.to_string())?;
+        }
+        let gone = || (!all.iter().any(|pid| is_running(*pid))).then_some(());
+        wait_for(KILL, gone).ok_or_else(|| format!("some of {all:?} survive SIGKILL"))
+    }
+
     /// Leaves it running when this program ends; returns its process id.
     pub fn leave(self) -> u32 {
         let pid = self.server.pid();
         self.server.leave();
         pid
+    }
+}
+
+/// Whether a process is there, and not merely waited for by nobody (proc(5)).
+fn is_running(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name of the process may contain blanks and parentheses.
+    let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
+    state.is_some_and(|state| !state.starts_with(['Z', 'X']))
+}
+
+fn footprint(pid: u32) -> Footprint {
+    let count = |path: String| std::fs::read_dir(path).map_or(0, Iterator::count);
+    Footprint {
+        pid,
+        files: count(format!("/proc/{pid}/fd")),
+        threads: count(format!("/proc/{pid}/task")),
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod bindings;
+pub mod blackhole;
 pub mod certificates;
 pub mod core;
 pub mod database;
@@ -15,11 +16,13 @@ pub mod endpoint;
 pub mod hop;
 pub mod instance;
 pub mod keys;
+pub mod load;
 pub mod measure;
 pub mod memory;
 pub mod mi;
 pub mod ports;
 pub mod profiles;
+pub mod pulse;
 pub mod redis;
 pub mod registrar;
 pub mod script;

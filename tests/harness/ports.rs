@@ -9,13 +9,16 @@ use std::sync::atomic::{AtomicU16, Ordering};
 const FIRST: u16 = 20_000;
 const LAST: u16 = 32_000;
 
+/// The span divided by the golden ratio: any few multiples of it, modulo the span, are far apart.
+const STRIDE: u64 = 7417;
+
 static NEXT: AtomicU16 = AtomicU16::new(0);
 
 /// A port that is free for UDP and TCP on 127.0.0.1, and is handed out only once.
 pub fn free() -> u16 {
     let span = LAST - FIRST;
-    // Two test runs in parallel begin at different places.
-    let start = (std::process::id() % u32::from(span)) as u16;
+    // Test runs in parallel begin far from each other, also with consecutive process ids.
+    let start = (u64::from(std::process::id()) * STRIDE % u64::from(span)) as u16;
     for _ in 0..span {
         let step = NEXT.fetch_add(1, Ordering::Relaxed) % span;
         let port = FIRST + (start + step) % span;

@@ -1,25 +1,40 @@
-//! A Redis of our own, read back with redis-cli.
+//! Redis as operators run it: one server, one watched by Sentinels, or a Cluster, with or without
+//! TLS and passwords. Each is an [`Access`]: it has a URL, and redis-cli reads it back.
 
-use std::fs::File;
-use std::net::TcpStream;
-use std::path::Path;
+mod access;
+mod cluster;
+mod options;
+mod sentinel;
+
+pub use self::access::Access;
+pub use self::cluster::Cluster;
+pub use self::options::{Options, Tls};
+pub use self::sentinel::Sentinel;
+
+use std::fs::{self, OpenOptions};
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde_json::Value;
-
+use self::access::Kind;
+use crate::certificates::Certificates;
 use crate::database::program;
+use crate::instance::tail;
 use crate::ports;
 use crate::server::{Server, wait_for};
 
-/// How long it may take to start.
+/// How long it may take to start, or to agree with others of its kind.
 const START: Duration = Duration::from_secs(30);
 
-/// A running Redis; it ends when dropped.
+/// A server of our own, of data or a Sentinel; it ends when dropped.
 pub struct Redis {
+    /// The TCP port on 127.0.0.1.
     pub port: u16,
-    folder: std::path::PathBuf,
+    folder: PathBuf,
+    is_sentinel: bool,
+    access: Access,
     server: Mutex<Option<Server>>,
 }
 
@@ -33,76 +48,130 @@ pub fn missing() -> Option<String> {
 
 impl Redis {
     /// Starts an empty one.
+    ///
+    /// # Errors
+    /// Fails if it does not answer within 30 s.
     pub fn start(folder: &Path) -> Result<Redis, String> {
+        Redis::start_with(folder, &Options::default())
+    }
+
+    /// The same with these options. With TLS, the certificates are in `folder`; `other-ca.pem`
+    /// there is an authority that did not sign any.
+    ///
+    /// # Errors
+    /// Fails if it does not answer within 30 s.
+    pub fn start_with(folder: &Path, options: &Options) -> Result<Redis, String> {
+        let certificates = options.certificates(folder)?;
+        Redis::data(folder, options, certificates.as_ref(), "")
+    }
+
+    /// Starts one with `more` lines of configuration.
+    fn data(
+        folder: &Path,
+        options: &Options,
+        certificates: Option<&Certificates>,
+        more: &str,
+    ) -> Result<Redis, String> {
+        let port = ports::free();
+        let access = options.access(Kind::Single, vec![port], certificates);
+        let lines = options.lines(port, certificates) + more;
+        Redis::launch(folder, &lines, access, false)
+    }
+
+    /// Starts one with this configuration, which it may rewrite itself.
+    fn launch(
+        folder: &Path,
+        lines: &str,
+        access: Access,
+        is_sentinel: bool,
+    ) -> Result<Redis, String> {
         let redis = Redis {
-            port: ports::free(),
+            port: access.port(),
             folder: folder.to_path_buf(),
+            is_sentinel,
+            access,
             server: Mutex::new(None),
         };
+        fs::create_dir_all(folder)
+            .and_then(|()| fs::write(redis.configuration(), lines))
+            .map_err(|e| format!("{}: {e}", folder.display()))?;
         redis.resume()?;
         Ok(redis)
     }
 
-    /// Stops it; its data is lost.
+    /// Stops it; its data is lost, unless [lasting](Options::lasting).
     pub fn pause(&self) {
-        *self.server.lock().expect("no panic") = None;
+        *self.server() = None;
     }
 
-    /// Starts it again on the same port.
+    /// Ends it with SIGKILL; its data is lost, unless [lasting](Options::lasting).
+    pub fn kill(&self) {
+        if let Some(mut server) = self.server().take() {
+            server.kill();
+        }
+    }
+
+    /// Makes it hang: its port accepts connections, and nobody answers.
+    ///
+    /// # Errors
+    /// Fails if it is stopped.
+    pub fn hang(&self) -> Result<(), String> {
+        self.server().as_ref().ok_or("it is stopped")?.hang()
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// Fails if it is stopped.
+    pub fn go_on(&self) -> Result<(), String> {
+        self.server().as_ref().ok_or("it is stopped")?.go_on()
+    }
+
+    /// Starts it again on the same port, after [`pause`](Redis::pause) or [`kill`](Redis::kill).
+    ///
+    /// # Errors
+    /// Fails if it does not answer within 30 s; the message has what it logged.
     pub fn resume(&self) -> Result<(), String> {
-        let output = File::create(self.folder.join("redis")).map_err(|e| e.to_string())?;
+        let log = self.folder.join("redis.log");
+        let output = OpenOptions::new().create(true).append(true).open(&log);
         let mut command = Command::new(program("redis-server").ok_or("no redis-server")?);
         command
-            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
-            .args(["--save", "", "--appendonly", "no", "--daemonize", "no"])
+            .arg(self.configuration())
+            .args(self.is_sentinel.then_some("--sentinel"))
             .current_dir(&self.folder)
-            .stdout(output);
-        let server = Server::start(&mut command).map_err(|e| e.to_string())?;
-        let up = || TcpStream::connect(("127.0.0.1", self.port)).ok();
-        wait_for(START, up).ok_or("redis-server does not answer")?;
-        *self.server.lock().expect("no panic") = Some(server);
+            .stdout(output.map_err(|e| e.to_string())?);
+        let mut server = Server::start(&mut command).map_err(|e| e.to_string())?;
+        let up = wait_for(START, || match self.access.answers() {
+            true => Some(Ok(())),
+            false => server.ended().map(|status| Err(status.to_string())),
+        });
+        up.unwrap_or_else(|| Err("no answer".to_string()))
+            .map_err(|e| {
+                let log = fs::read_to_string(&log).unwrap_or_default();
+                format!("redis-server: {e}\n{}", tail(&log, 40))
+            })?;
+        *self.server() = Some(server);
         Ok(())
     }
 
-    /// What redis-cli prints for a command, in machine-readable form.
-    pub fn cli(&self, words: &[&str]) -> Result<String, String> {
-        let output = Command::new(program("redis-cli").ok_or("no redis-cli")?)
-            .args(["-p", &self.port.to_string(), "--raw"])
-            .args(words)
-            .output()
-            .map_err(|e| e.to_string())?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        match output.status.success() {
-            true => Ok(text.trim_end_matches('\n').to_string()),
-            false => Err(format!("redis-cli {words:?}: {text}")),
-        }
+    /// The id of its process, if it is running or hangs.
+    pub fn pid(&self) -> Option<u32> {
+        self.server().as_ref().map(Server::pid)
     }
 
-    /// The registration of an address of record: its members, its time to live in Redis, and its
-    /// score among the active users; None if there is none.
-    pub fn user(&self, aor: &str) -> Result<Option<(Value, u64, u64)>, String> {
-        let key = format!("user:{aor}");
-        let text = self.cli(&["GET", &key])?;
-        if text.is_empty() {
-            return Ok(None);
-        }
-        let members = serde_json::from_str(&text).map_err(|e| format!("{key}: {e}: {text}"))?;
-        let number = |words: &[&str]| -> Result<u64, String> {
-            let text = self.cli(words)?;
-            text.parse().map_err(|_| format!("{words:?}: {text:?}"))
-        };
-        let left = number(&["TTL", &key])?;
-        let score = number(&["ZSCORE", "active-user", &key])?;
-        Ok(Some((members, left, score)))
+    fn configuration(&self) -> PathBuf {
+        self.folder.join("redis.conf")
     }
 
-    /// Whether nothing of it is registered, according to both sorted sets and the keys themselves.
-    pub fn is_empty_of(&self, aor: &str) -> Result<bool, String> {
-        let realm = aor.rsplit('@').next().unwrap_or_default();
-        let key = format!("user:{aor}");
-        let of_realm = format!("active-user:{realm}");
-        Ok(self.cli(&["EXISTS", &key])? == "0"
-            && self.cli(&["ZSCORE", "active-user", &key])?.is_empty()
-            && self.cli(&["ZSCORE", &of_realm, &key])?.is_empty())
+    fn server(&self) -> MutexGuard<'_, Option<Server>> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Deref for Redis {
+    type Target = Access;
+
+    fn deref(&self) -> &Access {
+        &self.access
     }
 }

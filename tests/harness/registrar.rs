@@ -2,9 +2,11 @@
 
 use std::net::TcpStream;
 use std::path::PathBuf;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+use serde_json::{Value, json};
 
 use super::redis::Redis;
 use crate::core::{self, Core};
@@ -44,6 +46,7 @@ a.example:lines:secret:{"call_hook":"https://a.example/\r\nX-Registered-User: ma
 a.example:nul:secret:{"call_hook":"https://a.example/\u0000\r\nX-Registered-User: mary@a.example"}
 a.example:long:secret:{"expires":2147483647}
 a.example:eve:secret
+a.example:banned:secret:{"blacklist":600}
 a.example:eve@evil.example:secret
 silent.example:jim:secret
 limited.example:one:secret
@@ -59,9 +62,10 @@ pub const CROWD: &str = "crowd.example";
 const MANY: usize = 2000;
 
 /// Accounts and their endpoints; URL is replaced by that of the example endpoint.
+/// The limit of silent.example is the largest that the column holds.
 const ACCOUNTS: &str = "
 INSERT INTO registrar_accounts (realm, is_active, device_limit) VALUES
-    ('a.example', 1, NULL), ('silent.example', 1, NULL), ('limited.example', 1, 2),
+    ('a.example', 1, NULL), ('silent.example', 1, 4294967295), ('limited.example', 1, 2),
     ('off.example', 0, NULL), ('token.example', 1, NULL), ('none.example', 1, 0), ('crowd.example', 1, NULL);
 INSERT INTO http_endpoints (realm, url) VALUES
     ('a.example', 'URL'), ('silent.example', 'URL'), ('limited.example', 'URL'),
@@ -104,6 +108,11 @@ impl Setting {
     /// The cores, including the stand-in, which only reports that it cannot.
     pub fn cores(&self) -> &[Core] {
         &self.cores
+    }
+
+    /// The database servers.
+    pub fn servers(&self) -> &Servers {
+        &self.servers
     }
 
     /// A new folder for the files of one process.
@@ -163,8 +172,29 @@ impl Setting {
 
     /// Everything that a registrar needs.
     pub fn site(&self, core: &Core, backend: Backend) -> Result<Site, String> {
-        let redis = Redis::start(&self.folder())?;
-        let database = self.database(core, backend)?;
+        let redis = Arc::new(Redis::start(&self.folder())?);
+        let database = Arc::new(self.database(core, backend)?);
+        self.place(core, "127.0.0.1", redis, database)
+    }
+
+    /// What another registrar on this address of loopback needs to share Redis, database and next
+    /// hop with that of `site`.
+    pub fn beside(&self, core: &Core, site: &Site, address: &str) -> Result<Site, String> {
+        let (redis, database) = (Arc::clone(&site.redis), Arc::clone(&site.database));
+        let beside = self.place(core, address, redis, database)?;
+        Ok(Site {
+            next_hop: site.next_hop,
+            ..beside
+        })
+    }
+
+    fn place(
+        &self,
+        core: &Core,
+        address: &str,
+        redis: Arc<Redis>,
+        database: Arc<Database>,
+    ) -> Result<Site, String> {
         let folder = self.folder();
         Identity::new(&folder)?;
         let transport = |file: &str| core.module(file).map(|_| ports::free());
@@ -172,6 +202,8 @@ impl Setting {
         Ok(Site {
             redis,
             database,
+            address: address.to_string(),
+            peers: Vec::new(),
             udp: ports::free(),
             tls: transport("proto_tls.so").filter(|_| tls),
             ws: transport("proto_ws.so"),
@@ -185,8 +217,12 @@ impl Setting {
 
 /// What a registrar runs on; it can be started there again and again.
 pub struct Site {
-    pub redis: Redis,
-    pub database: Database,
+    pub redis: Arc<Redis>,
+    pub database: Arc<Database>,
+    /// Where it listens.
+    pub address: String,
+    /// The other registrars that share Redis and database, `address:port`.
+    pub peers: Vec<String>,
     /// Ports of the transports; TCP shares that of UDP.
     pub udp: u16,
     pub tls: Option<u16>,
@@ -213,15 +249,40 @@ impl Site {
             .into_iter()
             .flatten()
         {
-            let up = || TcpStream::connect(("127.0.0.1", port)).ok();
+            let up = || TcpStream::connect((self.address.as_str(), port)).ok();
             wait_for(START, up).ok_or_else(|| format!("nobody listens on port {port}"))?;
         }
         Ok(instance)
     }
 
+    /// Its address and UDP port.
+    pub fn place(&self) -> String {
+        format!("{}:{}", self.address, self.udp)
+    }
+
     /// The self-signed certificate for TLS and WSS.
     pub fn certificate(&self) -> PathBuf {
         self.folder.join("certificate.pem")
+    }
+
+    /// The contacts that usrloc has of an address of record, as its MI shows them.
+    pub fn located(&self, aor: &str) -> Result<Vec<Value>, String> {
+        let about = json!({ "table_name": "location", "aor": aor });
+        match self.mi().run("ul_show_contact", about) {
+            Ok(found) => Ok(found["Contacts"].as_array().cloned().unwrap_or_default()),
+            Err(error) if error.contains("not found") => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The URI of the only contact that usrloc has; empty if there is none.
+    pub fn contact(&self, aor: &str) -> Result<String, String> {
+        let contacts = self.located(aor)?;
+        match &contacts[..] {
+            [] => Ok(String::new()),
+            [one] => Ok(one["Contact"].as_str().unwrap_or_default().to_string()),
+            _ => Err(format!("{aor}: {contacts:?}")),
+        }
     }
 
     /// Its management interface.
@@ -248,6 +309,7 @@ impl Config for Site {
             ("UDP_WORKERS", "2".to_string()),
             ("TCP_WORKERS", "2".to_string()),
             ("MI_SOCKET", path("mi")),
+            ("SIP_ADDRESS", self.address.clone()),
             ("SIP_PORT", port.to_string()),
             ("TLS_PORT", optional(self.tls)),
             ("WS_PORT", optional(self.ws)),
@@ -259,7 +321,10 @@ impl Config for Site {
             ("ACCOUNT_GRACE", ACCOUNT_GRACE.as_secs().to_string()),
             ("REDIS_PORT", self.redis.port.to_string()),
             ("REGISTRAR_SECRET", SECRET.to_string()),
+            ("PEERS", self.peers.join(",")),
             ("NEXT_HOP", format!("127.0.0.1:{}", self.next_hop)),
+            // No trial is to fail because the machine is busy; tests/outages.rs has its own.
+            ("REDIS_TIMEOUT", "5000".to_string()),
             // On the loopback network nobody forges an address.
             ("TRUST_UDP_SOURCE", "yes".to_string()),
         ]
@@ -267,6 +332,10 @@ impl Config for Site {
         .chain(self.settings.iter().cloned())
         .map(|(name, value)| (name.to_string(), value))
         .collect()
+    }
+
+    fn address(&self) -> &str {
+        &self.address
     }
 
     fn port(&self) -> Option<u16> {

@@ -11,6 +11,12 @@ const GRACE: Duration = Duration::from_secs(10);
 /// The interval at which something awaited is checked.
 pub const POLL: Duration = Duration::from_millis(10);
 
+/// What the shell next to a process runs. A process that hangs only gets SIGTERM once it goes on.
+const WATCH: &str = "trap '' INT TERM; read -r _; kill -TERM \"$0\"; kill -CONT \"$0\"";
+
+/// How long SIGSTOP may take to reach every thread.
+const STOP: Duration = Duration::from_secs(10);
+
 /// A started process. Dropping it sends SIGTERM, after [`GRACE`] SIGKILL, and waits for the end.
 ///
 /// Next to it runs a tiny shell that reads from a pipe whose other end this program holds: it sends
@@ -28,7 +34,7 @@ impl Server {
     pub fn start(command: &mut Command) -> io::Result<Server> {
         let mut child = command.stdin(Stdio::null()).spawn()?;
         let watcher = Command::new("sh")
-            .args(["-c", "trap '' INT TERM; read -r _; kill -TERM \"$0\""])
+            .args(["-c", WATCH])
             .arg(child.id().to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -92,6 +98,44 @@ impl Server {
         }
     }
 
+    /// Makes it hang (SIGSTOP), and returns once all its threads do: its connections stay open, and
+    /// its ports accept new ones, but nobody answers.
+    ///
+    /// # Errors
+    /// Fails if it has ended.
+    pub fn hang(&self) -> Result<(), String> {
+        self.signal("STOP")?;
+        let pid = self.pid();
+        wait_for(STOP, || is_stopped(pid).then_some(()))
+            .ok_or_else(|| format!("process {pid} does not stop"))
+    }
+
+    /// Lets it go on (SIGCONT) after [`hang`](Server::hang).
+    ///
+    /// # Errors
+    /// Fails if there is no program `kill`.
+    pub fn go_on(&self) -> Result<(), String> {
+        self.signal("CONT")
+    }
+
+    /// Ends it with SIGKILL, so that it cannot write or close anything, and waits for the end.
+    pub fn kill(&mut self) {
+        if self.ended().is_none() {
+            self.dismiss_watcher();
+            let _ = self.child.kill();
+            self.ended = self.child.wait().ok();
+        }
+    }
+
+    fn signal(&self, name: &str) -> Result<(), String> {
+        let pid = self.pid().to_string();
+        let status = Command::new("kill").args(["-s", name, &pid]).status();
+        match status {
+            Ok(status) if status.success() => Ok(()),
+            other => Err(format!("SIG{name} to process {pid}: {other:?}")),
+        }
+    }
+
     /// Leaves the process running, with nothing to end it.
     pub fn leave(mut self) {
         self.dismiss_watcher();
@@ -109,6 +153,19 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// Whether all threads of a process are stopped (proc(5)).
+fn is_stopped(pid: u32) -> bool {
+    let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
+        return false;
+    };
+    tasks.flatten().all(|task| {
+        let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        // The name of the process before it may contain blanks and parentheses.
+        stat.rsplit_once(") ")
+            .is_some_and(|(_, rest)| rest.starts_with('T'))
+    })
 }
 
 /// The direct children of a process, in the order in which they were started.

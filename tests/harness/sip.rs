@@ -9,12 +9,13 @@ use super::answer::Answer;
 
 static CALLS: AtomicU64 = AtomicU64::new(1);
 
-/// One OPTIONS: true if it was answered with 200 within `limit`.
-pub fn ping(port: u16, limit: Duration) -> bool {
-    matches!(exchange(port, "OPTIONS", "ping", &[], limit), Ok(answer) if answer.status == 200)
+/// One OPTIONS to `host`, an address on loopback: true if it was answered with 200 within `limit`.
+pub fn ping(host: &str, port: u16, limit: Duration) -> bool {
+    let answer = exchange_with(host, port, "OPTIONS", "ping", &[], limit);
+    matches!(answer, Ok(answer) if answer.status == 200)
 }
 
-/// Sends one request and returns its final answer. Nothing is retransmitted: on loopback nothing is
+/// Sends one request to 127.0.0.1 and returns its final answer. Nothing is retransmitted: on loopback nothing is
 /// lost, and a missing answer is what a test wants to know.
 pub fn exchange(
     port: u16,
@@ -23,8 +24,19 @@ pub fn exchange(
     headers: &[(&str, &str)],
     limit: Duration,
 ) -> io::Result<Answer> {
+    exchange_with("127.0.0.1", port, method, user, headers, limit)
+}
+
+fn exchange_with(
+    host: &str,
+    port: u16,
+    method: &str,
+    user: &str,
+    headers: &[(&str, &str)],
+    limit: Duration,
+) -> io::Result<Answer> {
     let socket = UdpSocket::bind(("127.0.0.1", 0))?;
-    socket.connect(("127.0.0.1", port))?;
+    socket.connect((host, port))?;
     socket.set_read_timeout(Some(limit))?;
     let local = socket.local_addr()?.port();
     let call = CALLS.fetch_add(1, Ordering::Relaxed);
@@ -34,7 +46,7 @@ pub fn exchange(
         .map(|(name, value)| format!("{name}: {value}\r\n"))
         .collect();
     let request = format!(
-        "{method} sip:{user}@127.0.0.1:{port} SIP/2.0\r\n\
+        "{method} sip:{user}@{host}:{port} SIP/2.0\r\n\
          Via: SIP/2.0/UDP 127.0.0.1:{local};branch=z9hG4bK-{id}\r\n\
          From: <sip:caller@example.org>;tag={id}\r\n\
          To: <sip:{user}@example.org>\r\n\

@@ -69,11 +69,38 @@ impl MariaDb {
         self.server = None;
     }
 
-    /// Makes the server hang, with all its connections open, or continue.
-    pub fn freeze(&self, frozen: bool) -> Result<(), String> {
-        let server = self.server.as_ref().ok_or("the server is stopped")?;
-        let signal = if frozen { "-STOP" } else { "-CONT" };
-        run(Command::new("kill").args([signal, &server.pid().to_string()])).map(drop)
+    /// Its TCP port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Ends the server with SIGKILL; what was committed stays.
+    pub fn kill(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            server.kill();
+        }
+    }
+
+    /// Makes the server hang, with all its connections open.
+    ///
+    /// # Errors
+    /// Fails if it is stopped.
+    pub fn hang(&self) -> Result<(), String> {
+        self.running()?.hang()
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// Fails if it is stopped.
+    pub fn go_on(&self) -> Result<(), String> {
+        self.running()?.go_on()
+    }
+
+    fn running(&self) -> Result<&Server, String> {
+        self.server
+            .as_ref()
+            .ok_or("the server is stopped".to_string())
     }
 
     /// Starts the server again, on the same port.
