@@ -7,6 +7,8 @@ pub mod headers;
 pub mod http;
 pub mod jwt;
 pub mod keys;
+pub mod realms;
+pub mod registrations;
 mod waiting;
 
 pub use waiting::{Resume, Started, Until, Wait};
@@ -74,6 +76,7 @@ pub fn call(
             let stale = arguments.number(3) != 0;
             challenge::digest(module, message, output(0), text(1), text(2), stale)
         }
+        Function::RealmGet => return realms::get(module, message, text(0), wait),
         Function::CredentialsGet => {
             let (username, password) = (output(3), output(4));
             credentials::get(
@@ -86,6 +89,24 @@ pub fn call(
                 password,
             )
         }
+        Function::RegistrationSave => {
+            let inputs = [text(0), text(1), text(2)];
+            return registrations::save(module, message, inputs, output(3), wait);
+        }
+        Function::RegistrationGet => {
+            return registrations::get(module, message, text(0), output(1), wait);
+        }
+        Function::RegistrationRemove => {
+            return registrations::remove(module, message, text(0), output(1), wait);
+        }
+        Function::RegistrationRestore => {
+            return registrations::restore(module, message, text(0), wait);
+        }
+        Function::RegistrationIsNewest => registrations::is_newest(module, message, text(0)),
+        Function::RegistrationCount => {
+            return registrations::count(module, message, text(0), output(1), wait);
+        }
+        Function::RegistrationExpire => registrations::expire(module, message),
     };
     Started::Done(code)
 }
@@ -95,6 +116,13 @@ pub fn failed(function: Function) -> i32 {
     match function {
         Function::JwtAuthorize | Function::JwtDbAuthorize => codes::jwt::STORE_FAILED,
         Function::HttpAuthorize => codes::http::ENDPOINT_FAILED,
+        Function::RealmGet => codes::realm::FAILED,
+        Function::RegistrationSave
+        | Function::RegistrationGet
+        | Function::RegistrationRemove
+        | Function::RegistrationRestore
+        | Function::RegistrationCount
+        | Function::RegistrationExpire => codes::registration::UNAVAILABLE,
         _ => codes::FAILED,
     }
 }

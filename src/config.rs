@@ -2,10 +2,13 @@
 //! into one validated, immutable [`Config`].
 
 pub(crate) mod avp_list;
+pub(crate) mod cache;
 pub(crate) mod database;
 pub(crate) mod http;
 pub(crate) mod outbound;
 pub mod raw;
+pub(crate) mod realms;
+pub(crate) mod registrations;
 pub(crate) mod tokens;
 
 pub use raw::{ConfigError, Raw};
@@ -17,10 +20,16 @@ pub struct Config {
     pub database: Option<database::Database>,
     /// The requirements on tokens.
     pub tokens: tokens::Tokens,
+    /// The CacheDB.
+    pub cache: cache::Cache,
     /// The webhooks.
     pub http: http::Http,
+    /// The table of realms.
+    pub realms: realms::RealmSettings,
     /// The outbound credentials.
     pub outbound: outbound::Outbound,
+    /// The registrations in Redis.
+    pub registrations: registrations::Registrations,
 }
 
 impl Config {
@@ -32,8 +41,11 @@ impl Config {
         Ok(Config {
             database: database::Database::new(raw)?,
             tokens: tokens::Tokens::new(raw)?,
+            cache: cache::Cache::new(raw)?,
             http: http::Http::new(raw)?,
+            realms: realms::RealmSettings::new(raw)?,
             outbound: outbound::Outbound::new(raw)?,
+            registrations: registrations::Registrations::new(raw)?,
         })
     }
 }

@@ -5,36 +5,58 @@
 
 use std::time::Duration;
 
+/// Something that can be used once, such as a count of a nonce.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// Its name: ASCII without spaces.
+    pub key: String,
+    /// For how many seconds it is remembered, at least 1.
+    pub ttl: u32,
+}
+
 /// A store of named integers. Names are ASCII without spaces.
 pub trait Counters {
     /// Why an operation failed.
     type Error: std::error::Error;
 
-    /// Adds `number` to a counter, which starts at 0; it is forgotten after `ttl` seconds (0:
-    /// never). Returns the sum.
+    /// Whether this is the first time that the claim is made. Of several at once exactly one is the
+    /// first.
     ///
     /// # Errors
     /// Fails if the store can't be reached or refuses.
-    fn add(&self, key: &str, number: i32, ttl: u32) -> Result<i64, Self::Error>;
+    fn claim(&self, claim: &Claim) -> Result<bool, Self::Error>;
 
     /// Sets a counter that is forgotten after `ttl` seconds (0: never).
     ///
     /// # Errors
-    /// Fails like [`add`](Self::add).
+    /// Fails like [`claim`](Self::claim).
     fn set(&self, key: &str, value: i32, ttl: u32) -> Result<(), Self::Error>;
 
     /// The value of a counter, if there is one.
     ///
     /// # Errors
-    /// Fails like [`add`](Self::add).
+    /// Fails like [`claim`](Self::claim).
     fn get_counter(&self, key: &str) -> Result<Option<i64>, Self::Error>;
+
+    /// [`get_counter`](Self::get_counter) and [`claim`](Self::claim), in one round trip where that can
+    /// be had.
+    ///
+    /// # Errors
+    /// Fails like [`claim`](Self::claim).
+    fn get_and_claim(
+        &self,
+        counter: &str,
+        claim: &Claim,
+    ) -> Result<(Option<i64>, bool), Self::Error> {
+        Ok((self.get_counter(counter)?, self.claim(claim)?))
+    }
 }
 
 impl<C: Counters + ?Sized> Counters for &C {
     type Error = C::Error;
 
-    fn add(&self, key: &str, number: i32, ttl: u32) -> Result<i64, C::Error> {
-        (**self).add(key, number, ttl)
+    fn claim(&self, claim: &Claim) -> Result<bool, C::Error> {
+        (**self).claim(claim)
     }
 
     fn set(&self, key: &str, value: i32, ttl: u32) -> Result<(), C::Error> {
@@ -43,6 +65,10 @@ impl<C: Counters + ?Sized> Counters for &C {
 
     fn get_counter(&self, key: &str) -> Result<Option<i64>, C::Error> {
         (**self).get_counter(key)
+    }
+
+    fn get_and_claim(&self, counter: &str, claim: &Claim) -> Result<(Option<i64>, bool), C::Error> {
+        (**self).get_and_claim(counter, claim)
     }
 }
 
@@ -86,13 +112,13 @@ pub(crate) mod tests {
     impl Counters for Memory {
         type Error = Infallible;
 
-        fn add(&self, key: &str, number: i32, ttl: u32) -> Result<i64, Infallible> {
+        fn claim(&self, Claim { key, ttl }: &Claim) -> Result<bool, Infallible> {
             assert!(key.bytes().all(|byte| byte.is_ascii_graphic()), "{key:?}");
-            let ends = self.ends(ttl);
+            let ends = self.ends(*ttl);
             let mut values = self.values.borrow_mut();
-            let entry = values.entry(key.to_owned()).or_insert((0, ends));
-            entry.0 += i64::from(number);
-            Ok(entry.0)
+            let is_first = !values.contains_key(key);
+            values.entry(key.clone()).or_insert((1, ends));
+            Ok(is_first)
         }
 
         fn set(&self, key: &str, value: i32, ttl: u32) -> Result<(), Infallible> {

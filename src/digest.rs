@@ -4,7 +4,7 @@
 //!   RFC 7616 section 3.4, RFC 8760) and of the Bearer scheme (RFC 6750 section 2.1, RFC 8898).
 //! - [`Nonces`]: nonces that are recognized without being remembered, and the challenges that carry
 //!   them (RFC 7616 section 3.3).
-//! - [`NonceUses`]: a nonce count is accepted once (RFC 7616 section 3.4.3).
+//! - [`nonce_claim`]: a nonce count is accepted once (RFC 7616 section 3.4.3).
 //!
 //! Nothing here knows a password: whether a response is correct is for the endpoint to decide.
 
@@ -21,4 +21,4 @@ pub use algorithm::Algorithm;
 pub use challenge::challenge;
 pub use credentials::{Credentials, CredentialsError, Digest, MAX_HEADERS, PARTS};
 pub use nonce::{Freshness, NonceError, Nonces};
-pub use replay::{NonceUses, Use};
+pub use replay::nonce_claim;

@@ -20,7 +20,6 @@ mod request;
 mod resolver;
 mod shares;
 mod signature;
-mod table;
 #[cfg(test)]
 pub(crate) mod testing;
 mod tls;
@@ -29,7 +28,7 @@ mod url;
 mod webhooks;
 
 pub use answer::{Answer, Ban, GrantValue, Verdict};
-pub use ban::Bans;
+pub use ban::{Bans, Entry};
 pub use basic::Basic;
 pub use client::{BasicFor, Client, ClientConfig, MAX_IDLE_AGE};
 pub use document::Documents;
@@ -37,8 +36,7 @@ pub use endpoint::{Endpoint, EndpointDefaults, EndpointRow, Method};
 pub use error::{Cause, EndpointError};
 pub use request::Request;
 pub use signature::{SIGNATURE_HEADER, SignatureKey};
-pub use table::EndpointTable;
 pub use tls::{Trust, TrustError};
 pub use ureq::http::HeaderName;
 pub use url::EndpointUrl;
-pub use webhooks::{Outcome, Target, Webhooks};
+pub use webhooks::{Answered, Gate, Outcome, Refusal, Target, Webhooks};

@@ -6,6 +6,7 @@
 
 mod calls;
 mod clock;
+mod connections;
 mod counters;
 mod credentials;
 mod digest;
@@ -15,6 +16,9 @@ mod module;
 mod opensips;
 mod pool;
 mod process;
+mod realms;
+mod redis;
+mod registrations;
 mod sip;
 mod start;
 mod store;

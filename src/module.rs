@@ -7,6 +7,7 @@ use crate::config::database::Database;
 use crate::credentials::Credentials;
 use crate::digest::Nonces;
 use crate::opensips::avp::Avp;
+use crate::opensips::registration::RegistrationVariables;
 use crate::opensips::request::RequestVariables;
 use crate::opensips::segment::Segment;
 use crate::opensips::{cachedb, db};
@@ -40,16 +41,22 @@ pub struct Module {
     pub grant_avps: Vec<Avp>,
     /// AVPs of `load_authorization`, parallel to the configuration's.
     pub authorization_avps: Vec<Avp>,
+    /// AVPs of `load_realm`, parallel to the configuration's.
+    pub realm_avps: Vec<Avp>,
+    /// AVPs of `load_registration`, parallel to the configuration's.
+    pub registration_avps: Vec<Avp>,
     /// The optional tables that exist.
     pub tables: Tables,
     /// The credentials of the parameter `credential`.
     pub credentials: Arc<Credentials>,
-    /// The CacheDB engine of `cachedb_url`.
-    pub counters: Option<cachedb::Engine>,
+    /// The engine of `cachedb_url`, where Redis is not asked natively.
+    pub cache_engine: Option<cachedb::Engine>,
     /// Makes and knows nonces.
     pub nonces: Nonces,
     /// What is read from requests.
     pub request: RequestVariables,
+    /// What is read from requests to register.
+    pub registration: RegistrationVariables,
 }
 
 impl Module {

@@ -14,6 +14,7 @@ pub mod guard;
 pub mod log;
 pub mod pvar;
 pub mod reactor;
+pub mod registration;
 pub mod request;
 pub mod resume;
 pub mod segment;

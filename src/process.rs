@@ -1,31 +1,42 @@
 //! What one OpenSIPS process holds: threads and connections, which don't survive a fork.
 
+mod availability;
+mod cache;
 mod credential_cache;
 mod credentials;
 mod database;
 pub mod loader;
 mod profiles;
+mod repeated;
 mod warned;
 
+pub use cache::{Cache, Change, Gate, Passing};
 pub use database::{Asked, Database};
 pub use profiles::Profiles;
+pub use repeated::Repeated;
 pub use warned::WarnedOnce;
 
-use std::{num::NonZeroUsize, sync::Arc, time::Instant};
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, atomic::AtomicBool},
+    time::{Duration, Instant},
+};
 
 use lru::LruCache;
 
-use crate::http::{Client, Endpoint, EndpointTable, TrustError, Webhooks};
+use crate::counters::Claim;
+use crate::http::{Ban, Client, Endpoint, Entry, TrustError, Webhooks};
 use crate::jwt::cache::VerifiedTokens;
 use crate::jwt::path::ClaimValue;
 use crate::jwt::signing_key::{SigningKey, SigningKeyError};
 use crate::keys::{Fetch, FetchError, Fetched, HttpFetch, KeyCache, KeyHolder, KeySources};
 use crate::module::Module;
-use crate::opensips::cachedb::{self, CacheDbError};
 use crate::opensips::fork::PerProcess;
 use crate::opensips::{reactor, shared};
 use crate::pool::{NoNotify, Notify, OnQuiet, Pool, PoolConfig, Ticket};
+use crate::realms::Realms;
 use crate::store::cache::Ready;
+use crate::store::realm::RealmRow;
 use crate::store::{Answer, Source, StoreError};
 use credential_cache::CredentialCache;
 
@@ -57,12 +68,18 @@ pub struct Process {
     module: &'static Module,
     /// Threads for the database, and for keys at URLs.
     threads: Arc<Pool>,
+    /// Threads for Redis: those of a database that hangs are all taken.
+    cache_threads: Arc<Pool>,
     /// `None` without `db_url`.
     database: Option<Database>,
+    /// `None` without `cachedb_url`.
+    cache: Option<Cache>,
     /// Profiles that are at hand, if there is a database of them.
     pub profiles: Option<Profiles>,
     /// Endpoints of realms, if there is a table of them.
-    pub endpoints: Option<Arc<EndpointTable>>,
+    pub endpoints: Option<Arc<Realms<Endpoint>>>,
+    /// What the table of realms says, where columns of it are wanted.
+    pub realms: Option<Arc<Realms<RealmRow>>>,
     /// Endpoints that scripts name.
     named: LruCache<String, Arc<Endpoint>>,
     webhooks: Option<Arc<Webhooks>>,
@@ -80,12 +97,14 @@ pub struct Process {
     pub keys: KeyCache,
     /// Weak secrets that were warned about.
     pub warned: WarnedOnce,
+    /// Failures that many requests report alike.
+    pub repeated: Repeated,
+    /// Whether registrations that have ended are being taken out.
+    pub expiring: Arc<AtomicBool>,
 }
 
 thread_local! {
     static PROCESS: PerProcess<Process> = const { PerProcess::new() };
-    /// The connection to the CacheDB.
-    static COUNTERS: PerProcess<cachedb::Connection> = const { PerProcess::new() };
 }
 
 /// Works with what the calling process holds. Only for a process's own thread, not for those of
@@ -97,7 +116,6 @@ pub fn with<T>(module: &'static Module, work: impl FnOnce(&mut Process) -> T) ->
 /// Drops what the calling process holds, at its end.
 pub fn end() {
     PROCESS.with(PerProcess::end);
-    COUNTERS.with(PerProcess::end);
 }
 
 impl Process {
@@ -108,18 +126,31 @@ impl Process {
             ..PoolConfig::default()
         };
         let config = &module.config;
+        let cache_threads = Arc::new(Pool::new("auth_web-redis", threads.clone()));
+        let threads = Arc::new(Pool::new("auth_web-db", threads));
         Process {
             module,
-            threads: Arc::new(Pool::new("auth_web-db", threads)),
+            cache: Cache::new(&config.cache, module.cache_engine, &cache_threads),
+            cache_threads,
+            threads,
             database: config
                 .database
                 .as_ref()
                 .map(|database| Database::new(database, module.core_driver)),
             profiles: config.database.as_ref().map(Profiles::new),
-            endpoints: module.endpoints_database().map(|database| {
-                let defaults = config.http.defaults.clone();
-                Arc::new(EndpointTable::new(defaults, database.cache.ttl))
-            }),
+            // An endpoint that is known stays in use for as long as the database fails.
+            endpoints: module
+                .endpoints_database()
+                .map(|database| Arc::new(Realms::new(database.cache.ttl, Duration::MAX))),
+            realms: config
+                .database
+                .as_ref()
+                .filter(|_| !config.realms.avps.is_empty())
+                .map(|database| {
+                    let ttl = database.cache.ttl;
+                    let grace = ttl.saturating_add(database.cache.grace);
+                    Arc::new(Realms::new(ttl, grace))
+                }),
             named: LruCache::new(MAX_NAMED),
             webhooks: None,
             credential_cache: CredentialCache::default(),
@@ -129,6 +160,8 @@ impl Process {
             signing: LruCache::new(MAX_SIGNING),
             keys: KeyCache::default(),
             warned: WarnedOnce::default(),
+            repeated: Repeated::default(),
+            expiring: Arc::default(),
         }
     }
 
@@ -141,6 +174,43 @@ impl Process {
             Some(database) => database.ask(&self.threads, work),
             None => Asked::Answered(Err(StoreError::Unreachable("db_url is not set".to_owned()))),
         }
+    }
+
+    /// The threads for Redis.
+    pub fn cache_threads(&self) -> &Arc<Pool> {
+        &self.cache_threads
+    }
+
+    /// The CacheDB, if there is one.
+    pub fn cache(&self) -> Option<&Cache> {
+        self.cache.as_ref()
+    }
+
+    /// See [`Cache::check_ban`].
+    ///
+    /// # Errors
+    /// Fails as that does.
+    pub fn check_ban(&mut self, source: &str) -> Result<Entry, String> {
+        let cache = self.cache.as_mut();
+        cache.map_or(Ok(Entry::Open), |cache| cache.check_ban(source))
+    }
+
+    /// See [`Cache::gate`].
+    pub fn gate(&mut self, source: &str, claim: Option<Claim>) -> Passing {
+        match &mut self.cache {
+            Some(cache) => cache.gate(source, claim, &self.cache_threads),
+            None => Passing::Now(Ok(Entry::Open)),
+        }
+    }
+
+    /// See [`Cache::ban`]; `None` without `cachedb_url`.
+    pub fn ban(&mut self, source: &str, ban: Ban) -> Option<Result<(), String>> {
+        self.cache.as_mut()?.ban(source, ban)
+    }
+
+    /// See [`Cache::change`].
+    pub fn cache_change(&mut self) -> Option<Change> {
+        self.cache.as_mut()?.change()
     }
 
     /// Whether `jwt_reload` was called since the keys of files and URLs were last checked.
@@ -268,30 +338,4 @@ impl Fetch for NoFetch {
     fn get(&self, _url: &str, _deadline: Instant) -> Result<Fetched, FetchError> {
         Err(FetchError::Failed(self.0.clone()))
     }
-}
-
-/// Works with the counters of `cachedb_url`; `None` if it is not set.
-///
-/// # Errors
-/// Fails, inside the option, with the engine's error, also if it can't be reached.
-pub fn with_counters<T>(
-    module: &Module,
-    work: impl FnOnce(&cachedb::Connection) -> Result<T, CacheDbError>,
-) -> Option<Result<T, CacheDbError>> {
-    let engine = module.counters?;
-    let url = module.config.http.cachedb_url.as_ref()?;
-    let done = COUNTERS.with(|counters| {
-        counters.try_with(
-            || engine.open(url),
-            |connection| {
-                // The in-memory engine reads and adds in two steps: between them, another process
-                // could use up the same nonce count.
-                if url.starts_with("local:") {
-                    return shared::exclusively(|| work(connection)).unwrap_or(Err(CacheDbError));
-                }
-                work(connection)
-            },
-        )
-    });
-    Some(done.unwrap_or(Err(CacheDbError)))
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use zeroize::Zeroizing;
 
 use crate::config::avp_list::AvpSource;
+use crate::config::cache::{Cache, Driver};
 use crate::config::database::Database as DatabaseSettings;
 use crate::config::http::Http;
 use crate::config::raw::RawValue;
@@ -21,6 +22,7 @@ use crate::log;
 use crate::module::{self, Module, Tables};
 use crate::opensips;
 use crate::opensips::avp::Avp;
+use crate::opensips::registration::RegistrationVariables;
 use crate::opensips::request::RequestVariables;
 use crate::opensips::segment::Segment;
 use crate::opensips::{cachedb, db, fork, guard, shared};
@@ -77,9 +79,12 @@ pub fn init() -> Result<(), InitError> {
         claim_avps: claim_avps(&config.tokens.claims)?,
         grant_avps: avps("load_grant", &config.http.grant)?,
         authorization_avps: avps("load_authorization", &config.http.authorization)?,
-        counters: counters(&config.http)?,
+        realm_avps: avps("load_realm", &config.realms.avps)?,
+        registration_avps: avps("load_registration", &config.registrations.members)?,
+        cache_engine: cache_engine(&config.cache)?,
         nonces: nonces(&config.http)?,
         request: RequestVariables::new().map_err(InitError::Variable)?,
+        registration: RegistrationVariables::new().map_err(InitError::Variable)?,
         config,
     };
     module::set(module);
@@ -122,19 +127,23 @@ fn avps(parameter: &'static str, list: &[AvpSource]) -> Result<Vec<Avp>, InitErr
         .collect()
 }
 
-fn counters(http: &Http) -> Result<Option<cachedb::Engine>, InitError> {
-    let Some(url) = &http.cachedb_url else {
-        log!(
-            Info,
-            c"mod_init",
-            "cachedb_url is not set: http_authorize keeps no bans, and can't tell a replay while \
-             its nonce is fresh (nonce_expire)"
-        );
-        return Ok(None);
-    };
-    cachedb::Engine::bind(url)
-        .map(Some)
-        .ok_or(InitError::NoEngine)
+fn cache_engine(cache: &Cache) -> Result<Option<cachedb::Engine>, InitError> {
+    match &cache.driver {
+        Driver::None => {
+            log!(
+                Info,
+                c"mod_init",
+                "cachedb_url is not set: http_authorize keeps no bans, and can't tell a replay while \
+                 its nonce is fresh (nonce_expire)"
+            );
+            Ok(None)
+        }
+        Driver::Native(_) => Ok(None),
+        Driver::Core(url) => match cachedb::Engine::bind(url) {
+            Some(engine) => Ok(Some(engine)),
+            None => Err(InitError::NoEngine),
+        },
+    }
 }
 
 fn nonces(http: &Http) -> Result<Nonces, InitError> {

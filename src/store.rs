@@ -9,6 +9,7 @@ pub mod credentials;
 pub mod endpoints;
 pub mod mysql;
 pub mod profiles;
+pub mod realm;
 pub mod snapshot;
 #[cfg(test)]
 mod testing;

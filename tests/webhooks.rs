@@ -16,6 +16,7 @@ mod webhooks {
     pub mod nonces;
     pub mod parameters;
     pub mod redis;
+    pub mod registrations;
     pub mod setting;
     pub mod shipped;
     pub mod storm;
@@ -70,6 +71,7 @@ fn trials() -> Vec<Trial> {
         trials.extend(webhooks::limits::trials(&setting, core));
         trials.extend(webhooks::shipped::trials(&setting, core));
         trials.extend(webhooks::redis::trials(&setting, core));
+        trials.extend(webhooks::registrations::trials(&setting, core));
         trials.extend(webhooks::tables::trials(&setting, core));
     }
     // The oldest and the newest suspend calls in different ways.

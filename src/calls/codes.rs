@@ -95,3 +95,25 @@ pub mod credentials {
     /// The table could not be read, or an output not be set.
     pub const FAILED: i32 = -1;
 }
+
+/// Of `realm_get`.
+pub mod realm {
+    /// The table has the realm.
+    pub const FOUND: i32 = 1;
+    /// It does not.
+    pub const NONE: i32 = -1;
+    /// The table could not be read, or an AVP not be set.
+    pub const FAILED: i32 = -5;
+}
+
+/// Of the functions for registrations in Redis.
+pub mod registration {
+    /// It is done.
+    pub const DONE: i32 = 1;
+    /// There is no room, no registration, another one, or a later change, according to the function.
+    pub const NO: i32 = -1;
+    /// Redis could not be asked, or an output not be set.
+    pub const UNAVAILABLE: i32 = -5;
+    /// The request, or an argument, is not what the function needs.
+    pub const MALFORMED: i32 = -6;
+}

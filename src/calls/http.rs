@@ -2,7 +2,6 @@
 
 use std::{
     ffi::CStr,
-    fmt::Display,
     sync::Arc,
     time::{Instant, SystemTime},
 };
@@ -10,17 +9,20 @@ use std::{
 use super::codes::http as code;
 use super::waiting::{Started, Wait, Wake, on_thread};
 use crate::config::http::Http;
-use crate::digest::{Credentials, Digest, Freshness, NonceUses, Use};
+use crate::counters::Claim;
+use crate::digest::{Credentials, Digest, Freshness, nonce_claim};
 use crate::http::{
-    Answer, Ban, Bans, Endpoint, EndpointError, GrantValue, Outcome, Request, Target, Verdict,
+    self, Answer as HttpAnswer, Answered, Ban, Endpoint, EndpointError, EndpointRow, Entry,
+    GrantValue, Outcome, Refusal, Request, Target, Verdict,
 };
 use crate::log;
 use crate::module::Module;
 use crate::opensips::pvar::{Message, Value, Variable};
 use crate::opensips::stats::{self, Statistic};
 use crate::pool::Ticket;
-use crate::process::{self, Asked};
-use crate::sip::{self, AddressOfRecord, Header};
+use crate::process::{self, Asked, Change, Gate, Passing, Process};
+use crate::sip::{self, AddressOfRecord, HeadError};
+use crate::store::Answer;
 
 mod choice;
 mod proof;
@@ -57,21 +59,50 @@ pub fn authorize(
         message,
         outputs,
     };
-    let (target, request, proof) = match call.prepare(url) {
-        Ok(prepared) => prepared,
-        Err(code) => return Started::Done(code),
+    let source = module.request.source(message);
+    if let Err(refusal) = call.check_ban(&source) {
+        return Started::Done(call.refuse(&source, refusal));
+    }
+    let (prepared, claim) = match call.prepare(url, &source) {
+        Ok((asking, claim)) => (Ok(asking), claim),
+        Err(refusal) => (Err(refusal), None),
     };
-    let requested = request.expires;
-    on_thread(
-        module,
-        message,
-        wait,
-        |wake| call.begin(target, request, wake),
-        |cause| Err(EndpointError::given_up(cause)),
-        move |message, outcome| {
-            Started::Done(Call { message, ..call }.finish(&proof, requested, outcome))
-        },
-    )
+    match (prepared, call.gate(&source, claim)) {
+        (_, Err(refusal)) => Started::Done(call.refuse(&source, refusal)),
+        (Ok(asking), Ok(gate)) => call.ask(asking, source, gate, wait),
+        (Err(refusal), Ok(gate)) => call.refuse_unless_banned(refusal, source, gate, wait),
+    }
+}
+
+/// Why a nonce is refused that is fresh.
+const REPLAY: &str = "this count of its nonce was used before";
+
+/// Why a request is not admitted, before its endpoint is asked or instead.
+enum Refused {
+    Banned,
+    Malformed(String),
+    NoCredentials,
+    BadNonce(&'static str),
+    NotTheirs(String, AddressOfRecord),
+    NoEndpoint,
+    CacheFailed(String),
+    Failed(String),
+}
+
+/// What an endpoint is asked, and what its admission has to be for.
+struct Asking {
+    target: Target,
+    request: Request,
+    proof: Proof,
+}
+
+fn entered(entry: Result<Entry, String>) -> Result<(), Refused> {
+    match entry {
+        Ok(Entry::Open) => Ok(()),
+        Ok(Entry::Banned) => Err(Refused::Banned),
+        Ok(Entry::Replay) => Err(Refused::BadNonce(REPLAY)),
+        Err(error) => Err(Refused::CacheFailed(error)),
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -83,29 +114,31 @@ struct Call {
 }
 
 impl Call {
-    /// Everything that is decided without asking an endpoint; the return code if that settles it.
-    fn prepare(&self, url: &[u8]) -> Result<(Target, Request, Proof), i32> {
+    /// Everything that is decided without asking anybody but for the database; and what the request
+    /// uses up.
+    fn prepare(&self, url: &[u8], source: &str) -> Result<(Asking, Option<Claim>), Refused> {
         let variables = &self.module.request;
-        let source = variables.source(self.message);
-        self.check_ban(&source)?;
         let method = variables.method(self.message);
         let Some(aor) = variables.address_of_record(self.message, &method) else {
             let error = "the address of record has a CR, LF or NUL, or a domain that is not UTF-8";
-            return Err(self.malformed(&source, &error));
+            return Err(Refused::Malformed(error.to_owned()));
         };
-        let headers = self.headers(&source)?;
-        let expires = variables.requested_expires(self.message);
-        let expires = expires.map_err(|error| self.malformed(&source, &error))?;
+        let malformed = |error: HeadError| Refused::Malformed(error.to_string());
+        let headers = variables.headers(self.message).map_err(malformed)?;
+        let expires = variables
+            .requested_expires(self.message)
+            .map_err(malformed)?;
+        let (chosen, claim) = self.credentials(source, &aor)?;
         let Chosen {
             header,
             credentials,
-        } = self.credentials(&source, &aor)?;
+        } = chosen;
         let target = self.target(url, &credentials, aor.domain())?;
         let request = Request {
             method,
             expires,
             credentials: credentials.clone(),
-            source_address: source,
+            source_address: source.to_owned(),
             source_port: variables.source_port(self.message),
             headers: self.http.headers.then_some(headers),
         };
@@ -114,42 +147,19 @@ impl Call {
             header,
             credentials,
         };
-        Ok((target, request, proof))
+        let asking = Asking {
+            target,
+            request,
+            proof,
+        };
+        Ok((asking, claim))
     }
 
-    /// The head of the request, if there is only one way to read it.
-    fn headers(&self, source: &str) -> Result<Vec<Header>, i32> {
-        let headers = self.module.request.headers(self.message);
-        headers.map_err(|error| self.malformed(source, &error))
-    }
-
-    fn malformed(&self, source: &str, error: &dyn Display) -> i32 {
-        let code = code::MALFORMED;
-        log!(Notice, FUNCTION, "refused ({code}) {source}: {error}");
-        code
-    }
-
-    fn check_ban(&self, source: &str) -> Result<(), i32> {
-        let banned = process::with_counters(self.module, |counters| {
-            Bans::new(counters).is_banned(source)
-        });
-        match banned {
-            None | Some(Ok(false)) => Ok(()),
-            Some(Ok(true)) => {
-                stats::count(Statistic::HttpBanned);
-                log!(
-                    Info,
-                    FUNCTION,
-                    "refused ({}) {source}: it is banned",
-                    code::BANNED
-                );
-                Err(code::BANNED)
-            }
-            Some(Err(error)) => Err(self.failed(&error.to_string())),
-        }
-    }
-
-    fn credentials(&self, source: &str, aor: &AddressOfRecord) -> Result<Chosen, i32> {
+    fn credentials(
+        &self,
+        source: &str,
+        aor: &AddressOfRecord,
+    ) -> Result<(Chosen, Option<Claim>), Refused> {
         let variables = &self.module.request;
         let domain = aor.domain();
         let now = SystemTime::now();
@@ -163,67 +173,194 @@ impl Call {
             Ok(Some(chosen)) => chosen,
             Ok(None) => {
                 log!(Debug, FUNCTION, "no credentials from {source}");
-                return Err(code::NO_CREDENTIALS);
+                return Err(Refused::NoCredentials);
             }
-            Err(error) => {
-                return Err(self.malformed(source, &format_args!("credentials: {error}")));
-            }
+            Err(error) => return Err(Refused::Malformed(format!("credentials: {error}"))),
         };
         let Credentials::Digest(digest) = &chosen.credentials else {
-            return Ok(chosen);
+            return Ok((chosen, None));
         };
         if !self.http.nonce_check {
             return match self.http.aor_check {
                 true if !digest.realm.eq_ignore_ascii_case(domain.as_bytes()) => {
-                    Err(self.not_theirs(source, &"its realm is not that of", aor))
+                    let cause = "its realm is not that of".to_owned();
+                    Err(Refused::NotTheirs(cause, aor.clone()))
                 }
-                _ => Ok(chosen),
+                _ => Ok((chosen, None)),
             };
         }
-        let remaining = match freshness(digest) {
-            Freshness::Fresh(remaining) => remaining,
-            Freshness::Stale => return Err(self.bad_nonce(source, "its nonce is stale")),
-            Freshness::NotOurs => {
-                let cause = "its nonce is not ours for this realm and domain";
-                return Err(self.bad_nonce(source, cause));
+        match freshness(digest) {
+            Freshness::Fresh(remaining) => {
+                let claim = nonce_claim(digest, remaining);
+                Ok((chosen, Some(claim)))
             }
-        };
-        let used = process::with_counters(self.module, |counters| {
-            NonceUses::new(counters).record(digest, remaining)
-        });
-        match used {
-            None | Some(Ok(Use::First)) => Ok(chosen),
-            Some(Ok(Use::Replay)) => {
-                Err(self.bad_nonce(source, "this count of its nonce was used before"))
-            }
-            Some(Err(error)) => Err(self.failed(&error.to_string())),
+            Freshness::Stale => Err(Refused::BadNonce("its nonce is stale")),
+            Freshness::NotOurs => Err(Refused::BadNonce(
+                "its nonce is not ours for this realm and domain",
+            )),
         }
     }
 
-    fn not_theirs(&self, source: &str, cause: &dyn Display, aor: &AddressOfRecord) -> i32 {
-        let code = code::NOT_THEIRS;
-        stats::count(Statistic::HttpDenied);
-        log!(Notice, FUNCTION, "refused ({code}) {source}: {cause} {aor}");
+    /// Looks at the bans, where that is done in the process's own thread.
+    fn check_ban(&self, source: &str) -> Result<(), Refused> {
+        let entry = process::with(self.module, |process| process.check_ban(source));
+        self.tell_of_cache();
+        entered(entry)
+    }
+
+    /// Makes the claim, now or, with Redis, on the thread that goes on with the request, which looks at
+    /// the bans as well.
+    fn gate(&self, source: &str, claim: Option<Claim>) -> Result<Option<Gate>, Refused> {
+        let passing = process::with(self.module, |process| process.gate(source, claim));
+        self.tell_of_cache();
+        match passing {
+            Passing::Later(gate) => Ok(Some(gate)),
+            Passing::Now(entry) => entered(entry).map(|()| None),
+        }
+    }
+
+    /// Asks the endpoint on a thread.
+    fn ask(self, asking: Asking, source: String, gate: Option<Gate>, wait: Wait) -> Started {
+        let Asking {
+            target,
+            request,
+            proof,
+        } = asking;
+        let requested = request.expires;
+        on_thread(
+            self.module,
+            self.message,
+            wait,
+            |wake| self.begin(target, request, gate, wake),
+            |cause| Err(EndpointError::given_up(cause).into()),
+            move |message, outcome| {
+                let call = Call { message, ..self };
+                Started::Done(call.finish(&source, &proof, requested, outcome))
+            },
+        )
+    }
+
+    /// Refuses a request; of one whose source is banned, that comes first.
+    fn refuse_unless_banned(
+        self,
+        refusal: Refused,
+        source: String,
+        gate: Option<Gate>,
+        wait: Wait,
+    ) -> Started {
+        let Some(gate) = gate else {
+            return Started::Done(self.refuse(&source, refusal));
+        };
+        on_thread(
+            self.module,
+            self.message,
+            wait,
+            |wake| {
+                process::with(self.module, |process| {
+                    gate.start(process.cache_threads(), wake)
+                })
+            },
+            |cause| Err(cause.to_owned()),
+            move |message, entry| {
+                let refusal = entered(entry).err().unwrap_or(refusal);
+                let call = Call { message, ..self };
+                call.tell_of_cache();
+                Started::Done(call.refuse(&source, refusal))
+            },
+        )
+    }
+
+    /// The return code of a refusal, which is counted and logged here.
+    fn refuse(&self, source: &str, refusal: Refused) -> i32 {
+        let (code, statistic) = match &refusal {
+            Refused::Banned => (code::BANNED, Some(Statistic::HttpBanned)),
+            Refused::Malformed(_) => (code::MALFORMED, None),
+            Refused::NoCredentials => (code::NO_CREDENTIALS, None),
+            Refused::BadNonce(_) => (code::BAD_NONCE, Some(Statistic::HttpBadNonces)),
+            Refused::NotTheirs(..) => (code::NOT_THEIRS, Some(Statistic::HttpDenied)),
+            Refused::NoEndpoint => (code::DENIED, Some(Statistic::HttpDenied)),
+            Refused::CacheFailed(_) | Refused::Failed(_) => {
+                (code::ENDPOINT_FAILED, Some(Statistic::HttpFailures))
+            }
+        };
+        if let Some(statistic) = statistic {
+            stats::count(statistic);
+        }
+        match refusal {
+            Refused::Banned => {
+                log!(Info, FUNCTION, "refused ({code}) {source}: it is banned");
+            }
+            Refused::Malformed(error) => {
+                log!(Notice, FUNCTION, "refused ({code}) {source}: {error}");
+            }
+            Refused::NoCredentials => {}
+            Refused::BadNonce(cause) => {
+                log!(Info, FUNCTION, "refused ({code}) {source}: {cause}");
+            }
+            Refused::NotTheirs(cause, aor) => {
+                log!(Notice, FUNCTION, "refused ({code}) {source}: {cause} {aor}");
+            }
+            Refused::NoEndpoint => {
+                let cause = "its realm has no endpoint";
+                log!(Notice, FUNCTION, "refused ({code}) {source}: {cause}");
+            }
+            Refused::CacheFailed(cause) => {
+                if self.is_due(&cause) {
+                    log!(Error, FUNCTION, "{cause}");
+                }
+            }
+            Refused::Failed(cause) => log!(Error, FUNCTION, "{cause}"),
+        }
         code
     }
 
-    fn bad_nonce(&self, source: &str, cause: &str) -> i32 {
-        let code = code::BAD_NONCE;
-        stats::count(Statistic::HttpBadNonces);
-        log!(Info, FUNCTION, "refused ({code}) {source}: {cause}");
-        code
+    /// Whether a failure that other requests have as well is to be logged.
+    fn is_due(&self, failure: &str) -> bool {
+        process::with(self.module, |process| {
+            process.repeated.is_due((FUNCTION, failure), Instant::now())
+        })
+    }
+
+    /// Says in the log that the CacheDB fails, or answers again, once each.
+    fn tell_of_cache(&self) {
+        let required = self.module.config.cache.required;
+        match process::with(self.module, Process::cache_change) {
+            None => {}
+            Some(Change::Failing(error)) => {
+                let then = match required {
+                    true => "requests that need it are refused (cachedb_required)",
+                    false => "bans and used nonces are not looked at (cachedb_required)",
+                };
+                log!(
+                    Warning,
+                    FUNCTION,
+                    "the CacheDB can't be asked: {error}; {then}"
+                );
+            }
+            Some(Change::Answering(length)) => {
+                let seconds = length.as_secs();
+                log!(
+                    Warning,
+                    FUNCTION,
+                    "the CacheDB answers again, after {seconds} s"
+                );
+            }
+        }
     }
 
     /// The endpoint: the call's, else the realm's, else the parameter's. The realm is the one that
     /// the nonce was made for or, if the nonce proves nothing, the domain of the request.
-    fn target(&self, url: &[u8], credentials: &Credentials, domain: &str) -> Result<Target, i32> {
+    fn target(
+        &self,
+        url: &[u8],
+        credentials: &Credentials,
+        domain: &str,
+    ) -> Result<Target, Refused> {
         if !url.is_empty() {
             let parsed = std::str::from_utf8(url)
                 .map_err(|_| "the URL is not UTF-8".to_owned())
                 .and_then(|url| process::with(self.module, |process| process.endpoint(url)));
-            return parsed
-                .map(Target::Endpoint)
-                .map_err(|error| self.failed(&error));
+            return parsed.map(Target::Endpoint).map_err(Refused::Failed);
         }
         let vouched = credentials.realm().filter(|_| self.http.nonce_check);
         let realm = match vouched {
@@ -233,61 +370,49 @@ impl Call {
         let fallback = self.http.endpoint.clone();
         let known = |endpoint: Option<Arc<Endpoint>>| match endpoint {
             Some(endpoint) => Ok(Target::Endpoint(endpoint)),
-            None => Err(self.no_endpoint()),
+            None => Err(Refused::NoEndpoint),
         };
         let table = process::with(self.module, |process| process.endpoints.clone());
         let Some(table) = table else {
             return known(fallback);
         };
         if let Some(found) = table.cached(&realm, Instant::now()) {
-            return known(found.endpoint.or(fallback));
+            return known(found.value.or(fallback));
         }
         let (of, rows) = (realm.clone(), &self.http.tables);
         let asked = process::with(self.module, |process| {
             process.ask(move |source| rows.fetch(source, &of))
         });
+        let defaults = &self.http.defaults;
+        let parsed = move |row: Answer<Option<EndpointRow>>| {
+            let row = row.map_err(|error| error.to_string())?;
+            let endpoint = row.map(|row| Endpoint::from_row(&row, defaults));
+            endpoint.transpose().map_err(|error| error.to_string())
+        };
         let row = match asked {
             Asked::Answered(row) => row,
             Asked::Pending(query) => {
                 let of = realm.clone();
                 let find = Box::new(move || {
-                    let found = table.lookup(&of, Instant::now(), || query.wait())?;
-                    Ok(found.endpoint.or(fallback))
+                    let found = table.lookup(&of, Instant::now(), || parsed(query.wait()))?;
+                    Ok(found.value.or(fallback))
                 });
                 return Ok(Target::Realm { realm, find });
             }
         };
-        match table.lookup(&realm, Instant::now(), || row) {
+        match table.lookup(&realm, Instant::now(), || parsed(row)) {
             Ok(found) => {
-                if let Some(outdated) = found.outdated {
+                if let Some(outdated) = found.outdated.filter(|error| self.is_due(error)) {
                     log!(
                         Warning,
                         FUNCTION,
                         "realm {realm:?}: {outdated}; the cache serves"
                     );
                 }
-                known(found.endpoint.or(fallback))
+                known(found.value.or(fallback))
             }
-            Err(error) => Err(self.failed(&format!("realm {realm:?}: {error}"))),
+            Err(error) => Err(Refused::Failed(format!("realm {realm:?}: {error}"))),
         }
-    }
-
-    fn no_endpoint(&self) -> i32 {
-        let code = code::DENIED;
-        let source = self.module.request.source(self.message);
-        stats::count(Statistic::HttpDenied);
-        log!(
-            Notice,
-            FUNCTION,
-            "refused ({code}) {source}: its realm has no endpoint"
-        );
-        code
-    }
-
-    fn failed(&self, cause: &str) -> i32 {
-        stats::count(Statistic::HttpFailures);
-        log!(Error, FUNCTION, "{cause}");
-        code::ENDPOINT_FAILED
     }
 
     /// Starts asking the endpoint on a thread; the outcome if nothing was started.
@@ -295,6 +420,7 @@ impl Call {
         &self,
         target: Target,
         request: Request,
+        gate: Option<Gate>,
         wake: Wake,
     ) -> Result<Ticket<Outcome>, Outcome> {
         let webhooks = process::with(self.module, |process| {
@@ -304,23 +430,33 @@ impl Call {
             }
             process.webhooks()
         })
-        .map_err(|error| Err(EndpointError::given_up(&error.to_string())))?;
+        .map_err(|error| Err(EndpointError::given_up(&error.to_string()).into()))?;
+        let gate = gate.map(|gate| Box::new(gate) as Box<dyn http::Gate>);
         webhooks
-            .ask(target, request, SystemTime::now(), wake)
+            .ask(target, request, gate, SystemTime::now(), wake)
             .map_err(|error| {
                 if error.is_overload() {
                     stats::count(Statistic::HttpOverloads);
                 }
-                Err(error)
+                Err(error.into())
             })
     }
 
     /// What remains to be done once the thread is done.
-    fn finish(&self, proof: &Proof, requested: Option<u32>, outcome: Outcome) -> i32 {
-        let answer = match outcome {
-            Ok(answer) => answer,
-            Err(error) if error.is_unknown_realm() => return self.no_endpoint(),
-            Err(error) => return self.failed(&error.to_string()),
+    fn finish(&self, source: &str, proof: &Proof, requested: Option<u32>, outcome: Outcome) -> i32 {
+        self.tell_of_cache();
+        let Answered { answer, banned } = match outcome {
+            Ok(answered) => answered,
+            Err(refusal) => {
+                let refusal = match refusal {
+                    Refusal::Banned => Refused::Banned,
+                    Refusal::Replay => Refused::BadNonce(REPLAY),
+                    Refusal::Gate(error) => Refused::CacheFailed(error),
+                    Refusal::Endpoint(error) if error.is_unknown_realm() => Refused::NoEndpoint,
+                    Refusal::Endpoint(error) => Refused::Failed(error.to_string()),
+                };
+                return self.refuse(source, refusal);
+            }
         };
         if let Some(remark) = &answer.remark {
             log!(Warning, FUNCTION, "the endpoint answered: {remark}");
@@ -328,7 +464,7 @@ impl Call {
         let (expires, members) = match answer.verdict {
             Verdict::Admitted { expires } => match self.admits(proof, &answer) {
                 Ok(members) => (expires.or(requested), members),
-                Err(code) => return code,
+                Err(refusal) => return self.refuse(source, refusal),
             },
             Verdict::Denied { .. } => (None, Vec::new()),
         };
@@ -348,7 +484,7 @@ impl Call {
                 .map_or(Value::Null, |m| Value::Text(m.as_bytes())),
         );
         if let Verdict::Denied { ban } = answer.verdict {
-            return self.denied(&answer, ban);
+            return self.denied(source, &answer, ban, banned);
         }
         // The first of a list ends up in front, as with load_credentials.
         let set = set
@@ -371,17 +507,21 @@ impl Call {
     /// The members of an admission that `load_grant` asks for; the return code if the admission
     /// does not count: it is for somebody else, or has a member that no script should get. Scripts
     /// put members into headers and match them with regular expressions, which stop at a NUL.
-    fn admits(&self, proof: &Proof, answer: &Answer) -> Result<Vec<Option<GrantValue>>, i32> {
+    fn admits(
+        &self,
+        proof: &Proof,
+        answer: &HttpAnswer,
+    ) -> Result<Vec<Option<GrantValue>>, Refused> {
         if self.http.aor_check
             && let Err(error) = proof.check(answer.aor.as_deref())
         {
-            let source = self.module.request.source(self.message);
-            return Err(self.not_theirs(&source, &error, &proof.aor));
+            return Err(Refused::NotTheirs(error.to_string(), proof.aor.clone()));
         }
         let of = |name: &str| match answer.grant.member(name) {
             Some(GrantValue::Text(text)) if !sip::is_one_line(text.as_bytes()) => {
                 let cause = "has a CR, LF or NUL: not admitted";
-                Err(self.failed(&format!("the endpoint's answer: member {name:?} {cause}")))
+                let cause = format!("the endpoint's answer: member {name:?} {cause}");
+                Err(Refused::Failed(cause))
             }
             member => Ok(member),
         };
@@ -399,8 +539,13 @@ impl Call {
         })
     }
 
-    fn denied(&self, answer: &Answer, ban: Option<Ban>) -> i32 {
-        let source = self.module.request.source(self.message);
+    fn denied(
+        &self,
+        source: &str,
+        answer: &HttpAnswer,
+        ban: Option<Ban>,
+        banned: Option<Result<(), String>>,
+    ) -> i32 {
         stats::count(Statistic::HttpDenied);
         log!(
             Notice,
@@ -410,18 +555,19 @@ impl Call {
             answer.message.as_deref().unwrap_or("")
         );
         if let Some(ban) = ban {
-            self.ban(&source, ban);
+            self.ban(source, ban, banned);
         }
         code::DENIED
     }
 
-    fn ban(&self, source: &str, ban: Ban) {
+    fn ban(&self, source: &str, ban: Ban, banned: Option<Result<(), String>>) {
         let length = match ban {
             Ban::Seconds(seconds) => format!("for {seconds} s"),
             Ban::Forever => "for ever".to_owned(),
         };
+        // By an engine of the core it is done here, which is the process's own thread.
         let banned =
-            process::with_counters(self.module, |counters| Bans::new(counters).ban(source, ban));
+            banned.or_else(|| process::with(self.module, |process| process.ban(source, ban)));
         match banned {
             Some(Ok(())) => log!(Notice, FUNCTION, "{source} is banned {length}"),
             Some(Err(error)) => log!(Error, FUNCTION, "{source} is not banned {length}: {error}"),

@@ -11,7 +11,7 @@ use crate::http::{
     Basic, Client, ClientConfig, Endpoint, EndpointDefaults, HeaderName, MAX_IDLE_AGE, Method,
     SIGNATURE_HEADER, SignatureKey, Trust,
 };
-use crate::store::{endpoints::EndpointTables, url};
+use crate::store::endpoints::EndpointTables;
 
 /// Milliseconds that a webhook may take in total, if `http_timeout` is unset.
 const DEFAULT_TIMEOUT_MS: i64 = 5000;
@@ -48,8 +48,6 @@ pub struct Http {
     pub max_inflight_endpoint: usize,
     /// Whether all SIP headers are sent along (`http_headers`).
     pub headers: bool,
-    /// The CacheDB of bans and nonce counts (`cachedb_url`).
-    pub cachedb_url: Option<Zeroizing<String>>,
     /// The key of nonces (`nonce_secret`); random at each start if it is unset.
     pub nonce_secret: Option<Zeroizing<String>>,
     /// How long a nonce is fresh (`nonce_expire`).
@@ -122,7 +120,6 @@ impl Http {
             max_inflight,
             max_inflight_endpoint: usize::try_from(most).unwrap_or(half).min(max_inflight),
             headers: raw.flag("http_headers", false)?,
-            cachedb_url: cachedb_url(raw)?,
             nonce_secret: nonce_secret(raw)?,
             nonce_expire: Duration::from_secs(seconds("nonce_expire", 30)?.into()),
             nonce_check: raw.flag("nonce_check", true)?,
@@ -219,25 +216,6 @@ fn header_name(raw: &Raw) -> Result<HeaderName, ConfigError> {
     parsed.ok_or_else(|| raw.error(NAME, "the name of a header, at most 64 characters"))
 }
 
-fn cachedb_url(raw: &Raw) -> Result<Option<Zeroizing<String>>, ConfigError> {
-    const NAME: &str = "cachedb_url";
-    let Some(text) = raw.text(NAME)? else {
-        return Ok(None);
-    };
-    // The scheme may include a group: local:bans://
-    match text.split_once("://").and_then(|(scheme, _)| {
-        let engine = scheme.split(':').next().unwrap_or("");
-        url::scheme(&format!("{engine}://"))
-    }) {
-        Some(_) => Ok(Some(Zeroizing::new(text.to_owned()))),
-        None => Err(ConfigError::Secret {
-            name: NAME.into(),
-            cause: "is not the URL of a CacheDB, allowed is e.g. local:// or redis://host:6379/"
-                .into(),
-        }),
-    }
-}
-
 fn nonce_secret(raw: &Raw) -> Result<Option<Zeroizing<String>>, ConfigError> {
     const NAME: &str = "nonce_secret";
     match raw.text(NAME)? {
@@ -292,7 +270,7 @@ mod tests {
     #[test]
     fn defaults_are_safe() {
         let http = http(&[]).unwrap();
-        assert!(http.endpoint.is_none() && http.cachedb_url.is_none());
+        assert!(http.endpoint.is_none());
         assert!(http.nonce_check && http.aor_check && !http.headers);
         assert_eq!(http.max_inflight_endpoint, 256);
         assert_eq!(http.client.trust, Trust::System);
@@ -319,7 +297,6 @@ mod tests {
             ("http_user_agent", "a\r\nb"),
             ("http_signature_header", "a b"),
             ("http_max_inflight", "0"),
-            ("cachedb_url", "hunter2"),
             ("nonce_secret", "hunter2"),
             ("nonce_expire", "0"),
             ("load_grant", "$var(x)=y"),
@@ -337,7 +314,6 @@ mod tests {
             );
         }
         assert!(http(&[("http_password", "hunter2")]).is_err());
-        assert!(http(&[("cachedb_url", "local:bans://")]).is_ok());
         assert!(http(&[("load_authorization", "$avp(who)=aor;username")]).is_ok());
     }
 

@@ -1,7 +1,18 @@
 //! Sources that an endpoint wants blocked for a while.
 
 use super::Ban;
-use crate::counters::Counters;
+use crate::counters::{Claim, Counters};
+
+/// Whether a request may go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// It may.
+    Open,
+    /// Its source is banned.
+    Banned,
+    /// Its claim was made before.
+    Replay,
+}
 
 /// The bans, by source address, in the CacheDB, so that a ban by one process applies to all.
 #[derive(Debug, Clone, Copy)]
@@ -28,11 +39,30 @@ impl<C: Counters> Bans<C> {
         self.counters.set(&key(address), 1, ttl)
     }
 
+    /// Whether a request from `address` may be asked about, and the claim that goes with it is made for
+    /// the first time.
+    ///
+    /// # Errors
+    /// Fails with the errors of the counters.
+    pub fn enter(&self, address: &str, claim: Option<&Claim>) -> Result<Entry, C::Error> {
+        let Some(claim) = claim else {
+            return Ok(match self.is_banned(address)? {
+                true => Entry::Banned,
+                false => Entry::Open,
+            });
+        };
+        Ok(match self.counters.get_and_claim(&key(address), claim)? {
+            (Some(banned), _) if banned > 0 => Entry::Banned,
+            (_, true) => Entry::Open,
+            (_, false) => Entry::Replay,
+        })
+    }
+
     /// Whether `address` is banned now.
     ///
     /// # Errors
     /// Fails with the errors of the counters.
-    pub fn is_banned(&self, address: &str) -> Result<bool, C::Error> {
+    fn is_banned(&self, address: &str) -> Result<bool, C::Error> {
         Ok(self
             .counters
             .get_counter(&key(address))?

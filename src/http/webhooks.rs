@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::answer::Answer;
+use super::answer::{Answer, Ban, Verdict};
+use super::ban::Entry;
 use super::client::Client;
 use super::endpoint::Endpoint;
 use super::error::{Cause, EndpointError};
@@ -13,7 +14,49 @@ use super::shares::Shares;
 use crate::pool::{Lost, Notify, Pool, Ticket};
 
 /// The outcome of a request.
-pub type Outcome = Result<Answer, EndpointError>;
+pub type Outcome = Result<Answered, Refusal>;
+
+/// An answer, and what was done because of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answered {
+    /// What the endpoint says.
+    pub answer: Box<Answer>,
+    /// Whether the source is banned now, if the endpoint wants that and there is a [`Gate`].
+    pub banned: Option<Result<(), String>>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The source is banned.
+    #[error("its source is banned")]
+    Banned,
+    /// This count of its nonce was used before.
+    #[error("this count of its nonce was used before")]
+    Replay,
+    /// The gate could not be asked.
+    #[error("{0}")]
+    Gate(String),
+    /// The endpoint was not asked, or did not answer as it should.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+}
+
+/// What a request has to pass before its endpoint is asked: on the same thread, within the same
+/// timeout.
+pub trait Gate: Send {
+    /// Whether it may pass; without an answer by `until` it is an error.
+    ///
+    /// # Errors
+    /// Fails if that can't be told; the endpoint is not asked then.
+    fn enter(&self, until: Instant) -> Result<Entry, String>;
+
+    /// Bans the source of the request.
+    ///
+    /// # Errors
+    /// Fails with the reason.
+    fn ban(&self, ban: Ban, until: Instant) -> Result<(), String>;
+}
 
 /// Finds the endpoint of a realm; may block. The error is a message for the log.
 pub type FindEndpoint = Box<dyn FnOnce() -> Result<Option<Arc<Endpoint>>, String> + Send>;
@@ -112,6 +155,7 @@ impl Webhooks {
         &self,
         target: Target,
         request: Request,
+        gate: Option<Box<dyn Gate>>,
         now: SystemTime,
         notify: N,
     ) -> Result<Ticket<Outcome>, EndpointError> {
@@ -134,7 +178,7 @@ impl Webhooks {
                     Lost::TimedOut => Cause::TimedOut("altogether"),
                     Lost::Panicked => Cause::Internal,
                 };
-                Err(EndpointError::one(name, cause))
+                Err(EndpointError::one(name, cause).into())
             }
         };
         let share = self
@@ -145,9 +189,22 @@ impl Webhooks {
         let job = move || {
             // Released when the thread is free again, which may be after the timeout.
             let _share = share;
+            if let Some(gate) = &gate {
+                match gate.enter(until).map_err(Refusal::Gate)? {
+                    Entry::Open => {}
+                    Entry::Banned => return Err(Refusal::Banned),
+                    Entry::Replay => return Err(Refusal::Replay),
+                }
+            }
             let endpoint = target.find()?;
             let payload = Payload::new(&request, endpoint.method());
-            client.ask(&endpoint, &payload, request.expires, until, now)
+            let answer = client.ask(&endpoint, &payload, request.expires, until, now)?;
+            let banned = match (&answer.verdict, &gate) {
+                (Verdict::Denied { ban: Some(ban) }, Some(gate)) => Some(gate.ban(*ban, deadline)),
+                _ => None,
+            };
+            let answer = Box::new(answer);
+            Ok(Answered { answer, banned })
         };
         self.pool
             .submit(deadline, lost, job, notify)

@@ -8,7 +8,7 @@ use std::{
 use thiserror::Error;
 
 use super::{ffi, lend};
-use crate::counters::Counters;
+use crate::counters::{Claim, Counters};
 
 /// An engine failed; it has logged why.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -54,7 +54,7 @@ fn lifetime(ttl: u32) -> c_int {
 impl Counters for Connection {
     type Error = CacheDbError;
 
-    fn add(&self, key: &str, number: i32, ttl: u32) -> Result<i64, CacheDbError> {
+    fn claim(&self, Claim { key, ttl }: &Claim) -> Result<bool, CacheDbError> {
         let mut sum = 0;
         // SAFETY: engine and connection are open, the key lives through the call.
         let code = unsafe {
@@ -62,15 +62,15 @@ impl Counters for Connection {
                 self.engine.0.as_ptr(),
                 self.raw.as_ptr(),
                 lend(key.as_bytes()),
-                number,
-                lifetime(ttl),
+                1,
+                lifetime((*ttl).max(1)),
                 &mut sum,
             )
         };
         if code < 0 {
             Err(CacheDbError)
         } else {
-            Ok(i64::from(sum))
+            Ok(sum <= 1)
         }
     }
 

@@ -52,21 +52,6 @@ impl<T> PerProcess<T> {
         PerProcess(RefCell::new(ManuallyDrop::new(None)))
     }
 
-    /// Works with what the process holds, which `make` makes; `None` if it can't.
-    pub fn try_with<R>(
-        &self,
-        make: impl FnOnce() -> Option<T>,
-        work: impl FnOnce(&mut T) -> R,
-    ) -> Option<R> {
-        let mut slot = self.0.borrow_mut();
-        forget_inherited(&mut slot);
-        if slot.is_none() {
-            let epoch = epoch();
-            **slot = make().map(|value| Stamped { epoch, value });
-        }
-        slot.as_mut().map(|held| work(&mut held.value))
-    }
-
     /// Works with what the process holds, which `make` makes.
     pub fn with<R>(&self, make: impl FnOnce() -> T, work: impl FnOnce(&mut T) -> R) -> R {
         let mut slot = self.0.borrow_mut();
@@ -119,7 +104,6 @@ mod tests {
         let made = || Dropped(count.clone());
         {
             let held = PerProcess::new();
-            assert_eq!(held.try_with(|| None, |_: &mut Dropped| ()), None);
             held.with(made, |_| ());
             held.with(|| unreachable!("it is there"), |_| ());
             assert_eq!(count.get(), 0);

@@ -7,8 +7,7 @@
 
 use core::ffi::c_void;
 use std::{
-    collections::HashMap,
-    mem,
+    collections::{HashMap, VecDeque},
     os::fd::RawFd,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -27,11 +26,15 @@ impl Context {
     }
 }
 
+/// How many calls are resumed before the process looks at its other descriptors. When a server
+/// fails, hundreds of calls may be ready at once, and new requests would wait for all of them.
+const AT_ONCE: usize = 4;
+
 /// What is shared with threads.
 #[derive(Debug)]
 struct Ready {
     fd: RawFd,
-    calls: Mutex<Vec<u64>>,
+    calls: Mutex<VecDeque<u64>>,
 }
 
 struct Queue {
@@ -71,13 +74,34 @@ impl CallWaker {
             .calls
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        calls.push(self.call);
-        // The process reads the whole list: one write is enough for all that is on it.
+        calls.push_back(self.call);
+        // As long as there is something on the list, the descriptor is readable.
         if calls.len() == 1 {
-            let one = 1u64.to_ne_bytes();
-            // SAFETY: eight bytes, which is what an eventfd takes; it is never closed.
-            unsafe { libc::write(self.ready.fd, one.as_ptr().cast(), one.len()) };
+            self.ready.make_readable();
         }
+    }
+}
+
+impl Ready {
+    fn make_readable(&self) {
+        let one = 1u64.to_ne_bytes();
+        // SAFETY: eight bytes, which is what an eventfd takes; it is never closed.
+        unsafe { libc::write(self.fd, one.as_ptr().cast(), one.len()) };
+    }
+
+    /// The next few calls.
+    fn take(&self) -> Vec<u64> {
+        let mut count = [0; 8];
+        // Before the list is looked at: what comes after it makes the descriptor readable again.
+        // SAFETY: room for eight bytes, which is what an eventfd gives.
+        unsafe { libc::read(self.fd, count.as_mut_ptr().cast(), count.len()) };
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let few = calls.len().min(AT_ONCE);
+        let taken = calls.drain(..few).collect();
+        if !calls.is_empty() {
+            self.make_readable();
+        }
+        taken
     }
 }
 
@@ -117,18 +141,10 @@ pub fn wait(context: Context) -> Option<(Suspended, CallWaker)> {
     })
 }
 
-/// Resumes the calls that are ready.
+/// Resumes the next few calls that are ready.
 pub fn resume_ready() {
-    let calls = with(|queue| {
-        let ready = queue.ready.as_ref()?;
-        let mut count = [0; 8];
-        // Before the list is taken: what comes after it makes the descriptor readable again.
-        // SAFETY: room for eight bytes, which is what an eventfd gives.
-        unsafe { libc::read(ready.fd, count.as_mut_ptr().cast(), count.len()) };
-        let mut calls = ready.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(mem::take(&mut *calls))
-    });
-    for call in calls.unwrap_or_default() {
+    let ready = with(|queue| queue.ready.clone());
+    for call in ready.map_or_else(Vec::new, |ready| ready.take()) {
         let waiting = || with(|queue| queue.waiting.get(&call).copied());
         if let Some(context) = waiting() {
             // The script continues in there, and may make further calls wait. SAFETY: the core

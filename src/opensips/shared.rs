@@ -10,6 +10,7 @@ use std::{
 use once_cell::sync::OnceCell;
 
 use super::ffi::{AW_STATISTICS_COUNT, aw_statistic as Statistic};
+use crate::registrations::Newest;
 
 /// How long [`exclusively`] waits for the lock. What is done under the lock takes microseconds.
 const LOCK_TIMEOUT: Duration = Duration::from_millis(20);
@@ -69,6 +70,8 @@ pub struct Page {
     pub credentials_generation: Number,
     /// The newest snapshot.
     pub snapshot: SnapshotNumbers,
+    /// The newest changes of registrations that this machine has heard of.
+    pub newest: Newest,
     /// The process that holds the lock of [`exclusively`], 0 for none.
     lock: AtomicU64,
 }
@@ -87,6 +90,7 @@ impl Page {
                 failing: Number::new(),
                 ending: Number::new(),
             },
+            newest: Newest::new(),
             lock: AtomicU64::new(0),
         }
     }

@@ -4,9 +4,8 @@
 //! there is an answer within `db_timeout`. The core's is queried in the process's own thread, on
 //! one connection, and takes as long as it takes.
 //!
-//! While the database hangs, nobody waits for it: see [`availability`].
+//! While the database hangs, nobody waits for it: see [`availability`](super::availability).
 
-mod availability;
 mod core;
 mod native;
 

@@ -26,7 +26,15 @@
 	ASYNC_FUNCTION(http_authorize, IN, OUT, OUT_OPTIONAL, OUT_OPTIONAL) \
 	FUNCTION(check_headers, OUT_OPTIONAL) \
 	FUNCTION(digest_challenge, OUT, IN, IN_OPTIONAL, NUMBER_OPTIONAL) \
-	FUNCTION(credentials_get, IN, IN, IN, OUT, OUT)
+	FUNCTION(credentials_get, IN, IN, IN, OUT, OUT) \
+	ASYNC_FUNCTION(realm_get, IN) \
+	ASYNC_FUNCTION(registration_save, IN, IN, IN_OPTIONAL, OUT_OPTIONAL) \
+	ASYNC_FUNCTION(registration_get, IN, OUT) \
+	ASYNC_FUNCTION(registration_remove, IN, OUT_OPTIONAL) \
+	ASYNC_FUNCTION(registration_restore, IN) \
+	FUNCTION(registration_is_newest, IN) \
+	ASYNC_FUNCTION(registration_count, IN, OUT) \
+	FUNCTION(registration_expire)
 
 /* PARAMETER(name). What each means and allows is in src/config/. */
 #define AW_PARAMETERS \
@@ -91,6 +99,9 @@
 	PARAMETER(http_breaker_time) \
 	PARAMETER(blacklist_time) \
 	PARAMETER(cachedb_url) \
+	PARAMETER(cachedb_driver) \
+	PARAMETER(cachedb_timeout) \
+	PARAMETER(cachedb_required) \
 	PARAMETER(nonce_secret) \
 	PARAMETER(nonce_expire) \
 	PARAMETER(nonce_check) \
@@ -111,7 +122,15 @@
 	PARAMETER(credential_realm_column) \
 	PARAMETER(credential_user_column) \
 	PARAMETER(credential_username_column) \
-	PARAMETER(credential_password_column)
+	PARAMETER(credential_password_column) \
+	/* our own: realms */ \
+	PARAMETER(realms_table) \
+	PARAMETER(realm_column) \
+	PARAMETER(load_realm) \
+	/* our own: registrations */ \
+	PARAMETER(registration_address) \
+	PARAMETER(registration_private_address) \
+	PARAMETER(load_registration)
 
 /* STATISTIC(name). */
 #define AW_STATISTICS \
@@ -135,7 +154,13 @@
 	/* requests that no endpoint answered as it should; of these, those that were not sent because
 	 * too many were in progress */ \
 	STATISTIC(http_failures) \
-	STATISTIC(http_overloads)
+	STATISTIC(http_overloads) \
+	/* questions to the CacheDB that were not answered */ \
+	STATISTIC(cachedb_failures) \
+	/* registrations that were saved in Redis, that were not because of the limit, and that were removed */ \
+	STATISTIC(registrations_saved) \
+	STATISTIC(registrations_full) \
+	STATISTIC(registrations_removed)
 
 /* COMMAND(name, help) of the management interface. */
 #define AW_COMMANDS \

@@ -1,8 +1,6 @@
 //! The native driver for `mysql://` (MySQL, MariaDB): its connections are made when they are first
 //! needed, and again after they break.
 
-pub mod connections;
-
 use std::{
     error::Error as _,
     io,
@@ -17,7 +15,7 @@ use thiserror::Error;
 
 use super::url::{Address, DbUrl};
 use super::{Cell, Select, Source, StoreError};
-use connections::Connections;
+use crate::connections::{Connections, Lease};
 
 /// Where the client library that OpenSIPS's db_mysql uses looks for the server of `localhost`.
 const SOCKETS: [&str; 3] = [
@@ -25,6 +23,10 @@ const SOCKETS: [&str; 3] = [
     "/var/lib/mysql/mysql.sock",
     "/tmp/mysql.sock",
 ];
+
+/// Connections of one process at most. A worker waits for one query at a time; asynchronous calls share
+/// these.
+const MAX_CONNECTIONS: usize = 8;
 
 /// The port of MySQL if the URL names none.
 const PORT: u16 = 3306;
@@ -57,7 +59,7 @@ pub enum ParameterError {
 pub struct MySql {
     opts: Opts,
     timeout: Duration,
-    connections: Arc<Connections>,
+    connections: Arc<Connections<Conn>>,
 }
 
 impl MySql {
@@ -92,7 +94,7 @@ impl MySql {
         Ok(MySql {
             opts: builder.into(),
             timeout,
-            connections: Arc::default(),
+            connections: Arc::new(Connections::new(MAX_CONNECTIONS)),
         })
     }
 
@@ -111,7 +113,7 @@ impl MySql {
         let Some(mut lease) = self.connections.lease(deadline) else {
             return Err(StoreError::Busy(format!(
                 "{} connections are in use, which is the limit",
-                connections::MAX_CONNECTIONS
+                MAX_CONNECTIONS
             )));
         };
         // A connection that was kept may have been closed by the server in the meantime, which
@@ -125,12 +127,16 @@ impl MySql {
     }
 
     fn try_run(
-        lease: &mut connections::Lease<'_>,
+        lease: &mut Lease<'_, Conn>,
         opts: &Opts,
         statement: &str,
         select: &Select<'_>,
     ) -> Result<Vec<Vec<Cell>>, mysql::Error> {
-        let result = query(lease.connection(opts)?, statement, select);
+        let result = query(
+            lease.connection(|| Conn::new(opts.clone()))?,
+            statement,
+            select,
+        );
         if result.is_err() {
             lease.discard();
         }

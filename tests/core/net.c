@@ -21,6 +21,11 @@ static struct sockaddr_in address;
 static int socket_fd = -1;
 static struct route *main_route;
 
+const struct sockaddr_in *net_address(void)
+{
+	return &address;
+}
+
 bool net_set_socket(const char *spec)
 {
 	char host[64] = "";

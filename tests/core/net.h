@@ -14,6 +14,8 @@ bool net_set_socket(const char *spec);
 bool net_open(void);
 /* Starts receiving in this worker. */
 bool net_start(void);
+/* The address of the socket. */
+const struct sockaddr_in *net_address(void);
 bool net_send(const struct peer *to, str data);
 
 #endif

@@ -3,6 +3,9 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <arpa/inet.h>
+
+#include "net.h"
 #include "pvar.h"
 #include "sip.h"
 
@@ -88,6 +91,40 @@ GETTER(get_hdr_name)
 	return pv_put_indexed(msg, p, res, items, n);
 }
 
+/* ---- contacts ---- */
+
+static int contacts(struct sip_msg *msg, str *items)
+{
+	int n = 0;
+
+	for (struct header *h; n < MAX_ITEMS && (h = sip_header(msg, STR("Contact"), n)); n++)
+		items[n] = h->body;
+	int headers = n;
+	str all[MAX_ITEMS];
+	memcpy(all, items, sizeof *all * (size_t)headers);
+	n = 0;
+	for (int i = 0; i < headers; i++)
+		for (str rest = all[i]; n < MAX_ITEMS && list_next(&rest, &items[n]);)
+			n++;
+	return n;
+}
+
+GETTER(get_contact)
+{
+	str items[MAX_ITEMS];
+	int n = contacts(msg, items);
+	return pv_put_indexed(msg, p, res, items, n);
+}
+
+GETTER(get_contact_field)
+{
+	str items[MAX_ITEMS];
+
+	if (!str_is(p->pvn.u.isname.name.s, "uri") || !contacts(msg, items) || str_is(items[0], "*"))
+		return pv_put_null(res);
+	return put_address(res, items[0], URI_WHOLE);
+}
+
 /* ---- credentials ---- */
 
 /* $aU is the whole username, $au the part before its @. */
@@ -115,6 +152,22 @@ GETTER(get_source_port)
 	return pv_put_int(res, msg->peer.port);
 }
 
+GETTER(get_socket)
+{
+	str field = p->pvn.u.isname.name.s;
+	const struct sockaddr_in *here = net_address();
+	char *ip = pv_scratch(INET_ADDRSTRLEN);
+
+	(void)msg;
+	if (str_is(field, "proto"))
+		return pv_put_str(res, STR("udp"));
+	if (str_is(field, "port"))
+		return pv_put_int(res, ntohs(here->sin_port));
+	if (!str_is(field, "ip") || !inet_ntop(AF_INET, &here->sin_addr, ip, INET_ADDRSTRLEN))
+		return pv_put_null(res);
+	return pv_put_str(res, str_of(ip));
+}
+
 GETTER(get_whole)
 {
 	(void)p;
@@ -135,6 +188,9 @@ const struct pv_export pv_sip_table[] = {
 	{STR("hdr"), PVT_HDR, get_hdr, NULL, pv_parse_name, pv_parse_index, NULL, 0},
 	{STR("hdrcnt"), PVT_OTHER, get_hdrcnt, NULL, pv_parse_name, NULL, NULL, 0},
 	{STR("hdr_name"), PVT_OTHER, get_hdr_name, NULL, NULL, pv_parse_index, NULL, 0},
+	{STR("ct"), PVT_OTHER, get_contact, NULL, NULL, pv_parse_index, NULL, 0},
+	{STR("ct.fields"), PVT_OTHER, get_contact_field, NULL, pv_parse_name, NULL, NULL, 0},
+	{STR("socket_in"), PVT_OTHER, get_socket, NULL, pv_parse_name, NULL, NULL, 0},
 	PLAIN("au", get_username, URI_USER),
 	PLAIN("aU", get_username, URI_WHOLE),
 	PLAIN("si", get_source_ip, 0),

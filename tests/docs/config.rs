@@ -36,6 +36,7 @@ pub fn trials() -> Vec<Trial> {
 fn shape(settings: &[(&str, &str)]) -> Result<String, String> {
     let mut raw = Raw::default();
     raw.push("db_url", RawValue::Text("mysql://u:p@localhost/d".into()));
+    raw.push("cachedb_url", RawValue::Text("redis://localhost/".into()));
     for (name, value) in settings {
         raw.push(name, RawValue::Text((*value).to_string()));
     }
@@ -77,7 +78,7 @@ fn default(name: &str, section: &Section) -> Result<(), Failed> {
     // If no value made a difference, any documented default would pass.
     let allowed = section.field("Allowed").unwrap_or_default();
     let mut others: Vec<&str> = allowed.split(", ").map(unquoted).collect();
-    others.extend(["other", "0", "1", "2", "RS256", "500"]);
+    others.extend(["other", "0", "1", "2", "RS256", "500", "600"]);
     let differs = |value: &&str| shape(&[(name, value)]).is_ok_and(|s| Ok(s) != shape(&[]));
     if !WITHOUT_EFFECT.contains(&name) && !others.iter().any(differs) {
         return Err(format!("{name}: no value makes a difference").into());

@@ -235,7 +235,7 @@ fn hanging(setting: &Setting, core: &Core) -> Result<(), String> {
         register("a.example")?.expect("1")?;
         // The cached data expires.
         sleep(Duration::from_millis(1100));
-        server.freeze(true)?;
+        server.hang()?;
         let during = || {
             let start = Instant::now();
             register("b.example")?.expect("-5")?;
@@ -253,7 +253,7 @@ fn hanging(setting: &Setting, core: &Core) -> Result<(), String> {
             }
         };
         let outcome = during();
-        server.freeze(false)?;
+        server.go_on()?;
         outcome?;
         // There is no such realm, which only the database can tell.
         let is_back = || register("b.example").is_ok_and(|reply| reply.code() == "-1");

@@ -56,19 +56,19 @@ fn a_caller_may_wait_or_be_notified() {
     );
     let now = SystemTime::now();
     let ticket = webhooks
-        .ask(known(&endpoint), request(Some(9)), now, NoNotify)
+        .ask(known(&endpoint), request(Some(9)), None, now, NoNotify)
         .expect("room");
     let admitted = Verdict::Admitted { expires: Some(9) };
-    assert_eq!(ticket.wait().expect("an answer").verdict, admitted);
+    assert_eq!(ticket.wait().expect("an answer").answer.verdict, admitted);
     let (notify, notified) = mpsc::channel();
     let ticket = webhooks
-        .ask(known(&endpoint), request(Some(9)), now, move || {
+        .ask(known(&endpoint), request(Some(9)), None, now, move || {
             _ = notify.send(())
         })
         .expect("room");
     notified.recv().expect("it is notified");
     let outcome = ticket.try_take().expect("there is a result when notified");
-    assert_eq!(outcome.expect("an answer").verdict, admitted);
+    assert_eq!(outcome.expect("an answer").answer.verdict, admitted);
 }
 
 #[test]
@@ -82,9 +82,15 @@ fn tls_and_name_resolution_fit_the_small_stacks() {
     let client = Client::new(config).expect("a good configuration");
     let webhooks = Webhooks::new(client, Arc::new(Pool::new("test", PoolConfig::default())));
     let endpoint = endpoint(&format!("https://localhost:{}/", server.address.port()));
-    let ticket = webhooks.ask(known(&endpoint), request(None), SystemTime::now(), NoNotify);
+    let ticket = webhooks.ask(
+        known(&endpoint),
+        request(None),
+        None,
+        SystemTime::now(),
+        NoNotify,
+    );
     let answer = ticket.expect("room").wait().expect("an answer");
-    assert_eq!(answer.verdict, Verdict::Admitted { expires: None });
+    assert_eq!(answer.answer.verdict, Verdict::Admitted { expires: None });
 }
 
 #[test]
@@ -99,8 +105,11 @@ fn the_endpoint_of_a_realm_is_found_without_waiting_for_it() {
             realm: "r\n".to_owned(),
             find,
         };
-        let asked = webhooks.ask(target, request(Some(7)), SystemTime::now(), NoNotify);
-        asked.expect("room").wait().map(|answer| answer.verdict)
+        let asked = webhooks.ask(target, request(Some(7)), None, SystemTime::now(), NoNotify);
+        asked
+            .expect("room")
+            .wait()
+            .map(|answered| answered.answer.verdict)
     };
     let found = ask(Box::new(move || Ok(Some(endpoint))));
     assert_eq!(found, Ok(Verdict::Admitted { expires: Some(7) }));
@@ -115,10 +124,12 @@ fn the_endpoint_of_a_realm_is_found_without_waiting_for_it() {
         r#"{"method":"REGISTER","expires":7,"scheme":"bearer","token":"t","source_address":"192.0.2.1","source_port":5060}"#
     );
     let unknown = ask(Box::new(|| Ok(None))).expect_err("there is none");
-    assert!(unknown.is_unknown_realm());
+    let is_unknown =
+        |refusal: &Refusal| matches!(refusal, Refusal::Endpoint(error) if error.is_unknown_realm());
+    assert!(is_unknown(&unknown));
     assert_eq!(unknown.to_string(), "endpoint of realm r\\n: not found");
     let failed = ask(Box::new(|| Err("down".to_owned()))).expect_err("the lookup failed");
-    assert!(!failed.is_unknown_realm());
+    assert!(!is_unknown(&failed));
     assert_eq!(
         failed.to_string(),
         "endpoint of realm r\\n: the lookup failed: down"
@@ -136,7 +147,15 @@ fn over_the_limit_it_fails_at_once() {
         webhooks(Duration::from_millis(500), 2),
         endpoint(&server.url()),
     );
-    let ask = || webhooks.ask(known(&endpoint), request(None), SystemTime::now(), NoNotify);
+    let ask = || {
+        webhooks.ask(
+            known(&endpoint),
+            request(None),
+            None,
+            SystemTime::now(),
+            NoNotify,
+        )
+    };
     let tickets = [ask().expect("room"), ask().expect("room")];
     let error = ask().expect_err("no room");
     assert!(error.is_overload());
@@ -179,6 +198,7 @@ fn thousands_of_requests_to_an_endpoint_that_does_everything_wrong_all_end_once(
             let ticket = webhooks.ask(
                 known(&endpoint),
                 request(None),
+                None,
                 SystemTime::now(),
                 move || {
                     _ = notify.send(asked);
@@ -225,8 +245,57 @@ fn an_endpoint_nobody_listens_at_is_no_reason_to_wait() {
     let webhooks = webhooks(Duration::from_secs(600), 1);
     let endpoint = endpoint(&format!("http://{address}/"));
     let ticket = webhooks
-        .ask(known(&endpoint), request(None), SystemTime::now(), NoNotify)
+        .ask(
+            known(&endpoint),
+            request(None),
+            None,
+            SystemTime::now(),
+            NoNotify,
+        )
         .expect("room");
     let error = ticket.wait().expect_err("nobody is there").to_string();
     assert!(error.contains("can't connect"), "{error}");
+}
+
+/// A gate that has its answers ready, and notes who is banned.
+struct Ready {
+    entry: Result<Entry, String>,
+    banned: mpsc::Sender<Ban>,
+}
+
+impl Gate for Ready {
+    fn enter(&self, _until: Instant) -> Result<Entry, String> {
+        self.entry.clone()
+    }
+
+    fn ban(&self, ban: Ban, _until: Instant) -> Result<(), String> {
+        self.banned.send(ban).map_err(|error| error.to_string())
+    }
+}
+
+#[test]
+fn only_who_passes_the_gate_is_asked_about() {
+    let denial = r#"{"status":"fail","blacklist":7}"#;
+    let (server, seen) = Server::fixed(answer("200 OK", denial));
+    let (webhooks, endpoint) = (
+        webhooks(Duration::from_secs(60), 4),
+        endpoint(&server.url()),
+    );
+    let (banned, bans) = mpsc::channel();
+    let ask = |entry| {
+        let banned = banned.clone();
+        let gate = Some(Box::new(Ready { entry, banned }) as Box<dyn Gate>);
+        let now = SystemTime::now();
+        let asked = webhooks.ask(known(&endpoint), request(None), gate, now, NoNotify);
+        asked.expect("room").wait()
+    };
+    assert_eq!(ask(Ok(Entry::Banned)), Err(Refusal::Banned));
+    assert_eq!(ask(Ok(Entry::Replay)), Err(Refusal::Replay));
+    let down = Err("down".to_owned());
+    assert_eq!(ask(down), Err(Refusal::Gate("down".to_owned())));
+    assert!(seen.lock().expect("not poisoned").is_empty());
+    let answered = ask(Ok(Entry::Open)).expect("an answer");
+    assert_eq!(answered.banned, Some(Ok(())));
+    assert_eq!(bans.try_iter().collect::<Vec<_>>(), [Ban::Seconds(7)]);
+    assert_eq!(seen.lock().expect("not poisoned").len(), 1);
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::availability::{Admission, Availability};
 use crate::pool::{Lost, NoNotify, Notify, Pool, Ticket};
+use crate::process::availability::{Admission, Availability};
 use crate::store::mysql::MySql;
 use crate::store::{Answer, Source, StoreError};
 
@@ -23,7 +23,7 @@ pub struct Native {
     driver: Arc<MySql>,
     /// `db_timeout`.
     timeout: Duration,
-    availability: Arc<Availability>,
+    availability: Arc<Availability<StoreError>>,
 }
 
 impl Native {

@@ -1,48 +1,91 @@
-//! Whether the database answers, as this process last saw it.
+//! Whether a server answers, as this process last saw it.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::redis::CacheError;
 use crate::store::StoreError;
 
-/// A database that did not answer in time is probed by one query at a time in the background. All
+/// A server that did not answer in time is probed by one question at a time in the background. All
 /// others fail at once instead of waiting for it one by one, until it has answered.
-#[derive(Debug, Default)]
-pub struct Availability(Mutex<State>);
+#[derive(Debug)]
+pub struct Availability<E>(Mutex<State<E>>);
 
-#[derive(Debug, Default)]
-struct State {
+#[derive(Debug)]
+struct State<E> {
     /// When it last gave an answer.
     answered: Option<Instant>,
-    out_of_service: Option<OutOfService>,
+    out_of_service: Option<OutOfService<E>>,
 }
 
 /// It hangs.
 #[derive(Debug)]
-struct OutOfService {
+struct OutOfService<E> {
     /// The error that showed it.
-    error: StoreError,
+    error: E,
     /// When the next probe may be sent: not before the time of the last one is over.
     next_probe: Instant,
 }
 
 /// Whether a question may be asked.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Admission {
+pub enum Admission<E> {
     /// It may.
     Ask,
     /// It fails with this error, and is asked in the background as the next probe.
-    Probe(StoreError),
+    Probe(E),
     /// It fails with this error.
-    Refuse(StoreError),
+    Refuse(E),
 }
 
-impl Availability {
+/// What an error says of the server.
+pub trait Outage: Clone {
+    /// It did not answer in time.
+    fn is_silence(&self) -> bool;
+    /// It was not asked at all.
+    fn is_not_asked(&self) -> bool;
+}
+
+impl Outage for StoreError {
+    fn is_silence(&self) -> bool {
+        matches!(self, StoreError::TimedOut(_))
+    }
+
+    fn is_not_asked(&self) -> bool {
+        matches!(self, StoreError::Busy(_))
+    }
+}
+
+impl Outage for CacheError {
+    fn is_silence(&self) -> bool {
+        matches!(self, CacheError::TimedOut(_))
+    }
+
+    fn is_not_asked(&self) -> bool {
+        matches!(self, CacheError::Busy(_))
+    }
+}
+
+impl<E> Default for Availability<E> {
+    fn default() -> Self {
+        Availability(Mutex::new(State {
+            answered: None,
+            out_of_service: None,
+        }))
+    }
+}
+
+impl<E: Outage> Availability<E> {
     /// Whether a question that may take as long as `timeout` may be asked now.
-    pub fn admit(&self, now: Instant, timeout: Duration) -> Admission {
+    pub fn admit(&self, now: Instant, timeout: Duration) -> Admission<E> {
         match &mut self.lock().out_of_service {
             None => Admission::Ask,
             Some(out) if now < out.next_probe => Admission::Refuse(out.error.clone()),
+            // Nobody has asked for so long that it may well be back: this one finds out.
+            Some(out) if now >= out.next_probe + timeout => {
+                out.next_probe = now + timeout;
+                Admission::Ask
+            }
             Some(out) => {
                 out.next_probe = now + timeout;
                 Admission::Probe(out.error.clone())
@@ -51,10 +94,10 @@ impl Availability {
     }
 
     /// Notes how a question ended that had until `deadline`.
-    pub fn note(&self, error: Option<&StoreError>, deadline: Instant, now: Instant) {
+    pub fn note(&self, error: Option<&E>, deadline: Instant, now: Instant) {
         let mut state = self.lock();
         match error {
-            Some(error @ StoreError::TimedOut(_)) => {
+            Some(error) if error.is_silence() => {
                 // A thread may report this long after the deadline, when others have had an answer.
                 if state.answered.is_none_or(|answered| answered < deadline) {
                     state.out_of_service.get_or_insert_with(|| OutOfService {
@@ -63,8 +106,7 @@ impl Availability {
                     });
                 }
             }
-            // It was not asked.
-            Some(StoreError::Busy(_)) => {}
+            Some(error) if error.is_not_asked() => {}
             // Errors, too: a refused question is not kept waiting.
             _ => {
                 *state = State {
@@ -75,7 +117,7 @@ impl Availability {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, State<E>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -91,7 +133,7 @@ mod tests {
     }
 
     /// One that did not answer until `start`.
-    fn hanging(start: Instant) -> Availability {
+    fn hanging(start: Instant) -> Availability<StoreError> {
         let availability = Availability::default();
         assert_eq!(availability.admit(start, TIMEOUT), Admission::Ask);
         availability.note(Some(&hangs()), start, start);
@@ -109,6 +151,17 @@ mod tests {
         availability.note(Some(&hangs()), start + TIMEOUT, start + TIMEOUT);
         assert_eq!(admit(2), Admission::Probe(hangs()));
         assert_eq!(admit(2), Admission::Refuse(hangs()));
+    }
+
+    #[test]
+    fn after_a_pause_whoever_comes_first_asks() {
+        let start = Instant::now();
+        let availability = hanging(start);
+        let admit = |seconds| availability.admit(start + Duration::from_secs(seconds), TIMEOUT);
+        assert_eq!(admit(0), Admission::Probe(hangs()));
+        assert_eq!(admit(4), Admission::Ask);
+        assert_eq!(admit(4), Admission::Refuse(hangs()));
+        assert_eq!(admit(6), Admission::Probe(hangs()));
     }
 
     #[test]

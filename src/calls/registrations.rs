@@ -1,0 +1,8 @@
+//! `registration_save` and its like: registrations in Redis.
+
+mod call;
+mod read;
+mod write;
+
+pub use read::{count, get};
+pub use write::{expire, is_newest, remove, restore, save};

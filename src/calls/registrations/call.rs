@@ -1,0 +1,140 @@
+//! What the functions have in common: the request that they are about, and the way to Redis.
+
+use std::ffi::CStr;
+use std::fmt::Display;
+use std::time::{Instant, SystemTime};
+
+use super::super::codes::registration as code;
+use super::super::waiting::{Started, Wait, on_thread};
+use crate::log;
+use crate::module::Module;
+use crate::opensips::pvar::{Message, Value, Variable};
+use crate::process::{self, Cache};
+use crate::redis::{CacheError, Session};
+use crate::registrations::Registrations;
+use crate::sip::AddressOfRecord;
+
+/// One call of a function.
+#[derive(Clone, Copy)]
+pub struct Call {
+    /// Name of the function in log lines.
+    pub function: &'static CStr,
+    pub module: &'static Module,
+    pub message: Message,
+}
+
+/// UNIX time in milliseconds.
+pub fn now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
+}
+
+/// There is no Redis that could be asked.
+pub fn no_redis() -> CacheError {
+    let cause = "cachedb_url names none, or cachedb_driver is \"opensips\"";
+    CacheError::Busy(cause.to_owned())
+}
+
+impl Call {
+    /// Whom the request is about.
+    ///
+    /// # Errors
+    /// Fails with the return code, which is logged, if that is not certain.
+    pub fn aor(&self, method: &str) -> Result<AddressOfRecord, i32> {
+        let variables = &self.module.request;
+        if variables.is_about_several(self.message, method) {
+            return Err(self.malformed(&"it is not certain whom the request is about"));
+        }
+        match variables.address_of_record(self.message, method) {
+            Some(aor) if !aor.user().is_empty() && !aor.domain().is_empty() => Ok(aor),
+            _ => Err(self.malformed(&"the request has no address of record")),
+        }
+    }
+
+    /// Whom a REGISTER is about.
+    ///
+    /// # Errors
+    /// Fails as [`aor`](Self::aor), and for any other request.
+    pub fn registered(&self) -> Result<AddressOfRecord, i32> {
+        let method = self.module.request.method(self.message);
+        match method.as_str() {
+            "REGISTER" => self.aor(&method),
+            _ => Err(self.malformed(&"the request is not a REGISTER")),
+        }
+    }
+
+    /// Asks Redis on a thread, and then does the rest, which gives the return code.
+    pub fn ask<T: Send + 'static>(
+        self,
+        wait: Wait,
+        work: impl FnOnce(&Registrations<'_>) -> Result<T, CacheError> + Send + 'static,
+        then: impl FnOnce(Call, T) -> i32 + 'static,
+    ) -> Started {
+        let Call {
+            module, message, ..
+        } = self;
+        on_thread(
+            module,
+            message,
+            wait,
+            |wake| {
+                process::with(module, |process| {
+                    let native = process.cache().and_then(Cache::native);
+                    let native = native.ok_or_else(|| Err(no_redis()))?;
+                    let threads = process.cache_threads();
+                    native.admit(threads).map_err(Err)?;
+                    let work = |session: &Session<'_>| work(&Registrations::new(session));
+                    native.submit(threads, wake, work).map_err(Err)
+                })
+            },
+            |cause| Err(CacheError::Busy(cause.to_owned())),
+            move |message, answer: Result<T, CacheError>| {
+                let call = Call { message, ..self };
+                Started::Done(match answer {
+                    Ok(value) => then(call, value),
+                    Err(error) => call.unavailable(&error),
+                })
+            },
+        )
+    }
+
+    /// Sets an output, if the script names one.
+    pub fn set(&self, variable: Option<Variable>, value: Value<'_>) -> bool {
+        let is_set = variable.is_none_or(|variable| self.message.set(variable, value));
+        if !is_set {
+            log!(Error, self.function, "an output could not be set");
+        }
+        is_set
+    }
+
+    /// The return code if Redis can't be asked.
+    fn unavailable(&self, cause: &CacheError) -> i32 {
+        let text = cause.to_string();
+        let is_due = process::with(self.module, |process| {
+            process
+                .repeated
+                .is_due((self.function, &text), Instant::now())
+        });
+        match is_due {
+            true => self.failed(cause),
+            false => code::UNAVAILABLE,
+        }
+    }
+
+    pub fn failed(&self, cause: &dyn Display) -> i32 {
+        log!(Error, self.function, "{cause}");
+        code::UNAVAILABLE
+    }
+
+    pub fn malformed(&self, cause: &dyn Display) -> i32 {
+        log!(
+            Notice,
+            self.function,
+            "refused ({}): {cause}",
+            code::MALFORMED
+        );
+        code::MALFORMED
+    }
+}

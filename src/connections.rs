@@ -1,0 +1,156 @@
+//! The connections of one process to a server, shared by the threads of its pools.
+//!
+//! Pools of libraries are not used: they connect while they hold their lock, so that one server that
+//! does not answer would hold up every thread beyond its deadline.
+
+use std::{
+    fmt,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+struct State<C> {
+    /// Used as a stack: the warmest first.
+    idle: Vec<C>,
+    /// Open or being opened, idle ones included.
+    open: usize,
+}
+
+/// See the [module](self).
+pub struct Connections<C> {
+    most: usize,
+    state: Mutex<State<C>>,
+    freed: Condvar,
+}
+
+impl<C> fmt::Debug for Connections<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connections")
+            .field("open", &self.lock().open)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The right to one connection, given back when it is dropped.
+pub struct Lease<'a, C> {
+    home: &'a Connections<C>,
+    connection: Option<C>,
+}
+
+impl<C> Connections<C> {
+    /// Room for at most so many.
+    pub fn new(most: usize) -> Self {
+        Connections {
+            most,
+            state: Mutex::new(State {
+                idle: Vec::new(),
+                open: 0,
+            }),
+            freed: Condvar::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<C>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a connection to be free; `None` where none was until the deadline.
+    pub fn lease(&self, deadline: Instant) -> Option<Lease<'_, C>> {
+        let mut state = self.lock();
+        loop {
+            if let Some(connection) = state.idle.pop() {
+                return Some(Lease {
+                    home: self,
+                    connection: Some(connection),
+                });
+            }
+            if state.open < self.most {
+                state.open += 1;
+                return Some(Lease {
+                    home: self,
+                    connection: None,
+                });
+            }
+            let left = deadline.checked_duration_since(Instant::now())?;
+            state = self
+                .freed
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+
+    /// Closes the connections that are idle.
+    pub fn close_idle(&self) {
+        let mut state = self.lock();
+        state.open -= state.idle.len();
+        let idle = std::mem::take(&mut state.idle);
+        drop(state);
+        // Closing may take a system call each.
+        drop(idle);
+    }
+}
+
+impl<C> Lease<'_, C> {
+    /// Whether there is a connection that was used before.
+    pub fn is_kept(&self) -> bool {
+        self.connection.is_some()
+    }
+
+    /// The connection, made now where there is none.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub fn connection<E>(&mut self, make: impl FnOnce() -> Result<C, E>) -> Result<&mut C, E> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => make()?,
+        };
+        Ok(self.connection.insert(connection))
+    }
+
+    /// Closes the connection, which is not to be used again.
+    pub fn discard(&mut self) {
+        self.connection = None;
+    }
+}
+
+impl<C> Drop for Lease<'_, C> {
+    fn drop(&mut self) {
+        let mut state = self.home.lock();
+        match self.connection.take() {
+            // A panic may have come between a question and its answer.
+            Some(connection) if !std::thread::panicking() => state.idle.push(connection),
+            _ => state.open -= 1,
+        }
+        drop(state);
+        self.home.freed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn there_are_never_more_than_allowed() {
+        let connections = Connections::new(1);
+        let made =
+            |lease: &mut Lease<'_, u32>, number| *lease.connection(|| Ok::<_, ()>(number)).unwrap();
+        let mut first = connections.lease(Instant::now()).unwrap();
+        assert_eq!((first.is_kept(), made(&mut first, 1)), (false, 1));
+        let soon = Instant::now() + Duration::from_millis(5);
+        assert!(connections.lease(soon).is_none());
+        drop(first);
+        let mut again = connections.lease(Instant::now()).unwrap();
+        assert_eq!((again.is_kept(), made(&mut again, 2)), (true, 1));
+        again.discard();
+        assert_eq!(made(&mut again, 3), 3);
+        drop(again);
+        connections.close_idle();
+        let mut last = connections.lease(Instant::now()).unwrap();
+        assert_eq!(made(&mut last, 4), 4);
+    }
+}

@@ -1,0 +1,342 @@
+//! The CacheDB of `cachedb_url`, as one process asks it: bans, used nonce counts, registrations.
+//!
+//! Which driver serves is decided here. Redis is asked natively, on threads, and there is an answer
+//! `cachedb_timeout` later at the latest; while it hangs, nobody waits for it: see
+//! [`availability`](super::availability). Every other engine is OpenSIPS's own, is asked in the
+//! process's own thread, and takes as long as it takes.
+
+use std::fmt::Display;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::availability::{Admission, Availability};
+use crate::config::cache as config;
+use crate::counters::{Claim, Counters};
+use crate::http::{self, Ban, Bans, Entry};
+use crate::opensips::stats::{self, Statistic};
+use crate::opensips::{cachedb, shared};
+use crate::pool::{Lost, NoNotify, Notify, Pool, Ticket};
+use crate::redis::{CacheError, Redis, Session};
+
+/// See the [module](self).
+pub struct Cache {
+    driver: Driver,
+    required: bool,
+    state: Arc<State>,
+    /// Since when the log says that it fails.
+    told: Option<Instant>,
+}
+
+enum Driver {
+    Native(Native),
+    Core {
+        engine: cachedb::Engine,
+        url: Arc<zeroize::Zeroizing<String>>,
+        connection: Option<cachedb::Connection>,
+    },
+}
+
+/// Redis, asked natively.
+#[derive(Clone)]
+pub struct Native {
+    redis: Redis,
+    availability: Arc<Availability<CacheError>>,
+    state: Arc<State>,
+}
+
+/// Whether it fails, and since when.
+#[derive(Default)]
+struct State(Mutex<Option<Failing>>);
+
+struct Failing {
+    error: String,
+}
+
+/// What is to be said in the log about an outage.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It has begun.
+    Failing(String),
+    /// It is over; it took this long.
+    Answering(Duration),
+}
+
+impl State {
+    fn note(&self, error: Option<&dyn Display>) {
+        let mut failing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match error {
+            None => *failing = None,
+            Some(error) => {
+                stats::count(Statistic::CachedbFailures);
+                failing.get_or_insert_with(|| Failing {
+                    error: error.to_string(),
+                });
+            }
+        }
+    }
+}
+
+impl Cache {
+    /// Connects to nothing yet. `None` where `cachedb_url` is not set.
+    pub fn new(
+        config: &config::Cache,
+        engine: Option<cachedb::Engine>,
+        threads: &Arc<Pool>,
+    ) -> Option<Self> {
+        let state = Arc::new(State::default());
+        let driver = match (&config.driver, engine) {
+            (config::Driver::Native(settings), _) => Driver::Native(Native {
+                redis: Redis::new(settings, config.timeout, threads.clone()),
+                availability: Arc::default(),
+                state: state.clone(),
+            }),
+            (config::Driver::Core(url), Some(engine)) => Driver::Core {
+                engine,
+                url: url.clone(),
+                connection: None,
+            },
+            (config::Driver::Core(_) | config::Driver::None, _) => return None,
+        };
+        Some(Cache {
+            driver,
+            required: config.required,
+            state,
+            told: None,
+        })
+    }
+
+    /// Redis, where that is asked natively.
+    pub fn native(&self) -> Option<&Native> {
+        match &self.driver {
+            Driver::Native(native) => Some(native),
+            Driver::Core { .. } => None,
+        }
+    }
+
+    /// Whether a source is banned, by the engine of the core; with Redis the [`Gate`] looks.
+    ///
+    /// # Errors
+    /// Fails if the engine does, or Redis hangs, and `cachedb_required` is 1.
+    pub fn check_ban(&mut self, source: &str) -> Result<Entry, String> {
+        match self.by_core(|counters| Bans::new(counters).enter(source, None)) {
+            Some(entry) => unless_required(entry, self.required),
+            None => Ok(Entry::Open),
+        }
+    }
+
+    /// What a request has to pass: at once by the engine of the core, later with Redis.
+    pub fn gate(&mut self, source: &str, claim: Option<Claim>, threads: &Pool) -> Passing {
+        if let Driver::Native(native) = &self.driver {
+            return match native.admit(threads) {
+                Ok(()) => Passing::Later(Gate {
+                    native: native.clone(),
+                    source: source.to_owned(),
+                    claim,
+                    required: self.required,
+                }),
+                Err(error) => Passing::Now(unless_required(Err(error.to_string()), self.required)),
+            };
+        }
+        let Some(claim) = claim else {
+            return Passing::Now(Ok(Entry::Open));
+        };
+        let claimed = self.by_core(|counters| counters.claim(&claim));
+        let entry = claimed.unwrap_or(Ok(true)).map(|is_first| match is_first {
+            true => Entry::Open,
+            false => Entry::Replay,
+        });
+        Passing::Now(unless_required(entry, self.required))
+    }
+
+    /// Bans a source by the engine of the core; with Redis the [`Gate`] does.
+    pub fn ban(&mut self, source: &str, ban: Ban) -> Option<Result<(), String>> {
+        self.by_core(|counters| Bans::new(counters).ban(source, ban))
+    }
+
+    fn by_core<T>(
+        &mut self,
+        work: impl FnOnce(&cachedb::Connection) -> Result<T, cachedb::CacheDbError>,
+    ) -> Option<Result<T, String>> {
+        let Driver::Core {
+            engine,
+            url,
+            connection,
+        } = &mut self.driver
+        else {
+            return None;
+        };
+        if connection.is_none() {
+            *connection = engine.open(url);
+        }
+        let done = match connection {
+            None => Err(cachedb::CacheDbError),
+            // The engine in memory looks and adds in two steps: between them, another process could
+            // use up the same nonce count.
+            Some(connection) if url.starts_with("local:") => {
+                shared::exclusively(|| work(connection)).unwrap_or(Err(cachedb::CacheDbError))
+            }
+            Some(connection) => work(connection),
+        };
+        self.state
+            .note(done.as_ref().err().map(|error| error as &dyn Display));
+        Some(done.map_err(|error| error.to_string()))
+    }
+
+    /// What has changed since this was last asked.
+    pub fn change(&mut self) -> Option<Change> {
+        let failing = self.state.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match (failing.as_ref(), self.told) {
+            (Some(failing), None) => {
+                self.told = Some(Instant::now());
+                Some(Change::Failing(failing.error.clone()))
+            }
+            (None, Some(since)) => {
+                self.told = None;
+                Some(Change::Answering(since.elapsed()))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Native {
+    /// Whether it may be asked now.
+    ///
+    /// # Errors
+    /// Fails while Redis hangs; it is asked by a probe in the background then.
+    pub fn admit(&self, threads: &Pool) -> Result<(), CacheError> {
+        match self
+            .availability
+            .admit(Instant::now(), self.redis.timeout())
+        {
+            Admission::Ask => Ok(()),
+            Admission::Refuse(error) => {
+                stats::count(Statistic::CachedbFailures);
+                Err(error)
+            }
+            Admission::Probe(error) => {
+                stats::count(Statistic::CachedbFailures);
+                drop(self.submit(threads, NoNotify, |session| session.ping()));
+                Err(error)
+            }
+        }
+    }
+
+    /// Asks in the calling thread, which waits, `cachedb_timeout` and until `deadline` at the most.
+    ///
+    /// # Errors
+    /// Those of Redis or of the work.
+    pub fn ask<T>(
+        &self,
+        deadline: Instant,
+        work: impl FnOnce(&Session<'_>) -> Result<T, CacheError>,
+    ) -> Result<T, CacheError> {
+        let session = self.redis.session(deadline);
+        let done = work(&session);
+        self.note(done.as_ref().err(), session.until());
+        done
+    }
+
+    /// Starts to ask on a thread of `threads`. `notify` is told when the ticket is complete,
+    /// `cachedb_timeout` later at the latest.
+    ///
+    /// # Errors
+    /// Fails if nothing was started.
+    pub fn submit<T: Send + 'static>(
+        &self,
+        threads: &Pool,
+        notify: impl Notify + 'static,
+        work: impl FnOnce(&Session<'_>) -> Result<T, CacheError> + Send + 'static,
+    ) -> Result<Ticket<Result<T, CacheError>>, CacheError> {
+        let timeout = self.redis.timeout();
+        let deadline = Instant::now() + timeout;
+        let (asked, lost_by) = (self.clone(), self.clone());
+        let lost = move |lost| match lost {
+            Lost::TimedOut => {
+                let error = lost_by.redis.timed_out();
+                lost_by.note(Some(&error), deadline);
+                Err(error)
+            }
+            Lost::Panicked => Err(CacheError::Unreachable(
+                "internal error in its driver".into(),
+            )),
+        };
+        threads
+            .submit(deadline, lost, move || asked.ask(deadline, work), notify)
+            .map_err(|full| CacheError::Busy(full.to_string()))
+    }
+
+    fn note(&self, error: Option<&CacheError>, deadline: Instant) {
+        self.availability.note(error, deadline, Instant::now());
+        if !matches!(error, Some(CacheError::Busy(_))) {
+            self.state.note(error.map(|error| error as &dyn Display));
+        }
+    }
+}
+
+/// Whether a request passes.
+pub enum Passing {
+    /// That is known.
+    Now(Result<Entry, String>),
+    /// That is asked on the thread which goes on with the request.
+    Later(Gate),
+}
+
+/// The bans and the claim of one request, asked about on the thread that asks its endpoint.
+pub struct Gate {
+    native: Native,
+    source: String,
+    claim: Option<Claim>,
+    required: bool,
+}
+
+impl Gate {
+    /// Asks on a thread of its own, for a request that is refused in any case.
+    ///
+    /// # Errors
+    /// What came of it if nothing was started.
+    pub fn start<N: Notify + 'static>(
+        self,
+        threads: &Pool,
+        notify: N,
+    ) -> Result<Ticket<Result<Entry, String>>, Result<Entry, String>> {
+        let timeout = self.native.redis.timeout();
+        let deadline = Instant::now() + timeout;
+        let (native, required) = (self.native.clone(), self.required);
+        let lost = move |_| {
+            let error = native.redis.timed_out();
+            native.note(Some(&error), deadline);
+            unless_required(Err(error.to_string()), required)
+        };
+        let job = move || http::Gate::enter(&self, deadline);
+        threads.submit(deadline, lost, job, notify).map_err(|full| {
+            unless_required(
+                Err(CacheError::Busy(full.to_string()).to_string()),
+                required,
+            )
+        })
+    }
+}
+
+fn unless_required(entry: Result<Entry, String>, required: bool) -> Result<Entry, String> {
+    match (entry, required) {
+        (Err(_), false) => Ok(Entry::Open),
+        (entry, _) => entry,
+    }
+}
+
+impl http::Gate for Gate {
+    fn enter(&self, until: Instant) -> Result<Entry, String> {
+        let enter =
+            |session: &Session<'_>| Bans::new(session).enter(&self.source, self.claim.as_ref());
+        let entry = self.native.ask(until, enter);
+        unless_required(entry.map_err(|error| error.to_string()), self.required)
+    }
+
+    fn ban(&self, ban: Ban, until: Instant) -> Result<(), String> {
+        let ban = |session: &Session<'_>| Bans::new(session).ban(&self.source, ban);
+        self.native
+            .ask(until, ban)
+            .map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,78 @@
+//! The table of realms, whose columns scripts ask for.
+
+use super::{Cell, Select, Source, StoreError};
+
+/// The columns of one realm that were asked for, in their order; `None` for NULL.
+pub type RealmRow = Vec<Option<Vec<u8>>>;
+
+/// Names of the table and its columns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RealmTable {
+    /// The table (`realms_table`).
+    pub table: String,
+    /// Column of the realm (`realm_column`).
+    pub realm: String,
+    /// The columns that are read (`load_realm`).
+    pub columns: Vec<String>,
+}
+
+impl RealmTable {
+    /// The row of a realm, `None` if there is none. Realms are domain names: compared ignoring the
+    /// case of ASCII letters.
+    ///
+    /// # Errors
+    /// Fails with the source's error.
+    pub fn fetch(
+        &self,
+        source: &mut dyn Source,
+        realm: &str,
+    ) -> Result<Option<RealmRow>, StoreError> {
+        let columns: Vec<&str> = std::iter::once(&self.realm)
+            .chain(&self.columns)
+            .map(String::as_str)
+            .collect();
+        let rows = source.select(&Select {
+            table: &self.table,
+            columns: &columns,
+            key: Some((&self.realm, realm)),
+            limit: 16,
+        })?;
+        let is_realm = |row: &Vec<Cell>| {
+            matches!(row.first(), Some(Cell::Text(text))
+                if text.trim_ascii_end().eq_ignore_ascii_case(realm.as_bytes()))
+        };
+        let row = rows.into_iter().find(is_realm);
+        Ok(row.map(|row| row.into_iter().skip(1).map(Cell::into_bytes).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct OneRow(Vec<Cell>);
+
+    impl Source for OneRow {
+        fn select(&mut self, select: &Select<'_>) -> Result<Vec<Vec<Cell>>, StoreError> {
+            assert_eq!(select.columns, ["realm", "is_active", "device_limit"]);
+            Ok(vec![self.0.clone()])
+        }
+    }
+
+    #[test]
+    fn the_columns_of_that_realm_are_read() {
+        let table = RealmTable {
+            table: "realms".into(),
+            realm: "realm".into(),
+            columns: vec!["is_active".into(), "device_limit".into()],
+        };
+        let mut source = OneRow(vec![
+            Cell::Text(b"A.example ".to_vec()),
+            Cell::Int(1),
+            Cell::Null,
+        ]);
+        let row = table.fetch(&mut source, "a.EXAMPLE").unwrap();
+        assert_eq!(row, Some(vec![Some(b"1".to_vec()), None]));
+        assert_eq!(table.fetch(&mut source, "b.example"), Ok(None));
+    }
+}
