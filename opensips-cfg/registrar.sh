@@ -34,8 +34,11 @@ fail() {
 : "${WSS_PORT:=}"
 : "${TLS_CERTIFICATE:=}"
 : "${TLS_PRIVATE_KEY:=}"
-# The public address, if it differs.
+# The public address, if it differs: a host, without a port.
 : "${ADVERTISED_ADDRESS:=}"
+# The address by which other servers of the site reach this one, if they should not use that: host or
+# host:port, for jambonz's privateSbcAddress, without which its sbc-outbound fails.
+: "${PRIVATE_ADDRESS:=$SIP_ADDRESS:$SIP_PORT}"
 
 # Accounts, endpoints, contacts, trunks.
 : "${DB_URL:=mysql://opensips:opensipsrw@localhost/opensips}"
@@ -45,18 +48,22 @@ fail() {
 : "${ACCOUNT_TTL:=10}"
 : "${ACCOUNT_GRACE:=600}"
 
-# The registrations that other servers read, used nonces, and bans.
+# Registrations, used nonces, and bans. One server is given by its parts; Sentinel, Cluster or TLS by a
+# URL as the module takes it (its parameter cachedb_url), in place of the parts.
 : "${REDIS_HOST:=127.0.0.1}"
 : "${REDIS_PORT:=6379}"
 : "${REDIS_PASSWORD:=}"
 : "${REDIS_DATABASE:=0}"
-: "${REDIS_TIMEOUT:=1000}" # milliseconds
+: "${REDIS_URL:=}"
+: "${REDIS_TIMEOUT:=500}" # milliseconds
 
 # A secret of at least 16 characters, the same on all machines of a site. There is no default.
 : "${REGISTRAR_SECRET:=}"
 
 # Webhooks: the total time that one may take, in milliseconds, and the algorithms for challenges.
 : "${HTTP_TIMEOUT:=3000}"
+# Seconds for which an endpoint that failed repeatedly is not asked.
+: "${HTTP_BREAKER_TIME:=1}"
 : "${DIGEST_ALGORITHMS:=MD5}"
 
 # Tokens: the allowed signature algorithms, and the tolerated clock difference in seconds.
@@ -70,6 +77,13 @@ fail() {
 
 # Where devices' calls are sent, address:port. What comes from there over UDP goes to the devices.
 : "${NEXT_HOP:=127.0.0.1:5070}"
+
+# The other registrars of the site that share Redis and database: IP address and port of each, by commas.
+# Calls for their devices are sent there over UDP, and what comes from there over UDP goes to ours.
+: "${PEERS:=}"
+
+# Where calls are saved between shutdown and start: a table of its own for each of them.
+: "${DIALOG_TABLE:=dialog}"
 
 # Whether a device may call without credentials from the address where it registered over UDP as
 # well: yes only if the network blocks forged source addresses.
@@ -105,8 +119,9 @@ number ACCOUNT_TTL 0 86400
 number ACCOUNT_GRACE "$ACCOUNT_TTL" 604800
 number REDIS_PORT 1 65535
 number REDIS_DATABASE 0 1000000
-number REDIS_TIMEOUT 1 60000
+number REDIS_TIMEOUT 10 60000
 number HTTP_TIMEOUT 1 60000
+number HTTP_BREAKER_TIME 1 3600
 number TOKEN_LEEWAY 0 86400
 number NAT_EXPIRES 1 3600
 number MAX_EXPIRES "$NAT_EXPIRES" 31536000
@@ -117,6 +132,20 @@ number REGISTRANT_INTERVAL 10 3600
 case "$TRUST_UDP_SOURCE" in
 yes | no) ;;
 *) fail "TRUST_UDP_SOURCE must be yes or no, not '$TRUST_UDP_SOURCE'" ;;
+esac
+case "$ADVERTISED_ADDRESS" in
+\[*\]) ;;
+*:*) fail "ADVERTISED_ADDRESS must be a host without a port, an address of IPv6 in brackets" ;;
+esac
+case "$DIALOG_TABLE" in
+'' | *[!A-Za-z0-9_]*) fail "DIALOG_TABLE must be the name of a table" ;;
+esac
+# They are recognized by their source address: names would not do.
+one='(\[[0-9A-Fa-f:.]+\]|[0-9]{1,3}(\.[0-9]{1,3}){3}):[0-9]{1,5}'
+[ -z "$PEERS" ] || printf '%s\n' "$PEERS" | grep -Eqx "$one(,$one)*" ||
+	fail "PEERS must be IP addresses with ports, separated by commas, not '$PEERS'"
+case "$PEERS" in
+*::*) fail "PEERS must have addresses of IPv6 in full: 2001:db8:0:0:0:0:0:1" ;;
 esac
 case "$LOG_TO_STDERR" in
 yes | no) ;;
@@ -131,34 +160,39 @@ fi
 case "$DB_URL" in
 mysql://*)
 	DB_MODULE=db_mysql.so
+	REALMS_TABLE=registrar_realms
 	# A column name may be any expression.
 	REGISTRANT_EXPIRY="CAST(CASE WHEN COALESCE(expiry, 0) = 0 THEN $REGISTRANT_DEFAULT_EXPIRES"
 	REGISTRANT_EXPIRY="$REGISTRANT_EXPIRY ELSE GREATEST(expiry, $REGISTRANT_MIN_EXPIRES) END AS SIGNED)"
 	;;
 sqlite://*)
 	DB_MODULE=db_sqlite.so
+	REALMS_TABLE=registrar_directory
 	REGISTRANT_EXPIRY=expiry
 	;;
 *) fail "DB_URL must begin with mysql:// or sqlite://" ;;
 esac
-REDIS_LOGIN=
-[ -z "$REDIS_PASSWORD" ] || REDIS_LOGIN=":$REDIS_PASSWORD@"
-TLS=$TLS_PORT$WSS_PORT
-# Releases differ: since 3.6 queries are in a separate module.
-if [ -f "$OPENSIPS_MODULES/sqlops.so" ]; then
-	SQL_MODULE=sqlops SQL_QUERY=sql_query
-else
-	SQL_MODULE=avpops SQL_QUERY=avp_db_query
+if [ -z "$REDIS_URL" ]; then
+	REDIS_LOGIN=
+	[ -z "$REDIS_PASSWORD" ] || REDIS_LOGIN=":$(printf %s "$REDIS_PASSWORD" | sed 's/%/%25/g')@"
+	case "$REDIS_PASSWORD" in
+	*[\"\\]*) fail "REDIS_PASSWORD has a quote or a backslash in it: give REDIS_URL, with %22 or %5C for it" ;;
+	esac
+	case "$REDIS_HOST" in
+	*:*) REDIS_HOST="[$REDIS_HOST]" ;;
+	esac
+	REDIS_URL="redis://$REDIS_LOGIN$REDIS_HOST:$REDIS_PORT/$REDIS_DATABASE"
 fi
-# And some accept a CSeq equal to the last one, unless told not to.
+TLS=$TLS_PORT$WSS_PORT
+# Some releases accept a CSeq equal to the last one, unless told not to.
 DUP_CSEQ=
 ! grep -q allow_dup_cseq "$OPENSIPS_MODULES/registrar.so" 2>/dev/null || DUP_CSEQ=0
 
 export OPENSIPS_MODULES LOG_LEVEL LOG_TO_STDERR UDP_WORKERS TCP_WORKERS AUTH_WEB MI_SOCKET \
 	SIP_ADDRESS SIP_PORT TLS_PORT WS_PORT WSS_PORT TLS TLS_CERTIFICATE TLS_PRIVATE_KEY \
-	ADVERTISED_ADDRESS DB_URL DB_MODULE SQL_MODULE SQL_QUERY DUP_CSEQ ACCOUNT_TTL ACCOUNT_GRACE \
-	REDIS_HOST REDIS_PORT REDIS_LOGIN REDIS_DATABASE REDIS_TIMEOUT \
-	REGISTRAR_SECRET HTTP_TIMEOUT DIGEST_ALGORITHMS TOKEN_ALGORITHMS TOKEN_LEEWAY \
+	ADVERTISED_ADDRESS PRIVATE_ADDRESS PEERS DIALOG_TABLE DB_URL DB_MODULE REALMS_TABLE DUP_CSEQ ACCOUNT_TTL ACCOUNT_GRACE \
+	REDIS_URL REDIS_TIMEOUT \
+	REGISTRAR_SECRET HTTP_TIMEOUT HTTP_BREAKER_TIME DIGEST_ALGORITHMS TOKEN_ALGORITHMS TOKEN_LEEWAY \
 	DEFAULT_EXPIRES MAX_EXPIRES NAT_EXPIRES NEXT_HOP TRUST_UDP_SOURCE \
 	REGISTRANT_EXPIRY REGISTRANT_INTERVAL
 

@@ -19,7 +19,9 @@ mod registrar {
     pub mod kept;
     pub mod lasting;
     pub mod restart;
+    pub mod several;
     pub mod sipp;
+    pub mod together;
     pub mod tokens;
     pub mod transports;
     pub mod trunks;
@@ -33,7 +35,7 @@ use libtest_mimic::{Arguments, Trial};
 
 use registrar::{
     accounts, calls, dialogs, environment, grants, group, hostile, identity, jambonz, kept,
-    lasting, restart, sipp, tokens, transports, trunks,
+    lasting, restart, several, sipp, together, tokens, transports, trunks,
 };
 
 fn main() {
@@ -52,6 +54,7 @@ fn trials() -> Vec<Trial> {
         identity::SCENARIOS,
         kept::SCENARIOS,
         lasting::SCENARIOS,
+        together::SCENARIOS,
         tokens::SCENARIOS,
         transports::SCENARIOS,
     ]
@@ -76,6 +79,7 @@ fn trials() -> Vec<Trial> {
         .cores()
         .iter()
         .flat_map(|core| group::trials(&setting, core, &scenarios, &alone, &of_mysql))
+        .chain(several::trials(&setting))
         .chain(environment::trials())
         .collect()
 }

@@ -364,7 +364,7 @@ fn hanging(setting: &Setting, place: &Place) -> Result<(), String> {
         let asked = ("s.example", "r", "u");
         running.expect(asked, "before")?;
         insert(database, ("s.example", "r", "", "after"))?;
-        server.freeze(true)?;
+        server.hang()?;
         let during = || {
             let start = Instant::now();
             running.reload()?;
@@ -385,7 +385,7 @@ fn hanging(setting: &Setting, place: &Place) -> Result<(), String> {
             }
         };
         let outcome = during();
-        server.freeze(false)?;
+        server.go_on()?;
         outcome?;
         let noticed = wait_for(ALL, || running.expect(asked, "after").is_ok().then_some(()));
         noticed.ok_or("the database is back, and not read")?;

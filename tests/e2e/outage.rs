@@ -141,11 +141,11 @@ fn hanging(setting: &Setting, place: &Place) -> Result<(), Failed> {
         let mut instance =
             Instance::start(&place.core, &script, &setting.folder()).map_err(|e| e.to_string())?;
         send(setting, &instance, &GOOD)?;
-        server.freeze(true)?;
+        server.hang()?;
         // SIPp waits for 20 seconds, well beyond db_timeout; with a database that hangs it would
         // wait in vain.
         let failed = send(setting, &instance, &FAILED);
-        server.freeze(false)?;
+        server.go_on()?;
         failed?;
         wait_until_back(setting, &instance)?;
         send(setting, &instance, &GOOD)?;

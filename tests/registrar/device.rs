@@ -153,6 +153,14 @@ impl Device {
         })
     }
 
+    /// From now on a UDP device sends to another registrar, from the same port.
+    pub fn turn_to(&mut self, site: &Site) -> Result<(), String> {
+        match &self.wire {
+            Wire::Udp(socket) => socket.connect(site.place()).map_err(|e| e.to_string()),
+            _ => Err("it is connected".to_string()),
+        }
+    }
+
     /// How long it waits for an answer, if shorter than the maximum.
     pub fn patience(&mut self, limit: Duration) {
         if let Wire::Udp(socket) = &self.wire {
@@ -288,13 +296,25 @@ impl Device {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// The next final answer.
-    pub fn receive(&mut self) -> Result<Answer, String> {
+    /// The next final answer, to whatever.
+    pub fn receive_any(&mut self) -> Result<Answer, String> {
         loop {
             let text = self.receive_text()?;
             if let Some(answer) = Answer::parse(text.as_bytes())
                 && answer.status >= 200
             {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// The next final answer to what was sent last. Others are retransmitted: nobody acknowledges them.
+    pub fn receive(&mut self) -> Result<Answer, String> {
+        let cseq = format!("{} ", self.cseq);
+        loop {
+            let answer = self.receive_any()?;
+            let of = answer.header("CSeq").unwrap_or_default();
+            if of.starts_with(&cseq) {
                 return Ok(answer);
             }
         }
@@ -371,12 +391,12 @@ pub fn refused(answer: Answer, status: u16, reason: &str) -> Result<(), String> 
 fn connect(transport: Transport, port: u16, site: &Site) -> io::Result<(Wire, String)> {
     if transport == Transport::Udp {
         let socket = UdpSocket::bind(("127.0.0.1", 0))?;
-        socket.connect(("127.0.0.1", port))?;
+        socket.connect((site.address.as_str(), port))?;
         socket.set_read_timeout(Some(LIMIT))?;
         let local = socket.local_addr()?.to_string();
         return Ok((Wire::Udp(socket), local));
     }
-    let stream = TcpStream::connect(("127.0.0.1", port))?;
+    let stream = TcpStream::connect((site.address.as_str(), port))?;
     stream.set_read_timeout(Some(LIMIT))?;
     let local = stream.local_addr()?.to_string();
     let mut stream: Box<dyn Stream> = match transport {

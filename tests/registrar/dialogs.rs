@@ -1,5 +1,8 @@
 //! What belongs to a call reaches the other side; anything else goes nowhere.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
 use harness::registrar::Site;
 
 use super::device::{Device, Request, Transport, expect};
@@ -26,13 +29,13 @@ const METHODS: [&str; 9] = [
 ];
 
 /// A call between a device and the next hop, as both know it.
-struct Call {
-    device: Device,
+pub struct Call {
+    pub device: Device,
     /// The address that each gives for itself.
     of_hop: String,
     of_device: String,
     /// The device's From, with its tag, and that of the next hop.
-    from: String,
+    pub from: String,
     to: String,
     /// The URIs of the registrar, from the device to the next hop: two if the transport changes.
     routes: Vec<String>,
@@ -48,7 +51,7 @@ fn contact(site: &Site) -> String {
 }
 
 /// The transports over which both sides call.
-fn wires(site: &Site) -> Vec<Transport> {
+pub fn wires(site: &Site) -> Vec<Transport> {
     let mut transports = vec![Transport::Udp, Transport::Tcp];
     transports.extend(site.ws.map(|_| Transport::Ws));
     transports
@@ -87,14 +90,13 @@ impl Call {
             cseq: 100,
         };
         if answers.last().is_some_and(|status| status.starts_with('2')) {
-            call.acknowledge()?;
-            hop.next("ACK")?;
+            call.acknowledge(hop)?;
         }
         Ok(call)
     }
 
     /// A correct request from the device.
-    fn request(&self, method: &'static str) -> Request {
+    pub fn request(&self, method: &'static str) -> Request {
         Request {
             method,
             uri: self.of_hop.clone(),
@@ -104,13 +106,13 @@ impl Call {
         .with(self.route())
     }
 
-    fn acknowledge(&mut self) -> Result<(), String> {
+    fn acknowledge(&mut self, hop: &Hop) -> Result<(), String> {
         let cseq = self.device.cseq;
         let ack = Request {
             cseq,
             ..self.request("ACK")
         };
-        self.device.send(&ack)
+        device_acknowledges(hop, &mut self.device, &ack)
     }
 
     /// The device sends it, and the next hop receives it.
@@ -124,8 +126,7 @@ impl Call {
             return Err(format!("evil is still there:\n{heard}"));
         }
         if request.method == "INVITE" {
-            self.acknowledge()?;
-            hop.next("ACK")?;
+            self.acknowledge(hop)?;
         }
         Ok(got)
     }
@@ -146,7 +147,7 @@ impl Call {
     }
 
     /// A request from the next hop to the device.
-    fn hop_request(&mut self, site: &Site, method: &str) -> String {
+    pub fn hop_request(&mut self, site: &Site, method: &str) -> String {
         self.cseq += 1;
         format!(
             "{method} {uri} SIP/2.0\r\n\
@@ -165,10 +166,21 @@ impl Call {
     }
 
     /// The next hop sends it, and the device receives it.
-    fn reaches_device(&mut self, site: &Site, hop: &Hop, method: &str) -> Result<String, String> {
+    pub fn reaches_device(
+        &mut self,
+        site: &Site,
+        hop: &Hop,
+        method: &str,
+    ) -> Result<String, String> {
         let text = self.hop_request(site, method);
         hop.send(&text)?;
-        let got = next(&mut self.device, method)?;
+        let own = [format!("{} {method}", self.cseq)];
+        let got = loop {
+            let got = next(&mut self.device, method)?;
+            if headers(&got, "CSeq") == own {
+                break got;
+            }
+        };
         let line = format!(
             "Contact: <{}>\r\nX-Call-Hook: https://evil.example\r\n\
              X-Registered-User: evil@a.example\r\n",
@@ -188,8 +200,8 @@ impl Call {
         if method == "INVITE" {
             self.cseq -= 1;
             let ack = self.hop_request(site, "ACK");
-            hop.send(&ack.replace("z9hG4bK", "z9hG4bKack"))?;
-            next(&mut self.device, "ACK")?;
+            let ack = ack.replace("z9hG4bK", "z9hG4bKack");
+            hop_acknowledges(hop, &mut self.device, &ack)?;
         }
         Ok(got)
     }
@@ -201,13 +213,51 @@ fn routes(answer: &str) -> Vec<String> {
 }
 
 /// The next message to a device that begins with this.
-fn next(device: &mut Device, begin: &str) -> Result<String, String> {
+pub fn next(device: &mut Device, begin: &str) -> Result<String, String> {
     loop {
         let text = device.receive_text()?;
         if text.starts_with(begin) {
             return Ok(text);
         }
     }
+}
+
+/// How soon an ACK is sent again.
+const AGAIN: Duration = Duration::from_millis(300);
+
+/// The next hop acknowledges until the device has heard it, as it would each time the answer comes
+/// again (RFC 3261 section 13.2.2.4): OpenSIPS drops an ACK that overtakes what it notes of the answer.
+pub fn hop_acknowledges(hop: &Hop, device: &mut Device, ack: &str) -> Result<(), String> {
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let sending = scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                hop.send(ack)?;
+                std::thread::park_timeout(AGAIN);
+            }
+            Ok::<_, String>(())
+        });
+        let heard = next(device, "ACK").map(drop);
+        is_over.store(true, Ordering::Relaxed);
+        sending.thread().unpark();
+        let sent = sending.join().map_err(|_| "a panic".to_string())?;
+        heard.and(sent)
+    })
+}
+
+/// The same of the device.
+pub fn device_acknowledges(hop: &Hop, device: &mut Device, ack: &Request) -> Result<(), String> {
+    std::thread::scope(|scope| {
+        let hearing = scope.spawn(|| hop.next("ACK").map(drop));
+        while !hearing.is_finished() {
+            device.send(ack)?;
+            let until = Instant::now() + AGAIN;
+            while !hearing.is_finished() && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        hearing.join().map_err(|_| "a panic".to_string())?
+    })
 }
 
 fn mary(site: &Site, transport: Transport) -> Result<Device, String> {
@@ -264,7 +314,7 @@ fn of_device(group: &Group) -> Result<(), String> {
 
 /// The next hop calls a device, whose answer also contains these lines. `change` is what the device
 /// does to its answer.
-fn called(
+pub fn called(
     site: &Site,
     hop: &Hop,
     mut device: Device,
@@ -304,14 +354,16 @@ fn to_device(group: &Group) -> Result<(), String> {
     for transport in wires(site) {
         let mut call = called(site, &hop, mary(site, transport)?, |answer| answer)?;
         let ack = call.hop_request(site, "ACK").replace("CSeq: 2", "CSeq: 1");
-        hop.send(&ack)?;
-        next(&mut call.device, "ACK")?;
+        hop_acknowledges(&hop, &mut call.device, &ack)
+            .map_err(|e| format!("{transport:?}, ACK: {e}"))?;
         for method in ["INFO", "UPDATE", "INVITE", "BYE"] {
-            call.reaches_device(site, &hop, method)?;
+            call.reaches_device(site, &hop, method)
+                .map_err(|e| format!("{transport:?}, {method} to it: {e}"))?;
             if method != "BYE" {
                 let mut request = call.request(method);
                 request.from = call.from.clone();
-                call.reaches_hop_as(&hop, &request)?;
+                call.reaches_hop_as(&hop, &request)
+                    .map_err(|e| format!("{transport:?}, {method} of it: {e}"))?;
             }
         }
     }
@@ -320,9 +372,16 @@ fn to_device(group: &Group) -> Result<(), String> {
 
 impl Call {
     /// As [`Call::reaches_hop`], for a device that was called.
-    fn reaches_hop_as(&mut self, hop: &Hop, request: &Request) -> Result<(), String> {
+    pub fn reaches_hop_as(&mut self, hop: &Hop, request: &Request) -> Result<(), String> {
         self.device.send(request)?;
-        let got = hop.next(request.method)?;
+        let own = [format!("{} {}", self.device.cseq, request.method)];
+        // Anything else is a retransmission.
+        let got = loop {
+            let got = hop.next(request.method)?;
+            if got.contains(&self.device.call_id) && headers(&got, "CSeq") == own {
+                break got;
+            }
+        };
         hop.send(&answer_with(&got, "200 OK", &self.contact()))?;
         next(&mut self.device, "SIP/2.0 200")?;
         if request.method == "INVITE" {
@@ -331,8 +390,7 @@ impl Call {
                 cseq: self.device.cseq,
                 ..request.clone()
             };
-            self.device.send(&ack)?;
-            hop.next("ACK")?;
+            device_acknowledges(hop, &mut self.device, &ack)?;
         }
         Ok(())
     }
@@ -683,8 +741,7 @@ fn contactless(group: &Group) -> Result<(), String> {
         proxies: 0,
         cseq: 100,
     };
-    call.acknowledge()?;
-    hop.next("ACK")?;
+    call.acknowledge(&hop)?;
     for request in led_away(&call, &place, "INFO") {
         if request.uri == call.of_hop {
             expect(call.device.ask(&request)?, 403)?;

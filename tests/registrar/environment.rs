@@ -51,6 +51,20 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ),
     ("DB_URL", "postgres://localhost/x", "DB_URL must begin with"),
     ("TLS_PORT", "5061", "TLS_PORT and WSS_PORT need"),
+    (
+        "ADVERTISED_ADDRESS",
+        "192.0.2.1:5060",
+        "ADVERTISED_ADDRESS must be a host without",
+    ),
+    ("DIALOG_TABLE", "dialog; x", "DIALOG_TABLE must be"),
+    (
+        "PEERS",
+        "192.0.2.1:5060,host:5060",
+        "PEERS must be IP addresses",
+    ),
+    ("PEERS", "192.0.2.1", "PEERS must be"),
+    ("PEERS", "[2001:db8::1]:5060", "PEERS must have"),
+    ("PEERS", "192.0.2.1:5060,", "PEERS must be"),
 ];
 
 /// One for all of them, and one for the defaults.
@@ -66,6 +80,10 @@ pub fn trials() -> Vec<Trial> {
                     .and_then(|()| accepted(&[("SIP_PORT", "1"), ("HTTP_TIMEOUT", "60000")]))
                     .and_then(|()| accepted(&[("ACCOUNT_TTL", "0"), ("ACCOUNT_GRACE", "0")]))
                     .and_then(|()| accepted(&[("DEFAULT_EXPIRES", "604800")]))
+                    .and_then(|()| {
+                        accepted(&[("PEERS", "192.0.2.1:5060,[2001:db8:0:0:0:0:0:1]:5060")])
+                    })
+                    .and_then(|()| accepted(&[("ADVERTISED_ADDRESS", "[2001:db8::1]")]))
                     .map_err(Failed::from)
             },
         ),

@@ -68,6 +68,7 @@ fn fields(group: &Group) -> Result<(), String> {
         json!({
             "contact": device.contact(),
             "sbcAddress": format!("127.0.0.1:{}", site.udp),
+            "privateSbcAddress": format!("127.0.0.1:{}", site.udp),
             "protocol": "udp",
             "proxy": format!("sip:{}", device.local),
             "source": device.local,
@@ -168,17 +169,12 @@ fn time(group: &Group) -> Result<(), String> {
 
 /// The seconds for which usrloc keeps a user's only contact.
 fn contact_seconds(group: &Group, user: &str) -> Result<u64, String> {
-    let rows = group.site()?.database.sql(&format!(
-        "SELECT expires FROM location WHERE username = '{user}' AND domain = 'a.example';"
-    ))?;
-    let ends: Vec<u64> = rows
-        .split_whitespace()
-        .filter_map(|word| word.parse().ok())
-        .collect();
-    let now = u64::try_from(tokens::now()).map_err(|e| e.to_string())?;
-    match ends[..] {
-        [end] => Ok(end.saturating_sub(now)),
-        _ => Err(format!("contacts of {user}: {rows}")),
+    let contacts = group.site()?.located(&format!("{user}@a.example"))?;
+    match &contacts[..] {
+        [one] => one["Expires"]
+            .as_u64()
+            .ok_or(format!("contact of {user}: {one}")),
+        _ => Err(format!("contacts of {user}: {contacts:?}")),
     }
 }
 
@@ -200,10 +196,10 @@ fn nat(group: &Group) -> Result<(), String> {
     if members["proxy"] != json!(format!("sip:{}", device.local)) {
         return Err(format!("it came from {}: {members}", device.local));
     }
-    // The database has to send to its real address.
-    let received = site
-        .database
-        .sql("SELECT received FROM location WHERE username = 'mary';")?;
+    // A call has to be sent to its real address.
+    let received = site.located("mary@a.example")?;
+    let received = received.first().and_then(|one| one["Received"].as_str());
+    let received = received.unwrap_or_default();
     if !received.contains(&format!("sip:{}", device.local)) {
         return Err(format!("received is {received}"));
     }
@@ -221,6 +217,13 @@ fn again(group: &Group) -> Result<(), String> {
     device.register()?;
     let answer = expect(device.ask(&Request::register())?, 200)?;
     near("the time that is left", expires(&answer)?, 3600)?;
+    // It is never told more than it asks for.
+    let contact = format!("<{}>;expires=60", device.contact());
+    let answer = device.authorize(&Request::register().contact(contact), "secret")?;
+    match expires(&expect(answer, 200)?)? {
+        1..=60 => {}
+        told => return Err(format!("it asked for 60, and was told {told}")),
+    }
     // From elsewhere, or with another contact, it is challenged.
     let mut other = Device::new(site, "mary", "a.example")?;
     expect(other.ask(&Request::register())?, 401)?;
@@ -272,9 +275,7 @@ fn off(group: &Group) -> Result<(), String> {
 
 fn gone(group: &Group) -> Result<(), String> {
     let site = group.site()?;
-    let rows = site
-        .database
-        .sql("SELECT contact FROM location WHERE username = 'mary';")?;
+    let rows = site.contact("mary@a.example")?;
     match site.redis.is_empty_of("mary@a.example")? && !rows.contains("sip:") {
         true => Ok(()),
         false => Err(format!("something of it is left: {rows}")),

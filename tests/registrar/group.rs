@@ -15,8 +15,7 @@ use libtest_mimic::{Completion, Failed, Trial};
 pub type Scenario = (&'static str, fn(&Group) -> Result<(), String>);
 
 /// Modules of OpenSIPS that the script loads on every site.
-const NEEDED: [&str; 8] = [
-    "cachedb_redis.so",
+const NEEDED: [&str; 7] = [
     "cfgutils.so",
     "dialog.so",
     "json.so",
@@ -89,7 +88,7 @@ fn trial(group: &Arc<Group>, (name, run): &Scenario) -> Trial {
 }
 
 /// Why this core cannot be tested on that database, if so.
-fn missing(core: &Core, backend: Backend) -> Option<String> {
+pub fn missing(core: &Core, backend: Backend) -> Option<String> {
     if !core.is_opensips() {
         return Some("it is not OpenSIPS, and has no registrar".to_string());
     }

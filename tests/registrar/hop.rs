@@ -4,6 +4,7 @@ use std::net::UdpSocket;
 use std::time::Duration;
 
 use harness::registrar::Site;
+use harness::server::wait_for;
 
 /// How long to wait for a request to the next hop.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -16,8 +17,11 @@ pub struct Hop(UdpSocket);
 
 impl Hop {
     pub fn new(site: &Site) -> Result<Hop, String> {
-        let socket = UdpSocket::bind(("127.0.0.1", site.next_hop)).map_err(|e| e.to_string())?;
-        let connected = socket.connect(("127.0.0.1", site.udp));
+        // A process that is just being started elsewhere holds an earlier socket until its exec.
+        let bind = || UdpSocket::bind(("127.0.0.1", site.next_hop)).ok();
+        let socket =
+            wait_for(LIMIT, bind).ok_or_else(|| format!("port {} is not free", site.next_hop))?;
+        let connected = socket.connect((site.address.as_str(), site.udp));
         connected
             .and_then(|()| socket.set_read_timeout(Some(LIMIT)))
             .map_err(|e| e.to_string())?;

@@ -3,6 +3,7 @@
 use harness::answer::Answer;
 use harness::digest::Response;
 use harness::registrar::token_of;
+use serde_json::Value;
 
 use super::device::{Device, Request, expect, refused};
 use super::group::{Group, Scenario};
@@ -42,17 +43,11 @@ fn nobody(group: &Group, aor: &str) -> Result<(), String> {
     }
 }
 
-/// usrloc's contacts of users with this name, case-sensitively.
+/// usrloc's contacts of a user with this name, case-sensitively.
 fn contacts(group: &Group, user: &str) -> Result<Vec<String>, String> {
-    let rows = group
-        .site()?
-        .database
-        .sql("SELECT username, contact FROM location;")?;
-    let of = |row: &str| {
-        let (name, contact) = row.split_once(['\t', '|', ' '])?;
-        (name == user).then(|| contact.trim().to_string())
-    };
-    Ok(rows.lines().filter_map(of).collect())
+    let contacts = group.site()?.located(&format!("{user}@a.example"))?;
+    let uri = |contact: &Value| contact["Contact"].as_str().map(str::to_string);
+    Ok(contacts.iter().filter_map(uri).collect())
 }
 
 fn two_readings(group: &Group) -> Result<(), String> {

@@ -1,7 +1,8 @@
 //! How long a registration lasts, and what a failed request leaves of it.
 
-use harness::registrar::token_of;
+use harness::registrar::{Site, token_of};
 use harness::tokens::now;
+use serde_json::Value;
 
 use super::device::{Device, Request, expect};
 use super::group::{Group, Scenario};
@@ -33,11 +34,20 @@ fn kept(group: &Group, user: &str, realm: &str) -> Result<Vec<String>, String> {
         site.redis.cli(&["ZSCORE", "active-user", &key])?,
         site.redis
             .cli(&["ZSCORE", &format!("active-user:{realm}"), &key])?,
-        site.database.sql(&format!(
-            "SELECT contact, expires, callid, cseq, received FROM location \
-             WHERE username = '{user}' AND domain = '{realm}';"
-        ))?,
+        row(site, user, realm)?,
     ])
+}
+
+/// What usrloc has: contact, Call-ID, CSeq and source of each, a line each.
+fn row(site: &Site, user: &str, realm: &str) -> Result<String, String> {
+    let contacts = site.located(&format!("{user}@{realm}"))?;
+    let row = |contact: &Value| {
+        let parts = ["Contact", "Callid", "Cseq", "Received"];
+        parts
+            .map(|part| contact[part].to_string().replace('"', ""))
+            .join("\t")
+    };
+    Ok(contacts.iter().map(row).collect::<Vec<_>>().join("\n"))
 }
 
 /// The seconds for which Redis and usrloc keep a contact, and the key's own time to live.
@@ -54,11 +64,9 @@ fn seconds(group: &Group, user: &str, realm: &str) -> Result<Vec<u64>, String> {
     let of_realm: u64 = of_realm
         .parse()
         .map_err(|_| format!("score {of_realm:?}"))?;
-    let row = site.database.sql(&format!(
-        "SELECT expires FROM location WHERE username = '{user}' AND domain = '{realm}';"
-    ))?;
-    let row = row.split_whitespace().find_map(|word| word.parse().ok());
-    let row: u64 = row.ok_or_else(|| format!("{aor} is not in usrloc"))?;
+    let contacts = site.located(&aor)?;
+    let row = contacts.first().and_then(|one| one["Expires"].as_u64());
+    let row = row.ok_or_else(|| format!("{aor} is not in usrloc: {contacts:?}"))?;
     let now = u64::try_from(now()).map_err(|e| e.to_string())?;
     let until = |end: u64| end.saturating_sub(now);
     Ok(vec![
@@ -66,7 +74,7 @@ fn seconds(group: &Group, user: &str, realm: &str) -> Result<Vec<u64>, String> {
         until(end / 1000),
         until(score / 1000),
         until(of_realm / 1000),
-        until(row),
+        row,
     ])
 }
 
@@ -293,9 +301,7 @@ fn off(group: &Group) -> Result<(), String> {
     site.redis.cli(&["SET", key, &theirs, "EX", "3000"])?;
     let request = Request::register().contact(format!("<{}>;expires=0", mary.contact()));
     expect(mary.authorize(&request, "secret")?, 200)?;
-    let rows = site
-        .database
-        .sql("SELECT contact FROM location WHERE username = 'mary';")?;
+    let rows = site.contact("mary@a.example")?;
     if rows.contains("sip:") || site.redis.cli(&["GET", key])? != theirs {
         return Err(format!("usrloc has {rows}"));
     }

@@ -14,12 +14,45 @@ CREATE TABLE IF NOT EXISTS registrar_accounts (
     device_limit INTEGER   DEFAULT NULL
 );
 
--- The view that registrar.cfg queries. Devices of an account without an endpoint use tokens. Columns
--- only: the driver crashes on anything without a declared type, such as an expression.
-CREATE VIEW IF NOT EXISTS registrar_realms AS
-    SELECT accounts.realm        AS realm,
-           accounts.is_active    AS is_active,
-           endpoints.realm       AS endpoint,
-           accounts.device_limit AS device_limit
-    FROM registrar_accounts AS accounts
-    LEFT JOIN http_endpoints AS endpoints ON endpoints.realm = accounts.realm;
+-- The table that registrar.cfg queries: the accounts, each with the realm of its endpoint if it has one.
+-- Devices of an account without an endpoint use tokens. The driver can't read views, so triggers keep it.
+CREATE TABLE IF NOT EXISTS registrar_directory (
+    realm        CHAR(190) COLLATE NOCASE NOT NULL PRIMARY KEY,
+    is_active    INTEGER   NOT NULL,
+    endpoint     CHAR(190),
+    device_limit INTEGER
+);
+
+CREATE TRIGGER IF NOT EXISTS registrar_account_inserted AFTER INSERT ON registrar_accounts BEGIN
+    INSERT OR REPLACE INTO registrar_directory VALUES (NEW.realm, NEW.is_active,
+        (SELECT realm FROM http_endpoints WHERE realm = NEW.realm), NEW.device_limit);
+END;
+
+CREATE TRIGGER IF NOT EXISTS registrar_account_updated AFTER UPDATE ON registrar_accounts BEGIN
+    DELETE FROM registrar_directory WHERE realm = OLD.realm;
+    INSERT OR REPLACE INTO registrar_directory VALUES (NEW.realm, NEW.is_active,
+        (SELECT realm FROM http_endpoints WHERE realm = NEW.realm), NEW.device_limit);
+END;
+
+CREATE TRIGGER IF NOT EXISTS registrar_account_deleted AFTER DELETE ON registrar_accounts BEGIN
+    DELETE FROM registrar_directory WHERE realm = OLD.realm;
+END;
+
+CREATE TRIGGER IF NOT EXISTS registrar_endpoint_inserted AFTER INSERT ON http_endpoints BEGIN
+    UPDATE registrar_directory SET endpoint = NEW.realm WHERE realm = NEW.realm;
+END;
+
+CREATE TRIGGER IF NOT EXISTS registrar_endpoint_updated AFTER UPDATE OF realm ON http_endpoints BEGIN
+    UPDATE registrar_directory SET endpoint = NULL WHERE realm = OLD.realm;
+    UPDATE registrar_directory SET endpoint = NEW.realm WHERE realm = NEW.realm;
+END;
+
+CREATE TRIGGER IF NOT EXISTS registrar_endpoint_deleted AFTER DELETE ON http_endpoints BEGIN
+    UPDATE registrar_directory SET endpoint = NULL WHERE realm = OLD.realm;
+END;
+
+-- What was there before the triggers.
+INSERT OR REPLACE INTO registrar_directory
+    SELECT accounts.realm, accounts.is_active,
+        (SELECT realm FROM http_endpoints WHERE realm = accounts.realm), accounts.device_limit
+    FROM registrar_accounts AS accounts;
