@@ -22,7 +22,7 @@ endef
 # The number of source files.
 files = $(words $(shell find $(1) -name '*.rs' -o -name '*.c' -o -name '*.h'))
 
-.PHONY: all help test demo bench bench-http load fuzz fuzz-core docker-test abi-check install uninstall lint clean standin FORCE
+.PHONY: all help test demo bench bench-http bench-outages load fuzz fuzz-core docker-test abi-check install uninstall lint clean standin FORCE
 
 all: build/auth_web.so
 
@@ -32,6 +32,7 @@ help:
 	@echo 'make test [FUZZ_SECONDS=60]         all tests, and each fuzz target that long'
 	@echo 'make bench [PROFILES=1000000]       calls beside the C module auth_jwt, a million profiles'
 	@echo 'make bench-http [DURATION=5]        http_authorize beside rest_client'
+	@echo 'make bench-outages                  the registrar while Redis, MariaDB or an endpoint fails'
 	@echo 'make load [DEVICES=100000] [DURATION=300]   devices that register and refresh, and are then counted'
 	@echo 'make fuzz [SECONDS=60]              the fuzz targets, one after the other'
 	@echo 'make fuzz-core [SECONDS=60]         hostile requests to each OpenSIPS found, beside its own parser'
@@ -77,6 +78,12 @@ bench-http: all
 	@scripts/quiet 'building the example endpoint ($(call files,examples/endpoint) files)' \
 		$(CARGO) build --release $(QUIET) $(CARGO_FLAGS) --example endpoint
 	@$(call benchmark,webhooks)
+
+bench-outages: all
+	@scripts/packages test
+	@scripts/quiet 'building the outages ($(call files,tests/outages tests/harness) files)' \
+		$(CARGO) test --no-run $(QUIET) $(CARGO_FLAGS) --test outages
+	@OUTAGES=table $(CARGO) test $(QUIET) $(CARGO_FLAGS) --test outages
 
 load: all
 	@scripts/packages test
