@@ -120,8 +120,8 @@ impl Call {
         self.device.send(request)?;
         let got = hop.next(request.method)?;
         let line = format!("{}X-Call-Hook: https://evil.example\r\n", self.contact());
-        hop.send(&answer_with(&got, "200 OK", &line))?;
-        let heard = next(&mut self.device, "SIP/2.0 200")?;
+        let answer = answer_with(&got, "200 OK", &line);
+        let heard = hop_repeats(hop, &mut self.device, &answer, "SIP/2.0 200")?;
         if heard.contains("evil") {
             return Err(format!("evil is still there:\n{heard}"));
         }
@@ -225,27 +225,32 @@ pub fn next(device: &mut Device, begin: &str) -> Result<String, String> {
 /// How soon an ACK is sent again.
 const AGAIN: Duration = Duration::from_millis(300);
 
-/// The next hop acknowledges until the device has heard it, as it would each time the answer comes
-/// again (RFC 3261 section 13.2.2.4): OpenSIPS drops an ACK that overtakes what it notes of the answer.
-pub fn hop_acknowledges(hop: &Hop, device: &mut Device, ack: &str) -> Result<(), String> {
+/// The next hop sends something until the device has heard it, as whoever speaks UDP does.
+fn hop_repeats(hop: &Hop, device: &mut Device, text: &str, heard: &str) -> Result<String, String> {
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let sending = scope.spawn(|| {
             while !is_over.load(Ordering::Relaxed) {
-                hop.send(ack)?;
+                hop.send(text)?;
                 std::thread::park_timeout(AGAIN);
             }
             Ok::<_, String>(())
         });
-        let heard = next(device, "ACK").map(drop);
+        let heard = next(device, heard);
         is_over.store(true, Ordering::Relaxed);
         sending.thread().unpark();
         let sent = sending.join().map_err(|_| "a panic".to_string())?;
-        heard.and(sent)
+        heard.and_then(|text| sent.map(|()| text))
     })
 }
 
-/// The same of the device.
+/// The next hop acknowledges, each time that the answer would come again (RFC 3261 section
+/// 13.2.2.4): OpenSIPS drops an ACK that overtakes what it notes of the answer.
+pub fn hop_acknowledges(hop: &Hop, device: &mut Device, ack: &str) -> Result<(), String> {
+    hop_repeats(hop, device, ack, "ACK").map(drop)
+}
+
+/// The device acknowledges.
 pub fn device_acknowledges(hop: &Hop, device: &mut Device, ack: &Request) -> Result<(), String> {
     std::thread::scope(|scope| {
         let hearing = scope.spawn(|| hop.next("ACK").map(drop));
@@ -382,8 +387,8 @@ impl Call {
                 break got;
             }
         };
-        hop.send(&answer_with(&got, "200 OK", &self.contact()))?;
-        next(&mut self.device, "SIP/2.0 200")?;
+        let answer = answer_with(&got, "200 OK", &self.contact());
+        hop_repeats(hop, &mut self.device, &answer, "SIP/2.0 200")?;
         if request.method == "INVITE" {
             let ack = Request {
                 method: "ACK",
