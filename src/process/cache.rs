@@ -44,13 +44,9 @@ pub struct Native {
     state: Arc<State>,
 }
 
-/// Whether it fails, and since when.
+/// The error with which it began to fail; `None` while it answers.
 #[derive(Default)]
-struct State(Mutex<Option<Failing>>);
-
-struct Failing {
-    error: String,
-}
+struct State(Mutex<Option<String>>);
 
 /// What is to be said in the log about an outage.
 #[derive(Debug, PartialEq, Eq)]
@@ -68,9 +64,7 @@ impl State {
             None => *failing = None,
             Some(error) => {
                 stats::count(Statistic::CachedbFailures);
-                failing.get_or_insert_with(|| Failing {
-                    error: error.to_string(),
-                });
+                failing.get_or_insert_with(|| error.to_string());
             }
         }
     }
@@ -186,9 +180,9 @@ impl Cache {
     pub fn change(&mut self) -> Option<Change> {
         let failing = self.state.0.lock().unwrap_or_else(PoisonError::into_inner);
         match (failing.as_ref(), self.told) {
-            (Some(failing), None) => {
+            (Some(error), None) => {
                 self.told = Some(Instant::now());
-                Some(Change::Failing(failing.error.clone()))
+                Some(Change::Failing(error.clone()))
             }
             (None, Some(since)) => {
                 self.told = None;

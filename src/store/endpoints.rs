@@ -2,7 +2,8 @@
 
 use zeroize::Zeroizing;
 
-use super::{Cell, Select, Source, StoreError};
+use super::realm::row_of;
+use super::{Source, StoreError};
 use crate::http::EndpointRow;
 
 /// Names of the table and its columns.
@@ -25,8 +26,7 @@ pub struct EndpointTables {
 }
 
 impl EndpointTables {
-    /// The row of a realm, `None` if there is none. Realms are domain names: compared ignoring the
-    /// case of ASCII letters.
+    /// The row of a realm, `None` if there is none.
     ///
     /// # Errors
     /// Fails with the source's error, and with [`StoreError::BadRow`] for a row without a URL.
@@ -43,17 +43,7 @@ impl EndpointTables {
             &self.password,
             &self.signature_secret,
         ];
-        let rows = source.select(&Select {
-            table: &self.table,
-            columns: &columns,
-            key: Some((&self.realm, realm)),
-            limit: 16,
-        })?;
-        let is_realm = |row: &Vec<Cell>| {
-            matches!(row.first(), Some(Cell::Text(text))
-                if text.trim_ascii_end().eq_ignore_ascii_case(realm.as_bytes()))
-        };
-        let Some(row) = rows.into_iter().find(is_realm) else {
+        let Some(row) = row_of(source, &self.table, &columns, realm)? else {
             return Ok(None);
         };
         let mut texts = row.into_iter().skip(1).map(|cell| {
@@ -81,6 +71,7 @@ impl EndpointTables {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::{Cell, Select};
 
     struct OneRow(Vec<Cell>);
 

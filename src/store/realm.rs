@@ -5,6 +5,30 @@ use super::{Cell, Select, Source, StoreError};
 /// The columns of one realm that were asked for, in their order; `None` for NULL.
 pub type RealmRow = Vec<Option<Vec<u8>>>;
 
+/// The row of a realm in `table`, whose `columns` begin with that of the realm; `None` if there is
+/// none. Realms are domain names: compared ignoring the case of ASCII letters.
+///
+/// # Errors
+/// Fails with the source's error.
+pub fn row_of(
+    source: &mut dyn Source,
+    table: &str,
+    columns: &[&str],
+    realm: &str,
+) -> Result<Option<Vec<Cell>>, StoreError> {
+    let rows = source.select(&Select {
+        table,
+        columns,
+        key: columns.first().map(|column| (*column, realm)),
+        limit: 16,
+    })?;
+    let is_realm = |row: &Vec<Cell>| {
+        matches!(row.first(), Some(Cell::Text(text))
+            if text.trim_ascii_end().eq_ignore_ascii_case(realm.as_bytes()))
+    };
+    Ok(rows.into_iter().find(is_realm))
+}
+
 /// Names of the table and its columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RealmTable {
@@ -17,8 +41,7 @@ pub struct RealmTable {
 }
 
 impl RealmTable {
-    /// The row of a realm, `None` if there is none. Realms are domain names: compared ignoring the
-    /// case of ASCII letters.
+    /// What the table says of a realm, `None` if it does not have it.
     ///
     /// # Errors
     /// Fails with the source's error.
@@ -31,17 +54,7 @@ impl RealmTable {
             .chain(&self.columns)
             .map(String::as_str)
             .collect();
-        let rows = source.select(&Select {
-            table: &self.table,
-            columns: &columns,
-            key: Some((&self.realm, realm)),
-            limit: 16,
-        })?;
-        let is_realm = |row: &Vec<Cell>| {
-            matches!(row.first(), Some(Cell::Text(text))
-                if text.trim_ascii_end().eq_ignore_ascii_case(realm.as_bytes()))
-        };
-        let row = rows.into_iter().find(is_realm);
+        let row = row_of(source, &self.table, &columns, realm)?;
         Ok(row.map(|row| row.into_iter().skip(1).map(Cell::into_bytes).collect()))
     }
 }
