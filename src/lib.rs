@@ -4,6 +4,7 @@
 //! function of the layers below, and converts the result. See `include/auth_web.h`.
 #![deny(unsafe_code)]
 
+mod authority;
 mod calls;
 mod clock;
 mod connections;

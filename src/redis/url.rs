@@ -12,9 +12,10 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use percent_encoding::percent_decode_str;
 use thiserror::Error;
 use zeroize::Zeroizing;
+
+use crate::authority::{self, AuthorityError, decode};
 
 /// The port of a server where the URL names none.
 const PORT: u16 = 6379;
@@ -294,40 +295,14 @@ fn login(username: String, password: String) -> Option<Login> {
     (!password.is_empty()).then_some(Login { username, password })
 }
 
+/// An empty port is the default, too.
 fn host_and_port(text: &str, default: u16) -> Result<(String, u16), UrlError> {
-    let (host, port) = match text.strip_prefix('[') {
-        Some(rest) => {
-            let (host, after) = rest.split_once(']').ok_or(UrlError::Host)?;
-            host.parse::<std::net::Ipv6Addr>()
-                .map_err(|_| UrlError::Host)?;
-            match after.strip_prefix(':') {
-                Some(port) => (host, Some(port)),
-                None if after.is_empty() => (host, None),
-                None => return Err(UrlError::Host),
-            }
-        }
-        None => match text.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (text, None),
-        },
-    };
-    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte);
-    if host.is_empty() || !host.bytes().all(is_host) {
-        return Err(UrlError::Host);
+    let text = text.strip_suffix(':').unwrap_or(text);
+    match authority::host_and_port(text) {
+        Ok((host, port)) => Ok((host, port.unwrap_or(default))),
+        Err(AuthorityError::Host) => Err(UrlError::Host),
+        Err(AuthorityError::Port) => Err(UrlError::Port),
     }
-    let port = match port {
-        None | Some("") => default,
-        Some(port) => port.parse().map_err(|_| UrlError::Port)?,
-    };
-    match port {
-        0 => Err(UrlError::Port),
-        port => Ok((host.to_owned(), port)),
-    }
-}
-
-/// `%XX` as the character it stands for; anything else as it is.
-fn decode(text: &str) -> String {
-    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]

@@ -3,9 +3,10 @@
 
 use std::fmt;
 
-use percent_encoding::percent_decode_str;
 use thiserror::Error;
 use zeroize::Zeroizing;
+
+use crate::authority::{self, AuthorityError, decode};
 
 /// A parsed database URL.
 #[derive(Clone, PartialEq, Eq)]
@@ -165,42 +166,12 @@ impl Target {
     }
 }
 
-fn host_and_port(authority: &str) -> Result<Address, UrlError> {
-    let (host, port) = match authority.strip_prefix('[') {
-        Some(rest) => {
-            let (host, after) = rest.split_once(']').ok_or(UrlError::BadHost)?;
-            host.parse::<std::net::Ipv6Addr>()
-                .map_err(|_| UrlError::BadHost)?;
-            match after.strip_prefix(':') {
-                Some(port) => (host, Some(port)),
-                None if after.is_empty() => (host, None),
-                None => return Err(UrlError::BadHost),
-            }
-        }
-        None => match authority.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (authority, None),
-        },
-    };
-    let is_host = |b: u8| b.is_ascii_alphanumeric() || b"-._:".contains(&b);
-    if host.is_empty() || !host.bytes().all(is_host) {
-        return Err(UrlError::BadHost);
+fn host_and_port(text: &str) -> Result<Address, UrlError> {
+    match authority::host_and_port(text) {
+        Ok((host, port)) => Ok(Address::Host(host, port)),
+        Err(AuthorityError::Host) => Err(UrlError::BadHost),
+        Err(AuthorityError::Port) => Err(UrlError::BadPort),
     }
-    let port = match port {
-        Some(text) => Some(
-            text.parse()
-                .ok()
-                .filter(|p| *p != 0)
-                .ok_or(UrlError::BadPort)?,
-        ),
-        None => None,
-    };
-    Ok(Address::Host(host.to_owned(), port))
-}
-
-/// `%XX` as the character it stands for; anything else as it is.
-fn decode(text: &str) -> String {
-    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]
