@@ -11,6 +11,7 @@ mod docs {
     pub mod exports;
     pub mod imports;
     pub mod links;
+    pub mod locks;
     pub mod manual;
     pub mod order;
     pub mod quick_start;
@@ -34,6 +35,7 @@ fn trials() -> Vec<Trial> {
     trials.extend(docs::reasons::trials());
     trials.extend(docs::links::trials());
     trials.extend(docs::circles::trials());
+    trials.extend(docs::locks::trials());
     trials.extend(docs::order::trials());
     trials.extend(docs::threats::trials());
     trials.push(docs::quick_start::sql_trial());
