@@ -1,10 +1,10 @@
 //! The wall clock, for comparison with times set by others.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-/// UNIX time in seconds; 0 if the clock is set before 1970.
-pub fn now() -> u64 {
+/// The time since 1970, with its fraction of a second; zero if the clock is set before that.
+pub fn now() -> Duration {
     SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
+        .unwrap_or_default()
 }

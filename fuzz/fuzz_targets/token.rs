@@ -3,17 +3,19 @@
 #![no_main]
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use auth_web::jwt::authorize::{CandidateSecret, authorize};
 use auth_web::jwt::cache::VerifiedTokens;
 use auth_web::jwt::claims::{Validity, check_claims};
+use auth_web::jwt::json::print::Numbers;
 use auth_web::jwt::json::{self, parse_object};
 use auth_web::jwt::key::{KeyError, KeySet};
 use auth_web::jwt::rules::Rules;
 use auth_web::jwt::token::{Limits, Token};
 use libfuzzer_sys::fuzz_target;
 
-const NOW: u64 = 1_700_000_000;
+const NOW: Duration = Duration::from_secs(1_700_000_000);
 
 static KEYS: LazyLock<[Result<KeySet, KeyError>; 2]> = LazyLock::new(|| {
     [
@@ -62,11 +64,13 @@ fuzz_target!(|data: &[u8]| {
 fn judge(token: &Token) {
     // The printed text must parse back to the same claims.
     let mut printed = String::new();
-    json::print::object(&mut printed, token.claims());
+    json::print::object(&mut printed, token.claims(), Numbers::AsWritten);
     assert_eq!(
         parse_object(printed.as_bytes()).as_ref(),
         Ok(token.claims())
     );
+    printed.clear();
+    json::print::object(&mut printed, token.claims(), Numbers::AsJansson);
     assert!(token.decoded().ends_with(&printed));
     assert!(token.decoded_without_key().ends_with(&printed));
 

@@ -1,6 +1,6 @@
 //! The judgement on a token: whether it is admitted, and if not, why.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use super::claims::{ClaimError, check_claims};
 use super::key::{KeyError, KeySet};
@@ -20,9 +20,9 @@ pub struct CandidateSecret<'a> {
 }
 
 impl CandidateSecret<'_> {
-    /// Whether `start_ts <= now < end_ts`.
-    pub fn counts_at(&self, now: u64) -> bool {
-        let now = i128::from(now);
+    /// Whether `start_ts <= now < end_ts`. `now` is the time since 1970.
+    pub fn counts_at(&self, now: Duration) -> bool {
+        let now = i128::from(now.as_secs());
         i128::from(self.start_ts) <= now && now < i128::from(self.end_ts)
     }
 }
@@ -121,7 +121,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Whether a token is admitted, at the UNIX time `now` in seconds: some secret that counts now verifies
+/// Whether a token is admitted at `now`, the time since 1970: some secret that counts now verifies
 /// it, and its claims obey the rules.
 ///
 /// A key that can't be read is passed over, so that one bad row does not lock out its neighbours.
@@ -129,7 +129,7 @@ pub fn authorize(
     token: &Token,
     candidates: &[CandidateSecret<'_>],
     rules: &Rules,
-    now: u64,
+    now: Duration,
 ) -> Outcome {
     if let Err(cause) = check_header(token, rules.algorithms) {
         return Outcome::NotVerified {
@@ -168,12 +168,12 @@ pub fn authorize(
     }
 }
 
-/// Whether a token is valid with the key that a script gives, at the UNIX time `now` in seconds.
+/// Whether a token is valid with the key that a script gives, at `now`, the time since 1970.
 pub fn script_authorize(
     token: &Token,
     keys: Result<&KeySet, &KeyError>,
     rules: &Rules,
-    now: u64,
+    now: Duration,
 ) -> Outcome {
     let keys = match keys {
         Ok(keys) => Ok(keys),

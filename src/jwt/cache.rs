@@ -6,6 +6,7 @@
 
 use std::hash::BuildHasher;
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use lru::{DefaultHasher, LruCache};
@@ -72,14 +73,14 @@ impl<V> VerifiedTokens<V> {
     }
 
     /// What is known about this token, if it was verified in the same context and generation and is
-    /// valid at the UNIX time `now`, in seconds, which is only requested if there is such a token.
+    /// valid at `now`, the time since 1970, which is only requested if there is such a token.
     /// Otherwise the token is forgotten.
     pub fn get(
         &mut self,
         token: &[u8],
         context: u64,
         generation: u64,
-        now: impl FnOnce() -> u64,
+        now: impl FnOnce() -> Duration,
     ) -> Option<&V> {
         self.entries.as_ref()?;
         let place = self.place(token, context);
@@ -123,7 +124,7 @@ impl<V> VerifiedTokens<V> {
 mod tests {
     use super::*;
     use crate::jwt::rules::Rules;
-    use crate::jwt::testing::{NOW, claiming};
+    use crate::jwt::testing::{NOW, at, claiming};
 
     fn always() -> Validity {
         Validity::of(&claiming("{}"), &Rules::default()).unwrap()
@@ -134,32 +135,32 @@ mod tests {
         let mut cache = VerifiedTokens::new(10);
         cache.insert(*b"one", 0, 1, always(), "first");
         cache.insert(*b"two", 0, 1, always(), "second");
-        assert_eq!(cache.get(b"one", 0, 1, || NOW), Some(&"first"));
-        assert_eq!(cache.get(b"two", 0, 1, || NOW), Some(&"second"));
+        assert_eq!(cache.get(b"one", 0, 1, || at(NOW)), Some(&"first"));
+        assert_eq!(cache.get(b"two", 0, 1, || at(NOW)), Some(&"second"));
         for other in [&b"on"[..], b"onf", b"one ", b"", b"One"] {
-            assert_eq!(cache.get(other, 0, 1, || NOW), None);
+            assert_eq!(cache.get(other, 0, 1, || at(NOW)), None);
         }
         assert_eq!(cache.len(), 2);
         cache.clear();
         assert!(cache.is_empty());
-        assert_eq!(cache.get(b"one", 0, 1, || NOW), None);
+        assert_eq!(cache.get(b"one", 0, 1, || at(NOW)), None);
     }
 
     #[test]
     fn one_context_does_not_vouch_for_another() {
         let mut cache = VerifiedTokens::new(10);
         cache.insert(*b"one", 7, 1, always(), ());
-        assert!(cache.get(b"one", 8, 1, || NOW).is_none());
-        assert!(cache.get(b"one", 7, 1, || NOW).is_some());
+        assert!(cache.get(b"one", 8, 1, || at(NOW)).is_none());
+        assert!(cache.get(b"one", 7, 1, || at(NOW)).is_some());
     }
 
     #[test]
     fn another_generation_forgets() {
         let mut cache = VerifiedTokens::new(10);
         cache.insert(*b"one", 0, 1, always(), ());
-        assert!(cache.get(b"one", 0, 2, || NOW).is_none());
+        assert!(cache.get(b"one", 0, 2, || at(NOW)).is_none());
         assert!(
-            cache.get(b"one", 0, 1, || NOW).is_none(),
+            cache.get(b"one", 0, 1, || at(NOW)).is_none(),
             "it is gone for good"
         );
         assert!(cache.is_empty());
@@ -172,12 +173,12 @@ mod tests {
         let validity = Validity::of(&token, &Rules::default()).unwrap();
         let insert = |cache: &mut VerifiedTokens<()>| cache.insert(*b"one", 0, 1, validity, ());
         insert(&mut cache);
-        assert!(cache.get(b"one", 0, 1, || NOW).is_some());
-        assert!(cache.get(b"one", 0, 1, || NOW + 9).is_some());
-        assert!(cache.get(b"one", 0, 1, || NOW + 10).is_none());
+        assert!(cache.get(b"one", 0, 1, || at(NOW)).is_some());
+        assert!(cache.get(b"one", 0, 1, || at(NOW + 9)).is_some());
+        assert!(cache.get(b"one", 0, 1, || at(NOW + 10)).is_none());
         insert(&mut cache);
         assert!(
-            cache.get(b"one", 0, 1, || NOW - 1).is_none(),
+            cache.get(b"one", 0, 1, || at(NOW - 1)).is_none(),
             "a clock may be set back"
         );
     }
@@ -187,14 +188,14 @@ mod tests {
         let mut cache = VerifiedTokens::new(2);
         cache.insert(*b"one", 0, 1, always(), 1);
         cache.insert(*b"two", 0, 1, always(), 2);
-        assert_eq!(cache.get(b"one", 0, 1, || NOW), Some(&1));
+        assert_eq!(cache.get(b"one", 0, 1, || at(NOW)), Some(&1));
         cache.insert(*b"three", 0, 1, always(), 3);
         assert_eq!(cache.len(), 2);
-        assert_eq!(cache.get(b"two", 0, 1, || NOW), None);
-        assert_eq!(cache.get(b"one", 0, 1, || NOW), Some(&1));
+        assert_eq!(cache.get(b"two", 0, 1, || at(NOW)), None);
+        assert_eq!(cache.get(b"one", 0, 1, || at(NOW)), Some(&1));
         cache.insert(*b"one", 0, 1, always(), 4);
         assert_eq!(
-            (cache.len(), cache.get(b"one", 0, 1, || NOW)),
+            (cache.len(), cache.get(b"one", 0, 1, || at(NOW))),
             (2, Some(&4))
         );
     }
@@ -203,7 +204,7 @@ mod tests {
     fn no_room_keeps_nothing() {
         let mut cache = VerifiedTokens::new(0);
         cache.insert(*b"one", 0, 1, always(), ());
-        assert!(cache.get(b"one", 0, 1, || NOW).is_none());
+        assert!(cache.get(b"one", 0, 1, || at(NOW)).is_none());
         assert!(cache.is_empty());
     }
 }

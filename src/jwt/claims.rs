@@ -3,22 +3,25 @@
 mod error;
 mod validity;
 
+use std::time::Duration;
+
 use super::json::Value;
+use super::json::number::Decimal;
 use super::quote;
 use super::rules::{RequiredClaim, Rules};
 use super::token::Token;
-use validity::numeric_date;
+use validity::{numeric_date, seconds, since_epoch, too_old_from};
 
 pub use error::ClaimError;
 pub use validity::Validity;
 
-/// Checks the claims against the rules at the UNIX time `now`, in seconds.
+/// Checks the claims against the rules. `now` is the time since 1970, with its fraction of a second.
 ///
 /// Times are checked first, and whenever present; everything else only if required.
 ///
 /// # Errors
 /// Fails with the first rule that the token breaks.
-pub fn check_claims(token: &Token, rules: &Rules, now: u64) -> Result<(), ClaimError> {
+pub fn check_claims(token: &Token, rules: &Rules, now: Duration) -> Result<(), ClaimError> {
     check_times(token, rules, now)?;
     if rules.require_exp && token.claim("exp").is_none() {
         return Err(ClaimError::Missing("exp".to_owned()));
@@ -43,9 +46,9 @@ pub fn check_claims(token: &Token, rules: &Rules, now: u64) -> Result<(), ClaimE
     check_scope(token, &rules.required_scope)
 }
 
-fn check_times(token: &Token, rules: &Rules, now: u64) -> Result<(), ClaimError> {
-    let now = i128::from(now);
-    let leeway = i128::from(rules.leeway);
+fn check_times(token: &Token, rules: &Rules, now: Duration) -> Result<(), ClaimError> {
+    let now = since_epoch(now);
+    let leeway = seconds(rules.leeway);
     let expires = numeric_date(token, "exp")?;
     let not_before = numeric_date(token, "nbf")?;
     let issued = numeric_date(token, "iat")?;
@@ -53,14 +56,14 @@ fn check_times(token: &Token, rules: &Rules, now: u64) -> Result<(), ClaimError>
         && now >= expires.saturating_add(leeway)
     {
         return Err(ClaimError::Expired {
-            seconds: seconds_between(expires, now),
+            seconds: whole_seconds(expires, now),
         });
     }
     if let Some(not_before) = not_before
         && now.saturating_add(leeway) < not_before
     {
         return Err(ClaimError::NotYetValid {
-            seconds: seconds_between(now, not_before),
+            seconds: started_seconds(now, not_before),
         });
     }
     if let Some(limit) = rules.max_age {
@@ -68,16 +71,12 @@ fn check_times(token: &Token, rules: &Rules, now: u64) -> Result<(), ClaimError>
         // A token from the future would be younger than allowed for longer than allowed.
         if issued > now.saturating_add(leeway) {
             return Err(ClaimError::IssuedInFuture {
-                seconds: seconds_between(now, issued),
+                seconds: started_seconds(now, issued),
             });
         }
-        if now
-            > issued
-                .saturating_add(i128::from(limit))
-                .saturating_add(leeway)
-        {
+        if now >= too_old_from(issued, limit, leeway) {
             return Err(ClaimError::TooOld {
-                age: seconds_between(issued, now),
+                age: whole_seconds(issued, now),
                 limit,
             });
         }
@@ -85,8 +84,17 @@ fn check_times(token: &Token, rules: &Rules, now: u64) -> Result<(), ClaimError>
     Ok(())
 }
 
-fn seconds_between(earlier: i128, later: i128) -> u64 {
-    u64::try_from(later.saturating_sub(earlier)).unwrap_or(u64::MAX)
+/// How many seconds have passed between two times.
+fn whole_seconds(earlier: i128, later: i128) -> u64 {
+    let between = later.saturating_sub(earlier);
+    u64::try_from(between / seconds(1)).unwrap_or(u64::MAX)
+}
+
+/// How many seconds have begun between two times: in none of them what is awaited has happened.
+fn started_seconds(earlier: i128, later: i128) -> u64 {
+    let between = later.saturating_sub(earlier);
+    let rest = i128::from(between % seconds(1) != 0);
+    u64::try_from(between / seconds(1) + rest).unwrap_or(u64::MAX)
 }
 
 /// `aud` is a string or an array of strings (RFC 7519 section 4.1.3).
@@ -179,8 +187,9 @@ fn equals(claim: &Value, text: &str) -> bool {
         Value::String(string) => string == text,
         Value::Bool(flag) => text == if *flag { "true" } else { "false" },
         Value::Integer(integer) => integer.to_string() == text,
-        Value::Real(real) => {
-            serde_json::Number::from_f64(*real).is_some_and(|real| real.to_string() == text)
+        Value::Number(number) => {
+            *number == text
+                || Decimal::parse(text).is_some_and(|wanted| Decimal::parse(number) == Some(wanted))
         }
         _ => false,
     }

@@ -2,9 +2,10 @@
 //!
 //! serde_json alone can't be as strict as tokens require: it keeps the last of duplicate members
 //! (RFC 7519 section 4 lets a reader reject them), it turns integers that don't fit into floating
-//! point, and it rounds reals that the C module prints to the last digit. So the text is read here,
-//! into [values](value) of our own.
+//! point, and it refuses or rounds other numbers. So the text is read here, into [values](value) of
+//! our own.
 
+pub mod number;
 pub mod print;
 pub mod value;
 
@@ -37,16 +38,13 @@ pub enum JsonError {
     /// Nested deeper than [`MAX_DEPTH`].
     #[error("is nested deeper than {MAX_DEPTH}")]
     TooDeep,
-    /// An integer outside the signed 64-bit range, or a real that overflows a double.
-    #[error("has a number out of range at byte {0}")]
-    NumberRange(usize),
 }
 
 /// Reads exactly one JSON object, with nothing but white space around it.
 ///
 /// # Errors
-/// Fails on anything but one object, a duplicate member at any level, nesting deeper than
-/// [`MAX_DEPTH`], an integer outside `i64`, and a real outside `f64`.
+/// Fails on anything but one object, a duplicate member at any level, and nesting deeper than
+/// [`MAX_DEPTH`]. Numbers may have any size and precision (RFC 8259 section 6).
 pub fn parse_object(text: &[u8]) -> Result<Object, JsonError> {
     let text = std::str::from_utf8(text).map_err(|_| JsonError::NotUtf8)?;
     let mut reader = Reader {
@@ -296,14 +294,14 @@ impl Reader<'_> {
         } else {
             self.digits()?;
         }
-        let mut real = false;
+        let mut whole = true;
         if self.peek() == Some(b'.') {
-            real = true;
+            whole = false;
             self.at += 1;
             self.digits()?;
         }
         if matches!(self.peek(), Some(b'e' | b'E')) {
-            real = true;
+            whole = false;
             self.at += 1;
             if matches!(self.peek(), Some(b'+' | b'-')) {
                 self.at += 1;
@@ -311,14 +309,8 @@ impl Reader<'_> {
             self.digits()?;
         }
         let text = &self.text[start..self.at];
-        let range = JsonError::NumberRange(start);
-        if real {
-            // Rust rounds correctly, and to infinity on overflow.
-            let real = text.parse::<f64>().ok().filter(|real| real.is_finite());
-            real.map(Value::Real).ok_or(range)
-        } else {
-            text.parse().map(Value::Integer).map_err(|_| range)
-        }
+        let integer = whole.then(|| text.parse().ok()).flatten();
+        Ok(integer.map_or_else(|| Value::Number(text.into()), Value::Integer))
     }
 }
 

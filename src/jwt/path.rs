@@ -10,6 +10,7 @@ use std::fmt;
 
 use thiserror::Error;
 
+use super::json::print::Numbers;
 use super::json::{self, Object, Value};
 
 /// Why a text is not a path.
@@ -130,8 +131,8 @@ fn bracket(inner: &str) -> Result<(Step, &str), &'static str> {
 pub enum ClaimValue {
     /// A whole number in the range of an integer AVP.
     Integer(i32),
-    /// Everything else: strings as they are, `true` and `false`, larger numbers and fractions as
-    /// digits, arrays and objects as compact JSON.
+    /// Everything else: strings as they are, `true` and `false`, all other numbers as they were
+    /// written, arrays and objects as compact JSON.
     Text(String),
 }
 
@@ -152,7 +153,7 @@ impl ClaimValue {
 
 fn compact(claim: &Value) -> String {
     let mut text = String::new();
-    json::print::value(&mut text, claim);
+    json::print::value(&mut text, claim, Numbers::AsWritten);
     text
 }
 
@@ -252,6 +253,14 @@ mod tests {
             ("-2147483648", Some(ClaimValue::Integer(i32::MIN))),
             ("2147483648", text("2147483648")),
             ("1.5", text("1.5")),
+            ("0.10", text("0.10")),
+            ("1729185718.641225", text("1729185718.641225")),
+            ("12345678901234567890", text("12345678901234567890")),
+            ("-1E+400", text("-1E+400")),
+            (
+                "[0.1,12345678901234567890]",
+                text("[0.1,12345678901234567890]"),
+            ),
             ("\"7\"", text("7")),
             ("\"a\\nb\"", text("a\nb")),
             ("true", text("true")),

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use thiserror::Error;
 
 use super::algorithm::{self, Algorithm, AlgorithmSet};
+use super::json::print::Numbers;
 use super::json::{self, JsonError, Object, Value};
 use super::signing_key::SigningKey;
 
@@ -39,7 +40,7 @@ pub enum SignError {
 /// Makes a token from the claims, given as the text of a JSON object.
 ///
 /// The header consists of `alg` and `typ` (`JWT`), and the members of `header` if given, whose
-/// `typ` replaces ours. Both are written compact and sorted.
+/// `typ` replaces ours. Both are written compact and sorted, their numbers as they are.
 ///
 /// # Errors
 /// Fails for the reasons in [`SignError`].
@@ -61,11 +62,11 @@ pub fn sign(
     let header = complete(header, algorithm)?;
     let mut token = String::new();
     let mut text = String::new();
-    json::print::object(&mut text, &header);
+    json::print::object(&mut text, &header, Numbers::AsWritten);
     URL_SAFE_NO_PAD.encode_string(&text, &mut token);
     token.push('.');
     text.clear();
-    json::print::object(&mut text, &claims);
+    json::print::object(&mut text, &claims, Numbers::AsWritten);
     URL_SAFE_NO_PAD.encode_string(&text, &mut token);
     let signature = key
         .sign(algorithm, token.as_bytes())

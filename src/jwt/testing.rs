@@ -1,5 +1,7 @@
 //! Keys and tokens for the unit tests.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::EncodingKey;
@@ -20,6 +22,11 @@ pub(crate) const SECRET: &[u8] =
 
 /// The UNIX time at which the tests take place.
 pub(crate) const NOW: u64 = 1_700_000_000;
+
+/// A UNIX second as the clock gives it.
+pub(crate) fn at(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
 
 fn der(pem: &[u8]) -> Vec<u8> {
     pem::parse(pem).unwrap().into_contents()

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use thiserror::Error;
 
 use super::algorithm::{self, Algorithm};
+use super::json::print::Numbers;
 use super::json::{self, JsonError, Object, Value};
 
 /// Limits on what is read at all.
@@ -270,9 +271,9 @@ impl Token {
                 (name, member)
             })
         });
-        json::print::members(&mut out, merged);
+        json::print::members(&mut out, merged, Numbers::AsJansson);
         out.push('.');
-        json::print::object(&mut out, &self.claims);
+        json::print::object(&mut out, &self.claims, Numbers::AsJansson);
         out.into_boxed_str()
     }
 }

@@ -53,7 +53,7 @@ pub enum LoadError {
 /// # Errors
 /// Fails with [`LoadError`] if there is none.
 pub fn first(database: &config::Database, source: &mut dyn Source) -> Result<Segment, LoadError> {
-    let began = clock::now();
+    let began = clock::now().as_secs();
     let bytes = snapshot::fetch(&database.tables, source)?;
     let segment = Segment::inherited(&bytes).map_err(|error| LoadError::Memory {
         size: bytes.len(),
@@ -109,7 +109,7 @@ fn load(
     owner: u64,
     generation: u64,
 ) -> Result<usize, LoadError> {
-    let began = clock::now();
+    let began = clock::now().as_secs();
     let bytes = database.read(|source| snapshot::fetch(tables, source))?;
     let old = (
         shared::page().snapshot.owner.get(),

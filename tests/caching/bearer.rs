@@ -125,6 +125,12 @@ fn others_too(one: &str, other: &str) -> String {
     format!("{one}\r\nProxy-Authorization: {other}")
 }
 
+/// A UNIX time with an exponent, to the microsecond.
+fn scientific(seconds: i64) -> String {
+    let digits = seconds.to_string();
+    format!("{}.{}641225E9", &digits[..1], &digits[1..])
+}
+
 /// A contact outlives neither its token, however its expiry is written, nor an hour; and none of
 /// them affects the next.
 fn lifetimes(device: &Device, key: &Key, victim: &str) -> Result<(), String> {
@@ -148,6 +154,11 @@ fn lifetimes(device: &Device, key: &Key, victim: &str) -> Result<(), String> {
         ("4294967297".to_string(), 3600),
         ("9223372036854775807".to_string(), 3600),
         ("1e12".to_string(), 3600),
+        ("1.5E+10".to_string(), 3600),
+        // As Java writes it.
+        (scientific(soon), 1800),
+        (scientific(far.0), far.1),
+        ("99999999999999999999".to_string(), 3600),
         // It reaches the script with its exponent, which is not understood.
         ("9.9e307".to_string(), 0),
         (soon.to_string(), 1800),

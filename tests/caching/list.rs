@@ -109,7 +109,7 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
             Box::new(|setting, core| preload::changes(setting, core, Backend::Mysql, "opensips")),
         ));
     }
-    let simple: [(&str, Shared); 17] = [
+    let simple: [(&str, Shared); 19] = [
         ("opensips-cfg/bearer.cfg", bearer::shipped),
         (
             "JSON Web Keys, and a file that is written anew",
@@ -121,6 +121,8 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
         ("line ends and NUL in claims", identity::lines),
         ("claims, age, type and scope", rules::claims),
         ("leeway", rules::leeway),
+        ("fractions of seconds", rules::fractions),
+        ("numbers of any size and form", rules::numbers),
         ("sizes and depths", |s, c| rules::limits(s, c, "demand")),
         ("sizes and depths, preloaded", |s, c| {
             rules::limits(s, c, "preload")

@@ -1,5 +1,10 @@
 //! What a token must satisfy beyond its signature, each rule at its boundaries.
 
+use std::thread::sleep;
+use std::time::{Duration, SystemTime};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use harness::core::Core;
 use harness::database::Backend;
 use harness::keys::Key;
@@ -264,16 +269,151 @@ pub fn limits(setting: &Setting, core: &Core, mode: &'static str) -> Result<(), 
         let payload = format!(r#"{{"deep":{open}{close},"tag":"{TAG}"}}"#);
         running.expect(&token(&key, "HS256", &payload), code)?;
     }
-    for (number, code) in [
-        (i64::MAX.to_string(), 1),
-        (i64::MIN.to_string(), 1),
-        (format!("{}", i128::from(i64::MAX) + 1), -2),
-        (format!("{}", i128::from(i64::MIN) - 1), -2),
+    running.instance.check_workers()
+}
+
+/// Numbers of any size and form are admitted, and come out as they came; so do those that a script
+/// signs.
+pub fn numbers(setting: &Setting, core: &Core) -> Result<(), String> {
+    let key = Key::secret();
+    let database = setting.servers.create(Backend::Sqlite, &content(&key))?;
+    let mut running = Running::start(setting, core, |script| {
+        script
+            .database(&database)
+            .set("load_claims", "$avp(role)=n;$avp(org)=list")
+            .set("required_claims", "n")
+    })?;
+    let long = "7".repeat(400);
+    for (number, in_decoded) in [
+        ("7", "7"),
+        ("-2147483648", "-2147483648"),
+        ("9223372036854775807", "9223372036854775807"),
+        ("-9223372036854775808", "-9223372036854775808"),
+        ("9223372036854775808", "9223372036854775808"),
+        ("-9223372036854775809", "-9223372036854775809"),
+        ("12345678901234567890", "12345678901234567890"),
+        (&long, &long),
+        ("1e400", "1e400"),
+        ("-1.5E+999999999999", "-1.5E+999999999999"),
+        // As the C module prints them.
+        ("0.10", "0.10000000000000001"),
+        ("1E3", "1000.0"),
+        ("1729185718.641225", "1729185718.6412251"),
+        ("-0.0", "-0.0"),
     ] {
-        let payload = format!(r#"{{"number":{number},"tag":"{TAG}"}}"#);
-        running.expect(&token(&key, "HS256", &payload), code)?;
+        let claims = format!(r#"{{"list":[{number},"{number}"],"n":{number},"tag":"{TAG}"}}"#);
+        let signed = token(&key, "HS256", &claims);
+        let decoded = format!(
+            r#"{{"alg":"HS256","typ":"JWT"}}.{{"list":[{in_decoded},"{number}"],"n":{in_decoded},"tag":"{TAG}"}}"#
+        );
+        for _ in 0..2 {
+            running
+                .expect(&signed, 1)?
+                .expect_header(
+                    "X-Claims",
+                    &format!(r#"{number}|[{number},"{number}"]|0|<null>"#),
+                )?
+                .expect_header("X-Decoded", &decoded)?;
+        }
+        let answer = running.exchange(
+            "sign",
+            &[
+                ("X-Claims", &claims),
+                ("X-Key", &b64_padded(&key.verifier())),
+                ("X-Verifier", &b64_padded(&key.verifier())),
+                ("X-Algorithm", "HS256"),
+            ],
+        )?;
+        let made = super::running::Said::of(answer)?.expect(1)?;
+        let made = made.expect_header("X-Verified", "1")?;
+        let token = made.answer.header("X-Token").unwrap_or("").to_string();
+        running.expect(&token, 1)?.expect_header(
+            "X-Claims",
+            &format!(r#"{number}|[{number},"{number}"]|0|<null>"#),
+        )?;
+    }
+    for number in ["01", "1.", ".5", "+1", "NaN", "1e", "0x10", "--1"] {
+        let claims = format!(r#"{{"n":{number},"tag":"{TAG}"}}"#);
+        running.expect(&token(&key, "HS256", &claims), -2)?;
+    }
+    for (name, number, code) in [
+        ("exp", "99999999999999999999", 1),
+        ("exp", "1e400", 1),
+        ("exp", "-1e400", -3),
+        ("exp", "1e-400", -3),
+        ("nbf", "99999999999999999999", -3),
+        ("nbf", "-99999999999999999999", 1),
+        ("iat", "99999999999999999999", 1),
+    ] {
+        let claims = format!(r#"{{"n":1,"{name}":{number},"tag":"{TAG}"}}"#);
+        running
+            .expect(&token(&key, "HS256", &claims), code)
+            .map_err(|e| format!("{name} {number}: {e}"))?;
     }
     running.instance.check_workers()
+}
+
+/// The time since 1970, with its fraction of a second.
+fn clock() -> Duration {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.expect("a clock after 1970")
+}
+
+/// Times with fractions of seconds, as Laravel issues them: a token of now is good now, and one
+/// that has expired within this second is not admitted until its end.
+pub fn fractions(setting: &Setting, core: &Core) -> Result<(), String> {
+    let key = Key::secret();
+    let database = setting.servers.create(Backend::Sqlite, &content(&key))?;
+    for max_age in [0, 600] {
+        let mut running = Running::start(setting, core, |script| {
+            script.database(&database).set("max_age", max_age)
+        })?;
+        let claiming = |nbf: Duration, exp: Duration| {
+            let time = |time: Duration| format!("{}.{:06}", time.as_secs(), time.subsec_micros());
+            let (nbf, exp) = (time(nbf), time(exp));
+            let claims = format!(
+                r#"{{"aud":"2","jti":"0a1b","iat":{nbf},"nbf":{nbf},"exp":{exp},"sub":"3","scopes":["*"],"tag":"{TAG}"}}"#
+            );
+            token(&key, "HS256", &claims)
+        };
+        let hour = Duration::from_secs(3600);
+        for _ in 0..20 {
+            let now = clock();
+            running.expect(&claiming(now, now + hour), 1)?;
+        }
+        // Each answer must be right for every moment between the question and the answer.
+        let (mut before, mut after) = (0, 0);
+        let end = clock() + Duration::from_secs(60);
+        while before < 5 || after < 5 {
+            if clock() > end {
+                return Err(format!("{before} times before, {after} times after"));
+            }
+            let edge = clock() + Duration::from_millis(120);
+            let (expiring, coming) = (claiming(clock(), edge), claiming(edge, edge + hour));
+            for _ in 0..8 {
+                for (token, first, then) in [(&expiring, 1, -3), (&coming, -3, 1)] {
+                    let asked = clock();
+                    let said = running.ask(token)?;
+                    let answered = clock();
+                    if answered < edge {
+                        said.expect(first)?;
+                        before += 1;
+                    } else if asked > edge {
+                        said.expect(then)?;
+                        after += 1;
+                    }
+                }
+                sleep(Duration::from_millis(20));
+            }
+        }
+        running.instance.check_workers()?;
+    }
+    Ok(())
+}
+
+/// For a header that the script decodes.
+fn b64_padded(text: &str) -> String {
+    STANDARD.encode(text)
 }
 
 /// A token of that many bytes.

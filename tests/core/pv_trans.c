@@ -66,6 +66,20 @@ static int selected(struct sip_msg *msg, const struct trans *t, struct pv_value 
 	return -1;
 }
 
+/* That many bytes from an offset, or those that there are. */
+static int substring(struct sip_msg *msg, const struct trans *t, struct pv_value *val)
+{
+	long from, length;
+	str s = val->rs;
+
+	if (!str_to_long(str_trim(param_str(msg, t, 0)), &from) || from < 0 || from >= s.len ||
+	    !str_to_long(str_trim(param_str(msg, t, 1)), &length) || length < 0)
+		return -1;
+	if (length > s.len - from)
+		length = s.len - from;
+	return pv_put_str(val, (str){s.s + from, (int)length});
+}
+
 static int from_base64(struct sip_msg *msg, const struct trans *t, struct pv_value *val)
 {
 	(void)msg, (void)t;
@@ -96,6 +110,7 @@ static const struct {
 	{"s.int", to_int, 0},
 	{"s.tolower", to_lower, 0},
 	{"s.select", selected, 2},
+	{"s.substr", substring, 2},
 	{"s.b64decode", from_base64, 0},
 };
 

@@ -1,5 +1,7 @@
 //! The table of reasons in the manual, compared with what the token layer says.
 
+use std::time::Duration;
+
 use auth_web::codes;
 use auth_web::jwt::algorithm::{Algorithm, AlgorithmSet};
 use auth_web::jwt::authorize::{CandidateSecret, Outcome, authorize};
@@ -14,7 +16,7 @@ use super::block;
 use super::manual::MANUAL;
 
 /// The time against which everything is judged, in UNIX seconds.
-const NOW: u64 = 1_700_000_043;
+const NOW: Duration = Duration::from_secs(1_700_000_043);
 
 pub fn trials() -> Vec<Trial> {
     vec![Trial::test("manual: reasons of refusals", reasons)]

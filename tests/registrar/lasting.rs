@@ -87,6 +87,12 @@ fn lasts(group: &Group, user: &str, realm: &str, wanted: u64) -> Result<(), Stri
     }
 }
 
+/// A UNIX time with an exponent, to the microsecond.
+fn scientific(seconds: i64) -> String {
+    let digits = seconds.to_string();
+    format!("{}.{}641225E9", &digits[..1], &digits[1..])
+}
+
 fn tokens(group: &Group) -> Result<(), String> {
     let site = group.site()?;
     let register = |end: &str| {
@@ -100,6 +106,10 @@ fn tokens(group: &Group) -> Result<(), String> {
         (format!("{}", now() + 100), 100),
         (format!("{}.75", now() + 100), 100),
         (format!("{}.0", now() + 100), 100),
+        // As Java writes it.
+        (scientific(now() + 100), 100),
+        (scientific(now() + 700_000), MAX_EXPIRES),
+        ("1.5e10".to_string(), MAX_EXPIRES),
         (format!("{}", now() + 700_000), MAX_EXPIRES),
         (format!("{}000", now() + 100), MAX_EXPIRES),
         ("2147483647".to_string(), MAX_EXPIRES),

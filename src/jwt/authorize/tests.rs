@@ -2,7 +2,7 @@ use super::*;
 use crate::calls::codes;
 use crate::jwt::algorithm::{Algorithm, AlgorithmSet};
 use crate::jwt::testing::{
-    NOW, SECRET, claiming, fixture, good, parse, verifying_material, with_header,
+    NOW, SECRET, at, claiming, fixture, good, parse, verifying_material, with_header,
 };
 use crate::jwt::token::Limits;
 
@@ -39,7 +39,7 @@ fn any_secret_that_counts_and_verifies_wins() {
         (vec![always(&wrong), always(&right)], 1),
         (vec![always(&right), always(&wrong)], 0),
     ] {
-        let outcome = authorize(&token, &candidates, &rules, NOW);
+        let outcome = authorize(&token, &candidates, &rules, at(NOW));
         assert_eq!(outcome, Outcome::Authorized { candidate: winner });
         assert_eq!((outcome.code(), outcome.script_code()), (1, 1));
     }
@@ -56,7 +56,7 @@ fn the_window_of_a_secret_includes_its_start_and_excludes_its_end() {
             start_ts,
             end_ts,
         };
-        authorize(&token, &[candidate], &Rules::default(), NOW).code()
+        authorize(&token, &[candidate], &Rules::default(), at(NOW)).code()
     };
     assert_eq!(code(now, now + 1), 1);
     assert_eq!(code(now + 1, now + 2), -1);
@@ -75,7 +75,7 @@ fn the_reason_tells_what_was_tried() {
         ..always(&wrong)
     };
     let reason = |candidates: &[CandidateSecret<'_>]| {
-        let outcome = authorize(&token, candidates, &rules, NOW);
+        let outcome = authorize(&token, candidates, &rules, at(NOW));
         assert_eq!(outcome.code(), -1);
         outcome.to_string()
     };
@@ -104,10 +104,10 @@ fn the_signature_comes_before_the_claims() {
     let expired = claiming(&format!(r#"{{"exp":{}}}"#, NOW - 37));
     let rules = Rules::default();
     assert_eq!(
-        authorize(&expired, &[always(&wrong)], &rules, NOW).code(),
+        authorize(&expired, &[always(&wrong)], &rules, at(NOW)).code(),
         -1
     );
-    let outcome = authorize(&expired, &[always(&right)], &rules, NOW);
+    let outcome = authorize(&expired, &[always(&right)], &rules, at(NOW));
     assert_eq!((outcome.code(), outcome.script_code()), (-3, -1));
     assert_eq!(outcome.to_string(), "expired 37 s ago");
 }
@@ -116,7 +116,7 @@ fn the_signature_comes_before_the_claims() {
 fn every_refusal_has_its_code() {
     let right = keys(SECRET);
     let codes = |payload: &str, rules: &Rules| {
-        authorize(&claiming(payload), &[always(&right)], rules, NOW).code()
+        authorize(&claiming(payload), &[always(&right)], rules, at(NOW)).code()
     };
     assert_eq!(codes(r#"{"nbf":4102444800}"#, &Rules::default()), -3);
     assert_eq!(codes(r#"{"exp":"4102444800"}"#, &Rules::default()), -3);
@@ -153,7 +153,7 @@ fn what_the_header_forbids_is_refused_whatever_the_secrets() {
             &parse(&with_header(header)),
             &[always(&right)],
             &Rules::default(),
-            NOW,
+            at(NOW),
         );
         assert_eq!((outcome.code(), outcome.to_string().as_str()), (-1, reason));
     }
@@ -162,7 +162,7 @@ fn what_the_header_forbids_is_refused_whatever_the_secrets() {
         ..Rules::default()
     };
     assert_eq!(
-        authorize(&claiming("{}"), &[always(&right)], &rules, NOW).code(),
+        authorize(&claiming("{}"), &[always(&right)], &rules, at(NOW)).code(),
         -1
     );
 }
@@ -177,7 +177,12 @@ fn a_public_key_in_the_store_admits_no_hmac() {
         Algorithm::HS256,
         &forger,
     );
-    let outcome = authorize(&parse(&forged), &[always(&public)], &Rules::default(), NOW);
+    let outcome = authorize(
+        &parse(&forged),
+        &[always(&public)],
+        &Rules::default(),
+        at(NOW),
+    );
     assert_eq!(outcome.code(), -1);
     assert!(
         outcome
@@ -194,18 +199,18 @@ fn a_script_key_verifies_or_not() {
         let token = parse(&good(algorithm, "{}"));
         let right = keys(verifying_material(algorithm));
         assert_eq!(
-            script_authorize(&token, right.as_ref(), &rules, NOW).script_code(),
+            script_authorize(&token, right.as_ref(), &rules, at(NOW)).script_code(),
             1
         );
         for wrong in [keys(b"wrong"), keys(b""), keys(b"-----BEGIN X-----")] {
-            let outcome = script_authorize(&token, wrong.as_ref(), &rules, NOW);
+            let outcome = script_authorize(&token, wrong.as_ref(), &rules, at(NOW));
             assert_eq!(outcome.script_code(), -1, "{outcome}");
         }
     }
     let expired = claiming(r#"{"exp":1}"#);
-    let outcome = script_authorize(&expired, keys(SECRET).as_ref(), &rules, NOW);
+    let outcome = script_authorize(&expired, keys(SECRET).as_ref(), &rules, at(NOW));
     assert_eq!(outcome.script_code(), -1);
-    let empty = script_authorize(&expired, keys(b"").as_ref(), &rules, NOW);
+    let empty = script_authorize(&expired, keys(b"").as_ref(), &rules, at(NOW));
     assert_eq!(
         empty.to_string(),
         "the key can't be used: the secret is empty"

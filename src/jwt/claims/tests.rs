@@ -1,9 +1,11 @@
+use std::time::Duration;
+
 use super::*;
 use crate::jwt::path::ClaimPath;
-use crate::jwt::testing::{NOW, claiming, parse, with_header};
+use crate::jwt::testing::{NOW, at, claiming, parse, with_header};
 
 fn check(payload: &str, rules: &Rules) -> Result<(), ClaimError> {
-    check_claims(&claiming(payload), rules, NOW)
+    check_claims(&claiming(payload), rules, at(NOW))
 }
 
 fn check_default(payload: &str) -> Result<(), ClaimError> {
@@ -52,6 +54,48 @@ fn fractions_of_seconds_count() {
 }
 
 #[test]
+fn the_clock_has_fractions_too() {
+    const CLAIMS: &str = include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/tokens/fractions.json"
+    ));
+    let token = claiming(CLAIMS);
+    let recent = Rules {
+        max_age: Some(60),
+        ..Rules::default()
+    };
+    let check_at = |seconds: u64, micros: u32, rules: &Rules| {
+        let now = Duration::new(seconds, micros * 1000);
+        let checked = check_claims(&token, rules, now);
+        let validity = Validity::of(&token, rules).unwrap();
+        assert_eq!(validity.includes(now), checked.is_ok());
+        checked.map_err(|error| error.to_string())
+    };
+    let error = |text: &str| Err(text.to_owned());
+    let early = error("not valid for another 1 s");
+    for rules in [&Rules::default(), &recent] {
+        assert_eq!(check_at(1_729_185_718, 641_225, rules), early);
+        assert_eq!(check_at(1_729_185_718, 641_226, rules), Ok(()));
+        assert_eq!(check_at(1_729_185_719, 0, rules), Ok(()));
+    }
+    let rules = Rules::default();
+    assert_eq!(check_at(1_729_189_318, 612_344, &rules), Ok(()));
+    let late = error("expired 0 s ago");
+    assert_eq!(check_at(1_729_189_318, 612_345, &rules), late);
+    assert_eq!(check_at(1_729_189_318, 999_999, &rules), late);
+    assert_eq!(
+        check_at(1_729_189_319, 700_000, &rules),
+        error("expired 1 s ago")
+    );
+    // Whole seconds of age.
+    assert_eq!(check_at(1_729_185_779, 641_224, &recent), Ok(()));
+    assert_eq!(
+        check_at(1_729_185_779, 641_226, &recent),
+        error("issued 61 s ago, at most 60 s are allowed")
+    );
+}
+
+#[test]
 fn numbers_of_any_size_are_survived() {
     let rules = Rules {
         leeway: u64::MAX,
@@ -64,6 +108,11 @@ fn numbers_of_any_size_are_survived() {
         "1e300",
         "-1e300",
         "1.7976931348623157e308",
+        "12345678901234567890",
+        "-12345678901234567890123456789012345678901234567890",
+        "1e400",
+        "-1e99999999999999999999",
+        "1e-99999999999999999999",
         "5e-324",
         "0",
         "-1",
@@ -72,8 +121,8 @@ fn numbers_of_any_size_are_survived() {
         for name in ["exp", "nbf", "iat"] {
             for now in [0, NOW, u64::MAX] {
                 let token = claiming(&format!(r#"{{"{name}":{number}}}"#));
-                let _ = check_claims(&token, &Rules::default(), now);
-                let _ = check_claims(&token, &rules, now);
+                let _ = check_claims(&token, &Rules::default(), at(now));
+                let _ = check_claims(&token, &rules, at(now));
             }
         }
     }
@@ -190,7 +239,7 @@ fn the_type_of_a_token_can_be_required() {
             token_type: Some(required.into()),
             ..Rules::default()
         };
-        check_claims(&parse(&with_header(header)), &rules, NOW)
+        check_claims(&parse(&with_header(header)), &rules, at(NOW))
     };
     for typ in [
         "at+jwt",
@@ -230,7 +279,7 @@ fn claims_can_be_required_with_and_without_value() {
         }],
         ..Rules::default()
     };
-    let payload = r#"{"s":"v","n":7,"r":1.5,"b":true,"z":null,"l":["a","b",3],"o":{"v":1},"e":""}"#;
+    let payload = r#"{"s":"v","n":7,"r":1.5,"big":12345678901234567890,"b":true,"z":null,"l":["a","b",3],"o":{"v":1},"e":""}"#;
     for (name, value) in [
         ("s", None),
         ("n", None),
@@ -241,6 +290,9 @@ fn claims_can_be_required_with_and_without_value() {
         ("s", Some("v")),
         ("n", Some("7")),
         ("r", Some("1.5")),
+        ("r", Some("1.50")),
+        ("r", Some("15e-1")),
+        ("big", Some("12345678901234567890")),
         ("b", Some("true")),
         ("l", Some("a")),
         ("l", Some("3")),
@@ -261,6 +313,10 @@ fn claims_can_be_required_with_and_without_value() {
         ("s", "V"),
         ("s", ""),
         ("n", "07"),
+        ("r", "1.51"),
+        ("r", "01.5"),
+        ("big", "12345678901234567891"),
+        ("big", "12345678901234567000"),
         ("b", "1"),
         ("l", "c"),
         ("o", "v"),

@@ -1,24 +1,32 @@
 //! When a token is valid, computed once.
 
+use std::time::Duration;
+
 use super::error::ClaimError;
 use crate::jwt::json::Value;
+use crate::jwt::json::number::Decimal;
 use crate::jwt::rules::Rules;
 use crate::jwt::token::Token;
 
-/// The UNIX seconds during which a token's times, and perhaps the window of its secret, admit it.
+/// The digits of a second's fraction that count: times are compared in nanoseconds, which is what
+/// the clock has.
+const PLACES: u32 = 9;
+
+/// The time in which a token's own times, and perhaps the window of its secret, admit it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Validity {
+    /// In nanoseconds since 1970, as all times here.
     from: i128,
     until: i128,
 }
 
 impl Validity {
-    /// The seconds at which [`super::check_claims`] accepts the times of this token.
+    /// When [`super::check_claims`] accepts the times of this token.
     ///
     /// # Errors
     /// Fails if a time is not a number, or if `iat` is missing where the age of the token counts.
     pub fn of(token: &Token, rules: &Rules) -> Result<Self, ClaimError> {
-        let leeway = i128::from(rules.leeway);
+        let leeway = seconds(rules.leeway);
         let mut validity = Self {
             from: i128::MIN,
             until: i128::MAX,
@@ -32,23 +40,21 @@ impl Validity {
         let issued = numeric_date(token, "iat")?;
         if let Some(limit) = rules.max_age {
             let issued = issued.ok_or_else(|| ClaimError::Missing("iat".to_owned()))?;
-            let oldest = issued
-                .saturating_add(i128::from(limit))
-                .saturating_add(leeway);
-            validity = validity.within(issued.saturating_sub(leeway), oldest.saturating_add(1));
+            let until = too_old_from(issued, limit, leeway);
+            validity = validity.within(issued.saturating_sub(leeway), until);
         }
         Ok(validity)
     }
 
-    /// The part of it within `start_ts <= now < end_ts`, the window of a secret.
+    /// The part of it within `start_ts <= now < end_ts`, the window of a secret in UNIX seconds.
     #[must_use]
     pub fn in_window(self, start_ts: i64, end_ts: i64) -> Self {
-        self.within(i128::from(start_ts), i128::from(end_ts))
+        self.within(seconds(start_ts), seconds(end_ts))
     }
 
-    /// Whether the UNIX time `now`, in seconds, is within it.
-    pub fn includes(&self, now: u64) -> bool {
-        (self.from..self.until).contains(&i128::from(now))
+    /// Whether `now`, the time since 1970, is within it.
+    pub fn includes(&self, now: Duration) -> bool {
+        (self.from..self.until).contains(&since_epoch(now))
     }
 
     fn within(self, from: i128, until: i128) -> Self {
@@ -59,20 +65,35 @@ impl Validity {
     }
 }
 
-/// A NumericDate, rounded up to a whole second: for whole seconds `t`, both `t >= date` and `t <
-/// date` give the same answer for it, so fractions need no floating-point arithmetic.
+/// Seconds in nanoseconds.
+pub(super) fn seconds(seconds: impl Into<i128>) -> i128 {
+    // 64 bits of seconds fit.
+    seconds.into().saturating_mul(10_i128.pow(PLACES))
+}
+
+/// The clock's time in nanoseconds.
+pub(super) fn since_epoch(now: Duration) -> i128 {
+    i128::try_from(now.as_nanos()).unwrap_or(i128::MAX)
+}
+
+/// When a token is older than `max_age` allows, which counts whole seconds of age.
+pub(super) fn too_old_from(issued: i128, limit: u64, leeway: i128) -> i128 {
+    let limit = seconds(limit).saturating_add(seconds(1));
+    issued.saturating_add(limit).saturating_add(leeway)
+}
+
+/// A NumericDate (RFC 7519 section 2) in nanoseconds. What is finer is cut off, which makes a token
+/// neither valid longer nor valid later than it says.
 pub(super) fn numeric_date(token: &Token, name: &'static str) -> Result<Option<i128>, ClaimError> {
     let Some(value) = token.claim(name) else {
         return Ok(None);
     };
-    let seconds = match value {
-        Value::Integer(integer) => i128::from(*integer),
-        // The cast saturates far beyond any time.
-        #[allow(clippy::cast_possible_truncation)]
-        Value::Real(real) => real.ceil() as i128,
-        _ => return Err(ClaimError::NotANumber(name)),
+    let date = match value {
+        Value::Integer(integer) => Some(seconds(*integer)),
+        Value::Number(number) => Decimal::parse(number).map(|number| number.floor(PLACES)),
+        _ => None,
     };
-    Ok(Some(seconds))
+    date.map(Some).ok_or(ClaimError::NotANumber(name))
 }
 
 #[cfg(test)]
@@ -81,7 +102,7 @@ mod tests {
 
     use super::*;
     use crate::jwt::claims::check_claims;
-    use crate::jwt::testing::{NOW, claiming};
+    use crate::jwt::testing::{NOW, at, claiming};
 
     proptest! {
         #[test]
@@ -93,7 +114,9 @@ mod tests {
             leeway in 0_u64..20,
             max_age in proptest::option::of(0_u64..100),
             now in 0_u64..250,
+            tenths in 0_u32..10,
         ) {
+            let now = Duration::new(now, tenths * 100_000_000);
             let mut payload = format!(r#"{{"iat":{iat}.{fraction}"#);
             for (name, seconds) in [("exp", exp), ("nbf", nbf)] {
                 if let Some(seconds) = seconds {
@@ -110,13 +133,14 @@ mod tests {
     #[test]
     fn a_window_narrows_it() {
         let validity = Validity::of(&claiming("{}"), &Rules::default()).unwrap();
-        assert!(validity.includes(0) && validity.includes(u64::MAX));
+        assert!(validity.includes(Duration::ZERO) && validity.includes(Duration::MAX));
         let now = i64::try_from(NOW).unwrap();
         let window = validity.in_window(now, now + 2);
-        assert!(!window.includes(NOW - 1));
-        assert!(window.includes(NOW) && window.includes(NOW + 1));
-        assert!(!window.includes(NOW + 2));
-        assert!(!window.in_window(0, now).includes(NOW));
+        assert!(!window.includes(at(NOW) - Duration::from_nanos(1)));
+        assert!(window.includes(at(NOW)) && window.includes(at(NOW + 1)));
+        assert!(window.includes(at(NOW + 2) - Duration::from_nanos(1)));
+        assert!(!window.includes(at(NOW + 2)));
+        assert!(!window.in_window(0, now).includes(at(NOW)));
     }
 
     #[test]

@@ -1,20 +1,35 @@
-//! JSON text as the C module prints it, byte for byte.
+//! JSON text: compact, members sorted by the bytes of their names, only the necessary characters
+//! escaped.
 //!
-//! OpenSIPS's auth_jwt outputs what libjwt makes with the jansson library: compact, members sorted
-//! by the bytes of their names, reals with 17 significant digits, only the necessary characters
-//! escaped. Scripts compare and cut these strings, so not a single byte may change.
+//! OpenSIPS's auth_jwt outputs what libjwt makes with the jansson library, which also prints reals
+//! with 17 significant digits. Scripts compare and cut these strings, so not a single byte may
+//! change. What jansson can't read, numbers of more than 64 bits, is printed as it is written, and
+//! so is every number where there is no C module to resemble: see [`Numbers`].
 
 use std::fmt::Write;
 
 use super::{Object, Value, plain_length};
 
+/// How numbers are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Numbers {
+    /// As they were written.
+    AsWritten,
+    /// As jansson does: reals in the range of a double with 17 significant digits.
+    AsJansson,
+}
+
 /// Appends `object`, compact, its members sorted.
-pub fn object(out: &mut String, object: &Object) {
-    members(out, object.iter());
+pub fn object(out: &mut String, object: &Object, numbers: Numbers) {
+    members(out, object.iter(), numbers);
 }
 
 /// Appends an object of the given members, which must be sorted by name.
-pub fn members<'a>(out: &mut String, sorted: impl Iterator<Item = (&'a str, &'a Value)>) {
+pub fn members<'a>(
+    out: &mut String,
+    sorted: impl Iterator<Item = (&'a str, &'a Value)>,
+    numbers: Numbers,
+) {
     out.push('{');
     for (position, (name, member)) in sorted.enumerate() {
         if position > 0 {
@@ -22,13 +37,13 @@ pub fn members<'a>(out: &mut String, sorted: impl Iterator<Item = (&'a str, &'a 
         }
         string(out, name);
         out.push(':');
-        value(out, member);
+        value(out, member, numbers);
     }
     out.push('}');
 }
 
 /// Appends any value, compact.
-pub fn value(out: &mut String, any: &Value) {
+pub fn value(out: &mut String, any: &Value, numbers: Numbers) {
     match any {
         Value::Null => out.push_str("null"),
         Value::Bool(true) => out.push_str("true"),
@@ -37,7 +52,10 @@ pub fn value(out: &mut String, any: &Value) {
         Value::Integer(any) => {
             let _ = write!(out, "{any}");
         }
-        Value::Real(any) => real(out, *any),
+        Value::Number(text) => match finite(text).filter(|_| numbers == Numbers::AsJansson) {
+            Some(any) => real(out, any),
+            None => out.push_str(text),
+        },
         Value::String(any) => string(out, any),
         Value::Array(elements) => {
             out.push('[');
@@ -45,11 +63,11 @@ pub fn value(out: &mut String, any: &Value) {
                 if position > 0 {
                     out.push(',');
                 }
-                value(out, element);
+                value(out, element, numbers);
             }
             out.push(']');
         }
-        Value::Object(any) => object(out, any),
+        Value::Object(any) => object(out, any, numbers),
     }
 }
 
@@ -79,6 +97,14 @@ fn string(out: &mut String, any: &str) {
         rest = &special[1..];
     }
     out.push('"');
+}
+
+/// The double that jansson reads; `None` for what it can't read: longer integers, and reals that
+/// overflow.
+fn finite(number: &str) -> Option<f64> {
+    let is_real = number.contains(['.', 'e', 'E']);
+    let real = is_real.then(|| number.parse::<f64>().ok()).flatten();
+    real.filter(|real| real.is_finite())
 }
 
 /// C's `%.17g`, with `.0` appended where neither a point nor an exponent would mark it as a real,
@@ -128,10 +154,38 @@ mod tests {
     use super::super::parse_object;
     use super::*;
 
-    fn printed(text: &str) -> String {
+    fn printed_with(text: &str, numbers: Numbers) -> String {
         let mut out = String::new();
-        object(&mut out, &parse_object(text.as_bytes()).unwrap());
+        object(&mut out, &parse_object(text.as_bytes()).unwrap(), numbers);
         out
+    }
+
+    fn printed(text: &str) -> String {
+        printed_with(text, Numbers::AsJansson)
+    }
+
+    #[test]
+    fn numbers_come_out_as_they_were_written() {
+        let long = "1".repeat(400);
+        let reals = REALS.iter().map(|(text, _)| *text);
+        let longer = [
+            "7",
+            "-9223372036854775808",
+            "12345678901234567890",
+            "-9223372036854775809",
+            long.as_str(),
+            "1e400",
+            "-1E+99999999999999999999",
+        ];
+        for number in reals.chain(longer) {
+            let text = format!("{{\"a\":[{number}],\"b\":{number}}}");
+            assert_eq!(printed_with(&text, Numbers::AsWritten), text);
+        }
+        // What jansson can't read has no other form.
+        for number in &longer[2..] {
+            let text = format!("{{\"a\":{number}}}");
+            assert_eq!(printed(&text), text);
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ fn other(value: &Value) -> Other {
         Value::Null => Other::Null,
         Value::Bool(flag) => Other::from(*flag),
         Value::Integer(integer) => Other::from(*integer),
-        Value::Real(real) => Other::from(*real),
+        Value::Number(text) => Other::from(text.parse::<f64>().unwrap()),
         Value::String(text) => Other::from(text.as_str()),
         Value::Array(elements) => elements.iter().map(other).collect(),
         Value::Object(members) => Other::Object(others(members)),
@@ -157,24 +157,27 @@ fn nesting_is_bounded_at_its_edge() {
 }
 
 #[test]
-fn numbers_are_kept_or_refused_but_never_bent() {
-    let number = |text: &str| read(format!("{{\"n\":{text}}}").as_bytes());
-    assert_eq!(number("9223372036854775807").unwrap()["n"], i64::MAX);
-    assert_eq!(number("-9223372036854775808").unwrap()["n"], i64::MIN);
-    assert_eq!(number("-0").unwrap()["n"], 0);
+fn numbers_are_kept_as_they_are_written() {
+    let number = |text: &str| {
+        let object = parse_object(format!("{{\"n\":{text}}}").as_bytes()).unwrap();
+        object.get("n").unwrap().clone()
+    };
+    assert_eq!(number("9223372036854775807"), Value::Integer(i64::MAX));
+    assert_eq!(number("-9223372036854775808"), Value::Integer(i64::MIN));
+    assert_eq!(number("-0"), Value::Integer(0));
     for text in [
         "9223372036854775808",
         "-9223372036854775809",
         "1".repeat(400).as_str(),
         "1e400",
+        "1E-400",
+        "0.10",
+        "-0.0",
+        "9007199254740993.0",
+        "1e+2",
     ] {
-        assert_eq!(number(text), Err(JsonError::NumberRange(5)), "{text}");
+        assert_eq!(number(text), Value::Number(text.into()), "{text}");
     }
-    assert_eq!(number("1e-400").unwrap()["n"], 0.0);
-    assert_eq!(
-        number("9007199254740993.0").unwrap()["n"],
-        9_007_199_254_740_992.0
-    );
 }
 
 #[test]
@@ -215,7 +218,11 @@ proptest! {
         text in "\\{\"a\":[-+0-9.eE\\[\\]{}\",:a\\\\u ]{0,12}\\}",
     ) {
         if parse_object(text.as_bytes()).is_ok() {
-            prop_assert!(serde_json::from_str::<Other>(&text).is_ok(), "{}", text);
+            let error = serde_json::from_str::<Other>(&text).err();
+            let error = error.map(|error| error.to_string());
+            // It has no place for some numbers, and says so.
+            let is_range = |error: &String| error.starts_with("number out of range");
+            prop_assert!(error.as_ref().is_none_or(is_range), "{text}: {error:?}");
         }
     }
 }

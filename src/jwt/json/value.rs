@@ -6,17 +6,17 @@
 
 use compact_str::CompactString;
 
-/// A JSON value. Integers and reals are distinguished as written.
+/// A JSON value. Numbers are kept as they are written: whoever issued them meant every digit.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// `null`.
     Null,
     /// `true` or `false`.
     Bool(bool),
-    /// A number without a fraction or exponent.
+    /// A number without a fraction or exponent, in the signed 64-bit range.
     Integer(i64),
-    /// Any other number; finite.
-    Real(f64),
+    /// The text of any other number (RFC 8259 section 6): with a fraction or an exponent, or longer.
+    Number(CompactString),
     /// A string, unescaped.
     String(CompactString),
     /// An array.

@@ -105,7 +105,7 @@ for version in 3.4.9 3.5.9 3.6.8 4.0.1; do
 	is "headers" "$(header X-Hdr)" "3|2|3|3|1|Via"
 	is "credentials" "$(header X-Auth)" "al|al@dom"
 	is "nulls" "$(header X-Null)" "<null>|<null>"
-	is "transformations" "$(header X-Trans)" "B=2|vars|hello|1"
+	is "transformations" "$(header X-Trans)" "B=2|vars|hello|1|ar"
 	is "avps" "$(header X-Avp)" "7|a"
 	is "avps unset" "$(header X-Avp2)" "<null>"
 
