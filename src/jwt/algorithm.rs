@@ -1,12 +1,50 @@
-//! Signature algorithms of tokens (RFC 7518 section 3, RFC 8037 section 3.1) and sets of them.
+//! Signature algorithms of tokens (RFC 7518 section 3, RFC 8037 section 3.1, RFC 8812 section 3.2,
+//! RFC 9864 section 2.2) and sets of them.
 
 use std::fmt;
 
-pub use jsonwebtoken::Algorithm;
 use thiserror::Error;
 
+/// A signature algorithm, by its registered name.
+///
+/// The crate jsonwebtoken has such an enum, but without ES512, ES256K and Ed25519.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Algorithm {
+    /// HMAC with SHA-256.
+    HS256,
+    /// HMAC with SHA-384.
+    HS384,
+    /// HMAC with SHA-512.
+    HS512,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    RS256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
+    RS384,
+    /// RSASSA-PKCS1-v1_5 with SHA-512.
+    RS512,
+    /// RSASSA-PSS with SHA-256.
+    PS256,
+    /// RSASSA-PSS with SHA-384.
+    PS384,
+    /// RSASSA-PSS with SHA-512.
+    PS512,
+    /// ECDSA on P-256 with SHA-256.
+    ES256,
+    /// ECDSA on P-384 with SHA-384.
+    ES384,
+    /// ECDSA on P-521 with SHA-512.
+    ES512,
+    /// ECDSA on secp256k1 with SHA-256 (RFC 8812).
+    ES256K,
+    /// EdDSA, on the curve of the key, of which only Ed25519 is known here (RFC 8037). Deprecated
+    /// by RFC 9864 in favour of names that tell the curve.
+    EdDSA,
+    /// EdDSA on Ed25519 (RFC 9864).
+    Ed25519,
+}
+
 /// Every algorithm that can verify a token, with its registered name.
-const ALL: [(Algorithm, &str); 12] = [
+const ALL: [(Algorithm, &str); 15] = [
     (Algorithm::HS256, "HS256"),
     (Algorithm::HS384, "HS384"),
     (Algorithm::HS512, "HS512"),
@@ -18,7 +56,10 @@ const ALL: [(Algorithm, &str); 12] = [
     (Algorithm::PS512, "PS512"),
     (Algorithm::ES256, "ES256"),
     (Algorithm::ES384, "ES384"),
+    (Algorithm::ES512, "ES512"),
+    (Algorithm::ES256K, "ES256K"),
     (Algorithm::EdDSA, "EdDSA"),
+    (Algorithm::Ed25519, "Ed25519"),
 ];
 
 /// The algorithm with this registered name, compared case-sensitively (RFC 7515 section 4.1.1).
@@ -64,10 +105,13 @@ impl AlgorithmSet {
     pub const HMAC: Self = Self(0b111);
     /// RSASSA-PKCS1-v1_5 and RSASSA-PSS (RFC 7518 sections 3.3 and 3.5).
     pub const RSA: Self = Self(0b111_111_000);
+    /// Both names of EdDSA on Ed25519 (RFC 8037 section 3.1, RFC 9864 section 2.2).
+    pub const ED25519: Self = Self(0b11 << 13);
 
     /// Reads a list of names separated by commas or spaces, e.g. `RS256, ES256`.
     ///
-    /// Names are compared case-sensitively, as in a token's header.
+    /// Names are compared case-sensitively, as in a token's header. `EdDSA`, which leaves the curve
+    /// to the key, includes `Ed25519`; `Ed25519` is itself alone.
     ///
     /// # Errors
     /// Fails on an unknown name, on `none` in any spelling, and on an empty list.
@@ -81,6 +125,9 @@ impl AlgorithmSet {
             let algorithm =
                 by_name(name).ok_or_else(|| AlgorithmListError::Unknown(name.to_owned()))?;
             set = set.with(algorithm);
+            if algorithm == Algorithm::EdDSA {
+                set = set.with(Algorithm::Ed25519);
+            }
         }
         if set == Self::EMPTY {
             Err(AlgorithmListError::Empty)
@@ -160,9 +207,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_of_jsonwebtoken() {
+    fn names_are_the_registered_ones() {
         for (algorithm, name) in ALL {
-            assert_eq!(name.parse::<Algorithm>().unwrap(), algorithm);
+            assert_eq!(format!("{algorithm:?}"), name);
             assert_eq!(by_name(name), Some(algorithm));
             assert_eq!(super::name(algorithm), name);
             assert!(AlgorithmSet::ALL.contains(algorithm));
@@ -172,7 +219,10 @@ mod tests {
             AlgorithmSet::RSA.to_string(),
             "RS256, RS384, RS512, PS256, PS384, PS512"
         );
-        for name in ["none", "NONE", "hs256", "HS256 ", "ES512", "RS1", ""] {
+        assert_eq!(AlgorithmSet::ED25519.to_string(), "EdDSA, Ed25519");
+        for name in [
+            "none", "NONE", "hs256", "HS256 ", "es256k", "ed25519", "Ed448", "RS1", "",
+        ] {
             assert_eq!(by_name(name), None, "{name}");
         }
     }
@@ -190,6 +240,14 @@ mod tests {
         }
         assert_eq!(expected.to_string(), "RS256, ES256");
         assert!(!expected.contains(Algorithm::HS256));
+    }
+
+    #[test]
+    fn a_name_without_a_curve_includes_the_one_with_it() {
+        let both = AlgorithmSet::parse("EdDSA").unwrap();
+        assert_eq!(both, AlgorithmSet::ED25519);
+        let one = AlgorithmSet::parse("Ed25519").unwrap();
+        assert!(one.contains(Algorithm::Ed25519) && !one.contains(Algorithm::EdDSA));
     }
 
     #[test]

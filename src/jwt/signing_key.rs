@@ -1,15 +1,16 @@
 //! Keys that sign: HMAC secrets and private keys.
 //!
-//! They are parsed once, and an unusable key is refused at that point. jsonwebtoken's `EncodingKey`
-//! is not an alternative: it keeps the text of a key and parses it for each signature, so that a
-//! wrong curve or a modulus that is too short only surfaces with the first token; and it does not
-//! read SEC 1.
+//! They are parsed once, and an unusable key is refused at that point. The crate jsonwebtoken is not
+//! an alternative: it keeps the text of a key and parses it for each signature, so that a wrong curve
+//! or a modulus that is too short only surfaces with the first token; and it does not read SEC 1.
 
 use std::fmt;
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaEncoding, RsaKeyPair};
+use aws_lc_rs::signature::{
+    self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, RsaEncoding, RsaKeyPair,
+};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -38,7 +39,8 @@ pub enum SigningKeyError {
     Malformed,
     /// A kind of key that signs no known algorithm.
     #[error(
-        "the private key is of an unknown kind, allowed are RSA, EC on P-256 or P-384, Ed25519"
+        "the private key is of an unknown kind, allowed are RSA, EC on P-256, P-384, P-521 or \
+         secp256k1, Ed25519"
     )]
     Unsupported,
 }
@@ -53,6 +55,8 @@ enum Material {
     Rsa(RsaKeyPair),
     P256(EcdsaKeyPair),
     P384(EcdsaKeyPair),
+    P521(EcdsaKeyPair),
+    P256K1(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
 }
 
@@ -81,7 +85,9 @@ impl SigningKey {
             Material::Rsa(_) => AlgorithmSet::RSA,
             Material::P256(_) => AlgorithmSet::of(&[Algorithm::ES256]),
             Material::P384(_) => AlgorithmSet::of(&[Algorithm::ES384]),
-            Material::Ed25519(_) => AlgorithmSet::of(&[Algorithm::EdDSA]),
+            Material::P521(_) => AlgorithmSet::of(&[Algorithm::ES512]),
+            Material::P256K1(_) => AlgorithmSet::of(&[Algorithm::ES256K]),
+            Material::Ed25519(_) => AlgorithmSet::ED25519,
         }
     }
 
@@ -115,9 +121,10 @@ impl SigningKey {
                 pair.sign(encoding, &random, message, &mut made).ok()?;
                 Some(made)
             }
-            Material::P256(pair) | Material::P384(pair) => {
-                Some(pair.sign(&random, message).ok()?.as_ref().to_vec())
-            }
+            Material::P256(pair)
+            | Material::P384(pair)
+            | Material::P521(pair)
+            | Material::P256K1(pair) => Some(pair.sign(&random, message).ok()?.as_ref().to_vec()),
             Material::Ed25519(pair) => Some(pair.sign(message).as_ref().to_vec()),
         }
     }
@@ -204,10 +211,19 @@ fn rsa(pair: RsaKeyPair) -> Result<Material, SigningKeyError> {
 }
 
 fn elliptic(der: &[u8]) -> Option<Material> {
-    let p256 = &signature::ECDSA_P256_SHA256_FIXED_SIGNING;
-    let p384 = &signature::ECDSA_P384_SHA384_FIXED_SIGNING;
-    EcdsaKeyPair::from_private_key_der(p256, der)
-        .map(Material::P256)
-        .or_else(|_| EcdsaKeyPair::from_private_key_der(p384, der).map(Material::P384))
-        .ok()
+    type Curve = (&'static EcdsaSigningAlgorithm, fn(EcdsaKeyPair) -> Material);
+    // Each reads the keys of its own curve alone.
+    const CURVES: [Curve; 4] = [
+        (&signature::ECDSA_P256_SHA256_FIXED_SIGNING, Material::P256),
+        (&signature::ECDSA_P384_SHA384_FIXED_SIGNING, Material::P384),
+        (&signature::ECDSA_P521_SHA512_FIXED_SIGNING, Material::P521),
+        (
+            &signature::ECDSA_P256K1_SHA256_FIXED_SIGNING,
+            Material::P256K1,
+        ),
+    ];
+    CURVES.iter().find_map(|(curve, material)| {
+        let pair = EcdsaKeyPair::from_private_key_der(curve, der).ok()?;
+        Some(material(pair))
+    })
 }

@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{
+    ECDSA_P256K1_SHA256_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair,
+    EcdsaSigningAlgorithm,
+};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::EncodingKey;
@@ -38,7 +43,11 @@ pub(crate) fn signing_key(algorithm: Algorithm) -> EncodingKey {
         Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => EncodingKey::from_secret(SECRET),
         Algorithm::ES256 => EncodingKey::from_ec_der(&der(fixture!("ec-p256.test-private.pem"))),
         Algorithm::ES384 => EncodingKey::from_ec_der(&der(fixture!("ec-p384.test-private.pem"))),
-        Algorithm::EdDSA => EncodingKey::from_ed_der(&der(fixture!("ed25519.test-private.pem"))),
+        Algorithm::ES512 => EncodingKey::from_ec_der(&der(fixture!("ec-p521.test-private.pem"))),
+        Algorithm::ES256K => EncodingKey::from_ec_der(&der(fixture!("ec-k256.test-private.pem"))),
+        Algorithm::EdDSA | Algorithm::Ed25519 => {
+            EncodingKey::from_ed_der(&der(fixture!("ed25519.test-private.pem")))
+        }
         _ => EncodingKey::from_rsa_der(&der(fixture!("rsa-2048.test-private.pem"))),
     }
 }
@@ -49,7 +58,9 @@ pub(crate) fn verifying_material(algorithm: Algorithm) -> &'static [u8] {
         Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => SECRET,
         Algorithm::ES256 => fixture!("ec-p256.public.pem"),
         Algorithm::ES384 => fixture!("ec-p384.public.pem"),
-        Algorithm::EdDSA => fixture!("ed25519.public.pem"),
+        Algorithm::ES512 => fixture!("ec-p521.public.pem"),
+        Algorithm::ES256K => fixture!("ec-k256.public.pem"),
+        Algorithm::EdDSA | Algorithm::Ed25519 => fixture!("ed25519.public.pem"),
         _ => fixture!("rsa-2048.public.pem"),
     }
 }
@@ -66,8 +77,24 @@ pub(crate) fn signed(
     key: &EncodingKey,
 ) -> String {
     let input = format!("{}.{}", base64url(header), base64url(payload));
-    let signature = jsonwebtoken::crypto::sign(input.as_bytes(), key, algorithm).unwrap();
+    let signature = match algorithm {
+        Algorithm::ES512 => ecdsa(&ECDSA_P521_SHA512_FIXED_SIGNING, input.as_bytes(), key),
+        Algorithm::ES256K => ecdsa(&ECDSA_P256K1_SHA256_FIXED_SIGNING, input.as_bytes(), key),
+        other => {
+            let name = match other {
+                Algorithm::Ed25519 => "EdDSA",
+                other => algorithm::name(other),
+            };
+            jsonwebtoken::crypto::sign(input.as_bytes(), key, name.parse().unwrap()).unwrap()
+        }
+    };
     format!("{input}.{signature}")
+}
+
+/// What jsonwebtoken does not sign.
+fn ecdsa(curve: &'static EcdsaSigningAlgorithm, input: &[u8], key: &EncodingKey) -> String {
+    let pair = EcdsaKeyPair::from_pkcs8(curve, key.as_bytes()).unwrap();
+    base64url(pair.sign(&SystemRandom::new(), input).unwrap())
 }
 
 /// A good token with that algorithm.

@@ -33,7 +33,10 @@ pub enum KeyError {
     #[error("it looks like a public key but can't be read as one")]
     Malformed,
     /// A kind of key that verifies no known algorithm.
-    #[error("it is a key of kind {0}, allowed are RSA, EC on P-256 or P-384, and Ed25519")]
+    #[error(
+        "it is a key of kind {0}, allowed are RSA, EC on P-256, P-384, P-521 or secp256k1, and \
+         Ed25519"
+    )]
     Unsupported(String),
     /// An RSA key under [`MIN_RSA_BITS`] or over [`MAX_RSA_BITS`].
     #[error("it is an RSA key of {0} bits, allowed are {MIN_RSA_BITS} to {MAX_RSA_BITS}")]

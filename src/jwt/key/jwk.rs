@@ -9,7 +9,7 @@ use super::error::{KeyError, MAX_SET_SIZE};
 use super::material::{Key, Material};
 use super::secret::Secret;
 use super::{rsa, spki};
-use crate::jwt::algorithm::{self, AlgorithmSet};
+use crate::jwt::algorithm::{self, Algorithm, AlgorithmSet};
 use crate::jwt::json::{self, Object, Value};
 
 /// The keys of a JSON text: one JSON Web Key, or a set.
@@ -103,7 +103,13 @@ fn key_of(jwk: &Object) -> Result<Key, KeyError> {
     if let Some(name) = text(jwk, "alg")? {
         let algorithm = algorithm::by_name(name)
             .ok_or(KeyError::JwkUse("alg is not a known signature algorithm"))?;
-        algorithms = algorithms.intersection(AlgorithmSet::of(&[algorithm]));
+        // Both names of EdDSA on this curve mean the same signature: a provider that changes from
+        // one to the other changes keys and tokens at different times.
+        let named = match algorithm {
+            Algorithm::EdDSA | Algorithm::Ed25519 => AlgorithmSet::ED25519,
+            other => AlgorithmSet::of(&[other]),
+        };
+        algorithms = algorithms.intersection(named);
         if algorithms.is_empty() {
             return Err(KeyError::JwkUse("alg does not fit kty and crv"));
         }
@@ -146,9 +152,12 @@ fn rsa_key(jwk: &Object) -> Result<Material, KeyError> {
 /// RFC 7518 section 6.2.1: both coordinates have the full size of the field.
 fn elliptic(jwk: &Object) -> Result<Material, KeyError> {
     let curve = text(jwk, "crv")?.ok_or(KeyError::Jwk("crv is missing"))?;
-    let size = match curve {
-        "P-256" => 32,
-        "P-384" => 48,
+    let (size, read): (_, fn(&[u8]) -> _) = match curve {
+        "P-256" => (32, spki::p256),
+        "P-384" => (48, spki::p384),
+        "P-521" => (66, spki::p521),
+        // RFC 8812 section 3.1.
+        "secp256k1" => (32, spki::secp256k1),
         _ => return Err(unsupported_curve(curve)),
     };
     let (x, y) = (bytes(jwk, "x")?, bytes(jwk, "y")?);
@@ -156,12 +165,7 @@ fn elliptic(jwk: &Object) -> Result<Material, KeyError> {
         return Err(KeyError::Jwk("x or y does not have the size of the curve"));
     }
     // SEC 1 section 2.3.3, uncompressed.
-    let point = [&[4], &x[..], &y[..]].concat();
-    if size == 32 {
-        spki::p256(&point)
-    } else {
-        spki::p384(&point)
-    }
+    read(&[&[4], &x[..], &y[..]].concat())
 }
 
 /// RFC 8037 section 2.

@@ -21,6 +21,8 @@ pub(super) enum Material {
     Rsa(Box<RsaKey>),
     P256(ParsedPublicKey),
     P384(ParsedPublicKey),
+    P521(ParsedPublicKey),
+    P256K1(ParsedPublicKey),
     Ed25519(ParsedPublicKey),
 }
 
@@ -31,7 +33,9 @@ impl Material {
             Self::Rsa(_) => AlgorithmSet::RSA,
             Self::P256(_) => AlgorithmSet::of(&[Algorithm::ES256]),
             Self::P384(_) => AlgorithmSet::of(&[Algorithm::ES384]),
-            Self::Ed25519(_) => AlgorithmSet::of(&[Algorithm::EdDSA]),
+            Self::P521(_) => AlgorithmSet::of(&[Algorithm::ES512]),
+            Self::P256K1(_) => AlgorithmSet::of(&[Algorithm::ES256K]),
+            Self::Ed25519(_) => AlgorithmSet::ED25519,
         }
     }
 }
@@ -72,6 +76,8 @@ impl Key {
             Material::Rsa(_) => "RSA public key",
             Material::P256(_) => "EC public key on P-256",
             Material::P384(_) => "EC public key on P-384",
+            Material::P521(_) => "EC public key on P-521",
+            Material::P256K1(_) => "EC public key on secp256k1",
             Material::Ed25519(_) => "Ed25519 public key",
         }
     }
@@ -91,9 +97,11 @@ impl Key {
         match &self.material {
             Material::Secret(secret) => secret.verifies(algorithm, message, signature),
             Material::Rsa(key) => key.verifies(algorithm, message, signature),
-            Material::P256(key) | Material::P384(key) | Material::Ed25519(key) => {
-                key.verify_sig(message, signature).is_ok()
-            }
+            Material::P256(key)
+            | Material::P384(key)
+            | Material::P521(key)
+            | Material::P256K1(key)
+            | Material::Ed25519(key) => key.verify_sig(message, signature).is_ok(),
         }
     }
 }

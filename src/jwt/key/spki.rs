@@ -16,6 +16,8 @@ pub(in crate::jwt) const RSA_ENCRYPTION: ObjectIdentifier =
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
+const SECP256K1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.10");
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 
 /// Reads DER that is only known to look like a key.
@@ -49,6 +51,8 @@ pub(super) fn public_key(der: &[u8]) -> Result<Material, KeyError> {
             match curve {
                 P256 => p256(bits),
                 P384 => p384(bits),
+                P521 => p521(bits),
+                SECP256K1 => secp256k1(bits),
                 other => Err(KeyError::Unsupported(format!("EC on curve {other}"))),
             }
         }
@@ -75,6 +79,16 @@ pub(super) fn p256(point: &[u8]) -> Result<Material, KeyError> {
 /// Reads a point on P-384 (SEC 1 section 2.3.4).
 pub(super) fn p384(point: &[u8]) -> Result<Material, KeyError> {
     parsed(&signature::ECDSA_P384_SHA384_FIXED, point).map(Material::P384)
+}
+
+/// Reads a point on P-521 (SEC 1 section 2.3.4).
+pub(super) fn p521(point: &[u8]) -> Result<Material, KeyError> {
+    parsed(&signature::ECDSA_P521_SHA512_FIXED, point).map(Material::P521)
+}
+
+/// Reads a point on secp256k1 (SEC 1 section 2.3.4).
+pub(super) fn secp256k1(point: &[u8]) -> Result<Material, KeyError> {
+    parsed(&signature::ECDSA_P256K1_SHA256_FIXED, point).map(Material::P256K1)
 }
 
 /// Reads an Ed25519 public key (RFC 8032 section 5.1.5).

@@ -9,7 +9,9 @@ fn key_for(algorithm: Algorithm) -> SigningKey {
         Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => SECRET,
         Algorithm::ES256 => fixture!("ec-p256.test-private.pem"),
         Algorithm::ES384 => fixture!("ec-p384.test-private.pem"),
-        Algorithm::EdDSA => fixture!("ed25519.test-private.pem"),
+        Algorithm::ES512 => fixture!("ec-p521.test-private.pem"),
+        Algorithm::ES256K => fixture!("ec-k256.test-private.pem"),
+        Algorithm::EdDSA | Algorithm::Ed25519 => fixture!("ed25519.test-private.pem"),
         _ => fixture!("rsa-2048.test-private.pem"),
     })
     .unwrap()
@@ -64,6 +66,8 @@ fn every_form_of_private_key_signs() {
         ),
         (fixture!("ec-p256-sec1.test-private.pem"), Algorithm::ES256),
         (fixture!("ec-p384-sec1.test-private.pem"), Algorithm::ES384),
+        (fixture!("ec-p521-sec1.test-private.pem"), Algorithm::ES512),
+        (fixture!("ec-k256-sec1.test-private.pem"), Algorithm::ES256K),
     ] {
         let key = SigningKey::parse(material).unwrap();
         let token = parse(&sign(b"{}", &key, algorithm, None).unwrap());

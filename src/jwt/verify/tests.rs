@@ -49,7 +49,10 @@ fn certificates_and_other_forms_verify_as_their_key() {
         (Algorithm::PS512, fixture!("rsa-2048.pkcs1-public.pem")),
         (Algorithm::ES256, fixture!("ec-p256.certificate.pem")),
         (Algorithm::ES384, fixture!("ec-p384.certificate.pem")),
+        (Algorithm::ES512, fixture!("ec-p521.certificate.pem")),
+        (Algorithm::ES256K, fixture!("ec-k256.certificate.pem")),
         (Algorithm::EdDSA, fixture!("ed25519.certificate.pem")),
+        (Algorithm::Ed25519, fixture!("ed25519.certificate.pem")),
     ] {
         assert_eq!(
             verify(&good(algorithm, PAYLOAD), material),
@@ -83,6 +86,9 @@ fn nothing_public_works_as_an_hmac_secret() {
         fixture!("rsa-2048.certificate.pem"),
         fixture!("ec-p256.public.pem"),
         fixture!("ec-p384.public.pem"),
+        fixture!("ec-p521.public.pem"),
+        fixture!("ec-p521.certificate.pem"),
+        fixture!("ec-k256.public.pem"),
         fixture!("ed25519.public.pem"),
         fixture!("ed25519.certificate.pem"),
     ] {
@@ -174,8 +180,8 @@ fn unknown_algorithms_are_named_harmlessly() {
     for alg in [
         "hs256",
         "HS256 ",
-        "ES512",
-        "ES256K",
+        "Ed448",
+        "ES512K",
         "HS1",
         "RS256\\u0000",
         "",

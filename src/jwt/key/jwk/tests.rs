@@ -29,7 +29,19 @@ fn jwk(algorithm: Algorithm, more: &str) -> String {
             let (x, y) = (base64url(&point[..48]), base64url(&point[48..]));
             format!(r#""kty":"EC","crv":"P-384","x":"{x}","y":"{y}""#)
         }
-        Algorithm::EdDSA => {
+        Algorithm::ES512 => {
+            let der = der(fixture!("ec-p521.public.pem"));
+            let point = &der[der.len() - 132..];
+            let (x, y) = (base64url(&point[..66]), base64url(&point[66..]));
+            format!(r#""kty":"EC","crv":"P-521","x":"{x}","y":"{y}""#)
+        }
+        Algorithm::ES256K => {
+            let der = der(fixture!("ec-k256.public.pem"));
+            let point = &der[der.len() - 64..];
+            let (x, y) = (base64url(&point[..32]), base64url(&point[32..]));
+            format!(r#""kty":"EC","crv":"secp256k1","x":"{x}","y":"{y}""#)
+        }
+        Algorithm::EdDSA | Algorithm::Ed25519 => {
             let der = der(fixture!("ed25519.public.pem"));
             let x = base64url(&der[der.len() - 32..]);
             format!(r#""kty":"OKP","crv":"Ed25519","x":"{x}""#)
@@ -111,6 +123,52 @@ fn examples_of_the_rfc_verify() {
             .unwrap()
             .verifies(Algorithm::EdDSA, input, &signature)
     );
+    // RFC 7520 section 4.3, figure 27, with the key of section 3.1: the same applies.
+    let jwk = r#"{"kty":"EC","kid":"bilbo.baggins@hobbiton.example","use":"sig","crv":"P-521",
+        "x":"AHKZLLOsCOzz5cY97ewNUajB957y-C-U88c3v13nmGZx6sYl_oJXu9A5RkTKqjqvjyekWF-7ytDyRXYgCF5cj0Kt",
+        "y":"AdymlHvOiLxXkEhayXQnNCvDX4h9htZaCJN34kfmC6pV5OhQHiraVySsUdaQkAgDPrwQrJmbnX9cwlGfP-HqHZR1"}"#;
+    let input = concat!(
+        "eyJhbGciOiJFUzUxMiIsImtpZCI6ImJpbGJvLmJhZ2dpbnNAaG9iYml0b24uZXhhbXBsZSJ9.",
+        "SXTigJlzIGEgZGFuZ2Vyb3VzIGJ1c2luZXNzLCBGcm9kbywgZ29pbmcgb3V0IHlvdXIgZG9vci4gWW91IHN0ZXAg",
+        "b250byB0aGUgcm9hZCwgYW5kIGlmIHlvdSBkb24ndCBrZWVwIHlvdXIgZmVldCwgdGhlcmXigJlzIG5vIGtub3dp",
+        "bmcgd2hlcmUgeW91IG1pZ2h0IGJlIHN3ZXB0IG9mZiB0by4"
+    );
+    let signature = concat!(
+        "AE_R_YZCChjn4791jSQCrdPZCNYqHXCTZH0-JZGYNlaAjP2kqaluUIIUnC9qvbu9Plon7KRTzoNEuT4Va2cmL1eJ",
+        "AQy3mtPBu_u_sDDyYjnAMDxXPn7XrT0lw-kvAD890jl8e2puQens_IEKBpHABlsbEPX6sFY8OcGDqoRuBomu9xQ2"
+    );
+    let mut signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    let key = Key::parse(jwk.as_bytes()).unwrap();
+    assert!(key.verifies(Algorithm::ES512, input.as_bytes(), &signature));
+    signature[131] ^= 1;
+    assert!(!key.verifies(Algorithm::ES512, input.as_bytes(), &signature));
+}
+
+/// A key and a token of RFC 9864, whatever each calls its algorithm.
+#[test]
+fn ed25519_has_two_names() {
+    let jwk = |alg: &str| jwk(Algorithm::Ed25519, alg);
+    for alg in ["", r#","alg":"EdDSA""#, r#","alg":"Ed25519""#] {
+        let keys = set(&[jwk(alg)]);
+        for algorithm in [Algorithm::EdDSA, Algorithm::Ed25519] {
+            let token = good(algorithm, "{}");
+            assert_eq!(verify(&token, &keys), Ok(()), "{alg} {algorithm:?}");
+        }
+    }
+    for alg in [
+        r#","alg":"Ed448""#,
+        r#","alg":"ed25519""#,
+        r#","alg":"ES256""#,
+    ] {
+        assert!(matches!(error(&jwk(alg)), KeyError::JwkUse(_)), "{alg}");
+    }
+    let published = include_bytes!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/jwks/ed25519.json"
+    ));
+    let keys = KeySet::parse_published(published).unwrap();
+    assert_eq!(keys.keys()[0].algorithms(), AlgorithmSet::ED25519);
+    assert_eq!(keys.keys()[0].kid(), Some("e1"));
 }
 
 #[test]
@@ -175,6 +233,9 @@ fn damaged_keys_are_refused() {
         good(Algorithm::RS256).replace('}', ""),
         good(Algorithm::ES256).replace("P-256", "P-384"),
         good(Algorithm::ES256).replace("P-256", "secp256k1"),
+        good(Algorithm::ES256K).replace("secp256k1", "P-256"),
+        good(Algorithm::ES512).replace("P-521", "P-384"),
+        good(Algorithm::ES512).replace("\"x\":\"", "\"x\":\"AAAA"),
         good(Algorithm::ES256).replace("\"x\":\"", "\"x\":\"AA"),
         good(Algorithm::ES256).replace("\"y\":\"", "\"y\":\"A"),
         format!(
