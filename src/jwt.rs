@@ -28,12 +28,16 @@ pub(crate) mod verify;
 /// Quotes text from a token for a log line or a script, truncated and without control characters,
 /// since anyone may have sent it.
 fn quote(text: &str) -> String {
-    const LONGEST: usize = 32;
-    let mut quoted = String::with_capacity(LONGEST + 8);
+    quote_up_to(text, 32)
+}
+
+/// The same with up to that many characters.
+fn quote_up_to(text: &str, longest: usize) -> String {
+    let mut quoted = String::with_capacity(longest.min(text.len()) + 8);
     quoted.push('"');
-    quoted.extend(text.chars().take(LONGEST).flat_map(char::escape_default));
+    quoted.extend(text.chars().take(longest).flat_map(char::escape_default));
     quoted.push('"');
-    if text.chars().nth(LONGEST).is_some() {
+    if text.chars().nth(longest).is_some() {
         quoted.push_str("...");
     }
     quoted

@@ -9,6 +9,7 @@ mod caching {
     pub mod challenge;
     pub mod clock;
     pub mod demand;
+    pub mod documents;
     pub mod identity;
     pub mod issuers;
     pub mod keys;
@@ -18,6 +19,7 @@ mod caching {
     pub mod own;
     pub mod preload;
     pub mod provider;
+    pub mod recipes;
     pub mod rows;
     pub mod rules;
     pub mod running;

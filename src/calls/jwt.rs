@@ -159,7 +159,7 @@ impl Call {
             AtHand::Fresh(ready) => {
                 let subject = subject(ready);
                 self.with_keys_then(token, subject, move |call, token, subject| {
-                    call.conclude_or_ask(token, &subject, tag, database)
+                    call.conclude_or_ask(token, subject, tag, database)
                 })
             }
             AtHand::Absent => Started::Done(self.refuse(Some(&token), &Outcome::NoProfile)),
@@ -176,7 +176,29 @@ impl Call {
     /// Judges a token, once the keys of its subject have been fetched if needed.
     fn with_keys(self, token: Token, subject: Subject) -> Started {
         self.with_keys_then(token, subject, |call, token, subject| {
-            Started::Done(call.conclude(&token, &subject))
+            let generation = call.keys_generation();
+            let outcome = call.judge(&token, &subject);
+            call.conclude_or_fetch(token, subject, &outcome, generation)
+        })
+    }
+
+    /// Hands the outcome to the script, unless no known key of a URL verifies the token and another
+    /// may have replaced it since: then they are fetched again, and the token is judged once more.
+    fn conclude_or_fetch(
+        self,
+        token: Token,
+        subject: Subject,
+        outcome: &Outcome,
+        generation: u64,
+    ) -> Started {
+        let urls = self.outdated(outcome, &subject.ready.keys);
+        if urls.is_empty() {
+            return Started::Done(self.conclude(&token, &subject, outcome, generation));
+        }
+        self.fetch(urls, move |call| {
+            let generation = call.keys_generation();
+            let outcome = call.judge(&token, &subject);
+            Started::Done(call.conclude(&token, &subject, &outcome, generation))
         })
     }
 
@@ -185,20 +207,19 @@ impl Call {
     fn conclude_or_ask(
         self,
         token: Token,
-        subject: &Subject,
+        subject: Subject,
         tag: String,
         database: &'static Database,
     ) -> Started {
         let generation_of_keys = self.keys_generation();
-        let outcome = self.judge(&token, &subject.ready);
+        let outcome = self.judge(&token, &subject);
         let ask = matches!(outcome, Outcome::NotVerified { .. } | Outcome::StoreFailed)
             && process::with(self.module, |process| {
                 let profiles = process.profiles.as_mut();
                 profiles.is_some_and(|p| p.cache.may_ask(&tag, Instant::now()))
             });
         if !ask {
-            let code = self.conclude_with(&token, subject, &outcome, generation_of_keys);
-            return Started::Done(code);
+            return self.conclude_or_fetch(token, subject, &outcome, generation_of_keys);
         }
         self.ask(Question {
             token,
@@ -346,7 +367,8 @@ impl Call {
         process::with(self.module, |process| process.sources.generation())
     }
 
-    fn judge(&self, token: &Token, ready: &Ready) -> Outcome {
+    fn judge(&self, token: &Token, subject: &Subject) -> Outcome {
+        let ready = &subject.ready;
         let sources = process::with(self.module, |process| process.sources.clone());
         let keys: Vec<_> = ready
             .keys
@@ -360,6 +382,15 @@ impl Call {
             .zip(&keys)
             .map(|(secret, keys)| candidate(keys, secret.start, secret.end))
             .collect();
+        for (number, (holder, keys)) in ready.keys.iter().zip(&keys).enumerate() {
+            if let Ok(keys) = keys {
+                self.report_failure(holder, &sources);
+                self.report_skipped(holder, keys, || match &subject.tag {
+                    Some(tag) => format!("secret {} of tag {tag:?}", number + 1),
+                    None => "jwks_url".to_owned(),
+                });
+            }
+        }
         let outcome = authorize::authorize(
             token,
             &candidates,
@@ -385,15 +416,9 @@ impl Call {
         }
     }
 
-    /// Hands the outcome to the script.
-    fn conclude(&self, token: &Token, subject: &Subject) -> i32 {
-        let generation = self.keys_generation();
-        let outcome = self.judge(token, &subject.ready);
-        self.conclude_with(token, subject, &outcome, generation)
-    }
-
-    /// `generation` is that of the keys, taken before the token was judged by them.
-    fn conclude_with(
+    /// Hands the outcome to the script. `generation` is that of the keys, taken before the token was
+    /// judged by them.
+    fn conclude(
         &self,
         token: &Token,
         subject: &Subject,

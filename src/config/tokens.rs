@@ -32,7 +32,7 @@ pub struct Tokens {
     pub rules: Rules,
     /// Whether HMAC secrets that are shorter than their hash may be used (`weak_keys`).
     pub weak_keys: bool,
-    /// The JWK Set of an identity provider (`jwks_url`).
+    /// The JWK Set, or the file of keys, of an identity provider (`jwks_url`).
     pub jwks_url: Option<String>,
     /// The claim that is the username of its tokens (`username_claim`).
     pub username_claim: ClaimPath,
@@ -138,10 +138,10 @@ fn jwks_url(raw: &Raw) -> Result<Option<String>, ConfigError> {
         cause,
     };
     match KeyReference::of(text.as_bytes()) {
-        Some(Ok(KeyReference::Url(_))) => Ok(Some(text.to_owned())),
+        Some(Ok(_)) => Ok(Some(text.to_owned())),
         Some(Err(error)) => Err(secret(error.to_string())),
-        _ => Err(secret(
-            "is not a URL, allowed is https://host[:port]/path".into(),
+        None => Err(secret(
+            "is not a URL, allowed are https://host[:port]/path and file:///absolute/path".into(),
         )),
     }
 }
@@ -273,6 +273,28 @@ mod tests {
         );
         for bad in ["", "full a.example", "off, off", "a@b", "$td"] {
             assert!(aor(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn keys_of_a_provider_are_at_a_url_or_in_a_file() {
+        let url = |text: &str| tokens(&[("jwks_url", text)]).map(|tokens| tokens.jwks_url);
+        for good in [
+            "https://login.example.org/certs",
+            "http://127.0.0.1/",
+            "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com",
+            "file:///var/www/app/storage/oauth-public.key",
+        ] {
+            assert_eq!(url(good).unwrap().as_deref(), Some(good));
+        }
+        for bad in [
+            "http://login.example.org/",
+            "file://relative",
+            "/etc/key.pem",
+            "key",
+        ] {
+            let message = url(bad).unwrap_err().to_string();
+            assert!(message.contains("jwks_url"), "{message}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::claims::{ClaimError, check_claims};
+use super::claims::{ClaimError, check_claims, check_issuer};
 use super::key::{KeyError, KeySet};
 use super::rules::Rules;
 use super::token::{Token, TokenError};
@@ -46,6 +46,8 @@ pub enum Outcome {
         outside_window: usize,
         /// How many hold no usable key.
         unusable: usize,
+        /// What is wrong with its issuer, which would explain it.
+        issuer: Option<ClaimError>,
     },
     /// The key that the script gave can't be used.
     UnusableKey(KeyError),
@@ -65,6 +67,22 @@ impl Outcome {
     /// Whether the token is admitted.
     pub fn is_authorized(&self) -> bool {
         matches!(self, Self::Authorized { .. })
+    }
+
+    /// Whether the token might be admitted if its keys were read anew: they may have changed, also
+    /// under the names that they had.
+    pub fn may_be_outdated(&self) -> bool {
+        matches!(
+            self,
+            Self::NotVerified {
+                cause: Some(
+                    SignatureError::Mismatch
+                        | SignatureError::KeyKind { .. }
+                        | SignatureError::UnknownKey(_)
+                ),
+                ..
+            }
+        )
     }
 }
 
@@ -98,6 +116,7 @@ impl fmt::Display for Outcome {
                 tried,
                 outside_window,
                 unusable,
+                issuer,
             } => {
                 formatter.write_str("no secret verifies it")?;
                 if let Some(cause) = cause {
@@ -110,7 +129,10 @@ impl fmt::Display for Outcome {
                         " ({tried} tried, {outside_window} outside of their time, {unusable} unusable)"
                     )?;
                 }
-                Ok(())
+                match issuer {
+                    Some(issuer) => write!(formatter, "; {issuer}"),
+                    None => Ok(()),
+                }
             }
             Self::UnusableKey(error) => write!(formatter, "the key can't be used: {error}"),
             Self::NotAToken(error) => write!(formatter, "not a token: {error}"),
@@ -137,6 +159,7 @@ pub fn authorize(
             tried: 0,
             outside_window: 0,
             unusable: 0,
+            issuer: None,
         };
     }
     let (mut cause, mut tried, mut outside_window, mut unusable) = (None, 0, 0, 0);
@@ -165,6 +188,7 @@ pub fn authorize(
         tried,
         outside_window,
         unusable,
+        issuer: check_issuer(token, rules).err(),
     }
 }
 

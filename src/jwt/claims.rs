@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use super::json::Value;
 use super::json::number::Decimal;
-use super::quote;
 use super::rules::{RequiredClaim, Rules};
 use super::token::Token;
+use super::{quote, quote_up_to};
 use validity::{numeric_date, seconds, since_epoch, too_old_from};
 
 pub use error::ClaimError;
@@ -29,13 +29,7 @@ pub fn check_claims(token: &Token, rules: &Rules, now: Duration) -> Result<(), C
     if let Some(required) = &rules.token_type {
         check_type(token, required)?;
     }
-    if !rules.issuers.is_empty() {
-        match token.claim("iss") {
-            None => return Err(ClaimError::Missing("iss".to_owned())),
-            Some(Value::String(issuer)) if rules.issuers.iter().any(|known| known == issuer) => {}
-            Some(_) => return Err(ClaimError::Differs("iss".to_owned())),
-        }
-    }
+    check_issuer(token, rules)?;
     if !rules.audiences.is_empty() {
         check_audience(token, &rules.audiences)?;
     }
@@ -97,6 +91,53 @@ fn started_seconds(earlier: i128, later: i128) -> u64 {
     u64::try_from(between / seconds(1) + rest).unwrap_or(u64::MAX)
 }
 
+/// Checks `iss` (RFC 7519 section 4.1.1), if the rules restrict it.
+///
+/// # Errors
+/// Fails if it is missing, or none of those allowed.
+pub(super) fn check_issuer(token: &Token, rules: &Rules) -> Result<(), ClaimError> {
+    if rules.issuers.is_empty() {
+        return Ok(());
+    }
+    match token.claim("iss") {
+        None => Err(ClaimError::Missing("iss".to_owned())),
+        Some(Value::String(issuer)) if rules.issuers.iter().any(|known| known == issuer) => Ok(()),
+        Some(other) => Err(not_allowed("iss", other, &rules.issuers)),
+    }
+}
+
+/// The longest value of a claim that is shown whole, in characters.
+const SHOWN: usize = 128;
+
+/// How many values of a list are shown.
+const SHOWN_VALUES: usize = 4;
+
+fn not_allowed(claim: &'static str, found: &Value, allowed: &[String]) -> ClaimError {
+    let mut allowed = allowed.iter().map(|value| format!("{value:?}"));
+    let found = match found {
+        Value::String(found) => quote_up_to(found, SHOWN),
+        Value::Array(found) if !found.is_empty() => listed(&mut found.iter().map(|value| {
+            let text = value.as_str().map(|value| quote_up_to(value, SHOWN));
+            text.unwrap_or_else(|| "not a string".to_owned())
+        })),
+        _ => "not a string".to_owned(),
+    };
+    ClaimError::NotAllowed {
+        claim,
+        found,
+        allowed: listed(&mut allowed),
+    }
+}
+
+fn listed(values: &mut dyn Iterator<Item = String>) -> String {
+    let shown: Vec<_> = values.take(SHOWN_VALUES).collect();
+    let more = match values.count() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    shown.join(", ") + &more
+}
+
 /// `aud` is a string or an array of strings (RFC 7519 section 4.1.3).
 fn check_audience(token: &Token, audiences: &[String]) -> Result<(), ClaimError> {
     let accepted = |value: &Value| {
@@ -104,18 +145,20 @@ fn check_audience(token: &Token, audiences: &[String]) -> Result<(), ClaimError>
             .as_str()
             .is_some_and(|name| audiences.iter().any(|audience| audience == name))
     };
-    let named = match token.claim("aud") {
-        None => return Err(ClaimError::Missing("aud".to_owned())),
+    let Some(found) = token.claim("aud") else {
+        return Err(ClaimError::Missing("aud".to_owned()));
+    };
+    let named = match found {
         // One element that is not a string makes the claim malformed.
-        Some(Value::Array(names)) => {
+        Value::Array(names) => {
             names.iter().all(|name| name.as_str().is_some()) && names.iter().any(accepted)
         }
-        Some(name) => accepted(name),
+        name => accepted(name),
     };
     if named {
         Ok(())
     } else {
-        Err(ClaimError::Differs("aud".to_owned()))
+        Err(not_allowed("aud", found, audiences))
     }
 }
 

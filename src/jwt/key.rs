@@ -5,6 +5,7 @@
 //! as a public key or refused. It never becomes an HMAC secret, as anyone could then sign.
 
 pub(super) mod detect;
+mod document;
 mod error;
 mod jwk;
 mod material;
@@ -15,7 +16,8 @@ mod set;
 mod spki;
 mod textual;
 
-pub use error::{KeyError, MAX_RSA_BITS, MAX_SET_SIZE, MIN_RSA_BITS};
+pub(crate) use document::is_web_document;
+pub use error::{KeyError, MAX_RSA_BITS, MAX_SET_SIZE, MIN_RSA_BITS, SkippedKey};
 pub use material::Key;
 pub(super) use rsa::pkcs1;
 pub use set::KeySet;

@@ -70,6 +70,18 @@ pub enum TokenError {
     /// Not exactly three segments (RFC 7515 section 7.1).
     #[error("not made of three segments")]
     Segments,
+    /// Five segments (RFC 7516 section 7.1).
+    #[error(
+        "not made of three segments: it has five, as an encrypted token (JWE), which can't be read \
+         here; have the issuer sign tokens without encrypting them"
+    )]
+    Encrypted,
+    /// One segment, or two: a reference to what the issuer knows.
+    #[error(
+        "not made of three segments: it is no JSON Web Token but opaque, and can be checked by its \
+         issuer alone"
+    )]
+    Opaque,
     /// Bytes that are not even text.
     #[error("has bytes that are not base64url")]
     NotAscii,
@@ -132,7 +144,11 @@ impl Token {
             segments.next(),
             segments.next(),
         ) else {
-            return Err(TokenError::Segments);
+            return Err(match text.bytes().filter(|byte| *byte == b'.').count() {
+                0 | 1 => TokenError::Opaque,
+                4 => TokenError::Encrypted,
+                _ => TokenError::Segments,
+            });
         };
         let mut buffer = Vec::with_capacity(header.len().max(payload.len()));
         let mut object = |part, segment| {

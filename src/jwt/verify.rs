@@ -8,8 +8,8 @@ use thiserror::Error;
 
 use super::algorithm::{self, Algorithm, AlgorithmSet};
 use super::key::{Key, KeySet};
-use super::quote;
 use super::token::Token;
+use super::{quote, quote_up_to};
 
 /// Why a signature is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -112,8 +112,9 @@ pub fn verify_with_set(
         }
     }
     // Without a kid, all keys are candidates, and a set is never empty.
-    Err(refusal
-        .unwrap_or_else(|| SignatureError::UnknownKey(quote(token.kid().unwrap_or_default()))))
+    Err(refusal.unwrap_or_else(|| {
+        SignatureError::UnknownKey(quote_up_to(token.kid().unwrap_or_default(), 128))
+    }))
 }
 
 #[cfg(test)]

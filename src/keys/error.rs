@@ -51,6 +51,9 @@ pub enum SourceCause {
     /// The beginning of a key rather than a secret.
     #[error("it looks like the beginning of a PEM or JSON text, which can't be a secret in a file")]
     Incomplete,
+    /// What a server answered, saved as a key.
+    #[error("it is a web page or a JSON document, which can't be a secret in a file")]
+    NotASecret,
     /// The provider could not be queried, or did not return a set.
     #[error("{0}")]
     Fetch(#[from] FetchError),

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::error::{SourceCause, SourceError};
 use super::limits::{GRACE, LOOK_INTERVAL, MAX_FILE};
-use crate::jwt::key::{Key, KeySet};
+use crate::jwt::key::{Key, KeySet, is_web_document};
 
 /// The files in use.
 pub(super) struct Files {
@@ -230,6 +230,9 @@ fn parse(content: &[u8]) -> Result<KeySet, SourceCause> {
     let keys = KeySet::parse(text)?;
     if has_secret(&keys) && begins_a_key(text) {
         return Err(SourceCause::Incomplete);
+    }
+    if has_secret(&keys) && is_web_document(text) {
+        return Err(SourceCause::NotASecret);
     }
     Ok(keys)
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use thiserror::Error;
 
-use super::error::{SourceCause, SourceError};
+use super::error::SourceError;
 use super::reference::{KeyReference, KeyReferenceError};
 use super::sources::KeySources;
 use crate::jwt::authorize::CandidateSecret;
@@ -33,27 +33,24 @@ pub enum HolderError {
     /// The text names a place that can't be used.
     #[error("it can't be used: {0}")]
     Reference(KeyReferenceError),
-    /// The place returns no keys.
+    /// The file has no keys.
     #[error("{0}")]
-    Source(SourceError),
+    File(SourceError),
+    /// The provider returns no keys.
+    #[error("{0}")]
+    Provider(SourceError),
     /// Nothing has been fetched yet.
     #[error("the keys of its URL have not been fetched yet")]
     NotFetched,
 }
 
 impl HolderError {
-    /// Whether a provider failed to return its keys, rather than there being none.
+    /// Whether a provider failed to return its keys: nothing at all, or a document of another kind.
+    /// Whoever sent the token can't help that.
     pub fn is_outage(&self) -> bool {
         match self {
-            HolderError::NotFetched => true,
-            HolderError::Source(error) => matches!(
-                error.cause,
-                SourceCause::Fetch(_)
-                    | SourceCause::NoTime
-                    | SourceCause::StillAsking
-                    | SourceCause::TooManyWait
-            ),
-            HolderError::Key(_) | HolderError::Reference(_) => false,
+            HolderError::NotFetched | HolderError::Provider(_) => true,
+            HolderError::Key(_) | HolderError::Reference(_) | HolderError::File(_) => false,
         }
     }
 }
@@ -107,12 +104,12 @@ impl KeyHolder {
             KeyHolder::Reference(KeyReference::File(path)) => sources
                 .file(path, now())
                 .map(Keys::Shared)
-                .map_err(HolderError::Source),
+                .map_err(HolderError::File),
             KeyHolder::Reference(KeyReference::Url(url)) => {
                 sources.known(url).map(Keys::Shared).ok_or_else(|| {
                     sources
                         .failure(url)
-                        .map_or(HolderError::NotFetched, HolderError::Source)
+                        .map_or(HolderError::NotFetched, HolderError::Provider)
                 })
             }
         }
@@ -134,6 +131,33 @@ impl KeyHolder {
             KeyHolder::Reference(KeyReference::Url(url)) if sources.should_refresh(url, now) => {
                 Some(url)
             }
+            _ => None,
+        }
+    }
+
+    /// The URL that may have other keys by now than those known, and may be asked: see
+    /// [`KeySources::may_have_changed`].
+    pub fn may_have_changed(&self, sources: &KeySources, now: Instant) -> Option<&str> {
+        match self {
+            KeyHolder::Reference(KeyReference::Url(url)) if sources.may_have_changed(url, now) => {
+                Some(url)
+            }
+            _ => None,
+        }
+    }
+
+    /// Why the last request to the URL of the keys failed, if it did.
+    pub fn failure(&self, sources: &KeySources) -> Option<SourceError> {
+        match self {
+            KeyHolder::Reference(KeyReference::Url(url)) => sources.failure(url),
+            _ => None,
+        }
+    }
+
+    /// Where the keys are, fit for a log; `None` if they are here.
+    pub fn place(&self) -> Option<String> {
+        match self {
+            KeyHolder::Reference(reference) => Some(reference.to_string()),
             _ => None,
         }
     }

@@ -125,6 +125,10 @@ impl State {
         wanted && (self.under_way || self.may_ask(now, config))
     }
 
+    pub(super) fn may_have_changed(&self, now: Instant, config: &SourceConfig) -> bool {
+        self.good.is_some() && (self.under_way || self.may_ask(now, config))
+    }
+
     pub(super) fn should_refresh(&mut self, now: Instant, config: &SourceConfig) -> bool {
         let old = self
             .good

@@ -1,6 +1,7 @@
 //! References to keys.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
@@ -31,6 +32,19 @@ pub enum KeyReferenceError {
     /// Keys fetched without protection could be anyone's.
     #[error("the URL of a JWK Set must be https; http only to 127.0.0.0/8, [::1] and localhost")]
     Unprotected,
+}
+
+impl fmt::Display for KeyReference {
+    /// As it may be logged: a URL without the parts that may be secret.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().to_string().escape_debug().fmt(formatter),
+            Self::Url(url) => match url.parse::<EndpointUrl>() {
+                Ok(url) => url.fmt(formatter),
+                Err(_) => formatter.write_str("a URL"),
+            },
+        }
+    }
 }
 
 impl KeyReference {

@@ -59,7 +59,8 @@ impl KeySources {
     /// if a secret takes the place of public keys, since half a public key may look like a secret.
     ///
     /// For this reason a text in a file is not taken for a secret if it begins with `{` and is not
-    /// JSON, or is nothing but the beginning of `-----BEGIN`.
+    /// JSON, or is nothing but the beginning of `-----BEGIN`. Nor are web pages and JSON documents:
+    /// they are what a server answered in place of the key, and answers others.
     ///
     /// White space at the end of a raw secret is not part of it, provided that it is text; a secret
     /// that contains control characters or is not UTF-8 is taken byte by byte.
@@ -97,6 +98,16 @@ impl KeySources {
         publisher
             .lock()
             .must_fetch(token, now, reload, &self.config)
+    }
+
+    /// Whether a set is known, but may be asked for again: no token that it verifies is in doubt, but
+    /// one that it does not verify may be signed with a key that replaced another under its `kid`.
+    /// As for an unknown `kid`, at most once per [`SourceConfig::min_refresh`], apart from tokens
+    /// that arrive while a request is in progress.
+    pub fn may_have_changed(&self, url: &str, now: Instant) -> bool {
+        self.publishers
+            .find(url)
+            .is_some_and(|publisher| publisher.lock().may_have_changed(now, &self.config))
     }
 
     /// Whether the set is stale and should be fetched in the background, while the known one stays

@@ -2,6 +2,7 @@
 //! fork.
 
 use std::{
+    hash::{DefaultHasher, Hash, Hasher},
     ptr,
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
@@ -59,6 +60,40 @@ pub struct SnapshotNumbers {
     pub ending: Number,
 }
 
+/// What was logged by one process and need not be repeated by any other. Remembers hashes, the
+/// newest in place of the oldest once there is no room for more.
+#[derive(Debug)]
+#[repr(transparent)]
+pub struct Told([AtomicU64; Self::SIZE]);
+
+impl Told {
+    /// More than any site has to report: each key of ten full sets.
+    const SIZE: usize = 1024;
+
+    const fn new() -> Self {
+        Told([const { AtomicU64::new(0) }; Self::SIZE])
+    }
+
+    /// Whether no process has told this yet. From now on one has.
+    pub fn is_new(&self, subject: impl Hash) -> bool {
+        // Without a random key: all processes must come to the same number. 0 is an empty place.
+        let mut hasher = DefaultHasher::new();
+        subject.hash(&mut hasher);
+        let hash = hasher.finish().max(1);
+        let first = usize::try_from(hash % Self::SIZE as u64).unwrap_or(0);
+        let places = self.0.iter().cycle().skip(first).take(Self::SIZE);
+        for place in places {
+            match place.compare_exchange(0, hash, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(other) if other == hash => return false,
+                Err(_) => {}
+            }
+        }
+        self.0[first].store(hash, Ordering::Relaxed);
+        true
+    }
+}
+
 /// All that the processes share. The system fills it with zeroes.
 #[derive(Debug)]
 #[repr(C)]
@@ -72,6 +107,8 @@ pub struct Page {
     pub snapshot: SnapshotNumbers,
     /// The newest changes of registrations that this machine has heard of.
     pub newest: Newest,
+    /// What the log has been told.
+    pub told: Told,
     /// The process that holds the lock of [`exclusively`], 0 for none.
     lock: AtomicU64,
 }
@@ -91,6 +128,7 @@ impl Page {
                 ending: Number::new(),
             },
             newest: Newest::new(),
+            told: Told::new(),
             lock: AtomicU64::new(0),
         }
     }
@@ -214,6 +252,17 @@ mod tests {
         let count = COUNT.load(Ordering::Relaxed);
         assert!(count > 0 && count == DONE.load(Ordering::Relaxed));
         assert_eq!(exclusively(|| 7), Some(7), "the lock is free again");
+    }
+
+    #[test]
+    fn what_was_told_is_not_new() {
+        let told = Told::new();
+        assert!(told.is_new("one") && told.is_new("two"));
+        assert!(!told.is_new("one") && !told.is_new("two"));
+        for number in 0..2 * Told::SIZE {
+            let _ = told.is_new(number);
+        }
+        assert!(told.is_new("three") && !told.is_new("three"), "it is full");
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub fn edit(mut value: Value, change: impl FnOnce(&mut Value)) -> Value {
 /// A JWK and a JWK Set as a row's secret and as a script's key; a file that is rewritten.
 pub fn files(setting: &Setting, core: &Core) -> Result<(), String> {
     let (rsa, ec, ed, secret) = (Key::rsa(), Key::p256(), Key::ed25519(), Key::secret());
+    let (p384, p521, k256) = (Key::p384(), Key::p521(), Key::secp256k1());
     let (first, second) = (Key::p256(), Key::p256());
     let folder = setting.folder();
     std::fs::create_dir_all(&folder).map_err(|e| e.to_string())?;
@@ -60,6 +61,19 @@ pub fn files(setting: &Setting, core: &Core) -> Result<(), String> {
         ("jwk-rsa", jwk("r", &rsa).to_string()),
         ("jwk-ec", jwk("e", &ec).to_string()),
         ("jwk-ed", jwk("d", &ed).to_string()),
+        ("jwk-p384", jwk("4", &p384).to_string()),
+        ("jwk-p521", jwk("5", &p521).to_string()),
+        ("pem-p521", p521.verifier()),
+        ("jwk-k256", jwk("k", &k256).to_string()),
+        ("pem-k256", k256.verifier()),
+        (
+            "jwk-eddsa",
+            edit(jwk("d", &ed), |k| k["alg"] = json!("EdDSA")).to_string(),
+        ),
+        (
+            "jwk-ed25519",
+            edit(jwk("d", &ed), |k| k["alg"] = json!("Ed25519")).to_string(),
+        ),
         ("jwk-oct", jwk("o", &secret).to_string()),
         (
             "signs-only",
@@ -88,6 +102,20 @@ pub fn files(setting: &Setting, core: &Core) -> Result<(), String> {
         (&rsa, "RS256", None, "other-alg", -1),
         (&ec, "ES256", None, "jwk-ec", 1),
         (&ed, "EdDSA", None, "jwk-ed", 1),
+        (&ed, "Ed25519", None, "jwk-ed", 1),
+        (&ed, "EdDSA", None, "jwk-ed25519", 1),
+        (&ed, "Ed25519", None, "jwk-ed25519", 1),
+        (&ed, "EdDSA", None, "jwk-eddsa", 1),
+        (&ed, "Ed25519", None, "jwk-eddsa", 1),
+        (&ed, "Ed448", None, "jwk-ed", -1),
+        (&p384, "ES384", None, "jwk-p384", 1),
+        (&p521, "ES512", None, "jwk-p521", 1),
+        (&p521, "ES512", None, "pem-p521", 1),
+        (&p521, "ES384", None, "jwk-p521", -1),
+        (&k256, "ES256K", None, "jwk-k256", 1),
+        (&k256, "ES256K", None, "pem-k256", 1),
+        (&k256, "ES256", None, "jwk-k256", -1),
+        (&ec, "ES256K", None, "jwk-ec", -1),
         (&secret, "HS256", None, "jwk-oct", 1),
         (&ec, "ES256", None, "signs-only", -1),
         (&rsa, "RS256", Some("one"), "set", 1),

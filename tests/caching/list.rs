@@ -10,7 +10,8 @@ use harness::sipp;
 use libtest_mimic::Trial;
 
 use super::{
-    bearer, challenge, demand, identity, issuers, keys, limits, outage, preload, rules, sign,
+    bearer, challenge, demand, documents, identity, issuers, keys, limits, outage, preload,
+    recipes, rules, sign,
 };
 
 /// What a trial does with a core.
@@ -109,14 +110,27 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
             Box::new(|setting, core| preload::changes(setting, core, Backend::Mysql, "opensips")),
         ));
     }
-    let simple: [(&str, Shared); 19] = [
+    let simple: [(&str, Shared); 26] = [
         ("opensips-cfg/bearer.cfg", bearer::shipped),
         (
             "JSON Web Keys, and a file that is written anew",
             keys::files,
         ),
         ("a JWK Set changes, its provider goes away", keys::published),
+        (
+            "null members, empty lists, and Ed25519 by name",
+            documents::shapes,
+        ),
+        ("a key that is skipped is named", documents::skipped),
+        (
+            "what is no JWK Set, and maps of certificates",
+            documents::others,
+        ),
+        ("a key is replaced under its kid", documents::replaced),
+        ("frequent mistakes are named", documents::mistakes),
         ("identity providers without a database", issuers::providers),
+        ("recipes of the manual: companies", recipes::companies),
+        ("recipes of the manual: applications", recipes::applications),
         ("jwt_aor", identity::addresses),
         ("line ends and NUL in claims", identity::lines),
         ("claims, age, type and scope", rules::claims),

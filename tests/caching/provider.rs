@@ -204,11 +204,17 @@ pub fn jwk(kid: &str, key: &Key) -> Value {
             json!({ "kty": "RSA", "kid": kid, "use": "sig", "alg": "RS256", "n": n, "e": e })
         }
         Key::Ec(_) => {
-            // The point is at the end of the structure, uncompressed.
+            // The point is at the end of the structure, uncompressed. The object identifiers differ
+            // in length, too.
             let der = key.public_der();
-            let point = &der[der.len() - 64..];
-            let (x, y) = (b64(&point[..32]), b64(&point[32..]));
-            json!({ "kty": "EC", "crv": "P-256", "kid": kid, "use": "sig", "x": x, "y": y })
+            let (curve, size) = match der.len() {
+                88 => ("secp256k1", 32),
+                91 => ("P-256", 32),
+                120 => ("P-384", 48),
+                _ => ("P-521", 66),
+            };
+            let (x, y) = der[der.len() - 2 * size..].split_at(size);
+            json!({ "kty": "EC", "crv": curve, "kid": kid, "use": "sig", "x": b64(x), "y": b64(y) })
         }
         Key::Ed(_) => {
             let der = key.public_der();

@@ -34,6 +34,14 @@ pub fn signed(setting: &Setting, core: &Core) -> Result<(), String> {
         read("ed25519.test-private.pem")?,
         read("ed25519.public.pem")?,
     );
+    let p521 = (
+        read("ec-p521.test-private.pem")?,
+        read("ec-p521.public.pem")?,
+    );
+    let k256 = (
+        read("ec-k256.test-private.pem")?,
+        read("ec-k256.public.pem")?,
+    );
     let hmac = (secret.clone(), secret);
     let claims = format!(r#"{{"sub":"alice","exp":{},"n":[1,2]}}"#, now() + 3600);
     let ask = |claims: &str, key: &str, algorithm: &str, verifier: &str, header: Option<&str>| {
@@ -56,7 +64,10 @@ pub fn signed(setting: &Setting, core: &Core) -> Result<(), String> {
         ("PS512", &rsa),
         ("ES256", &p256),
         ("ES384", &p384),
+        ("ES512", &p521),
+        ("ES256K", &k256),
         ("EdDSA", &ed),
+        ("Ed25519", &ed),
         ("HS256", &hmac),
         ("HS384", &hmac),
         ("HS512", &hmac),
@@ -91,6 +102,8 @@ pub fn signed(setting: &Setting, core: &Core) -> Result<(), String> {
         ("an unknown algorithm", &claims, &hmac.0, "HS1", None),
         ("another kind of key", &claims, &p256.0, "RS256", None),
         ("another curve", &claims, &p256.0, "ES384", None),
+        ("a longer curve", &claims, &p256.0, "ES512", None),
+        ("a curve as long", &claims, &p256.0, "ES256K", None),
         ("a private key as a secret", &claims, &rsa.0, "HS256", None),
         ("a secret as a private key", &claims, &hmac.0, "RS256", None),
         ("a public key", &claims, &rsa.1, "RS256", None),
@@ -130,7 +143,7 @@ pub fn signed(setting: &Setting, core: &Core) -> Result<(), String> {
             .map_err(|e| format!("{what}: {e}"))?;
     }
     let log = running.instance.log();
-    for (private, _) in [&rsa, &p256, &p384, &ed, &hmac] {
+    for (private, _) in [&rsa, &p256, &p384, &p521, &k256, &ed, &hmac] {
         let line = private.lines().nth(1).unwrap_or(private);
         if log.contains(line) {
             return Err("a key is in the log".to_string());

@@ -67,16 +67,25 @@ fn reasons() -> Result<(), Failed> {
     let say = |claims: &str| token(&secret, "HS256", claims);
     let crit = with_header(&secret, "HS256", r#"{"alg":"HS256","crit":["b64"]}"#, "{}");
     let none = with_header(&secret, "HS256", r#"{"alg":"none"}"#, "{}");
-    let es512 = with_header(&secret, "HS256", r#"{"alg":"ES512"}"#, "{}");
+    let ed448 = with_header(&secret, "HS256", r#"{"alg":"Ed448"}"#, "{}");
+    let audience = Rules {
+        audiences: vec!["sip.example.org".to_string()],
+        ..Rules::default()
+    };
+    let foreign = token(&other, "HS256", r#"{"iss":"x"}"#);
     let outcomes = [
         judge(&token(&other, "HS256", "{}"), &secret, later, &all),
         judge(&say("{}"), &rsa, later, &all),
         judge(&say("{}"), &secret, 1, &all),
         judge(&none, &secret, later, &all),
-        judge(&es512, &secret, later, &all),
+        judge(&ed448, &secret, later, &all),
         judge(&say("{}"), &secret, later, &rs256),
         judge(&crit, &secret, later, &all),
         judge("garbage", &secret, later, &all),
+        judge("a.b.c.d", &secret, later, &all),
+        judge("a.b.c.d.e", &secret, later, &all),
+        judge(&foreign, &secret, later, &issued),
+        judge(&say(r#"{"aud":"account"}"#), &secret, later, &audience),
         judge(&say(r#"{"exp":1700000000}"#), &secret, later, &all),
         judge(&say(r#"{"nbf":1700000086}"#), &secret, later, &all),
         judge(&say(r#"{"exp":"1700000000"}"#), &secret, later, &all),

@@ -4,7 +4,8 @@ use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P256K1_SHA256_FIXED_SIGNING,
+    ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair,
     EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, RsaKeyPair,
 };
 use base64::Engine;
@@ -14,9 +15,9 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 pub enum Key {
     /// For RS256 to RS512 and PS256 to PS512.
     Rsa(RsaKeyPair),
-    /// P-256 for ES256, P-384 for ES384.
+    /// P-256 for ES256, P-384 for ES384, P-521 for ES512, secp256k1 for ES256K.
     Ec(EcdsaKeyPair),
-    /// For EdDSA.
+    /// For EdDSA and Ed25519.
     Ed(Ed25519KeyPair),
     /// For HS256 to HS512: the bytes themselves.
     Secret(Vec<u8>),
@@ -30,9 +31,13 @@ impl Key {
 
     /// An RSA key from a file: PKCS#8 in PEM.
     pub fn rsa_from(text: &str) -> Key {
-        let base64: String = text.lines().filter(|line| !line.starts_with('-')).collect();
-        let der = STANDARD.decode(base64).expect("base64");
-        Key::Rsa(RsaKeyPair::from_pkcs8(&der).expect("RSA key"))
+        Key::Rsa(RsaKeyPair::from_pkcs8(&der(text)).expect("RSA key"))
+    }
+
+    /// An Ed25519 key from a file: PKCS#8 in PEM.
+    pub fn ed25519_from(text: &str) -> Key {
+        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der(text));
+        Key::Ed(pair.expect("Ed25519 key"))
     }
 
     /// A new key on P-256.
@@ -43,6 +48,16 @@ impl Key {
     /// A new key on P-384.
     pub fn p384() -> Key {
         Key::ec(&ECDSA_P384_SHA384_FIXED_SIGNING)
+    }
+
+    /// A new key on P-521.
+    pub fn p521() -> Key {
+        Key::ec(&ECDSA_P521_SHA512_FIXED_SIGNING)
+    }
+
+    /// A new key on secp256k1.
+    pub fn secp256k1() -> Key {
+        Key::ec(&ECDSA_P256K1_SHA256_FIXED_SIGNING)
     }
 
     fn ec(algorithm: &'static EcdsaSigningAlgorithm) -> Key {
@@ -106,6 +121,12 @@ impl Key {
             URL_SAFE_NO_PAD.encode(public.exponent().big_endian_without_leading_zero()),
         )
     }
+}
+
+/// What is in a PEM text.
+fn der(text: &str) -> Vec<u8> {
+    let base64: String = text.lines().filter(|line| !line.starts_with('-')).collect();
+    STANDARD.decode(base64).expect("base64")
 }
 
 /// PEM with lines of 64 characters.

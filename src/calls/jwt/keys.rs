@@ -4,9 +4,13 @@ use std::time::Instant;
 
 use super::call::{Call, Subject};
 use crate::calls::waiting::{Started, on_thread};
+use crate::clock;
+use crate::jwt::authorize::Outcome;
+use crate::jwt::key::{KeyError, KeySet};
 use crate::jwt::token::Token;
-use crate::keys::KeyHolder;
+use crate::keys::{KeyHolder, KeySources};
 use crate::log;
+use crate::opensips::shared;
 use crate::opensips::stats::{self, Statistic};
 use crate::process;
 
@@ -50,6 +54,56 @@ impl Call {
         })
     }
 
+    /// The URLs that are worth another request because of this outcome: no key verifies the token,
+    /// and the known ones may have been replaced.
+    pub(super) fn outdated<'a>(
+        &self,
+        outcome: &Outcome,
+        keys: impl IntoIterator<Item = &'a KeyHolder>,
+    ) -> Vec<String> {
+        if !outcome.may_be_outdated() {
+            return Vec::new();
+        }
+        process::with(self.module, |process| {
+            let now = Instant::now();
+            let changed = |key: &'a KeyHolder| key.may_have_changed(&process.sources, now);
+            let urls = keys.into_iter().filter_map(changed);
+            urls.map(str::to_owned).collect()
+        })
+    }
+
+    /// Logs that a set, which is in use, could not be fetched again in the background: once an hour for
+    /// all processes, as long as that is so.
+    pub(super) fn report_failure(&self, holder: &KeyHolder, sources: &KeySources) {
+        if let Some(error) = holder.failure(sources)
+            && is_new_this_hour(&error.to_string())
+        {
+            log!(Warning, self.function, "{error}");
+        }
+    }
+
+    /// Logs which keys of a set can't be used, once for all processes. `own` names the keys if they
+    /// are not elsewhere.
+    pub(super) fn report_skipped(
+        &self,
+        holder: &KeyHolder,
+        keys: &KeySet,
+        own: impl Fn() -> String,
+    ) {
+        for skipped in keys.take_report() {
+            let place = holder.place().unwrap_or_else(&own);
+            let line = format!("keys from {place}: {skipped}");
+            if !shared::page().told.is_new(&line) {
+                continue;
+            }
+            match skipped.error {
+                // It is there for something else.
+                KeyError::JwkUse(_) => log!(Notice, self.function, "{line}"),
+                _ => log!(Warning, self.function, "{line}"),
+            }
+        }
+    }
+
     /// Fetches URLs on a thread, and then does the rest.
     pub(super) fn fetch(
         self,
@@ -65,10 +119,19 @@ impl Call {
             move |message, errors| {
                 for error in errors {
                     stats::count(Statistic::JwksFailures);
+                    is_new_this_hour(&error);
                     log!(Warning, self.function, "{error}");
                 }
                 then(Call { message, ..self })
             },
         )
     }
+}
+
+/// Whether no process has told this within the hour.
+fn is_new_this_hour(line: &str) -> bool {
+    const HOUR: u64 = 3600;
+    shared::page()
+        .told
+        .is_new((line, clock::now().as_secs() / HOUR))
 }

@@ -49,14 +49,19 @@ pub fn script_authorize(
     if key.keys.is_reference() {
         let urls = call.urls(&token, [&key.keys]);
         if !urls.is_empty() {
-            let judge = move |call: Call| Started::Done(call.by_key(token, &key));
-            return match call.fetch(urls, judge) {
-                Started::Done(code) => code,
-                Started::Waiting { .. } => code::NOT_VALID,
-            };
+            let judge = move |call: Call| Started::Done(call.by_key(token, &key, true));
+            return done(call.fetch(urls, judge));
         }
     }
-    call.by_key(token, &key)
+    call.by_key(token, &key, true)
+}
+
+/// The code of a call that waits for nothing.
+fn done(started: Started) -> i32 {
+    match started {
+        Started::Done(code) => code,
+        Started::Waiting { .. } => code::NOT_VALID,
+    }
 }
 
 impl Call {
@@ -79,7 +84,9 @@ impl Call {
         })
     }
 
-    fn by_key(&self, token: Token, key: &Arc<ParsedKey>) -> i32 {
+    /// Judges the token; `may_fetch` is whether once more, if a key of a URL may have replaced the one
+    /// that is known.
+    fn by_key(&self, token: Token, key: &Arc<ParsedKey>, may_fetch: bool) -> i32 {
         let tokens = &self.module.config.tokens;
         let sources = process::with(self.module, |process| process.sources.clone());
         let generation = sources.generation();
@@ -87,6 +94,19 @@ impl Call {
         let candidate = candidate(&keys, i64::MIN, i64::MAX);
         let outcome =
             authorize::script_authorize(&token, candidate.keys, &tokens.rules, clock::now());
+        if let Ok(keys) = &keys {
+            self.report_failure(&key.keys, &sources);
+            self.report_skipped(&key.keys, keys, || "the key of the script".to_owned());
+        }
+        let urls = match may_fetch {
+            true => self.outdated(&outcome, [&key.keys]),
+            false => Vec::new(),
+        };
+        if !urls.is_empty() {
+            let key = Arc::clone(key);
+            let again = move |call: Call| Started::Done(call.by_key(token, &key, false));
+            return done(self.fetch(urls, again));
+        }
         let text = token.decoded_without_key();
         if !outcome.is_authorized() {
             self.set(self.outputs.decoded, Value::Text(text.as_bytes()));

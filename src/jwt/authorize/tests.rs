@@ -132,10 +132,39 @@ fn every_refusal_has_its_code() {
     let no_token = Token::parse(b"garbage", &Limits::default()).unwrap_err();
     let outcome = Outcome::from(no_token);
     assert_eq!((outcome.code(), outcome.script_code()), (-2, -2));
+    assert!(outcome.to_string().starts_with(
+        "not a token: not made of three segments: it is no JSON Web Token but opaque"
+    ));
+}
+
+#[test]
+fn a_token_of_another_issuer_is_said_to_be_one() {
+    let (wrong, right) = (keys(b"wrong"), keys(SECRET));
+    let rules = Rules {
+        issuers: vec!["https://a.example/".into(), "https://b.example/".into()],
+        ..Rules::default()
+    };
+    let said = |payload: &str, keys: &Result<KeySet, KeyError>| {
+        let outcome = authorize(&claiming(payload), &[always(keys)], &rules, at(NOW));
+        (outcome.code(), outcome.to_string())
+    };
+    let other = r#"{"iss":"https://c.example/\nforged"}"#;
+    let why = "iss differs from what is required: it is \"https://c.example/\\nforged\", allowed \
+               are \"https://a.example/\", \"https://b.example/\"";
+    assert_eq!(said(other, &right), (-5, why.to_owned()));
+    let (code, reason) = said(other, &wrong);
+    assert_eq!(code, -1);
     assert_eq!(
-        outcome.to_string(),
-        "not a token: not made of three segments"
+        reason,
+        format!("no secret verifies it: signature does not match; {why}")
     );
+    let (_, reason) = said("{}", &wrong);
+    assert!(reason.ends_with("; iss is missing"), "{reason}");
+    let (_, reason) = said(r#"{"iss":"https://a.example/"}"#, &wrong);
+    assert!(reason.ends_with("signature does not match"), "{reason}");
+    // Nothing of it is longer than a line.
+    let long = format!(r#"{{"iss":"{}"}}"#, "x".repeat(5000));
+    assert!(said(&long, &right).1.len() < 400);
 }
 
 #[test]

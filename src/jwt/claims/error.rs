@@ -40,6 +40,16 @@ pub enum ClaimError {
     /// A claim does not have the required value.
     #[error("{0} differs from what is required")]
     Differs(String),
+    /// `iss` or `aud` is none of those that are allowed.
+    #[error("{claim} differs from what is required: it is {found}, allowed are {allowed}")]
+    NotAllowed {
+        /// Which of them.
+        claim: &'static str,
+        /// What the token has, quoted.
+        found: String,
+        /// What the administrator allows.
+        allowed: String,
+    },
     /// A required scope is not granted (RFC 8693 section 4.2).
     #[error("scope {0} is not granted")]
     InsufficientScope(String),
@@ -64,6 +74,7 @@ impl ClaimError {
             | Self::NotANumber(_) => true,
             Self::Missing(_)
             | Self::Differs(_)
+            | Self::NotAllowed { .. }
             | Self::InsufficientScope(_)
             | Self::TokenType { .. } => false,
         }

@@ -88,6 +88,16 @@ impl Object {
         members.find(|(member, _)| same(member)).map(|m| &m.1)
     }
 
+    /// How many members there are.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
     /// Whether there is a member with this name.
     pub fn contains(&self, name: &str) -> bool {
         self.get(name).is_some()
@@ -102,7 +112,7 @@ impl Object {
     }
 
     /// Names and values, sorted by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> + Clone {
         self.members
             .iter()
             .map(|(name, value)| (name.as_str(), value))

@@ -1,6 +1,11 @@
 //! Why something can't be a key.
 
+use std::fmt;
+
 use thiserror::Error;
+
+use crate::jwt::json::JsonError;
+use crate::jwt::quote_up_to;
 
 /// The shortest accepted RSA modulus, in bits (RFC 7518 section 3.3).
 pub const MIN_RSA_BITS: usize = 2048;
@@ -10,6 +15,50 @@ pub const MAX_RSA_BITS: usize = 8192;
 /// The most keys that a JWK Set may hold: providers publish fewer than twenty, and a token without
 /// `kid` is tried with every one.
 pub const MAX_SET_SIZE: usize = 100;
+
+/// The longest `kid` that is shown whole, in characters. Providers use hashes and timestamps.
+const SHOWN_KID: usize = 128;
+
+/// How many skipped keys an error names.
+const SHOWN_SKIPPED: usize = 3;
+
+/// A key of a set that can't be used, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub struct SkippedKey {
+    /// Its place in the set, from 1.
+    pub number: usize,
+    /// Its `kid`, if it has one.
+    pub kid: Option<Box<str>>,
+    /// Why it can't be used.
+    pub error: KeyError,
+}
+
+impl fmt::Display for SkippedKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kid {
+            Some(kid) => write!(formatter, "key {}", quote_up_to(kid, SHOWN_KID))?,
+            None => write!(formatter, "key number {}, which has no kid,", self.number)?,
+        }
+        write!(formatter, " is skipped: {}", self.error)
+    }
+}
+
+/// A list of skipped keys in words.
+struct Several<'a>(&'a [SkippedKey]);
+
+impl fmt::Display for Several<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.0.iter().take(SHOWN_SKIPPED);
+        for (position, skipped) in shown.enumerate() {
+            let separator = if position == 0 { ": " } else { "; " };
+            write!(formatter, "{separator}{skipped}")?;
+        }
+        match self.0.len().checked_sub(SHOWN_SKIPPED + 1) {
+            Some(more) => write!(formatter, "; and {} more", more + 1),
+            None => Ok(()),
+        }
+    }
+}
 
 /// Why something can't be a key. No message contains any of the material.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -56,9 +105,15 @@ pub enum KeyError {
     /// A JWK Set where a single key belongs.
     #[error("it is a JWK Set, where one key belongs")]
     JwkSet,
-    /// A JWK Set without any usable key.
-    #[error("it is a JWK Set without a usable key ({0} were skipped)")]
-    NoUsableKey(usize),
+    /// A JWK Set, or a map of certificates, without any usable key.
+    #[error("it is a JWK Set without a usable key{}", Several(.0))]
+    NoUsableKey(Vec<SkippedKey>),
+    /// A document that has no keys in any known form.
+    #[error("it is {0}, not a JWK Set")]
+    NotAKeySet(&'static str),
+    /// JSON of a key or of keys that is not strict JSON.
+    #[error("it is JSON of keys that can't be read: the text {0}")]
+    Json(JsonError),
     /// A JWK Set of more keys than a token could be tried with.
     #[error("it is a JWK Set of {0} keys, at most {MAX_SET_SIZE} are allowed")]
     TooManyKeys(usize),

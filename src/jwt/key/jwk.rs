@@ -5,20 +5,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::detect::{self, Shape};
-use super::error::{KeyError, MAX_SET_SIZE};
+use super::error::KeyError;
 use super::material::{Key, Material};
 use super::secret::Secret;
 use super::{rsa, spki};
 use crate::jwt::algorithm::{self, Algorithm, AlgorithmSet};
 use crate::jwt::json::{self, Object, Value};
-
-/// The keys of a JSON text: one JSON Web Key, or a set.
-#[derive(Debug)]
-pub(super) struct Keys {
-    pub(super) keys: Vec<Key>,
-    /// What could not be used, in the order of the set.
-    pub(super) skipped: Vec<KeyError>,
-}
 
 /// Reads one key.
 pub(super) fn key(text: &[u8]) -> Result<Key, KeyError> {
@@ -29,40 +21,13 @@ pub(super) fn key(text: &[u8]) -> Result<Key, KeyError> {
     key_of(&object.0)
 }
 
-/// Reads one key, or a set, of which unusable keys are skipped (RFC 7517 section 5).
-pub(super) fn keys(text: &[u8]) -> Result<Keys, KeyError> {
-    let object = object(text)?;
-    let Some(members) = object.0.get("keys") else {
-        return Ok(Keys {
-            keys: vec![key_of(&object.0)?],
-            skipped: Vec::new(),
-        });
-    };
-    let Value::Array(members) = members else {
-        return Err(KeyError::Jwk("keys is not an array"));
-    };
-    if members.len() > MAX_SET_SIZE {
-        return Err(KeyError::TooManyKeys(members.len()));
-    }
-    let mut read = Keys {
-        keys: Vec::with_capacity(members.len()),
-        skipped: Vec::new(),
-    };
-    for member in members {
-        let key = match member {
-            Value::Object(member) => key_of(member),
-            _ => Err(KeyError::Jwk("it is not an object")),
-        };
-        match key {
-            Ok(key) => read.keys.push(key),
-            Err(error) => read.skipped.push(error),
-        }
-    }
-    Ok(read)
+/// The `kid` of a member of a set, whatever else is wrong with it.
+pub(super) fn kid(member: &Value) -> Option<&str> {
+    member.as_object()?.get("kid")?.as_str()
 }
 
 /// JSON of keys, whose strings are overwritten on drop, since one may be a secret.
-struct Sensitive(Object);
+pub(super) struct Sensitive(pub(super) Object);
 
 impl Drop for Sensitive {
     fn drop(&mut self) {
@@ -79,16 +44,16 @@ fn overwrite(value: &mut Value) {
     }
 }
 
-fn object(text: &[u8]) -> Result<Sensitive, KeyError> {
+pub(super) fn object(text: &[u8]) -> Result<Sensitive, KeyError> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     json::parse_object(text)
         .map(Sensitive)
-        .map_err(|_| KeyError::Jwk("it is not a strict JSON object"))
+        .map_err(KeyError::Json)
 }
 
-fn key_of(jwk: &Object) -> Result<Key, KeyError> {
+pub(super) fn key_of(jwk: &Object) -> Result<Key, KeyError> {
     let kind = text(jwk, "kty")?.ok_or(KeyError::Jwk("kty is missing"))?;
-    if ["d", "p", "q"].iter().any(|private| jwk.contains(private)) {
+    if PRIVATE.iter().any(|name| member(jwk, name).is_some()) {
         return Err(KeyError::PrivateKey);
     }
     check_use(jwk)?;
@@ -121,12 +86,25 @@ fn key_of(jwk: &Object) -> Result<Key, KeyError> {
     })
 }
 
+/// Members that only a private key has (RFC 7518 sections 6.2.2 and 6.3.2, RFC 8037 section 2).
+const PRIVATE: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "oth"];
+
+/// A member of a key. Libraries that write what they have, set or not, publish null and empty lists:
+/// both mean that there is nothing.
+fn member<'a>(jwk: &'a Object, name: &str) -> Option<&'a Value> {
+    jwk.get(name).filter(|value| match value {
+        Value::Null => false,
+        Value::Array(elements) => !elements.is_empty(),
+        _ => true,
+    })
+}
+
 /// RFC 7517 sections 4.2 and 4.3.
 fn check_use(jwk: &Object) -> Result<(), KeyError> {
     if text(jwk, "use")?.is_some_and(|purpose| purpose != "sig") {
         return Err(KeyError::JwkUse("use is not sig"));
     }
-    match jwk.get("key_ops") {
+    match member(jwk, "key_ops") {
         None => Ok(()),
         Some(Value::Array(operations))
             if operations
@@ -200,7 +178,7 @@ fn unsupported_curve(curve: &str) -> KeyError {
 }
 
 fn text<'a>(jwk: &'a Object, name: &'static str) -> Result<Option<&'a str>, KeyError> {
-    match jwk.get(name) {
+    match member(jwk, name) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
         Some(_) => Err(KeyError::Jwk("kty, use, alg, kid or crv is not a string")),

@@ -1,8 +1,10 @@
 //! The keys of one secret: a single one, or those of a JWK Set.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::detect::{self, Shape};
-use super::error::KeyError;
-use super::jwk;
+use super::document;
+use super::error::{KeyError, SkippedKey};
 use super::material::Key;
 use crate::jwt::algorithm::Algorithm;
 use crate::jwt::token::Token;
@@ -12,47 +14,51 @@ use crate::jwt::token::Token;
 #[derive(Debug)]
 pub struct KeySet {
     keys: Vec<Key>,
-    skipped: Vec<KeyError>,
+    skipped: Vec<SkippedKey>,
+    /// Whether the skipped keys were reported.
+    reported: AtomicBool,
 }
 
 impl KeySet {
-    /// Reads key material: whatever [`Key::parse`] reads, or a JWK Set (RFC 7517 section 5), of
-    /// which the unusable keys are skipped.
+    /// Reads key material: whatever [`Key::parse`] reads; or a JWK Set (RFC 7517 section 5) or a map
+    /// of certificates, of which the unusable keys are skipped.
     ///
     /// # Errors
     /// Fails for the reasons in [`KeyError`], also if a set has no usable key.
     pub fn parse(material: &[u8]) -> Result<Self, KeyError> {
         match detect::shape(material) {
-            Shape::Jwk(json) => Self::from_json(&json, |_| true),
-            _ => Ok(Self {
-                keys: vec![Key::parse(material)?],
-                skipped: Vec::new(),
-            }),
+            Shape::Jwk(json) => Self::from_document(&json, |_| true),
+            Shape::Pem(text) if document::is_map_of_pem(&text) => {
+                Self::from_document(&text, |_| true)
+            }
+            _ => Ok(Self::new(vec![Key::parse(material)?], Vec::new())),
         }
     }
 
-    /// Reads a published JWK Set, or one published JSON Web Key: HMAC secrets in it are skipped,
-    /// since what anyone can fetch is not a secret.
+    /// Reads a published document: a JWK Set, one JSON Web Key, or a map of certificates by `kid`.
+    /// HMAC secrets in it are skipped, since what anyone can fetch is not a secret.
     ///
     /// # Errors
-    /// Fails on anything but such a text with at least one usable public key.
-    pub fn parse_published(json: &[u8]) -> Result<Self, KeyError> {
-        Self::from_json(json, |key| !key.is_secret())
+    /// Fails on anything but such a text with at least one usable public key, and says what it is
+    /// instead.
+    pub fn parse_published(text: &[u8]) -> Result<Self, KeyError> {
+        Self::from_document(text, |key| !key.is_secret())
     }
 
-    fn from_json(json: &[u8], wanted: impl Fn(&Key) -> bool) -> Result<Self, KeyError> {
-        let jwk::Keys {
-            mut keys,
-            mut skipped,
-        } = jwk::keys(json)?;
-        let read = keys.len();
-        keys.retain(wanted);
-        let unwanted = KeyError::JwkUse("it is a secret, and published");
-        skipped.extend(std::iter::repeat_n(unwanted, read - keys.len()));
-        if keys.is_empty() {
-            return Err(KeyError::NoUsableKey(skipped.len()));
+    fn new(keys: Vec<Key>, skipped: Vec<SkippedKey>) -> Self {
+        Self {
+            keys,
+            skipped,
+            reported: AtomicBool::new(false),
         }
-        Ok(Self { keys, skipped })
+    }
+
+    fn from_document(text: &[u8], wanted: impl Fn(&Key) -> bool) -> Result<Self, KeyError> {
+        let document::Keys { keys, skipped } = document::keys(text, wanted)?;
+        if keys.is_empty() {
+            return Err(KeyError::NoUsableKey(skipped));
+        }
+        Ok(Self::new(keys, skipped))
     }
 
     /// All usable keys.
@@ -60,8 +66,16 @@ impl KeySet {
         &self.keys
     }
 
-    /// Why keys of a JWK Set were skipped.
-    pub fn skipped(&self) -> &[KeyError] {
+    /// The keys of a JWK Set that were skipped, and why.
+    pub fn skipped(&self) -> &[SkippedKey] {
+        &self.skipped
+    }
+
+    /// The same for whoever is to report them: they are handed out once.
+    pub fn take_report(&self) -> &[SkippedKey] {
+        if self.skipped.is_empty() || self.reported.swap(true, Ordering::Relaxed) {
+            return &[];
+        }
         &self.skipped
     }
 

@@ -265,7 +265,7 @@ fn debug_shows_the_kind_alone() {
     );
     assert_eq!(
         format!("{:?}", KeySet::parse(b"hunter2").unwrap()),
-        "KeySet { keys: [Key(\"HMAC secret\")], skipped: [] }"
+        "KeySet { keys: [Key(\"HMAC secret\")], skipped: [], reported: false }"
     );
 }
 

@@ -64,14 +64,29 @@ fn the_scheme_is_taken_in_any_case_and_with_blanks_around() {
 #[test]
 fn there_are_exactly_three_segments() {
     let (header, payload) = (base64url(HEADER), base64url("{}"));
-    for raw in [
-        header.clone(),
-        format!("{header}.{payload}"),
-        format!("{header}.{payload}.c2ln."),
-        format!("{header}.{payload}.c2ln.c2ln"),
-        format!("{header}.{payload}.c2ln.c2ln.c2ln"),
+    for (raw, error) in [
+        (header.clone(), TokenError::Opaque),
+        ("SlAV32hkKG".to_owned(), TokenError::Opaque),
+        ("ya29.a0AfB_byC".to_owned(), TokenError::Opaque),
+        (format!("{header}.{payload}"), TokenError::Opaque),
+        (format!("{header}.{payload}.c2ln."), TokenError::Segments),
+        (
+            format!("{header}.{payload}.c2ln.c2ln"),
+            TokenError::Segments,
+        ),
+        // RFC 7516 appendix A.1.7, shortened.
+        (
+            "eyJhbGciOiJSU0EtT0FFUCJ9.OKOawDo13gRp.48V1_ALb6US0.5eym8TW_c8Su.XFBoMYUZodet"
+                .to_owned(),
+            TokenError::Encrypted,
+        ),
+        (
+            format!("{header}.{payload}.c2ln.c2ln.c2ln.c2ln"),
+            TokenError::Segments,
+        ),
     ] {
-        assert_eq!(refused(&raw), TokenError::Segments, "{raw}");
+        assert_eq!(refused(&raw), error, "{raw}");
+        assert!(error.to_string().starts_with("not made of three segments"));
     }
     assert!(matches!(
         refused(&format!(".{payload}.c2ln")),

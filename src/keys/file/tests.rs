@@ -115,6 +115,29 @@ fn a_binary_secret_is_taken_byte_by_byte() {
     }
 }
 
+/// What a program that fetches a key may have written instead.
+#[test]
+fn the_answer_of_a_server_is_not_a_secret() {
+    for content in [
+        "<!DOCTYPE html>\n<html><body>404</body></html>",
+        "  <html>",
+        "<?xml version=\"1.0\"?>",
+        r#"{"error":"not found"}"#,
+        r#"["an array that is long enough for a secret"]"#,
+        "{}",
+    ] {
+        let error = Scene::with(content).at_once().unwrap_err();
+        assert_eq!(error.cause, SourceCause::NotASecret, "{content}");
+    }
+    let map =
+        serde_json::json!({ "a": str::from_utf8(fixture!("rsa-2048.certificate.pem")).unwrap() });
+    let keys = Scene::with(map.to_string()).at_once().expect("keys");
+    assert!(verifies(&keys, Algorithm::RS256) && !verifies(&keys, Algorithm::HS256));
+    let jwk = serde_json::json!({ "kty": "oct", "k": crate::jwt::testing::base64url(SECRET) });
+    let keys = Scene::with(jwk.to_string()).at_once().expect("keys");
+    assert!(verifies(&keys, Algorithm::HS256));
+}
+
 #[test]
 fn a_file_is_looked_at_once_a_second_and_read_when_it_changed() {
     let mut scene = Scene::with(fixture!("rsa-2048.public.pem"));

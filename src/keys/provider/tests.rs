@@ -317,7 +317,7 @@ fn the_last_good_set_stays_whatever_the_server_does() {
         (answer("200 OK", &huge), "its answer is longer than"),
         (
             answer("200 OK", "<html>no</html>"),
-            "it is a JSON Web Key that can't",
+            "it is an HTML page, not a JWK Set",
         ),
         (
             answer("200 OK", r#"{"keys":[]}"#),

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::jwt::algorithm::Algorithm;
-use crate::jwt::key::KeySet;
+use crate::jwt::key::{KeySet, MAX_SET_SIZE};
 use crate::jwt::testing::{SECRET, base64url, fixture, good, parse, signed, signing_key};
 use crate::jwt::verify::{SignatureError, verify_with_set};
 
@@ -178,6 +178,8 @@ fn the_purpose_of_a_key_is_honoured() {
         r#","use":"sig""#,
         r#","key_ops":["verify"]"#,
         r#","key_ops":["sign","verify"],"use":"sig""#,
+        r#","key_ops":[],"x5c":[],"oth":[]"#,
+        r#","use":null,"key_ops":null,"alg":null,"kid":null,"d":null,"x5t":null"#,
         r#","alg":"PS512""#,
         r#","x5t":"abc","x5c":["MII"],"ext":true"#,
     ] {
@@ -187,7 +189,6 @@ fn the_purpose_of_a_key_is_honoured() {
         r#","use":"enc""#,
         r#","use":"""#,
         r#","use":"Sig""#,
-        r#","key_ops":[]"#,
         r#","key_ops":["sign"]"#,
         r#","key_ops":["encrypt","wrapKey"]"#,
         r#","use":"sig","key_ops":["encrypt"]"#,
@@ -263,7 +264,13 @@ fn damaged_keys_are_refused() {
 
 #[test]
 fn private_keys_are_refused() {
-    for more in [r#","d":"AAAA""#, r#","p":"AAAA""#, r#","d":null"#] {
+    for more in [
+        r#","d":"AAAA""#,
+        r#","p":"AAAA""#,
+        r#","dp":"AAAA""#,
+        r#","oth":[{"r":"AAAA"}]"#,
+        r#","d":"""#,
+    ] {
         assert_eq!(error(&jwk(Algorithm::RS256, more)), KeyError::PrivateKey);
         assert_eq!(error(&jwk(Algorithm::EdDSA, more)), KeyError::PrivateKey);
     }
@@ -283,13 +290,33 @@ fn a_public_key_is_no_secret_inside_of_a_jwk() {
 #[test]
 fn a_set_skips_what_it_can_not_use() {
     let keys = set(&[
-        r#"{"kty":"AKP","alg":"ML-DSA-44","pub":"AAAA"}"#.into(),
+        r#"{"kty":"AKP","alg":"ML-DSA-44","pub":"AAAA","kid":"pq\n"}"#.into(),
         jwk(Algorithm::RS256, r#","use":"enc""#),
         "7".into(),
         jwk(Algorithm::RS256, r#","d":"AAAA""#),
         jwk(Algorithm::ES256, ""),
     ]);
     assert_eq!((keys.keys().len(), keys.skipped().len()), (1, 4));
+    let lines: Vec<_> = keys.skipped().iter().map(ToString::to_string).collect();
+    for (line, (begin, end)) in lines.iter().zip([
+        (
+            "key \"pq\\n\" is skipped: it is a key of kind AKP",
+            "Ed25519",
+        ),
+        (
+            "key number 2, which has no kid, is skipped",
+            "use is not sig",
+        ),
+        ("key number 3, which has no kid,", "it is not an object"),
+        (
+            "key number 4, which has no kid,",
+            "where a public key or a secret belongs",
+        ),
+    ]) {
+        assert!(line.starts_with(begin) && line.ends_with(end), "{line}");
+    }
+    assert_eq!(keys.take_report().len(), 4);
+    assert!(keys.take_report().is_empty(), "it is handed out once");
     assert_eq!(verify(&good(Algorithm::ES256, "{}"), &keys), Ok(()));
     for text in [r#"{"keys":[]}"#, r#"{"keys":[{"kty":"AKP"}]}"#] {
         assert!(matches!(
@@ -304,7 +331,10 @@ fn a_set_skips_what_it_can_not_use() {
         r#"{"keys":["#,
     ] {
         assert!(
-            matches!(KeySet::parse(text.as_bytes()), Err(KeyError::Jwk(_))),
+            matches!(
+                KeySet::parse(text.as_bytes()),
+                Err(KeyError::Jwk(_) | KeyError::Json(_) | KeyError::NotAKeySet(_))
+            ),
             "{text}"
         );
     }
@@ -413,6 +443,162 @@ fn published_secrets_are_no_secrets() {
         assert!(KeySet::parse_published(text.as_bytes()).is_err(), "{text}");
     }
     assert!(KeySet::parse_published(fixture!("rsa-2048.public.pem")).is_err());
+}
+
+/// As the serializers of .NET write them: all members that a key can have, set or not.
+#[test]
+fn members_that_are_null_or_empty_are_absent() {
+    let published = include_bytes!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/jwks/nulls.json"
+    ));
+    let keys = KeySet::parse_published(published).unwrap();
+    assert_eq!((keys.keys().len(), keys.skipped().len()), (1, 0));
+    assert_eq!(keys.keys()[0].kid(), Some("r1"));
+    assert_eq!(keys.keys()[0].algorithms(), AlgorithmSet::RSA);
+    for algorithm in AlgorithmSet::ALL.iter() {
+        let more = r#","use":null,"key_ops":[],"alg":null,"kid":null,"x5c":[],"x5u":null,"d":null"#;
+        let keys = set(&[jwk(algorithm, more)]);
+        assert_eq!(verify(&good(algorithm, "{}"), &keys), Ok(()));
+    }
+    // What the key itself needs is not there if it is null.
+    for (name, null) in [("kty", "EC"), ("crv", "P-256")] {
+        let json = jwk(Algorithm::ES256, "").replace(
+            &format!("\"{name}\":\"{null}\""),
+            &format!("\"{name}\":null"),
+        );
+        assert!(matches!(error(&json), KeyError::Jwk(_)), "{json}");
+    }
+}
+
+fn pem_text(pem: &[u8]) -> String {
+    serde_json::to_string(str::from_utf8(pem).unwrap()).unwrap()
+}
+
+/// As Google, Firebase (certificates) and IAP (public keys) publish them.
+#[test]
+fn a_map_of_certificates_by_kid_is_read() {
+    let named = |algorithm: Algorithm, kid: &str| {
+        let header = format!(
+            r#"{{"alg":"{}","kid":"{kid}"}}"#,
+            algorithm::name(algorithm)
+        );
+        signed(&header, "{}", algorithm, &signing_key(algorithm))
+    };
+    let map = format!(
+        r#"{{"r":{},"e":{},"p":{},"damaged":"-----BEGIN CERTIFICATE-----\n","other":"text"}}"#,
+        pem_text(fixture!("rsa-2048.certificate.pem")),
+        pem_text(fixture!("ec-p256.public.pem")),
+        pem_text(fixture!("rsa-2048.test-private.pem")),
+    );
+    for keys in [
+        KeySet::parse_published(map.as_bytes()).unwrap(),
+        KeySet::parse(format!("\u{feff} {map}\n").as_bytes()).unwrap(),
+    ] {
+        assert_eq!(verify(&named(Algorithm::RS256, "r"), &keys), Ok(()));
+        assert_eq!(verify(&named(Algorithm::ES256, "e"), &keys), Ok(()));
+        let wrong = verify(&named(Algorithm::RS256, "e"), &keys).unwrap_err();
+        assert!(matches!(wrong, SignatureError::KeyKind { .. }));
+        let unknown = verify(&named(Algorithm::RS256, "x"), &keys).unwrap_err();
+        assert_eq!(unknown.to_string(), "no key of kid \"x\"");
+        let skipped: Vec<_> = keys
+            .skipped()
+            .iter()
+            .filter_map(|s| s.kid.as_deref())
+            .collect();
+        assert_eq!(skipped, ["damaged", "other", "p"]);
+        assert!(keys.lacks_key_of(&parse(&named(Algorithm::RS256, "x"))));
+    }
+    // One key belongs there, or nothing is a key.
+    assert!(Key::parse(map.as_bytes()).is_err());
+    let useless = r#"{"a":"-----BEGIN CERTIFICATE-----\n"}"#;
+    let error = KeySet::parse_published(useless.as_bytes()).unwrap_err();
+    assert!(matches!(error, KeyError::NoUsableKey(_)));
+    assert!(
+        error
+            .to_string()
+            .contains("key \"a\" is skipped: it looks like PEM"),
+        "{error}"
+    );
+    let twice = map.replace("\"e\":", "\"r\":");
+    assert!(KeySet::parse_published(twice.as_bytes()).is_err());
+    let most = |count: usize| {
+        let pem = pem_text(fixture!("ed25519.public.pem"));
+        let members: Vec<_> = (0..count).map(|n| format!("\"{n}\":{pem}")).collect();
+        KeySet::parse_published(format!("{{{}}}", members.join(",")).as_bytes())
+    };
+    assert_eq!(most(MAX_SET_SIZE).unwrap().keys().len(), MAX_SET_SIZE);
+    assert_eq!(
+        most(MAX_SET_SIZE + 1).unwrap_err(),
+        KeyError::TooManyKeys(MAX_SET_SIZE + 1)
+    );
+}
+
+#[test]
+fn what_is_not_a_set_is_said_to_be_what_it_is() {
+    for (text, what) in [
+        ("", "empty"),
+        (" \n", "empty"),
+        ("<!DOCTYPE html><html></html>", "an HTML page"),
+        ("\n<HTML lang=en>", "an HTML page"),
+        ("<?xml version=\"1.0\"?><Error/>", "an XML document"),
+        ("<Error><Code>NoSuchKey</Code></Error>", "an XML document"),
+        ("[]", "a JSON array"),
+        (r#"[{"kty":"RSA"}]"#, "a JSON array"),
+        ("null", "no JSON"),
+        ("eyJhbGciOiJSUzI1NiJ9.e30.c2ln", "no JSON"),
+        ("Not Found", "no JSON"),
+        ("-----BEGIN PUBLIC KEY-----", "a PEM text"),
+        ("{}", "an empty JSON object"),
+        (
+            r#"{"error":"not_found","error_description":"x"}"#,
+            "an error object",
+        ),
+        (r#"{"error":{"code":404,"message":"x"}}"#, "an error object"),
+        (
+            r#"{"timestamp":1,"status":404,"error":"Not Found","path":"/"}"#,
+            "an error object",
+        ),
+        (r#"{"message":"Forbidden"}"#, "an error object"),
+        (
+            r#"{"type":"about:blank","title":"Not Found","status":404}"#,
+            "an error object",
+        ),
+        (
+            r#"{"issuer":"https://a","jwks_uri":"https://a/keys"}"#,
+            "jwks_uri",
+        ),
+        (
+            r#"{"realm":"sip","public_key":"MIIB"}"#,
+            "openid-connect/certs",
+        ),
+        (r#"{"a":1}"#, "a JSON object without keys"),
+        (r#"{"keys":null}"#, "a JSON object without keys"),
+    ] {
+        let error = KeySet::parse_published(text.as_bytes()).unwrap_err();
+        assert!(matches!(error, KeyError::NotAKeySet(_)), "{text}: {error}");
+        let message = error.to_string();
+        assert!(
+            message.contains(what) && message.ends_with("not a JWK Set"),
+            "{text}: {message}"
+        );
+    }
+    for (text, what) in [
+        (r#"{"keys":[{"kty":"RSA""#, "is not JSON at byte 21"),
+        (r#"{"keys":[],"keys":[]}"#, "names a member twice"),
+        (r#"{"keys":{}}"#, "keys is not an array"),
+        (r#"{"keys":[]}"#, "it is a JWK Set without a usable key"),
+        (
+            r#"{"keys":[{"kty":"RSA","kid":"a","use":"enc"}]}"#,
+            "key: key \"a\" is skipped",
+        ),
+        (r#"{"keys":[1,2,3,4,5]}"#, "; and 2 more"),
+    ] {
+        let error = KeySet::parse_published(text.as_bytes())
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(what), "{text}: {error}");
+    }
 }
 
 #[test]
