@@ -122,7 +122,8 @@ fn cancelled(pair: &mut Pair) -> Result<(), String> {
         let terminated = answer_to(&got, "487 Request Terminated");
         device.send_raw(terminated.as_bytes())?;
         hop.next("SIP/2.0 487")?;
-        // OpenSIPS 4.0 loses a message over a stream now and then; another answer has another ACK.
+        // OpenSIPS 4.0.1 loses a message over a stream now and then (its issue 4232); another answer
+        // has another ACK.
         if next(&mut device, "ACK").is_err() {
             device.send_raw(terminated.as_bytes())?;
             next(&mut device, "ACK")?;
