@@ -5,7 +5,8 @@
 //!
 //! The path of a token: [`token`] reads it, [`key`] reads what may verify it, [`verify`] checks the
 //! signature, [`claims`] checks its claims against the [`rules`], and [`authorize`] combines these
-//! into the answer for the routing script. [`cache`] remembers the answers. In the other direction,
+//! into the answer for the routing script. [`cache`] remembers the answers, and [`signatures`] what any
+//! process has verified. In the other direction,
 //! [`sign`] makes a token, and [`challenge`] asks for one.
 
 pub mod algorithm;
@@ -19,6 +20,7 @@ pub(crate) mod path;
 pub mod public_key;
 pub mod rules;
 pub(crate) mod sign;
+pub mod signatures;
 pub mod signing_key;
 #[cfg(test)]
 pub(crate) mod testing;

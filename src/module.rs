@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::config::database::Database;
 use crate::credentials::Credentials;
 use crate::digest::Nonces;
+use crate::jwt::signatures::Signatures;
 use crate::opensips::avp::Avp;
 use crate::opensips::registration::RegistrationVariables;
 use crate::opensips::request::RequestVariables;
@@ -33,6 +34,8 @@ pub struct Module {
     pub provider: Option<Arc<Ready>>,
     /// The first snapshot of all profiles, with `cache_mode` "preload".
     pub first_snapshot: Option<Segment>,
+    /// The signatures that any process has verified.
+    pub signatures: Signatures,
     /// AVPs of `load_credentials`, parallel to the configuration's.
     pub profile_avps: Vec<Avp>,
     /// AVPs of `load_claims`, parallel to the configuration's.

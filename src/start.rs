@@ -18,6 +18,7 @@ use crate::config::{Config, Raw};
 use crate::credentials::Credentials;
 use crate::digest::Nonces;
 use crate::jwt::path::ClaimPath;
+use crate::jwt::signatures::{Bucket, Signatures};
 use crate::log;
 use crate::module::{self, Module, Tables};
 use crate::opensips;
@@ -25,6 +26,7 @@ use crate::opensips::avp::Avp;
 use crate::opensips::registration::RegistrationVariables;
 use crate::opensips::request::RequestVariables;
 use crate::opensips::segment::Segment;
+use crate::opensips::stats::{self, Statistic};
 use crate::opensips::{cachedb, db, fork, guard, shared};
 use crate::process::Database;
 use crate::process::loader;
@@ -75,6 +77,7 @@ pub fn init() -> Result<(), InitError> {
         first_snapshot,
         credentials: Arc::new(Credentials::new(config.outbound.entries.iter().cloned())),
         provider: config.tokens.jwks_url.as_deref().map(provider),
+        signatures: signatures(config.tokens.signature_cache_size)?,
         profile_avps: avps("load_credentials", profile_avps)?,
         claim_avps: claim_avps(&config.tokens.claims)?,
         grant_avps: avps("load_grant", &config.http.grant)?,
@@ -89,6 +92,23 @@ pub fn init() -> Result<(), InitError> {
     };
     module::set(module);
     Ok(())
+}
+
+/// The memory of `signature_cache_size`.
+fn signatures(capacity: usize) -> Result<Signatures, InitError> {
+    let key = Zeroizing::new(Nonces::random_secret()?);
+    let buckets = shared::zeroed(Bucket::count(capacity))?;
+    if capacity > 0 {
+        let megabytes = size_of_val(buckets).div_ceil(1 << 20);
+        log!(
+            Info,
+            c"mod_init",
+            "remembers up to {capacity} verified signatures, in up to {megabytes} MB that all processes \
+             share (signature_cache_size)"
+        );
+    }
+    let count = || stats::count(Statistic::JwtSignatures);
+    Ok(Signatures::new(&key, buckets).counting(count))
 }
 
 fn provider(url: &str) -> Arc<Ready> {

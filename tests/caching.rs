@@ -24,6 +24,7 @@ mod caching {
     pub mod rules;
     pub mod running;
     pub mod sign;
+    pub mod signatures;
 }
 
 use std::sync::Arc;

@@ -28,9 +28,10 @@ const PROFILES: u32 = 1000;
 const TAG: &str = "bench-phone";
 
 /// Each call queries the database, as auth_jwt does, and no token is remembered.
-const CACHES_OFF: [(&str, Value); 2] = [
+const CACHES_OFF: [(&str, Value); 3] = [
     ("cache_ttl", Value::Number(0)),
     ("token_cache_size", Value::Number(0)),
+    ("signature_cache_size", Value::Number(0)),
 ];
 
 fn main() -> ExitCode {

@@ -395,6 +395,7 @@ impl Call {
             token,
             &candidates,
             &self.module.config.tokens.rules,
+            &self.module.signatures,
             clock::now(),
         );
         if outcome.is_authorized() {

@@ -42,6 +42,8 @@ pub struct Tokens {
     pub sources: SourceConfig,
     /// Most verified tokens that one process remembers (`token_cache_size`).
     pub cache_size: usize,
+    /// Most verified signatures that all processes together remember (`signature_cache_size`).
+    pub signature_cache_size: usize,
     /// AVPs and the claims that go into them (`load_claims`).
     pub claims: Vec<(String, ClaimPath)>,
 }
@@ -90,6 +92,13 @@ impl Tokens {
                 4096,
                 0..=1_000_000,
                 "tokens, 0 = off",
+            )?)
+            .unwrap_or(0),
+            signature_cache_size: usize::try_from(raw.int(
+                "signature_cache_size",
+                100_000,
+                0..=10_000_000,
+                "signatures, 0 = off",
             )?)
             .unwrap_or(0),
             weak_keys: raw.flag("weak_keys", true)?,

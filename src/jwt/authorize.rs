@@ -5,6 +5,7 @@ use std::{fmt, time::Duration};
 use super::claims::{ClaimError, check_claims, check_issuer};
 use super::key::{KeyError, KeySet};
 use super::rules::Rules;
+use super::signatures::Signatures;
 use super::token::{Token, TokenError};
 use super::verify::{SignatureError, check_header, verify_with_set};
 
@@ -151,6 +152,7 @@ pub fn authorize(
     token: &Token,
     candidates: &[CandidateSecret<'_>],
     rules: &Rules,
+    signatures: &Signatures,
     now: Duration,
 ) -> Outcome {
     if let Err(cause) = check_header(token, rules.algorithms) {
@@ -173,7 +175,7 @@ pub fn authorize(
             continue;
         };
         tried += 1;
-        match verify_with_set(token, keys, rules.algorithms) {
+        match verify_with_set(token, keys, rules.algorithms, signatures) {
             Ok(()) => {
                 return match check_claims(token, rules, now) {
                     Ok(()) => Outcome::Authorized { candidate },
@@ -197,6 +199,7 @@ pub fn script_authorize(
     token: &Token,
     keys: Result<&KeySet, &KeyError>,
     rules: &Rules,
+    signatures: &Signatures,
     now: Duration,
 ) -> Outcome {
     let keys = match keys {
@@ -211,6 +214,7 @@ pub fn script_authorize(
             end_ts: i64::MAX,
         }],
         rules,
+        signatures,
         now,
     )
 }

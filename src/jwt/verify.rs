@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use super::algorithm::{self, Algorithm, AlgorithmSet};
 use super::key::{Key, KeySet};
+use super::signatures::Signatures;
 use super::token::Token;
 use super::{quote, quote_up_to};
 
@@ -79,13 +80,15 @@ pub fn verify_signature(
     token: &Token,
     key: &Key,
     allowed: AlgorithmSet,
+    signatures: &Signatures,
 ) -> Result<(), SignatureError> {
     let algorithm = check_header(token, allowed)?;
     let fitting = key.algorithms();
     if !fitting.contains(algorithm) {
         return Err(SignatureError::KeyKind { algorithm, fitting });
     }
-    if key.verifies(algorithm, token.signing_input(), token.signature()) {
+    let (message, signature) = (token.signing_input(), token.signature());
+    if key.verifies(algorithm, message, signature, signatures) {
         Ok(())
     } else {
         Err(SignatureError::Mismatch)
@@ -101,11 +104,12 @@ pub fn verify_with_set(
     token: &Token,
     keys: &KeySet,
     allowed: AlgorithmSet,
+    signatures: &Signatures,
 ) -> Result<(), SignatureError> {
     check_header(token, allowed)?;
     let mut refusal = None;
     for key in keys.candidates(token) {
-        match verify_signature(token, key, allowed) {
+        match verify_signature(token, key, allowed, signatures) {
             Ok(()) => return Ok(()),
             Err(SignatureError::Mismatch) => refusal = Some(SignatureError::Mismatch),
             Err(error) => refusal = refusal.or(Some(error)),

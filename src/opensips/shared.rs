@@ -3,6 +3,7 @@
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
+    io::ErrorKind,
     ptr,
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
@@ -11,6 +12,7 @@ use std::{
 use once_cell::sync::OnceCell;
 
 use super::ffi::{AW_STATISTICS_COUNT, aw_statistic as Statistic};
+use crate::jwt::signatures::Bucket;
 use crate::registrations::Newest;
 
 /// How long [`exclusively`] waits for the lock. What is done under the lock takes microseconds.
@@ -154,23 +156,50 @@ pub fn init() -> std::io::Result<()> {
 }
 
 fn map() -> std::io::Result<&'static Page> {
+    zeroed::<Page>(1)?
+        .first()
+        .ok_or(ErrorKind::OutOfMemory.into())
+}
+
+/// Values of which all bits may be zero, and that processes may share.
+///
+/// # Safety
+/// It must consist of atomics and padding, and be aligned to no more than 4096 bytes.
+pub unsafe trait Zeroed: Sync {}
+
+// SAFETY: numbers and a lock, all of them atomics.
+unsafe impl Zeroed for Page {}
+// SAFETY: atomics.
+unsafe impl Zeroed for Bucket {}
+
+/// Memory for this many values, all zero, that processes that are forked later share. It is never
+/// given back. What is not touched takes no memory.
+///
+/// # Errors
+/// Fails with the system's error if there is no memory.
+pub fn zeroed<T: Zeroed>(count: usize) -> std::io::Result<&'static [T]> {
+    if count == 0 {
+        return Ok(&[]);
+    }
+    let size = count
+        .checked_mul(size_of::<T>())
+        .ok_or(ErrorKind::OutOfMemory)?;
     // SAFETY: a new anonymous mapping, which the system fills with zeroes.
-    let page = unsafe {
+    let start = unsafe {
         libc::mmap(
             ptr::null_mut(),
-            size_of::<Page>(),
+            size,
             libc::PROT_READ | libc::PROT_WRITE,
             libc::MAP_SHARED | libc::MAP_ANONYMOUS,
             -1,
             0,
         )
     };
-    if page == libc::MAP_FAILED {
+    if start == libc::MAP_FAILED {
         return Err(std::io::Error::last_os_error());
     }
-    // SAFETY: large enough, aligned to a page of memory, never unmapped; it holds nothing but
-    // atomics, for which zero is a value.
-    Ok(unsafe { &*page.cast() })
+    // SAFETY: large enough, aligned to a page of memory, never unmapped; zero is a value of the type.
+    Ok(unsafe { std::slice::from_raw_parts(start.cast(), count) })
 }
 
 /// What the processes share.
@@ -224,6 +253,7 @@ fn has_ended(pid: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jwt::signatures::Signatures;
 
     #[test]
     fn work_under_the_lock_is_done_one_at_a_time() {
@@ -297,5 +327,50 @@ mod tests {
         while exclusively(|| ()).is_none() {
             assert!(Instant::now() < end, "nobody takes the lock over");
         }
+    }
+
+    fn ask(memory: &Signatures, number: u64, answer: bool) -> bool {
+        memory.verified("RS256", b"key", &number.to_le_bytes(), b"s", || answer)
+    }
+
+    fn knows(memory: &Signatures, number: u64) -> bool {
+        ask(memory, number, false)
+    }
+
+    #[test]
+    fn a_process_that_is_killed_leaves_nothing_wrong_behind() {
+        let buckets = zeroed::<Bucket>(Bucket::count(8)).unwrap();
+        let memory = Signatures::new(&[9; 32], buckets);
+        for round in 0..30 {
+            // SAFETY: the child only computes, allocates nothing, and is killed.
+            let pid = unsafe { libc::fork() };
+            if pid == 0 {
+                for number in 0.. {
+                    ask(&memory, number, true);
+                }
+            }
+            std::thread::sleep(Duration::from_millis(3));
+            // SAFETY: our own child.
+            unsafe {
+                libc::kill(pid, libc::SIGKILL);
+                libc::waitpid(pid, std::ptr::null_mut(), 0);
+            }
+            for number in 0..1000 {
+                assert!(!knows(&memory, u64::MAX - number), "round {round}");
+            }
+            ask(&memory, u64::MAX / 2 + round, true);
+            assert!(knows(&memory, u64::MAX / 2 + round), "it goes on");
+        }
+        // What a child has learned, its parent knows.
+        // SAFETY: the child only computes, allocates nothing, and exits.
+        let pid = unsafe { libc::fork() };
+        if pid == 0 {
+            ask(&memory, u64::MAX, true);
+            // SAFETY: ends the child without running anything else of the test.
+            unsafe { libc::_exit(0) };
+        }
+        // SAFETY: our own child.
+        unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) };
+        assert!(knows(&memory, u64::MAX));
     }
 }

@@ -73,6 +73,7 @@
 	PARAMETER(required_scope) \
 	PARAMETER(load_claims) \
 	PARAMETER(token_cache_size) \
+	PARAMETER(signature_cache_size) \
 	PARAMETER(weak_keys) \
 	PARAMETER(jwks_url) \
 	PARAMETER(username_claim) \
@@ -137,6 +138,8 @@
 	/* tokens that were admitted, and that were not */ \
 	STATISTIC(jwt_accepted) \
 	STATISTIC(jwt_rejected) \
+	/* signatures of public keys that were verified, rather than remembered */ \
+	STATISTIC(jwt_signatures) \
 	/* queries to the store of profiles, and those that it did not answer */ \
 	STATISTIC(jwt_store_queries) \
 	STATISTIC(jwt_store_failures) \

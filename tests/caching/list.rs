@@ -11,7 +11,7 @@ use libtest_mimic::Trial;
 
 use super::{
     bearer, challenge, demand, documents, identity, issuers, keys, limits, outage, preload,
-    recipes, rules, sign,
+    recipes, rules, sign, signatures,
 };
 
 /// What a trial does with a core.
@@ -78,6 +78,8 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
         with_own("made-up tags cost nothing, preloaded", preload::flood),
         with_own("an outage, preloaded", preload::outage),
         shared("secrets and profiles are added", demand::rotation),
+        shared("one worker verifies for all", signatures::once),
+        shared("each worker verifies for itself", signatures::off),
         shared("an added secret counts at the first token", demand::at_once),
         shared("a secret is removed, cache_ttl passes", demand::revocation),
         shared(

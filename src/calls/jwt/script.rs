@@ -92,8 +92,13 @@ impl Call {
         let generation = sources.generation();
         let keys = key.keys.keys(&sources, Instant::now);
         let candidate = candidate(&keys, i64::MIN, i64::MAX);
-        let outcome =
-            authorize::script_authorize(&token, candidate.keys, &tokens.rules, clock::now());
+        let outcome = authorize::script_authorize(
+            &token,
+            candidate.keys,
+            &tokens.rules,
+            &self.module.signatures,
+            clock::now(),
+        );
         if let Ok(keys) = &keys {
             self.report_failure(&key.keys, &sources);
             self.report_skipped(&key.keys, keys, || "the key of the script".to_owned());

@@ -6,7 +6,8 @@ use aws_lc_rs::signature::ParsedPublicKey;
 
 use super::rsa::RsaKey;
 use super::secret::Secret;
-use crate::jwt::algorithm::{Algorithm, AlgorithmSet};
+use crate::jwt::algorithm::{self, Algorithm, AlgorithmSet};
+use crate::jwt::signatures::Signatures;
 
 /// One key, parsed once.
 pub struct Key {
@@ -84,24 +85,33 @@ impl Key {
 
     /// Whether `signature` over `message` was made with this key and `algorithm`.
     ///
-    /// False for an algorithm that does not fit this kind of key.
+    /// False for an algorithm that does not fit this kind of key. What public keys verify is
+    /// remembered; an HMAC costs no more than to remember it.
     pub(in crate::jwt) fn verifies(
         &self,
         algorithm: Algorithm,
         message: &[u8],
         signature: &[u8],
+        signatures: &Signatures,
     ) -> bool {
         if !self.algorithms().contains(algorithm) {
             return false;
         }
+        let remembered = |key: &[u8], verify: &dyn Fn() -> bool| {
+            signatures.verified(algorithm::name(algorithm), key, message, signature, verify)
+        };
         match &self.material {
             Material::Secret(secret) => secret.verifies(algorithm, message, signature),
-            Material::Rsa(key) => key.verifies(algorithm, message, signature),
+            Material::Rsa(key) => {
+                remembered(key.der(), &|| key.verifies(algorithm, message, signature))
+            }
             Material::P256(key)
             | Material::P384(key)
             | Material::P521(key)
             | Material::P256K1(key)
-            | Material::Ed25519(key) => key.verify_sig(message, signature).is_ok(),
+            | Material::Ed25519(key) => {
+                remembered(key.as_ref(), &|| key.verify_sig(message, signature).is_ok())
+            }
         }
     }
 }

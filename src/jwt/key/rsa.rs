@@ -29,6 +29,11 @@ impl RsaKey {
         })
     }
 
+    /// `RSAPublicKey` in DER.
+    pub(super) fn der(&self) -> &[u8] {
+        &self.pkcs1
+    }
+
     pub(super) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         let (slot, parameters): (_, &'static RsaParameters) = match algorithm {
             Algorithm::RS256 => (0, &signature::RSA_PKCS1_2048_8192_SHA256),

@@ -1,5 +1,6 @@
 use super::*;
 use crate::jwt::key::Key;
+use crate::jwt::signatures::Signatures;
 use crate::jwt::signing_key::SigningKeyError;
 use crate::jwt::testing::{SECRET, fixture, parse, verifying_material};
 use crate::jwt::verify::verify_signature;
@@ -34,7 +35,7 @@ fn what_is_signed_verifies_with_the_public_key() {
         );
         let key = Key::parse(verifying_material(algorithm)).unwrap();
         assert_eq!(
-            verify_signature(&token, &key, AlgorithmSet::ALL),
+            verify_signature(&token, &key, AlgorithmSet::ALL, &Signatures::none()),
             Ok(()),
             "{name}"
         );
@@ -72,7 +73,10 @@ fn every_form_of_private_key_signs() {
         let key = SigningKey::parse(material).unwrap();
         let token = parse(&sign(b"{}", &key, algorithm, None).unwrap());
         let public = Key::parse(verifying_material(algorithm)).unwrap();
-        assert_eq!(verify_signature(&token, &public, AlgorithmSet::ALL), Ok(()));
+        assert_eq!(
+            verify_signature(&token, &public, AlgorithmSet::ALL, &Signatures::none()),
+            Ok(())
+        );
     }
     // With the certificate next to it, and with the line endings of another system.
     let both = [

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::jwt::algorithm::Algorithm;
 use crate::jwt::key::{KeySet, MAX_SET_SIZE};
+use crate::jwt::signatures::Signatures;
 use crate::jwt::testing::{SECRET, base64url, fixture, good, parse, signed, signing_key};
 use crate::jwt::verify::{SignatureError, verify_with_set};
 
@@ -66,7 +67,7 @@ fn set(keys: &[String]) -> KeySet {
 }
 
 fn verify(token: &str, keys: &KeySet) -> Result<(), SignatureError> {
-    verify_with_set(&parse(token), keys, AlgorithmSet::ALL)
+    verify_with_set(&parse(token), keys, AlgorithmSet::ALL, &Signatures::none())
 }
 
 fn error(json: &str) -> KeyError {
@@ -118,11 +119,12 @@ fn examples_of_the_rfc_verify() {
         "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
     let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
     let input = b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
-    assert!(
-        Key::parse(jwk.as_bytes())
-            .unwrap()
-            .verifies(Algorithm::EdDSA, input, &signature)
-    );
+    assert!(Key::parse(jwk.as_bytes()).unwrap().verifies(
+        Algorithm::EdDSA,
+        input,
+        &signature,
+        &Signatures::none()
+    ));
     // RFC 7520 section 4.3, figure 27, with the key of section 3.1: the same applies.
     let jwk = r#"{"kty":"EC","kid":"bilbo.baggins@hobbiton.example","use":"sig","crv":"P-521",
         "x":"AHKZLLOsCOzz5cY97ewNUajB957y-C-U88c3v13nmGZx6sYl_oJXu9A5RkTKqjqvjyekWF-7ytDyRXYgCF5cj0Kt",
@@ -139,9 +141,19 @@ fn examples_of_the_rfc_verify() {
     );
     let mut signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
     let key = Key::parse(jwk.as_bytes()).unwrap();
-    assert!(key.verifies(Algorithm::ES512, input.as_bytes(), &signature));
+    assert!(key.verifies(
+        Algorithm::ES512,
+        input.as_bytes(),
+        &signature,
+        &Signatures::none()
+    ));
     signature[131] ^= 1;
-    assert!(!key.verifies(Algorithm::ES512, input.as_bytes(), &signature));
+    assert!(!key.verifies(
+        Algorithm::ES512,
+        input.as_bytes(),
+        &signature,
+        &Signatures::none()
+    ));
 }
 
 /// A key and a token of RFC 9864, whatever each calls its algorithm.
