@@ -26,6 +26,8 @@
 	ASYNC_FUNCTION(http_authorize, IN, OUT, OUT_OPTIONAL, OUT_OPTIONAL) \
 	FUNCTION(check_headers, OUT_OPTIONAL) \
 	FUNCTION(digest_challenge, OUT, IN, IN_OPTIONAL, NUMBER_OPTIONAL) \
+	FUNCTION(digest_realm, IN, OUT, NUMBER_OPTIONAL, OUT_OPTIONAL) \
+	FUNCTION(digest_answer, IN, IN, IN, IN, IN, IN, OUT, NUMBER_OPTIONAL) \
 	FUNCTION(credentials_get, IN, IN, IN, OUT, OUT) \
 	ASYNC_FUNCTION(realm_get, IN) \
 	ASYNC_FUNCTION(registration_save, IN, IN, IN_OPTIONAL, OUT_OPTIONAL) \
