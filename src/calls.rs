@@ -91,8 +91,11 @@ pub fn call(
                 username: text(4),
                 password: text(5),
             };
-            let count = arguments.number(7);
-            answer::answer(message, text(0), request, login, output(6), count)
+            answer::answer(message, text(0), request, login, output(6))
+        }
+        Function::UseSentCseq => {
+            message.use_sent_cseq();
+            codes::DONE
         }
         Function::RealmGet => return realms::get(module, message, text(0), wait),
         Function::CredentialsGet => {

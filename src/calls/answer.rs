@@ -28,13 +28,13 @@ fn set(message: Message, variable: Option<Variable>, value: &[u8]) -> bool {
     variable.is_some_and(|variable| message.set(variable, Value::Text(value)))
 }
 
-/// `digest_realm(challenge, out_realm [, index [, out_challenges]])`.
+/// `digest_realm(challenge, out_realm [, index [, out_challenge]])`.
 pub fn realm(
     message: Message,
     challenge: &[u8],
     realm: Option<Variable>,
     index: i32,
-    challenges: Option<Variable>,
+    strongest: Option<Variable>,
 ) -> i32 {
     let refused = |error: &ReceivedError| {
         let code = code_of(error);
@@ -68,9 +68,16 @@ pub fn realm(
         .iter()
         .filter(|offer| offer.realm.as_deref() == Some(*name))
         .collect();
-    let texts: Vec<&[u8]> = of_realm.iter().map(|offer| &offer.text[..]).collect();
-    let is_set = set(message, realm, name)
-        && challenges.is_none_or(|out| set(message, Some(out), &texts.join(&b"\r\n"[..])));
+    // Why none can be answered is for digest_answer to say.
+    let text = match Received::strongest(of_realm.iter().copied()) {
+        Ok((offer, _)) => offer.text.clone(),
+        Err(_) => {
+            let texts: Vec<&[u8]> = of_realm.iter().map(|offer| &offer.text[..]).collect();
+            texts.join(&b"\r\n"[..])
+        }
+    };
+    let is_set =
+        set(message, realm, name) && strongest.is_none_or(|out| set(message, Some(out), &text));
     if !is_set {
         log!(Error, REALM, "an output could not be set");
         return code::FAILED;
@@ -91,27 +98,26 @@ pub struct Login<'a> {
     pub password: &'a [u8],
 }
 
-/// `digest_answer(challenge, method, uri, body, username, password, out_header [, count])`.
+/// `digest_answer(challenge, method, uri, body, username, password, out_header)`.
 pub fn answer(
     message: Message,
     challenge: &[u8],
     request: Request<'_>,
     login: Login<'_>,
     header: Option<Variable>,
-    count: i32,
 ) -> i32 {
     let refused = |code: i32, error: &dyn std::fmt::Display| {
         log!(Notice, ANSWER, "no answer ({code}): {error}");
         code
     };
-    let found = match Received::list(challenge).and_then(Received::strongest) {
-        Ok(found) => found,
+    let offers = Received::list(challenge);
+    let found = match offers
+        .as_ref()
+        .map_err(Clone::clone)
+        .and_then(Received::strongest)
+    {
+        Ok((_, found)) => found,
         Err(error) => return refused(code_of(&error), &error),
-    };
-    // 0 is what the script leaves out.
-    let count = match u32::try_from(count) {
-        Ok(count) => count.max(1),
-        Err(_) => return refused(code::UNSENDABLE, &"the count must be 1 or more"),
     };
     let cnonce = match cnonce() {
         Ok(cnonce) => cnonce,
@@ -120,7 +126,7 @@ pub fn answer(
             return code::FAILED;
         }
     };
-    match found.answer(request, login.username, login.password, count, &cnonce) {
+    match found.answer(request, login.username, login.password, &cnonce) {
         Ok(value) if set(message, header, &value) => code::DONE,
         Ok(_) => {
             log!(Error, ANSWER, "the output could not be set");

@@ -51,8 +51,7 @@ pub fn cnonce() -> Result<String, AnswerError> {
 impl Received {
     /// The credentials that answer it, beginning with `Digest`.
     ///
-    /// The password is taken as it is, whatever its bytes are, also if they look like a hash. `count`
-    /// is how often its nonce is used with this, from 1 (RFC 7616 section 3.4, `nc`).
+    /// The password is taken as it is, whatever its bytes are, also if they look like a hash.
     ///
     /// # Errors
     /// Fails with [`AnswerError::Unsendable`] if method, URI or user name can't stand in a header.
@@ -61,7 +60,6 @@ impl Received {
         request: Request<'_>,
         username: &[u8],
         password: &[u8],
-        count: u32,
         cnonce: &str,
     ) -> Result<Vec<u8>, AnswerError> {
         sendable(request, username)?;
@@ -72,7 +70,7 @@ impl Received {
         if self.algorithm.is_session() {
             secret = Zeroizing::new(hash(&[secret.as_bytes(), nonce, cnonce.as_bytes()]));
         }
-        let count = format!("{count:08x}");
+        let count = format!("{:08x}", self.count);
         let (qop, request) = match self.qop {
             Qop::AuthInt => {
                 let body = hash(&[body]);
@@ -159,7 +157,8 @@ mod tests {
     use super::*;
 
     fn challenge(value: &str) -> Received {
-        Received::strongest(Received::list(value.as_bytes()).unwrap()).unwrap()
+        let offers = Received::list(value.as_bytes()).unwrap();
+        Received::strongest(&offers).unwrap().1.clone()
     }
 
     fn get<'a>(method: &'a str, uri: &'a str, body: &'a str) -> Request<'a> {
@@ -171,7 +170,7 @@ mod tests {
     }
 
     fn answer(of: &str, request: Request<'_>, user: &str, password: &[u8], cnonce: &str) -> String {
-        let value = challenge(of).answer(request, user.as_bytes(), password, 1, cnonce);
+        let value = challenge(of).answer(request, user.as_bytes(), password, cnonce);
         String::from_utf8(value.unwrap()).unwrap()
     }
 
@@ -304,7 +303,7 @@ mod tests {
             ("INVITE", "", "u"),
             ("IN VITE", "sip:u@h", "u"),
         ] {
-            let made = of.answer(get(method, uri, ""), user.as_bytes(), b"p", 1, "c");
+            let made = of.answer(get(method, uri, ""), user.as_bytes(), b"p", "c");
             assert!(
                 matches!(made, Err(AnswerError::Unsendable { .. })),
                 "{user:?} {uri:?}"

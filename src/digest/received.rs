@@ -51,6 +51,9 @@ pub struct Received {
     pub stale: bool,
     /// The user name is to be hidden in a hash (RFC 7616 section 3.4.4).
     pub userhash: bool,
+    /// How often its nonce is used with the answer, from 1: servers do not send `nc`, so it is for whoever
+    /// answers again to add.
+    pub count: u32,
 }
 
 /// Why a challenge can't be answered.
@@ -124,20 +127,21 @@ impl Received {
     /// # Errors
     /// Fails with the reason why the first one of scheme Digest can't be; if there is none of that
     /// scheme, with the first reason.
-    pub fn strongest(offers: Vec<Offer>) -> Result<Received, ReceivedError> {
+    pub fn strongest<'a>(
+        offers: impl IntoIterator<Item = &'a Offer>,
+    ) -> Result<(&'a Offer, &'a Received), ReceivedError> {
         let mut error = None;
-        let mut best: Option<Received> = None;
+        let mut best: Option<(&Offer, &Received)> = None;
+        let rank = |of: &Received| (of.algorithm, of.qop);
         for offer in offers {
-            match offer.challenge {
-                Ok(found) => {
-                    let rank = |of: &Received| (of.algorithm, of.qop);
-                    if best.as_ref().is_none_or(|best| rank(&found) < rank(best)) {
-                        best = Some(found);
-                    }
+            match &offer.challenge {
+                Ok(found) if best.is_none_or(|(_, best)| rank(found) < rank(best)) => {
+                    best = Some((offer, found));
                 }
+                Ok(_) => {}
                 Err(found) => {
                     if matches!(error, None | Some(ReceivedError::Scheme(_))) {
-                        error = Some(found);
+                        error = Some(found.clone());
                     }
                 }
             }
@@ -212,7 +216,7 @@ struct Draft {
 }
 
 /// The parameters that an answer depends on; the position is the index in [`Draft::values`].
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
     "realm",
     "nonce",
     "opaque",
@@ -220,6 +224,7 @@ const NAMES: [&str; 7] = [
     "qop",
     "stale",
     "userhash",
+    "nc",
 ];
 
 fn read_element(drafts: &mut Vec<Draft>, element: &[u8], begins: bool) {
@@ -411,8 +416,16 @@ impl Draft {
             qop,
             stale: is_true(self.take("stale")),
             userhash: is_true(self.take("userhash")),
+            count: self.take("nc").map_or(1, |text| count_of(&text.plain)),
         })
     }
+}
+
+/// Hexadecimal digits; 1 for anything else.
+fn count_of(text: &[u8]) -> u32 {
+    let count = str::from_utf8(text).ok();
+    let count = count.and_then(|text| u32::from_str_radix(text, 16).ok());
+    count.unwrap_or(1).max(1)
 }
 
 /// The best of a list; what is unknown is ignored (RFC 7616 section 3.3). An empty list offers
@@ -469,8 +482,7 @@ mod tests {
     }
 
     fn error(value: &str) -> ReceivedError {
-        let offers = list(value);
-        Received::strongest(offers).expect_err(value)
+        Received::strongest(&list(value)).expect_err(value)
     }
 
     #[test]
@@ -492,6 +504,9 @@ mod tests {
             Qop::Auth
         );
         assert_eq!(one("Digest realm=r,nonce=n,qop=\"\"").qop, Qop::None);
+        assert_eq!(one("Digest realm=r,nonce=n").count, 1);
+        assert_eq!(one("Digest realm=r,nonce=n, nc=0000000a").count, 10);
+        assert_eq!(one("Digest realm=r,nonce=n, nc=x, nc=x").count, 1);
         assert_eq!(
             one("Digest realm=\"r\" nonce=\"n\" qop=\"auth\"").qop,
             Qop::Auth
@@ -535,8 +550,9 @@ mod tests {
             offers[1].text,
             br#"Digest realm="a", nonce="2", algorithm=SHA-256"#
         );
-        let best = Received::strongest(offers).unwrap();
+        let (offer, best) = Received::strongest(&offers).unwrap();
         assert_eq!(best.nonce.plain, b"2");
+        assert!(std::ptr::eq(offer, &offers[1]));
     }
 
     #[test]
@@ -544,10 +560,8 @@ mod tests {
         let headers = "Digest realm=r, nonce=1, algorithm=SHA-3, Digest realm=r, nonce=2, algorithm=MD5\n\
              Digest realm=r, nonce=3, algorithm=SHA-512-256, qop=\"x\"\n\
              Digest realm=r, nonce=4, algorithm=SHA-256\nDigest realm=r, nonce=5, algorithm=SHA-256";
-        assert_eq!(
-            Received::strongest(list(headers)).unwrap().nonce.plain,
-            b"4"
-        );
+        let offers = list(headers);
+        assert_eq!(Received::strongest(&offers).unwrap().1.nonce.plain, b"4");
     }
 
     #[test]
