@@ -22,9 +22,9 @@ mod replay;
 pub(crate) use lexer::Lexer;
 
 pub use algorithm::Algorithm;
-pub use answer::{AnswerError, Request, cnonce};
+pub use answer::{Request, cnonce};
 pub use challenge::challenge;
 pub use credentials::{Credentials, CredentialsError, Digest, MAX_HEADERS, PARTS};
 pub use nonce::{Freshness, NonceError, Nonces};
-pub use received::{Offer, Qop, Received, ReceivedError};
+pub use received::{Offer, Received, ReceivedError};
 pub use replay::nonce_claim;
