@@ -8,7 +8,7 @@ use super::{Cell, Select, Source, StoreError};
 pub enum Repertoire {
     /// All of them.
     All,
-    /// Those of ISO 8859-1.
+    /// The printable ones of ISO 8859-1: of its controls, MySQL and PostgreSQL think differently.
     Latin1,
     /// Those of ASCII.
     Ascii,
@@ -18,12 +18,12 @@ impl Repertoire {
     /// Whether `text` is made of these characters. NUL is in none: to OpenSIPS's drivers, a statement ends
     /// there.
     pub fn has(self, text: &str) -> bool {
-        let most = match self {
-            Repertoire::All => char::MAX,
-            Repertoire::Latin1 => '\u{ff}',
-            Repertoire::Ascii => '\u{7f}',
-        };
-        text.chars().all(|c| c != '\0' && c <= most)
+        text.chars().all(|c| match self {
+            _ if c == '\0' => false,
+            Repertoire::All => true,
+            Repertoire::Latin1 => c.is_ascii() || ('\u{a0}'..='\u{ff}').contains(&c),
+            Repertoire::Ascii => c.is_ascii(),
+        })
     }
 
     /// That of a column, as the database of this scheme says.
@@ -136,6 +136,7 @@ mod tests {
             ("acme", true, true, true),
             ("gr\u{fc}n", true, true, false),
             ("\u{20ac}", true, false, false),
+            ("\u{81}", true, false, false),
             ("\u{1f4de}", true, false, false),
             ("a\0b", false, false, false),
         ] {

@@ -53,6 +53,11 @@ fn strange_tags(setting: &Setting, place: &Place) -> Result<(), Failed> {
     if place.backend != Backend::Mysql {
         return Ok(check(setting, place, script(&database))?);
     }
+    // Nothing that the columns would lose.
+    database.sql(
+        "DELETE FROM jwt_profiles WHERE tag <> 'hmac'; \
+         DELETE FROM jwt_secrets WHERE corresponding_tag <> 'hmac';",
+    )?;
     let module = Backend::Mysql.opensips_module();
     let has_driver = place.core.module(module).is_some();
     for set in SETS {

@@ -445,7 +445,7 @@ fn unanswerable(setting: &Setting, place: &Place) -> Result<(), String> {
             ),
             ("Digest realm=\"the proxy\", qop=\"auth\"", "has no nonce"),
             ("Digest nonce=\"n\", qop=\"auth\"", "has no realm"),
-            ("Digest realm=\"the proxy, nonce=\"n\"", "grammar"),
+            ("Digest realm=\"the proxy\", nonce=\"n", "grammar"),
             ("Bearer realm=\"the proxy\"", "\"Bearer\" is not Digest"),
             (
                 "Digest realm=\"nobody.example\", nonce=\"n\"",
