@@ -145,7 +145,10 @@ impl MySql {
             let connection = lease.connection(|| Conn::new(self.opts.clone()))?;
             query(connection, statement, select)
         });
-        if result.is_err() {
+        // The connection is as good as before if only the text was odd.
+        let is_odd =
+            matches!(&result, Err(Failure::Error(error)) if is_unknown_text(error, select));
+        if result.is_err() && !is_odd {
             lease.discard();
         }
         result
@@ -398,6 +401,9 @@ fn readable(name: &str, path: &str) -> Result<PathBuf, ParameterError> {
         Err(_) => Err(ParameterError::NoFile(name.to_owned(), path)),
     }
 }
+
+#[cfg(test)]
+mod scripted;
 
 #[cfg(test)]
 mod tests {
