@@ -8,6 +8,8 @@ use super::{Cell, Select, Source, StoreError};
 pub enum Repertoire {
     /// All of them.
     All,
+    /// Those of the Basic Multilingual Plane: three bytes of UTF-8 at most.
+    Basic,
     /// The printable ones of ISO 8859-1: of its controls, MySQL and PostgreSQL think differently.
     Latin1,
     /// Those of ASCII.
@@ -21,23 +23,25 @@ impl Repertoire {
         text.chars().all(|c| match self {
             _ if c == '\0' => false,
             Repertoire::All => true,
+            Repertoire::Basic => c <= '\u{ffff}',
             Repertoire::Latin1 => c.is_ascii() || ('\u{a0}'..='\u{ff}').contains(&c),
             Repertoire::Ascii => c.is_ascii(),
         })
     }
 
-    /// That of a column, as the database of this scheme says.
+    /// That of a column, as the server of this scheme says; `database` is that of the URL.
     ///
     /// # Errors
     /// Fails with the source's error.
     pub fn of(
         source: &mut dyn Source,
         scheme: &str,
+        database: Option<&str>,
         table: &str,
         column: &str,
     ) -> Result<Self, StoreError> {
         match scheme {
-            "mysql" => of_mysql(source, table, column),
+            "mysql" => of_mysql(source, database, table, column),
             "postgres" => {
                 let server = postgres_setting(source, "server_encoding")?;
                 let client = postgres_setting(source, "client_encoding")?;
@@ -49,37 +53,37 @@ impl Repertoire {
 }
 
 /// A comparison of texts without a common character set is an error of MySQL and MariaDB.
-fn of_mysql(source: &mut dyn Source, table: &str, column: &str) -> Result<Repertoire, StoreError> {
-    let (schema, table) = match table.split_once('.') {
-        Some((schema, table)) => (Some(schema), table),
-        None => (None, table),
+fn of_mysql(
+    source: &mut dyn Source,
+    database: Option<&str>,
+    table: &str,
+    column: &str,
+) -> Result<Repertoire, StoreError> {
+    let (database, table) = match table.split_once('.') {
+        Some((database, table)) => (Some(database), table),
+        None => (database, table),
     };
     let rows = source.select(&Select {
         table: "information_schema.COLUMNS",
         columns: &["TABLE_SCHEMA", "COLUMN_NAME", "CHARACTER_SET_NAME"],
         key: Some(("TABLE_NAME", table)),
-        limit: 4096,
+        limit: 65_536,
     })?;
     let text = |cell: Option<Cell>| cell.and_then(Cell::into_bytes).unwrap_or_default();
-    // Of tables with that name in several databases, whichever has the fewest characters.
-    let all = rows.into_iter().filter_map(|row| {
+    let set = rows.into_iter().find_map(|row| {
         let mut cells = row.into_iter();
         let (of, name, set) = (text(cells.next()), text(cells.next()), text(cells.next()));
         let is_ours = name.eq_ignore_ascii_case(column.as_bytes())
-            && schema.is_none_or(|schema| of.eq_ignore_ascii_case(schema.as_bytes()));
-        is_ours.then_some(match &set[..] {
-            // No text at all, or bytes.
-            b"" | b"utf8" | b"utf8mb3" | b"utf8mb4" | b"binary" => Repertoire::All,
-            b"latin1" => Repertoire::Latin1,
-            _ => Repertoire::Ascii,
-        })
+            && database.is_none_or(|database| of == database.as_bytes());
+        is_ours.then_some(set)
     });
-    let narrow = |of: &Repertoire| match of {
-        Repertoire::Ascii => 0,
-        Repertoire::Latin1 => 1,
-        Repertoire::All => 2,
-    };
-    Ok(all.min_by_key(narrow).unwrap_or(Repertoire::All))
+    Ok(match set.as_deref().unwrap_or_default() {
+        // No text at all, or bytes.
+        b"" | b"utf8mb4" | b"binary" => Repertoire::All,
+        b"utf8" | b"utf8mb3" => Repertoire::Basic,
+        b"latin1" => Repertoire::Latin1,
+        _ => Repertoire::Ascii,
+    })
 }
 
 /// What PostgreSQL can't convert from the client's encoding to its own, or what is not valid in it, is an
@@ -141,6 +145,11 @@ mod tests {
             ("a\0b", false, false, false),
         ] {
             assert_eq!(Repertoire::All.has(text), all, "{text:?}");
+            assert_eq!(
+                Repertoire::Basic.has(text),
+                all && text != "\u{1f4de}",
+                "{text:?}"
+            );
             assert_eq!(Repertoire::Latin1.has(text), latin1, "{text:?}");
             assert_eq!(Repertoire::Ascii.has(text), ascii, "{text:?}");
         }
@@ -149,17 +158,19 @@ mod tests {
     #[test]
     fn mysql_says_which_characters_a_column_has() {
         let rows = vec![
-            ["voip", "Tag", "latin1"],
-            ["voip", "note", "koi8r"],
             ["other", "tag", "utf8mb4"],
-            ["other", "bytes", ""],
-            ["other", "odd", "koi8r"],
+            ["voip", "Tag", "latin1"],
+            ["voip", "note", "utf8mb3"],
+            ["voip", "bytes", ""],
+            ["voip", "odd", "koi8r"],
         ];
         let of = |table, column| {
-            Repertoire::of(&mut Columns(rows.clone()), "mysql", table, column).unwrap()
+            let source = &mut Columns(rows.clone());
+            Repertoire::of(source, "mysql", Some("voip"), table, column).unwrap()
         };
         assert_eq!(of("profiles", "tag"), Repertoire::Latin1);
         assert_eq!(of("other.profiles", "tag"), Repertoire::All);
+        assert_eq!(of("profiles", "note"), Repertoire::Basic);
         assert_eq!(of("profiles", "bytes"), Repertoire::All);
         assert_eq!(of("profiles", "odd"), Repertoire::Ascii);
         assert_eq!(of("profiles", "nowhere"), Repertoire::All);

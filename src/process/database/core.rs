@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use crate::config::database::Database;
 use crate::opensips::db::{Connection, Driver};
 use crate::store::repertoire::Repertoire;
+use crate::store::url::DbUrl;
 use crate::store::{Answer, Cell, Select, Source, StoreError};
 
 /// See the [module](self).
@@ -16,6 +17,8 @@ pub struct Core {
     url: Zeroizing<String>,
     /// The URL's scheme.
     scheme: String,
+    /// The URL's database, if it is written as the native driver's URLs are.
+    database: Option<String>,
     connection: Option<Connection>,
     /// The characters of columns, by table and column, of those that somebody asked for more than ASCII.
     repertoires: HashMap<(String, String), Repertoire>,
@@ -25,6 +28,7 @@ pub struct Core {
 struct Guarded<'a> {
     connection: &'a mut Connection,
     scheme: &'a str,
+    database: Option<&'a str>,
     repertoires: &'a mut HashMap<(String, String), Repertoire>,
 }
 
@@ -37,7 +41,13 @@ impl Source for Guarded<'_> {
             let repertoire = match self.repertoires.get(&key) {
                 Some(known) => *known,
                 None => {
-                    let found = Repertoire::of(self.connection, self.scheme, select.table, column)?;
+                    let found = Repertoire::of(
+                        self.connection,
+                        self.scheme,
+                        self.database,
+                        select.table,
+                        column,
+                    )?;
                     self.repertoires.insert(key, found);
                     found
                 }
@@ -57,6 +67,7 @@ impl Core {
             driver,
             url: config.url.clone(),
             scheme: config.scheme.clone(),
+            database: DbUrl::parse(&config.url).ok().map(|url| url.database),
             connection: None,
             repertoires: HashMap::new(),
         }
@@ -74,6 +85,7 @@ impl Core {
         let answer = work(&mut Guarded {
             connection: &mut connection,
             scheme: &self.scheme,
+            database: self.database.as_deref(),
             repertoires: &mut self.repertoires,
         });
         // After a driver failure, the next question starts from a new connection. A bad row is no
