@@ -47,6 +47,8 @@ typedef struct aw_value {
 /* Parses text, which must be exactly one pseudo-variable. NULL if it is not. The result is never
  * freed: specifications live as long as the process. */
 aw_spec *aw_pv_parse(aw_str text);
+/* Has the module tm take the CSeq of its own ACK and CANCEL from what it has sent. */
+void aw_use_sent_cseq(aw_msg *msg);
 int aw_pv_get(aw_msg *msg, aw_spec *spec, aw_value *out);
 int aw_pv_set(aw_msg *msg, aw_spec *spec, const aw_value *value);
 

@@ -1,5 +1,6 @@
 //! The script functions, in terms of a request and its variables.
 
+pub mod answer;
 pub mod challenge;
 pub mod codes;
 pub mod credentials;
@@ -13,6 +14,7 @@ mod waiting;
 
 pub use waiting::{Resume, Started, Until, Wait};
 
+use crate::digest::Request;
 use crate::log;
 use crate::module::Module;
 use crate::opensips::arguments::Arguments;
@@ -75,6 +77,25 @@ pub fn call(
         Function::DigestChallenge => {
             let stale = arguments.number(3) != 0;
             challenge::digest(module, message, output(0), text(1), text(2), stale)
+        }
+        Function::DigestRealm => {
+            answer::realm(message, text(0), output(1), arguments.number(2), output(3))
+        }
+        Function::DigestAnswer => {
+            let request = Request {
+                method: text(1),
+                uri: text(2),
+                body: text(3),
+            };
+            let login = answer::Login {
+                username: text(4),
+                password: text(5),
+            };
+            answer::answer(message, text(0), request, login, output(6))
+        }
+        Function::UseSentCseq => {
+            message.use_sent_cseq();
+            codes::DONE
         }
         Function::RealmGet => return realms::get(module, message, text(0), wait),
         Function::CredentialsGet => {

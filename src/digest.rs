@@ -5,20 +5,26 @@
 //! - [`Nonces`]: nonces that are recognized without being remembered, and the challenges that carry
 //!   them (RFC 7616 section 3.3).
 //! - [`nonce_claim`]: a nonce count is accepted once (RFC 7616 section 3.4.3).
+//! - [`Received`]: the challenges of others, and the answers to them (RFC 7616 sections 3.3 and 3.4).
 //!
-//! Nothing here knows a password: whether a response is correct is for the endpoint to decide.
+//! Only an answer to the challenge of another knows a password: whether a response that was received is
+//! correct is for the endpoint to decide.
 
 mod algorithm;
+mod answer;
 mod challenge;
 mod credentials;
 mod lexer;
 mod nonce;
+mod received;
 mod replay;
 
 pub(crate) use lexer::Lexer;
 
 pub use algorithm::Algorithm;
+pub use answer::{Request, cnonce};
 pub use challenge::challenge;
 pub use credentials::{Credentials, CredentialsError, Digest, MAX_HEADERS, PARTS};
 pub use nonce::{Freshness, NonceError, Nonces};
+pub use received::{Offer, Received, ReceivedError};
 pub use replay::nonce_claim;

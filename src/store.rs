@@ -10,6 +10,7 @@ pub mod endpoints;
 pub mod mysql;
 pub mod profiles;
 pub mod realm;
+pub mod repertoire;
 pub mod snapshot;
 #[cfg(test)]
 mod testing;

@@ -19,6 +19,7 @@ mod e2e {
     pub mod rows;
     pub mod shipped;
     pub mod tables;
+    pub mod texts;
     pub mod tls;
     pub mod variants;
 }
@@ -50,6 +51,7 @@ fn trials() -> Vec<Trial> {
         trials.extend(e2e::drop_in::trials(&setting, place));
         trials.extend(e2e::load::trials(&setting, place));
         trials.extend(e2e::tables::trials(&setting, place));
+        trials.extend(e2e::texts::trials(&setting, place));
         trials.extend(e2e::tls::trials(&setting, place));
         trials.extend(e2e::outage::trials(&setting, place));
         trials.extend(e2e::credentials::trials(&setting, place));

@@ -20,7 +20,26 @@ typedef struct osips_str {
 	int len;
 } osips_str;
 
-struct sip_msg; /* never inspected: its layout changes between releases */
+struct sip_msg; /* never read: its layout changes between releases */
+
+/* One flag of it is set: to no function and no variable of a script that means the same. */
+struct osips_sip_msg_34 {
+	char room[2408];
+	unsigned int msg_flags;
+};
+
+struct osips_sip_msg_35 {
+	char room[2432];
+	unsigned int msg_flags;
+};
+
+struct osips_sip_msg_40 {
+	char room[2496];
+	unsigned int msg_flags;
+};
+
+/* The module tm takes the CSeq of an ACK or CANCEL of its own from the request that it has sent. */
+enum { OSIPS_FL_USE_UAC_CSEQ = 256 };
 
 /* ---- log ---------------------------------------------------------------------------------- */
 

@@ -96,6 +96,28 @@ pub mod credentials {
     pub const FAILED: i32 = -1;
 }
 
+/// Of `digest_realm` and `digest_answer`.
+pub mod answer {
+    /// There is a realm; the answer is made.
+    pub const DONE: i32 = 1;
+    /// There is a realm, and only the nonce of the last answer was too old.
+    pub const STALE: i32 = 2;
+    /// There are no more realms.
+    pub const NO_REALM: i32 = -1;
+    /// An output could not be set, or there are no random bytes.
+    pub const FAILED: i32 = -1;
+    /// The challenge does not follow the grammar.
+    pub const MALFORMED: i32 = -2;
+    /// There is no challenge of scheme Digest.
+    pub const NO_DIGEST: i32 = -3;
+    /// No algorithm that is asked for is known.
+    pub const ALGORITHM: i32 = -4;
+    /// No qop that is asked for is known.
+    pub const QOP: i32 = -5;
+    /// Method, URI or user name can't stand in a header.
+    pub const UNSENDABLE: i32 = -6;
+}
+
 /// Of `realm_get`.
 pub mod realm {
     /// The table has the realm.

@@ -3,6 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use aws_lc_rs::digest;
+use md5::{Digest as _, Md5};
+use zeroize::Zeroizing;
+
 /// A Digest algorithm. The order is that of preference: the strongest comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Algorithm {
@@ -67,6 +71,18 @@ impl Algorithm {
         )
     }
 
+    /// The hash of `parts` with a colon between them, in lower-case hexadecimal digits: `H()` and `KD()`
+    /// of RFC 7616 section 3.2.
+    pub(crate) fn hash(self, parts: &[&[u8]]) -> String {
+        let text = Zeroizing::new(parts.join(&b':'));
+        let of = |algorithm| hex(digest::digest(algorithm, &text).as_ref());
+        match self {
+            Algorithm::Md5 | Algorithm::Md5Sess => hex(&Md5::digest(&*text)),
+            Algorithm::Sha256 | Algorithm::Sha256Sess => of(&digest::SHA256),
+            Algorithm::Sha512_256 | Algorithm::Sha512_256Sess => of(&digest::SHA512_256),
+        }
+    }
+
     /// Parses a list of names, separated by commas or spaces, in any order; the result is sorted,
     /// the strongest first, without duplicates.
     ///
@@ -86,6 +102,10 @@ impl Algorithm {
             Ok(algorithms)
         }
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl fmt::Display for Algorithm {

@@ -58,6 +58,13 @@ impl Message {
         Message(raw)
     }
 
+    /// Has the module tm take the CSeq of its own ACK and CANCEL from what it has sent, instead of from
+    /// the request as it was received (`FL_USE_UAC_CSEQ`).
+    pub fn use_sent_cseq(&self) {
+        // SAFETY: the core's message, whose layout the shim knows for each release that it serves.
+        unsafe { ffi::aw_use_sent_cseq(self.0) }
+    }
+
     /// Sets a variable. False if the core refuses; it has logged why.
     pub fn set(&self, variable: Variable, value: Value<'_>) -> bool {
         let value = value.to_ffi();

@@ -22,8 +22,9 @@ static int check_output(void **param)
 	static int call_##name(struct sip_msg *msg, void *p1, void *p2, void *p3, void *p4, void *p5, \
 		void *p6, void *p7, void *p8) \
 	{ \
-		void *arguments[AW_MAX_ARGUMENTS] = { p1, p2, p3, p4, p5, p6, p7, p8 }; \
+		void *arguments[AW_MAX_ARGUMENTS] = { p1, p2, p3, p4, p5, p6, p7 }; \
  \
+		(void)p8; \
 		return aw_rs_call(AW_FUNCTION_##name, msg, arguments, NULL); \
 	}
 #define ASYNC_FUNCTION(name, ...) \
@@ -31,10 +32,11 @@ static int check_output(void **param)
 	static int begin_##name(struct sip_msg *msg, void *ctx, void *p1, void *p2, void *p3, void *p4, \
 		void *p5, void *p6, void *p7, void *p8) \
 	{ \
-		void *arguments[AW_MAX_ARGUMENTS] = { p1, p2, p3, p4, p5, p6, p7, p8 }; \
+		void *arguments[AW_MAX_ARGUMENTS] = { p1, p2, p3, p4, p5, p6, p7 }; \
 		aw_async async = aw_async_of(ctx, __builtin_return_address(0)); \
 		int code = aw_rs_call(AW_FUNCTION_##name, msg, arguments, &async); \
  \
+		(void)p8; \
 		return aw_async_begun(ctx, &async, code); \
 	}
 AW_FUNCTIONS

@@ -65,6 +65,11 @@ int aw_layout_40(void)
 	return core_release >= 400;
 }
 
+int aw_layout_35(void)
+{
+	return core_release >= 305;
+}
+
 /* "opensips 3.6.8 (x86_64/linux)": major * 100 + minor, 0 if that can't be read from it. */
 static int release_of(const char *version)
 {

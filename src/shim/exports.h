@@ -26,6 +26,9 @@
 	ASYNC_FUNCTION(http_authorize, IN, OUT, OUT_OPTIONAL, OUT_OPTIONAL) \
 	FUNCTION(check_headers, OUT_OPTIONAL) \
 	FUNCTION(digest_challenge, OUT, IN, IN_OPTIONAL, NUMBER_OPTIONAL) \
+	FUNCTION(digest_realm, IN, OUT, NUMBER_OPTIONAL, OUT_OPTIONAL) \
+	FUNCTION(digest_answer, IN, IN, IN, IN, IN, IN, OUT) \
+	FUNCTION(use_sent_cseq) \
 	FUNCTION(credentials_get, IN, IN, IN, OUT, OUT) \
 	ASYNC_FUNCTION(realm_get, IN) \
 	ASYNC_FUNCTION(registration_save, IN, IN, IN_OPTIONAL, OUT_OPTIONAL) \
@@ -178,8 +181,8 @@ enum aw_argument {
 	AW_ARGUMENT_OUTPUT,
 };
 
-/* As many as the core passes. */
-enum { AW_MAX_ARGUMENTS = 8 };
+/* The core passes eight, and writes the value of the eighth beyond the end of its array. */
+enum { AW_MAX_ARGUMENTS = 7 };
 
 #define FUNCTION(name, ...) AW_FUNCTION_##name,
 #define ASYNC_FUNCTION(name, ...) AW_FUNCTION_##name,

@@ -1,11 +1,24 @@
 /*
- * Pseudo-variables and AVPs.
+ * Messages, pseudo-variables and AVPs.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "shim.h"
 
 #include <stdlib.h>
+
+void aw_use_sent_cseq(aw_msg *msg)
+{
+	unsigned int *flags;
+
+	if (aw_layout_40())
+		flags = &((struct osips_sip_msg_40 *)(void *)msg)->msg_flags;
+	else if (aw_layout_35())
+		flags = &((struct osips_sip_msg_35 *)(void *)msg)->msg_flags;
+	else
+		flags = &((struct osips_sip_msg_34 *)(void *)msg)->msg_flags;
+	*flags |= OSIPS_FL_USE_UAC_CSEQ;
+}
 
 aw_spec *aw_pv_parse(aw_str text)
 {

@@ -43,7 +43,9 @@ aw_async aw_async_of(void *ctx, const void *caller);
 /* Passes a started call to the core, or reports that it is already done. */
 int aw_async_begun(void *ctx, const aw_async *async, int code);
 
-/* Non-zero if the core's async_ctx and mi_export_t have the layout of 4.0. */
+/* Non-zero if the core's async_ctx, mi_export_t and sip_msg have the layout of 4.0. */
 int aw_layout_40(void);
+/* Non-zero if its sip_msg has that of 3.5, or a newer one. */
+int aw_layout_35(void);
 
 #endif

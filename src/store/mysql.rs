@@ -2,8 +2,10 @@
 //! needed, and again after they break.
 
 use std::{
+    any::Any,
     error::Error as _,
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -117,27 +119,36 @@ impl MySql {
             )));
         };
         // A connection that was kept may have been closed by the server in the meantime, which
-        // shows only when it is used: the query is then tried once more on a new one.
+        // shows only when it is used: the query is then tried once more on a new one. So is what the
+        // server itself asks to repeat.
         let kept = lease.is_kept();
-        match Self::try_run(&mut lease, &self.opts, &statement, select) {
-            Err(_) if kept => Self::try_run(&mut lease, &self.opts, &statement, select),
+        match self.try_run(&mut lease, &statement, select) {
+            Err(Failure::Error(error)) if is_unknown_text(&error, select) => Ok(Vec::new()),
+            Err(Failure::Error(error)) if kept || is_to_repeat(&error) => {
+                match self.try_run(&mut lease, &statement, select) {
+                    Err(Failure::Error(error)) if is_unknown_text(&error, select) => Ok(Vec::new()),
+                    other => other,
+                }
+            }
             other => other,
         }
         .map_err(|e| self.error(select, e))
     }
 
     fn try_run(
+        &self,
         lease: &mut Lease<'_, Conn>,
-        opts: &Opts,
         statement: &str,
         select: &Select<'_>,
-    ) -> Result<Vec<Vec<Cell>>, mysql::Error> {
-        let result = query(
-            lease.connection(|| Conn::new(opts.clone()))?,
-            statement,
-            select,
-        );
-        if result.is_err() {
+    ) -> Result<Vec<Vec<Cell>>, Failure> {
+        let result = guarded(|| {
+            let connection = lease.connection(|| Conn::new(self.opts.clone()))?;
+            query(connection, statement, select)
+        });
+        // The connection is as good as before if only the text was odd.
+        let is_odd =
+            matches!(&result, Err(Failure::Error(error)) if is_unknown_text(error, select));
+        if result.is_err() && !is_odd {
             lease.discard();
         }
         result
@@ -148,7 +159,18 @@ impl MySql {
         self.connections.close_idle();
     }
 
-    fn error(&self, select: &Select<'_>, error: mysql::Error) -> StoreError {
+    fn error(&self, select: &Select<'_>, failure: Failure) -> StoreError {
+        let error = match failure {
+            Failure::Error(error) => error,
+            Failure::Panic(why) => {
+                // What a library says of itself hardly has the password in it, but must not.
+                let why = match self.opts.get_pass().filter(|pass| !pass.is_empty()) {
+                    Some(password) => why.replace(password, "[redacted]"),
+                    None => why,
+                };
+                return StoreError::Unreachable(format!("the library mysql has panicked: {why}"));
+            }
+        };
         if has_timed_out(&error) {
             let milliseconds = u64::try_from(self.timeout.as_millis());
             return StoreError::TimedOut(milliseconds.unwrap_or(u64::MAX));
@@ -164,6 +186,64 @@ impl MySql {
             },
             other => StoreError::Unreachable(other.to_string()),
         }
+    }
+}
+
+/// Why a query has no result.
+enum Failure {
+    /// The library's error, or that of the server.
+    Error(mysql::Error),
+    /// The library has panicked, with this message.
+    Panic(String),
+}
+
+impl From<mysql::Error> for Failure {
+    fn from(error: mysql::Error) -> Self {
+        Failure::Error(error)
+    }
+}
+
+/// Runs what the library does with the server's packets, whose panics are of no more consequence than
+/// its errors.
+fn guarded<T>(run: impl FnOnce() -> Result<T, mysql::Error>) -> Result<T, Failure> {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(result) => result.map_err(Failure::Error),
+        Err(payload) => Err(Failure::Panic(message_of(&*payload))),
+    }
+}
+
+/// What a panic says.
+fn message_of(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a message")
+        .to_owned()
+}
+
+/// Whether the value of the key has a character that the column can't have, so that there is no such row:
+/// illegal mix of collations (1267, 1270, 1271), invalid string (1300), incorrect string value (1366),
+/// impossible conversion (3854, 3988). A key in ASCII is in every character set.
+fn is_unknown_text(error: &mysql::Error, select: &Select<'_>) -> bool {
+    let is_beyond_ascii = select.key.is_some_and(|(_, value)| !value.is_ascii());
+    let code = match error {
+        mysql::Error::MySqlError(e) => e.code,
+        _ => return false,
+    };
+    is_beyond_ascii && matches!(code, 1267 | 1270 | 1271 | 1300 | 1366 | 3854 | 3988)
+}
+
+/// Whether the server asks its client to repeat: the statement has to be prepared again (1615), or is not
+/// known any more (1243); it waited for a lock (1205, 1213); the server is going (1053, 1927), or has
+/// closed the connection (1080, 1152 to 1161, 4031).
+fn is_to_repeat(error: &mysql::Error) -> bool {
+    match error {
+        mysql::Error::MySqlError(e) => matches!(
+            e.code,
+            1053 | 1080 | 1152..=1161 | 1205 | 1213 | 1243 | 1615 | 1927 | 4031
+        ),
+        // It has closed the connection without a word, as when a proxy before it is restarted.
+        mysql::Error::IoError(_) | mysql::Error::CodecError(_) => !has_timed_out(error),
+        _ => false,
     }
 }
 
@@ -199,14 +279,23 @@ impl Source for Leased<'_> {
         row: &mut dyn FnMut(Vec<Cell>),
     ) -> Result<(), StoreError> {
         // Always on a new connection: rows that were passed on can't be taken back for a retry.
+        let passed = std::cell::Cell::new(false);
         let mut run = || {
-            let mut connection = mysql::Conn::new(self.database.opts.clone())?;
-            for read in connection.exec_iter(statement(select), parameters(select))? {
-                row(cells(read?));
-            }
-            Ok(())
+            guarded(|| {
+                let mut connection = mysql::Conn::new(self.database.opts.clone())?;
+                for read in connection.exec_iter(statement(select), parameters(select))? {
+                    let cells = cells(read?);
+                    passed.set(true);
+                    row(cells);
+                }
+                Ok(())
+            })
         };
-        run().map_err(|e| self.database.error(select, e))
+        let mut result = run();
+        if matches!(&result, Err(Failure::Error(error)) if is_to_repeat(error)) && !passed.get() {
+            result = run();
+        }
+        result.map_err(|e| self.database.error(select, e))
     }
 }
 
@@ -312,6 +401,9 @@ fn readable(name: &str, path: &str) -> Result<PathBuf, ParameterError> {
         Err(_) => Err(ParameterError::NoFile(name.to_owned(), path)),
     }
 }
+
+#[cfg(test)]
+mod scripted;
 
 #[cfg(test)]
 mod tests {

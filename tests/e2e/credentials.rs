@@ -2,6 +2,7 @@
 
 mod carrier;
 mod challenge;
+mod counting;
 mod party;
 mod strangers;
 
@@ -62,7 +63,7 @@ pub fn trials(setting: &Arc<Setting>, place: &Place) -> Vec<Trial> {
             None => trials.push(trial(name, run)),
         };
         shipped(carrier::SCRIPT, carrier::run);
-        for (name, run) in strangers::TRIALS {
+        for (name, run) in strangers::TRIALS.into_iter().chain(counting::TRIALS) {
             shipped(&format!("{}, {name}", carrier::SCRIPT), run);
         }
     }

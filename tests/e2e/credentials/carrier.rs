@@ -21,6 +21,9 @@ const USERS: [(&str, &str); 4] = [
     ("named", "5"),
 ];
 
+/// A password that uac_auth() would take for a hash of one.
+pub const HASH: &str = "0x00112233445566778899aabbccddeeff";
+
 /// The scenario, what the caller gets, and who answered.
 const CASES: [(&str, u16, &[&str]); 4] = [
     // One proxy challenge.
@@ -43,9 +46,9 @@ pub fn run(setting: &Setting, place: &Place) -> Result<(), String> {
 /// Why this core can't run the script.
 pub fn missing(core: &Core) -> Option<String> {
     if !core.is_opensips() {
-        return Some("the stand-in has no tm, dialog and uac_auth".to_string());
+        return Some("the stand-in has no tm and no dialog".to_string());
     }
-    ["uac.so", "uac_auth.so", "dialog.so"]
+    ["cachedb_local.so", "cfgutils.so", "dialog.so"]
         .iter()
         .find(|file| core.module(file).is_none())
         .map(|file| format!("this OpenSIPS has no {file}"))
@@ -201,6 +204,9 @@ impl Config for Outbound {
                     format!("wrong:{SECRET}3;server=127.0.0.1;realm=inner.example"),
                     format!("refused:{SECRET}4;realm=refused.example"),
                     format!("named:{SECRET}5;server=localhost"),
+                    // What looks like a hash is a password, too.
+                    format!("hashed:{HASH};realm=hash.example"),
+                    format!("quoted:'{SECRET}6';realm='a \\\"b\\\"'"),
                 ] {
                     out.push_str(&format!(
                         "modparam(\"auth_web\", \"credential\", \"{entry}\")\n"

@@ -30,22 +30,22 @@ pub const TRIALS: [Case; 9] = [
 const CHALLENGES: &str = "Proxy-Authenticate: Digest realm=\"the proxy\", nonce=\"hers\", qop=\"auth\"\r\n\
     Proxy-Authenticate: Digest realm=\"refused.example\", nonce=\"hers\", qop=\"auth\"\r\n";
 
-const CHALLENGED: &str = "407 Proxy Authentication Required";
+pub const CHALLENGED: &str = "407 Proxy Authentication Required";
 
-fn challenge(nonce: &str) -> String {
+pub fn challenge(nonce: &str) -> String {
     format!("Proxy-Authenticate: Digest realm=\"the proxy\", nonce=\"{nonce}\", qop=\"auth\"\r\n")
 }
 
 /// OpenSIPS with the shipped script, an admitted caller, the carrier, and a stranger.
-struct Scene {
-    instance: Instance,
-    caller: Party,
-    carrier: Party,
+pub struct Scene {
+    pub instance: Instance,
+    pub caller: Party,
+    pub carrier: Party,
     stranger: Stranger,
 }
 
 impl Scene {
-    fn new(setting: &Setting, place: &Place) -> Result<Scene, String> {
+    pub fn new(setting: &Setting, place: &Place) -> Result<Scene, String> {
         Scene::with(setting, place, |port| Outbound::over("127.0.0.1", port))
     }
 
@@ -69,7 +69,7 @@ impl Scene {
     }
 
     /// An INVITE from the caller, as a phone sends it.
-    fn invite(&self) -> Request {
+    pub fn invite(&self) -> Request {
         let uri = format!("sip:100@127.0.0.1:{}", self.instance.port);
         Request::new(&self.caller, "INVITE", &uri)
     }
@@ -185,7 +185,7 @@ impl Scene {
 }
 
 /// Runs one trial, and adds OpenSIPS's log if it fails.
-fn run(scene: Scene, steps: impl FnOnce(&Scene) -> Result<(), String>) -> Result<(), String> {
+pub fn run(scene: Scene, steps: impl FnOnce(&Scene) -> Result<(), String>) -> Result<(), String> {
     steps(&scene).map_err(|e| scene.told(e))?;
     scene.end()
 }

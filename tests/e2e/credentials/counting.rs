@@ -1,0 +1,481 @@
+//! What opensips-cfg/outbound-auth.cfg answers, and how it counts: a carrier that insists on ever higher
+//! CSeqs, and challenges of every lawful form.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use harness::server::wait_for;
+use md5::{Digest as _, Md5};
+
+use super::carrier::HASH;
+use super::party::{Message, Request};
+use super::strangers::{CHALLENGED, Scene, challenge, run};
+use super::{LIMIT, Place, SECRET, Setting};
+
+/// A name, and the function that shows it.
+type Case = (&'static str, fn(&Setting, &Place) -> Result<(), String>);
+
+pub const TRIALS: [Case; 6] = [
+    ("a carrier that insists on counting", counted),
+    ("refused, cancelled and tried again", unanswered),
+    ("a provisional answer is acknowledged", acknowledged),
+    ("a 200 that is repeated late", repeated),
+    ("challenges of every form", forms),
+    ("what can't be answered", unanswerable),
+];
+
+/// The carrier, which answers 482 to a CSeq that is not higher than the last one of the call.
+struct Strict<'a> {
+    scene: &'a Scene,
+    last: RefCell<HashMap<String, u32>>,
+}
+
+/// The number of a CSeq.
+fn number(message: &Message) -> Result<u32, String> {
+    let values = message.headers("CSeq");
+    let [value] = values.as_slice() else {
+        return Err(format!("one CSeq expected: {}", message.0));
+    };
+    let number = value.split(' ').next().and_then(|text| text.parse().ok());
+    number.ok_or_else(|| format!("no number: {value}"))
+}
+
+/// The message has that number.
+fn numbered(message: Message, expected: u32) -> Result<Message, String> {
+    match number(&message)? == expected {
+        true => Ok(message),
+        false => Err(format!("CSeq {expected} expected: {}", message.0)),
+    }
+}
+
+impl<'a> Strict<'a> {
+    fn new(scene: &'a Scene) -> Strict<'a> {
+        let last = RefCell::default();
+        Strict { scene, last }
+    }
+
+    /// The next request, with a higher number than all before.
+    fn request(&self, method: &str) -> Result<Message, String> {
+        let request = self.scene.carrier.request(method)?;
+        let (now, call) = (number(&request)?, request.header("Call-ID").to_string());
+        match self.last.borrow_mut().insert(call, now) {
+            Some(last) if last >= now => {
+                self.scene
+                    .carrier
+                    .reply(&request, "482 Merged Request", "", "")?;
+                Err(format!("{now} after {last}: {}", request.0))
+            }
+            _ => Ok(request),
+        }
+    }
+
+    /// The ACK of a request.
+    fn ack(&self, of: &Message) -> Result<Message, String> {
+        numbered(self.scene.carrier.request("ACK")?, number(of)?)
+    }
+
+    /// Challenges a request; returns it with its answers.
+    fn challenge(&self, request: &Message, challenges: &str) -> Result<Message, String> {
+        let carrier = &self.scene.carrier;
+        carrier.reply(request, CHALLENGED, "challenge", challenges)?;
+        if request.method() == "INVITE" {
+            self.ack(request)?;
+        }
+        let again = self.request(request.method())?;
+        match again.answers().is_empty() {
+            false => Ok(again),
+            true => Err(format!("an answer expected: {}", again.0)),
+        }
+    }
+
+    /// Answers a request; the caller sees that as the answer to his number.
+    fn reply(&self, to: &Message, status: u16, of: &Request) -> Result<Message, String> {
+        let (scene, line) = (self.scene, format!("{status} So Be It"));
+        scene
+            .carrier
+            .reply(to, &line, "callee", &scene.carrier.contact())?;
+        numbered(scene.caller.answer(status)?, of.cseq)
+    }
+
+    /// The caller's ACK for a 200, which fits the request that the carrier has seen.
+    fn established(&self, ack: &Request, invite: &Message) -> Result<(), String> {
+        self.scene.caller.send(&ack.text())?;
+        let ack = self.ack(invite)?;
+        match ack.answers() == invite.answers() {
+            true => Ok(()),
+            false => Err(format!("the answers of its INVITE expected: {}", ack.0)),
+        }
+    }
+}
+
+fn stale(nonce: &str) -> String {
+    challenge(nonce).replace("Digest ", "Digest stale=true, ")
+}
+
+fn counted(setting: &Setting, place: &Place) -> Result<(), String> {
+    run(Scene::new(setting, place)?, |scene| {
+        let strict = Strict::new(scene);
+        let mut request = scene.invite();
+        scene.caller.send(&request.text())?;
+        let invite = numbered(strict.request("INVITE")?, request.cseq)?;
+        let invite = strict.challenge(&invite, &challenge("first"))?;
+        let invite = strict.challenge(&invite, &stale("second"))?;
+        strict.reply(&invite, 180, &request)?;
+        let answer = strict.reply(&invite, 200, &request)?;
+        let first = request.clone();
+        request.established(&answer);
+        strict.established(&request.next("ACK"), &invite)?;
+        // The carrier has not seen it.
+        scene
+            .carrier
+            .reply(&invite, "200 Once More", "callee", &scene.carrier.contact())?;
+        numbered(scene.caller.answer(200)?, first.cseq)?;
+
+        for method in ["INFO", "UPDATE", "INVITE", "OPTIONS", "INVITE", "BYE"] {
+            request = request.next(method);
+            scene.caller.send(&request.text())?;
+            let got = strict.challenge(&strict.request(method)?, &challenge(method))?;
+            let got = strict.challenge(&got, &stale("later"))?;
+            strict.reply(&got, 200, &request)?;
+            if method == "INVITE" {
+                strict.established(&request.next("ACK"), &got)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+fn unanswered(setting: &Setting, place: &Place) -> Result<(), String> {
+    run(Scene::new(setting, place)?, |scene| {
+        let strict = Strict::new(scene);
+        let acknowledge = |request: &Request, answer: &Message| {
+            let mut ack = request.cancel();
+            ack.method = "ACK".to_string();
+            ack.to = answer.header("To").to_string();
+            scene.caller.send(&ack.text())
+        };
+        // Refused, and tried again by the caller, who counts on from his own number.
+        let mut request = scene.invite();
+        for _ in 0..2 {
+            scene.caller.send(&request.text())?;
+            let invite = strict.challenge(&strict.request("INVITE")?, &challenge("first"))?;
+            let answer = strict.reply(&invite, 486, &request)?;
+            strict.ack(&invite)?;
+            acknowledge(&request, &answer)?;
+            request = request.next("INVITE");
+        }
+        // Challenged again, as the password is wrong.
+        scene.caller.send(&request.text())?;
+        let invite = strict.challenge(&strict.request("INVITE")?, &challenge("first"))?;
+        scene
+            .carrier
+            .reply(&invite, CHALLENGED, "callee", &challenge("another"))?;
+        strict.ack(&invite)?;
+        acknowledge(
+            &request,
+            &numbered(scene.caller.answer(407)?, request.cseq)?,
+        )?;
+
+        let cancelled = scene.invite();
+        scene.caller.send(&cancelled.text())?;
+        let invite = strict.challenge(&strict.request("INVITE")?, &challenge("first"))?;
+        strict.reply(&invite, 180, &cancelled)?;
+        scene.caller.send(&cancelled.cancel().text())?;
+        scene.caller.answer(200)?;
+        let cancel = numbered(scene.carrier.request("CANCEL")?, number(&invite)?)?;
+        scene.carrier.reply(&cancel, "200 OK", "callee", "")?;
+        let answer = strict.reply(&invite, 487, &cancelled)?;
+        strict.ack(&invite)?;
+        acknowledge(&cancelled, &answer)
+    })
+}
+
+fn acknowledged(setting: &Setting, place: &Place) -> Result<(), String> {
+    run(Scene::new(setting, place)?, |scene| {
+        let strict = Strict::new(scene);
+        let request = scene.invite();
+        scene.caller.send(&request.text())?;
+        let invite = strict.challenge(&strict.request("INVITE")?, &challenge("first"))?;
+        let answer = strict.reply(&invite, 183, &request)?;
+        let mut prack = request.clone();
+        prack.established(&answer);
+        let ack = prack.next("ACK");
+        prack = prack.next("PRACK");
+        prack.more = format!("RAck: 7001 {} INVITE\r\n", request.cseq);
+        scene.caller.send(&prack.text())?;
+        let first = strict.request("PRACK")?;
+        let second = strict.challenge(&first, &challenge("prack"))?;
+        let expected = format!("7001 {} INVITE", number(&invite)?);
+        for got in [&first, &second] {
+            if got.headers("RAck") != [expected.as_str()] {
+                return Err(format!("RAck {expected} expected: {}", got.0));
+            }
+        }
+        strict.reply(&second, 200, &prack)?;
+        strict.reply(&invite, 200, &request)?;
+        strict.established(&ack, &invite)
+    })
+}
+
+/// OpenSIPS would have forgotten the transaction after five seconds.
+fn repeated(setting: &Setting, place: &Place) -> Result<(), String> {
+    run(Scene::new(setting, place)?, |scene| {
+        let strict = Strict::new(scene);
+        let request = scene.invite();
+        scene.caller.send(&request.text())?;
+        let invite = strict.challenge(&strict.request("INVITE")?, &challenge("first"))?;
+        strict.reply(&invite, 200, &request)?;
+        std::thread::sleep(Duration::from_secs(8));
+        scene.carrier.reply(
+            &invite,
+            "200 Still Here",
+            "callee",
+            &scene.carrier.contact(),
+        )?;
+        numbered(scene.caller.answer(200)?, request.cseq).map(drop)
+    })
+}
+
+/// The challenges, and of each answer that is expected its header, user and algorithm.
+type Form = (
+    &'static str,
+    &'static [(&'static str, &'static str, &'static str)],
+);
+
+const WWW: &str = "Authorization";
+const PROXY: &str = "Proxy-Authorization";
+
+const FORMS: [Form; 13] = [
+    (
+        "WWW-Authenticate: Digest realm=\"the proxy\",\r\n nonce=\"xWg1DnB3==\",algorithm=MD5,qop=\"auth\"\r\n",
+        &[(WWW, "proxy-user", "MD5")],
+    ),
+    // No qop, as of RFC 2069.
+    (
+        "Proxy-Authenticate: Digest realm=\"the proxy\", nonce=\"n\"\r\n",
+        &[(PROXY, "proxy-user", "MD5")],
+    ),
+    (
+        "Proxy-Authenticate: dIGEST nonce = n ,opaque=\"\",, Realm=\"the proxy\",QOP=auth-int,auth\r\n",
+        &[(PROXY, "proxy-user", "MD5")],
+    ),
+    (
+        "Proxy-Authenticate: Digest realm=\"the proxy\", nonce=\"n\", qop=\"auth-int\", algorithm=md5\r\n",
+        &[(PROXY, "proxy-user", "MD5")],
+    ),
+    (
+        "Proxy-Authenticate: Digest realm=\"the proxy\", nonce=\"n\", qop=\"auth-conf, auth\", algorithm=MD5-sess\r\n",
+        &[(PROXY, "proxy-user", "MD5-sess")],
+    ),
+    (
+        "Proxy-Authenticate: Digest realm=\"the proxy\", nonce=\"n\", algorithm=\"SHA-256-sess\"\r\n",
+        &[(PROXY, "proxy-user", "SHA-256-sess")],
+    ),
+    // Both kinds, for different servers on the path.
+    (
+        "WWW-Authenticate: Digest realm=\"inner.example\", nonce=\"w\", qop=\"auth\"\r\n\
+         Proxy-Authenticate: Digest realm=\"the proxy\", nonce=\"p\", qop=\"auth\"\r\n",
+        &[(PROXY, "proxy-user", "MD5"), (WWW, "user", "MD5")],
+    ),
+    // Several algorithms: in headers of their own, and in one.
+    (
+        "Proxy-Authenticate: Digest realm=\"the proxy\", nonce=\"1\", algorithm=AKAv1-MD5, qop=\"auth\"\r\n\
+         Proxy-Authenticate: Digest realm=\"the proxy\", nonce=\"2\", algorithm=MD5, qop=\"auth\"\r\n\
+         Proxy-Authenticate: Digest realm=\"the proxy\", nonce=\"3\", algorithm=SHA-512-256, qop=\"auth-int\"\r\n\
+         Proxy-Authenticate: Digest realm=\"the proxy\", nonce=\"4\", algorithm=SHA-256, qop=\"auth\"\r\n",
+        &[(PROXY, "proxy-user", "SHA-512-256")],
+    ),
+    (
+        "Proxy-Authenticate: Digest realm=\"the proxy\", nonce=\"1\", qop=\"auth\", algorithm=MD5, \
+         Bearer realm=\"x\", Digest realm=\"the proxy\", nonce=\"2\", qop=\"auth\", algorithm=SHA-256\r\n",
+        &[(PROXY, "proxy-user", "SHA-256")],
+    ),
+    // Several realms, one of them nobody's.
+    (
+        "WWW-Authenticate: Digest realm=\"nobody.example\", nonce=\"1\", qop=\"auth\"\r\n\
+         WWW-Authenticate: Digest realm=\"refused.example\", nonce=\"2\", qop=\"auth\"\r\n\
+         WWW-Authenticate: Digest realm=\"inner.example\", nonce=\"3\", qop=\"auth\"\r\n",
+        &[(WWW, "refused", "MD5"), (WWW, "user", "MD5")],
+    ),
+    (
+        "WWW-Authenticate: Digest realm=\"a \\\"b\\\"\", nonce=\"a\\\\b\", qop=\"auth\", opaque=\"x\\\"y, realm=z\"\r\n",
+        &[(WWW, "quoted", "MD5")],
+    ),
+    (
+        "WWW-Authenticate: Digest realm=\"hash.example\", nonce=\"n\", qop=\"auth\", algorithm=SHA-256\r\n",
+        &[(WWW, "hashed", "SHA-256")],
+    ),
+    (
+        "WWW-Authenticate: Digest realm=\"hash.example\", nonce=\"n\"\r\n",
+        &[(WWW, "hashed", "MD5")],
+    ),
+];
+
+fn forms(setting: &Setting, place: &Place) -> Result<(), String> {
+    run(Scene::new(setting, place)?, |scene| {
+        for (challenges, expected) in FORMS {
+            form(scene, challenges, expected).map_err(|e| format!("{challenges}{e}"))?;
+        }
+        Ok(())
+    })
+}
+
+fn form(scene: &Scene, challenges: &str, expected: &[(&str, &str, &str)]) -> Result<(), String> {
+    const BODY: &str = "v=0\r\n";
+    let strict = Strict::new(scene);
+    let request = scene.invite();
+    let text = request.text().replace(
+        "Content-Length: 0\r\n\r\n",
+        &format!("Content-Type: application/sdp\r\nContent-Length: 5\r\n\r\n{BODY}"),
+    );
+    scene.caller.send(&text)?;
+    let invite = strict.challenge(&strict.request("INVITE")?, challenges)?;
+    let mut seen = Vec::new();
+    for name in [PROXY, WWW] {
+        for value in invite.headers(name) {
+            let (user, algorithm) = check(value, &invite, BODY)?;
+            seen.push((name.to_string(), user, algorithm));
+        }
+    }
+    let mut right: Vec<_> = expected
+        .iter()
+        .map(|(name, user, algorithm)| (name.to_string(), user.to_string(), algorithm.to_string()))
+        .collect();
+    seen.sort();
+    right.sort();
+    if seen != right {
+        return Err(format!("{right:?} expected, answered has {seen:?}"));
+    }
+    let answer = strict.reply(&invite, 486, &request)?;
+    strict.ack(&invite)?;
+    let mut ack = request.cancel();
+    ack.method = "ACK".to_string();
+    ack.to = answer.header("To").to_string();
+    scene.caller.send(&ack.text())
+}
+
+/// User and algorithm of an answer that is correct (RFC 7616 section 3.4.1).
+fn check(value: &str, request: &Message, body: &str) -> Result<(String, String), String> {
+    let mut fields = HashMap::new();
+    let mut rest = value.strip_prefix("Digest ").ok_or("no Digest")?;
+    while let Some((name, after)) = rest.split_once('=') {
+        let (mut text, mut end) = (String::new(), after.len());
+        let mut chars = after.char_indices();
+        let quoted = after.starts_with('"');
+        if quoted {
+            chars.next();
+        }
+        while let Some((at, c)) = chars.next() {
+            match c {
+                '\\' if quoted => text.extend(chars.next().map(|(_, c)| c)),
+                '"' if quoted => {
+                    end = at + 1;
+                    break;
+                }
+                ',' if !quoted => {
+                    end = at;
+                    break;
+                }
+                c => text.push(c),
+            }
+        }
+        fields.insert(name.trim(), text);
+        rest = after[end..].trim_start_matches([',', ' ']);
+    }
+    let field = |name: &str| fields.get(name).cloned().unwrap_or_default();
+    let user = field("username");
+    let password = match user.as_str() {
+        "proxy-user" => format!("{SECRET}1"),
+        "user" => format!("{SECRET}2"),
+        "refused" => format!("{SECRET}4"),
+        "quoted" => format!("{SECRET}6"),
+        "hashed" => HASH.to_string(),
+        other => return Err(format!("there is no user {other}: {value}")),
+    };
+    let algorithm = match field("algorithm").as_str() {
+        "" => "MD5".to_string(),
+        name => name.to_string(),
+    };
+    let hash = |text: String| {
+        let bytes = match algorithm.to_ascii_uppercase().trim_end_matches("-SESS") {
+            "MD5" => Md5::digest(text.as_bytes()).to_vec(),
+            "SHA-256" => digest::digest(&digest::SHA256, text.as_bytes())
+                .as_ref()
+                .to_vec(),
+            _ => digest::digest(&digest::SHA512_256, text.as_bytes())
+                .as_ref()
+                .to_vec(),
+        };
+        bytes
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+    };
+    let (nonce, cnonce, qop) = (field("nonce"), field("cnonce"), field("qop"));
+    let mut first = hash(format!("{user}:{}:{password}", field("realm")));
+    if algorithm.ends_with("-sess") {
+        first = hash(format!("{first}:{nonce}:{cnonce}"));
+    }
+    let mut second = format!("INVITE:{}", request.uri());
+    if qop == "auth-int" {
+        second = format!("{second}:{}", hash(body.to_string()));
+    }
+    let middle = match qop.as_str() {
+        "" => nonce,
+        _ => format!("{nonce}:{}:{cnonce}:{qop}", field("nc")),
+    };
+    match hash(format!("{first}:{middle}:{}", hash(second))) == field("response") {
+        true => Ok((user, algorithm.replace("md5", "MD5"))),
+        false => Err(format!("a wrong response: {value}")),
+    }
+}
+
+fn unanswerable(setting: &Setting, place: &Place) -> Result<(), String> {
+    run(Scene::new(setting, place)?, |scene| {
+        for (challenges, reason) in [
+            (
+                "Digest realm=\"the proxy\", nonce=\"n\", algorithm=AKAv1-MD5",
+                "\"AKAv1-MD5\"",
+            ),
+            (
+                "Digest realm=\"the proxy\", nonce=\"n\", qop=\"auth-conf\"",
+                "\"auth-conf\"",
+            ),
+            ("Digest realm=\"the proxy\", qop=\"auth\"", "has no nonce"),
+            ("Digest nonce=\"n\", qop=\"auth\"", "has no realm"),
+            ("Digest realm=\"the proxy\", nonce=\"n", "grammar"),
+            ("Bearer realm=\"the proxy\"", "\"Bearer\" is not Digest"),
+            (
+                "Digest realm=\"nobody.example\", nonce=\"n\"",
+                "no credentials for realm nobody.example",
+            ),
+        ] {
+            let strict = Strict::new(scene);
+            let since = scene.instance.log_length();
+            let request = scene.invite();
+            scene.caller.send(&request.text())?;
+            let invite = strict.request("INVITE")?;
+            let header = format!("Proxy-Authenticate: {challenges}\r\n");
+            scene
+                .carrier
+                .reply(&invite, CHALLENGED, "callee", &header)?;
+            strict.ack(&invite)?;
+            let answer = numbered(scene.caller.answer(407)?, request.cseq)?;
+            let mut ack = request.cancel();
+            ack.method = "ACK".to_string();
+            ack.to = answer.header("To").to_string();
+            scene.caller.send(&ack.text())?;
+            let said = wait_for(LIMIT, || {
+                scene
+                    .instance
+                    .log_since(since)
+                    .contains(reason)
+                    .then_some(())
+            });
+            said.ok_or_else(|| format!("{challenges}: {reason} is not in the log"))?;
+        }
+        Ok(())
+    })
+}
