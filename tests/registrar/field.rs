@@ -603,6 +603,18 @@ const DENIALS: &[(&str, &str, &str, &str)] = &[
         r#"{"status":"fail","msg":"locked"}"#,
         "locked",
     ),
+    (
+        "headers",
+        "403 Forbidden",
+        r#"{"status":"fail","msg":"later","headers":{"X-Why":"it is late","Retry-After":60,"Via":"x","To":"y","X-Cut":"a\r\nX-Evil: b","X Y":"z","X-Evil: 1\r\nA":"b","X-None":null}}"#,
+        "later",
+    ),
+    (
+        "no-headers",
+        "403 Forbidden",
+        r#"{"headers":["x"]}"#,
+        "Denied",
+    ),
     ("liar", "403 Forbidden", r#"{"status":"ok"}"#, "Denied"),
 ];
 
@@ -624,6 +636,20 @@ fn statuses(group: &Group) -> Result<(), String> {
         for (user, _, _, reason) in DENIALS {
             let mut device = Device::new(site, user, "denying.example")?;
             let answer = device.authorize(&Request::register(), "secret")?;
+            let all = |name: &str| {
+                let found = answer.headers.iter().filter(|(known, _)| known == name);
+                found.map(|(_, value)| value.as_str()).collect::<Vec<_>>()
+            };
+            let expected = match *user {
+                "headers" => [vec!["it is late"], vec!["60"]],
+                _ => [vec![], vec![]],
+            };
+            let is_clean = all("Via").len() == 1
+                && all("To").len() == 1
+                && !format!("{answer:?}").contains("X-Evil");
+            if [all("X-Why"), all("Retry-After")] != expected || !is_clean {
+                return Err(format!("{user}: {answer:?}"));
+            }
             refused(answer, 403, reason).map_err(|e| format!("{user}: {e}"))?;
         }
     }
