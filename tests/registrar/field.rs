@@ -146,9 +146,12 @@ fn algorithms(group: &Group) -> Result<(), String> {
     Ok(())
 }
 
+/// Header lines made of the right response to a challenge.
+type Lines<'a> = &'a dyn Fn(&Response) -> String;
+
 fn several(group: &Group) -> Result<(), String> {
     let site = group.site()?;
-    let register = |user: &str, lines: &dyn Fn(&Response) -> String| {
+    let register = |user: &str, lines: Lines<'_>| {
         let mut device = Device::new(site, user, "a.example")?;
         let offered = device.challenge(&Request::register())?;
         let response = Response::to(&offered, user, "secret", "sip:a.example;transport=udp");
@@ -166,7 +169,7 @@ fn several(group: &Group) -> Result<(), String> {
     };
     let right = |response: &Response| response.header("REGISTER");
     let both = |one: &str, other: &str| format!("Authorization: {one}\r\nAuthorization: {other}");
-    let others: [(&str, &dyn Fn(&Response) -> String); 4] = [
+    let others: [(&str, Lines<'_>); 4] = [
         ("another realm", &|_| old.to_string()),
         ("a first request", &|_| first.to_string()),
         ("another algorithm", &hashed),
@@ -182,7 +185,7 @@ fn several(group: &Group) -> Result<(), String> {
                 right(r)
             )
         };
-        for lines in [&before as &dyn Fn(&Response) -> String, &behind, &aside] {
+        for lines in [&before as Lines<'_>, &behind, &aside] {
             expect(register("john", lines)?, 200).map_err(|e| format!("{what}: {e}"))?;
         }
     }
