@@ -242,7 +242,7 @@ sources() {
 		esac
 		case "$port" in
 		'*') ;;
-		'' | *[!0-9]*) fail "$1 must have a port for each host, not '$entry'" ;;
+		'' | *[!0-9]*) fail "$1 must be hosts with a port each, not '$entry'" ;;
 		*)
 			[ "${#port}" -le 5 ] && [ "$port" -ge 1 ] && [ "$port" -le 65535 ] ||
 				fail "$1 must have ports from 1 to 65535, not '$entry'"

@@ -130,8 +130,8 @@ impl RequestVariables {
     fn parties(&self, message: Message, method: &str) -> [Vec<u8>; 2] {
         let Address { user, domain, .. } = self.address(method);
         let parts = [user, domain].map(|part| message.text(*part).unwrap_or_default());
-        let [_, domain] = &parts;
-        if method == REGISTER || !sip::is_nobodys(domain) {
+        let [user, domain] = &parts;
+        if method == REGISTER || !sip::is_nobodys(user, domain) {
             return parts;
         }
         match self.preferred.map(|value| message.text(value)) {

@@ -1,8 +1,13 @@
 //! Callers without a name.
 
-/// Whether a domain can't be anybody's: `anonymous.invalid` (RFC 3323 section 4.1.1.3), and whatever
-/// else is under the top-level domain `invalid` (RFC 2606 section 2).
-pub fn is_nobodys(domain: &[u8]) -> bool {
+/// Whether an address is that of a caller who does not want to be named: `anonymous` of any domain, as
+/// in RFC 3323 section 4.1.1.3, and whatever is under the top-level domain `invalid` (RFC 2606 section
+/// 2).
+pub fn is_nobodys(user: &[u8], domain: &[u8]) -> bool {
+    user.eq_ignore_ascii_case(b"anonymous") || is_invalid(domain)
+}
+
+fn is_invalid(domain: &[u8]) -> bool {
     let label = domain.rsplit(|byte| *byte == b'.').next();
     label.is_some_and(|label| label.eq_ignore_ascii_case(b"invalid")) && domain.contains(&b'.')
 }
@@ -49,9 +54,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_lives_in_a_domain_that_is_invalid() {
+    fn nobody_is_anonymous_or_lives_in_a_domain_that_is_invalid() {
+        let is_nobodys = |user: &str, domain: &str| is_nobodys(user.as_bytes(), domain.as_bytes());
+        assert!(is_nobodys("anonymous", "a.example") && is_nobodys("Anonymous", "a.example"));
+        assert!(!is_nobodys("anonymous1", "a.example") && !is_nobodys("", "a.example"));
         for domain in ["anonymous.invalid", "Anonymous.INVALID", "unknown.invalid"] {
-            assert!(is_nobodys(domain.as_bytes()), "{domain}");
+            assert!(is_nobodys("john", domain), "{domain}");
         }
         for domain in [
             "",
@@ -60,7 +68,7 @@ mod tests {
             "anonymous.invalid.example",
             "xinvalid",
         ] {
-            assert!(!is_nobodys(domain.as_bytes()), "{domain}");
+            assert!(!is_nobodys("john", domain), "{domain}");
         }
     }
 

@@ -65,7 +65,11 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("PEERS", "192.0.2.1", "PEERS must be"),
     ("PEERS", "[2001:db8::1::2]:5060", "PEERS must be"),
     ("PEERS", "192.0.2.1:5060,", "PEERS must be"),
-    ("NEXT_HOP", "192.0.2.1", "NEXT_HOP must have a port"),
+    (
+        "NEXT_HOP",
+        "192.0.2.1",
+        "NEXT_HOP must be hosts with a port each",
+    ),
     (
         "NEXT_HOP",
         "192.0.2.1:5060,192.0.2.2:5060",

@@ -303,6 +303,21 @@ fn anonymous(group: &Group) -> Result<(), String> {
         let answer = device.ask(&request.clone().with(respond(&offered, "mary")))?;
         refused(answer, 403, "Not your address of record")?;
     }
+    // The same where the domain is his own.
+    let own = Request {
+        from: "<sip:Anonymous@a.example>;tag=1".to_string(),
+        ..nameless("<sip:john@a.example>")
+    };
+    let mut device = Device::new(site, "john", "a.example")?;
+    let offered = challenge(&expect(device.ask(&own)?, 407)?)?;
+    let response = Response::to(&offered, "john", "secret", "sip:100@a.example");
+    let line = format!("Proxy-Authorization: {}", response.header("INVITE"));
+    device.send(&own.with(line))?;
+    let invite = hop.answer("INVITE", "486 Busy Here")?;
+    expect(device.receive()?, 486)?;
+    if headers(&invite, "X-Registered-User") != ["john@a.example"] {
+        return Err(format!("it is not john who calls:\n{invite}"));
+    }
     // What could be read in two ways names nobody, and neither does a name that is there already.
     for preferred in [
         "",
