@@ -262,7 +262,7 @@ sources NEXT_HOP ''
 NEXT_HOP_SOURCES=$sources
 NEXT_HOP_ADDRESS=${sources%%,*}
 case "$NEXT_HOP" in
-'' | *,*) fail "NEXT_HOP must be one host with a port, not '$NEXT_HOP'" ;;
+*,*) fail "NEXT_HOP must be one host with a port, not '$NEXT_HOP'" ;;
 esac
 sources TRUSTED_SOURCES '*'
 TRUSTED=$sources

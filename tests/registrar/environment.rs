@@ -75,7 +75,6 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "192.0.2.1:5060,192.0.2.2:5060",
         "NEXT_HOP must be one",
     ),
-    ("NEXT_HOP", "", "NEXT_HOP must be one"),
     (
         "NEXT_HOP",
         "[::1]:65536",
