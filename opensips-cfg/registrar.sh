@@ -66,6 +66,11 @@ fail() {
 : "${HTTP_BREAKER_TIME:=1}"
 : "${DIGEST_ALGORITHMS:=MD5}"
 
+# yes or no: whether all SIP headers go into each POST to a webhook, and whether a realm without an account
+# is looked up at the domain above it, both as in jambonz.
+: "${HTTP_HEADERS:=yes}"
+: "${PARENT_REALM:=yes}"
+
 # Tokens: the allowed signature algorithms, and the tolerated clock difference in seconds.
 : "${TOKEN_ALGORITHMS:=RS256, PS256, ES256, EdDSA, HS256}"
 : "${TOKEN_LEEWAY:=5}"
@@ -75,8 +80,14 @@ fail() {
 : "${MAX_EXPIRES:=604800}"
 : "${NAT_EXPIRES:=30}"
 
-# Where devices' calls are sent, address:port. What comes from there over UDP goes to the devices.
+# Where devices' calls are sent, host:port. What comes from there over UDP goes to the devices.
 : "${NEXT_HOP:=127.0.0.1:5070}"
+
+# From where else INVITEs go to the devices, as those that jambonz's sbc-outbound redirects here: hosts, by
+# commas. With a port that one alone counts, without one any.
+: "${TRUSTED_SOURCES:=}"
+
+# Hosts above are names or addresses, those of IPv6 in brackets; names are resolved once, at start.
 
 # The other registrars of the site that share Redis and database: IP address and port of each, by commas.
 # Calls for their devices are sent there over UDP, and what comes from there over UDP goes to ours.
@@ -140,13 +151,123 @@ esac
 case "$DIALOG_TABLE" in
 '' | *[!A-Za-z0-9_]*) fail "DIALOG_TABLE must be the name of a table" ;;
 esac
-# They are recognized by their source address: names would not do.
-one='(\[[0-9A-Fa-f:.]+\]|[0-9]{1,3}(\.[0-9]{1,3}){3}):[0-9]{1,5}'
-[ -z "$PEERS" ] || printf '%s\n' "$PEERS" | grep -Eqx "$one(,$one)*" ||
-	fail "PEERS must be IP addresses with ports, separated by commas, not '$PEERS'"
-case "$PEERS" in
-*::*) fail "PEERS must have addresses of IPv6 in full: 2001:db8:0:0:0:0:0:1" ;;
+yes_or_no() {
+	eval "value=\$$1"
+	case "$value" in
+	yes | no) ;;
+	*) fail "$1 must be yes or no, not '$value'" ;;
+	esac
+}
+yes_or_no HTTP_HEADERS
+yes_or_no PARENT_REALM
+
+# addresses HOST: its IP addresses, each on a line, written as OpenSIPS writes source addresses (IPv6 in
+# full); nothing if it has none, or is none.
+addresses() {
+	case "$1" in
+	*[!0-9A-Za-z.:_-]* | '') return ;;
+	*:*) printf '%s\n' "$1" ;;
+	*[!0-9.]*) getent ahosts "$1" | cut -d ' ' -f 1 ;;
+	*) printf '%s\n' "$1" ;;
+	esac | awk '
+	function number(text, digits, base, most,   at, sum) {
+		text = tolower(text)
+		for (at = 1; at <= length(text); at++) {
+			digit = index(digits, substr(text, at, 1))
+			if (digit == 0 || at > 4) return -1
+			sum = sum * base + digit - 1
+		}
+		return text == "" || sum > most ? -1 : sum + 0
+	}
+	function v4(text,   parts, at, value) {
+		if (split(text, parts, ".") != 4) return ""
+		for (at = 1; at <= 4; at++) {
+			value = number(parts[at], "0123456789", 10, 255)
+			if (value < 0) return ""
+			bytes[at] = value
+		}
+		return bytes[1] "." bytes[2] "." bytes[3] "." bytes[4]
+	}
+	# The groups of one side of "::", added to all; -1 if there is one that is none.
+	function groups(text, all,   parts, count, at, value) {
+		count = text == "" ? 0 : split(text, parts, ":")
+		for (at = 1; at <= count; at++) {
+			value = number(parts[at], "0123456789abcdef", 16, 65535)
+			if (value < 0) return -1
+			all[at] = sprintf("%x", value)
+		}
+		return count
+	}
+	function v6(text,   last, halves, sides, before, after, count, rest, at, out) {
+		last = text
+		sub(/.*:/, "", last)
+		if (last ~ /\./) {
+			if (v4(last) == "") return ""
+			text = substr(text, 1, length(text) - length(last))
+			text = text sprintf("%x:%x", bytes[1] * 256 + bytes[2], bytes[3] * 256 + bytes[4])
+		}
+		sides = split(text, halves, "::")
+		if (sides > 2) return ""
+		count = groups(halves[1], before)
+		rest = sides == 2 ? groups(halves[2], after) : 0
+		if (count < 0 || rest < 0 || (sides == 2 ? count + rest > 7 : count != 8)) return ""
+		for (at = 1; at <= 8; at++) {
+			out = out (at > 1 ? ":" : "")
+			out = out (at <= count ? before[at] : at > 8 - rest ? after[at - 8 + rest] : "0")
+		}
+		return out
+	}
+	{ address = /:/ ? v6($0) : v4($0) }
+	address != "" && !(address in seen) { seen[address] = 1; print address }'
+}
+
+# sources NAME PORT: the setting of that name, hosts by commas, as a list of address:port in $sources; PORT
+# is what an entry without a port gets, empty if each needs one.
+sources() {
+	eval "left=\$$1"
+	[ -z "$left" ] || left="$left,"
+	sources=
+	while [ -n "$left" ]; do
+		entry=${left%%,*}
+		left=${left#*,}
+		entry=$(printf %s "$entry" | tr -d ' \t')
+		port=$2
+		case "$entry" in
+		\[*\]) host=${entry#\[} host=${host%\]} ;;
+		\[*\]:*) host=${entry#\[} host=${host%\]:*} port=${entry##*\]:} ;;
+		\[*) host= ;;
+		*:*:*) host=$entry ;;
+		*:*) host=${entry%:*} port=${entry##*:} ;;
+		*) host=$entry ;;
+		esac
+		case "$port" in
+		'*') ;;
+		'' | *[!0-9]*) fail "$1 must be hosts with a port each, not '$entry'" ;;
+		*)
+			[ "${#port}" -le 5 ] && [ "$port" -ge 1 ] && [ "$port" -le 65535 ] ||
+				fail "$1 must have ports from 1 to 65535, not '$entry'"
+			;;
+		esac
+		found=$(addresses "$host")
+		[ -n "$found" ] || fail "$1 must be IP addresses, or names that have some, not '$entry'"
+		for address in $found; do
+			case "$address" in
+			*:*) address="[$address]" ;;
+			esac
+			sources="$sources${sources:+,}$address:$port"
+		done
+	done
+}
+sources NEXT_HOP ''
+NEXT_HOP_SOURCES=$sources
+NEXT_HOP_ADDRESS=${sources%%,*}
+case "$NEXT_HOP" in
+*,*) fail "NEXT_HOP must be one host with a port, not '$NEXT_HOP'" ;;
 esac
+sources TRUSTED_SOURCES '*'
+TRUSTED=$sources
+sources PEERS ''
+PEERS=$sources
 case "$LOG_TO_STDERR" in
 yes | no) ;;
 *) fail "LOG_TO_STDERR must be yes or no, not '$LOG_TO_STDERR'" ;;
@@ -184,6 +305,11 @@ if [ -z "$REDIS_URL" ]; then
 	REDIS_URL="redis://$REDIS_LOGIN$REDIS_HOST:$REDIS_PORT/$REDIS_DATABASE"
 fi
 TLS=$TLS_PORT$WSS_PORT
+# With a GET they would make its URL too long.
+SENT_HEADERS=2
+[ "$HTTP_HEADERS" = yes ] || SENT_HEADERS=0
+REALM_PARENT=1
+[ "$PARENT_REALM" = yes ] || REALM_PARENT=0
 # Some releases accept a CSeq equal to the last one, unless told not to.
 DUP_CSEQ=
 ! grep -q allow_dup_cseq "$OPENSIPS_MODULES/registrar.so" 2>/dev/null || DUP_CSEQ=0
@@ -193,7 +319,8 @@ export OPENSIPS_MODULES LOG_LEVEL LOG_TO_STDERR UDP_WORKERS TCP_WORKERS AUTH_WEB
 	ADVERTISED_ADDRESS PRIVATE_ADDRESS PEERS DIALOG_TABLE DB_URL DB_MODULE REALMS_TABLE DUP_CSEQ ACCOUNT_TTL ACCOUNT_GRACE \
 	REDIS_URL REDIS_TIMEOUT \
 	REGISTRAR_SECRET HTTP_TIMEOUT HTTP_BREAKER_TIME DIGEST_ALGORITHMS TOKEN_ALGORITHMS TOKEN_LEEWAY \
-	DEFAULT_EXPIRES MAX_EXPIRES NAT_EXPIRES NEXT_HOP TRUST_UDP_SOURCE \
+	DEFAULT_EXPIRES MAX_EXPIRES NAT_EXPIRES NEXT_HOP_ADDRESS NEXT_HOP_SOURCES TRUSTED \
+	SENT_HEADERS REALM_PARENT TRUST_UDP_SOURCE \
 	REGISTRANT_EXPIRY REGISTRANT_INTERVAL
 
 # Values are in quotes there: one that closed them would inject script.

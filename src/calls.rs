@@ -63,7 +63,7 @@ pub fn call(
         ),
         Function::JwtChallenge => {
             let (server, scope, error) = (text(2), text(3), text(4));
-            challenge::bearer(message, output(0), text(1), server, scope, error)
+            challenge::bearer(module, message, output(0), text(1), server, scope, error)
         }
         Function::HttpAuthorize => {
             let outputs = http::Outputs {

@@ -15,6 +15,7 @@
 
 mod entry;
 mod newest;
+mod others;
 mod scripts;
 mod steps;
 mod undo;
@@ -124,6 +125,9 @@ impl<'a> Registrations<'a> {
         now: u64,
     ) -> Result<Saved, CacheError> {
         let keys = Keys::of(entry.aor);
+        if limit.is_some() {
+            self.adopt(entry.aor.domain().as_bytes(), now)?;
+        }
         let json = entry.json(now);
         let end = entry.end(now).to_string();
         let ttl = u64::from(entry.expires) * 1000;
@@ -232,11 +236,12 @@ impl<'a> Registrations<'a> {
         self.put_back(&Keys::of(aor), left, before, now)
     }
 
-    /// How many registrations a realm has.
+    /// How many registrations a realm has, those of others included.
     ///
     /// # Errors
     /// [`CacheError`].
     pub fn count(&self, realm: &str, now: u64) -> Result<u64, CacheError> {
+        self.adopt(realm.as_bytes(), now)?;
         let mut count = scripts::COUNT.key(realm_key(realm.as_bytes()));
         count.arg(now);
         let (number, _) = self.script(|connection| count.invoke(connection))?;

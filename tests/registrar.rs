@@ -10,6 +10,7 @@ mod registrar {
     pub mod device;
     pub mod dialogs;
     pub mod environment;
+    pub mod field;
     pub mod grants;
     pub mod group;
     pub mod hop;
@@ -34,7 +35,7 @@ use harness::registrar::Setting;
 use libtest_mimic::{Arguments, Trial};
 
 use registrar::{
-    accounts, calls, dialogs, environment, grants, group, hostile, identity, jambonz, kept,
+    accounts, calls, dialogs, environment, field, grants, group, hostile, identity, jambonz, kept,
     lasting, restart, several, sipp, together, tokens, transports, trunks,
 };
 
@@ -49,6 +50,7 @@ fn trials() -> Vec<Trial> {
         accounts::SCENARIOS,
         calls::SCENARIOS,
         dialogs::SCENARIOS,
+        field::SCENARIOS,
         grants::SCENARIOS,
         hostile::SCENARIOS,
         identity::SCENARIOS,
@@ -71,6 +73,7 @@ fn trials() -> Vec<Trial> {
     let of_mysql = [
         accounts::OF_MYSQL,
         calls::OF_MYSQL,
+        field::OF_MYSQL,
         grants::OF_MYSQL,
         jambonz::SCENARIOS,
     ]

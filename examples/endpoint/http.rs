@@ -141,8 +141,13 @@ pub fn respond(
     keep_alive: bool,
 ) -> io::Result<()> {
     let connection = if keep_alive { "keep-alive" } else { "close" };
+    // It says that it is the asking server that has to authenticate, not the device.
+    let challenge = match status.starts_with("401") {
+        true => "WWW-Authenticate: Basic realm=\"endpoint\"\r\n",
+        false => "",
+    };
     let answer = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+        "HTTP/1.1 {status}\r\n{challenge}Content-Type: application/json\r\nContent-Length: {}\r\n\
          Connection: {connection}\r\n\r\n{body}",
         body.len()
     );

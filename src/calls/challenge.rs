@@ -28,7 +28,7 @@ pub fn digest(
 ) -> i32 {
     let method = module.request.method(message);
     let domain = module.request.domain(message, &method);
-    let value = text("realm", realm).and_then(|realm| {
+    let value = text("realm", or_domain(realm, &domain)).and_then(|realm| {
         let names = text("algorithms", algorithms)?;
         let names = if names.is_empty() {
             DEFAULT_ALGORITHMS
@@ -57,6 +57,7 @@ pub fn digest(
 /// `jwt_challenge(out_header, realm [, authz_server [, scope [, error]]])`: 1, or -1 with a log
 /// line.
 pub fn bearer(
+    module: &'static Module,
     message: Message,
     header: Option<Variable>,
     realm: &[u8],
@@ -64,6 +65,9 @@ pub fn bearer(
     scope: &[u8],
     error: &[u8],
 ) -> i32 {
+    let method = module.request.method(message);
+    let domain = module.request.domain(message, &method);
+    let realm = or_domain(realm, &domain);
     let value = || {
         let challenge = Challenge {
             realm: text("realm", realm)?,
@@ -74,6 +78,14 @@ pub fn bearer(
         challenge.header_value().map_err(|e| e.to_string())
     };
     give(c"jwt_challenge", message, header, value())
+}
+
+/// The realm of a challenge: the script's, else the domain of the user that the request is about.
+fn or_domain<'a>(realm: &'a [u8], domain: &'a str) -> &'a [u8] {
+    match realm {
+        [] => domain.as_bytes(),
+        realm => realm,
+    }
 }
 
 fn text<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, String> {

@@ -8,7 +8,7 @@ use std::{
 
 use super::codes::http as code;
 use super::waiting::{Started, Wait, Wake, on_thread};
-use crate::config::http::Http;
+use crate::config::http::{Http, SentHeaders};
 use crate::counters::Claim;
 use crate::digest::{Credentials, Digest, Freshness, nonce_claim};
 use crate::http::{
@@ -140,7 +140,8 @@ impl Call {
             credentials: credentials.clone(),
             source_address: source.to_owned(),
             source_port: variables.source_port(self.message),
-            headers: self.http.headers.then_some(headers),
+            headers: (self.http.headers != SentHeaders::None).then_some(headers),
+            headers_in_query: self.http.headers == SentHeaders::Always,
         };
         let proof = Proof {
             aor,
@@ -165,7 +166,8 @@ impl Call {
         let now = SystemTime::now();
         let nonces = &self.module.nonces;
         let freshness = |digest: &Digest| {
-            nonces.check(&digest.nonce, &choice::binding(&digest.realm, domain), now)
+            let bound = choice::binding(&digest.realm, domain);
+            nonces.check(&digest.nonce, &bound, digest.algorithm, now)
         };
         let values = variables.authorizations(self.message);
         let core_username = || variables.core_username(self.message);
@@ -195,6 +197,12 @@ impl Call {
                 Ok((chosen, Some(claim)))
             }
             Freshness::Stale => Err(Refused::BadNonce("its nonce is stale")),
+            // Not -3: that would make it repeat what it has just done.
+            Freshness::NotOffered => {
+                let cause = "its algorithm was not offered";
+                log!(Info, FUNCTION, "no credentials from {source}: {cause}");
+                Err(Refused::NoCredentials)
+            }
             Freshness::NotOurs => Err(Refused::BadNonce(
                 "its nonce is not ours for this realm and domain",
             )),
@@ -547,11 +555,13 @@ impl Call {
         banned: Option<Result<(), String>>,
     ) -> i32 {
         stats::count(Statistic::HttpDenied);
+        let status = answer.status.map(|status| format!(" with status {status}"));
         log!(
             Notice,
             FUNCTION,
-            "refused ({}) {source}: denied by the endpoint: {:?}",
+            "refused ({}) {source}: denied by the endpoint{}: {:?}",
             code::DENIED,
+            status.unwrap_or_default(),
             answer.message.as_deref().unwrap_or("")
         );
         if let Some(ban) = ban {

@@ -46,8 +46,8 @@ pub struct Http {
     pub max_inflight: usize,
     /// Most of these that go to one endpoint (`http_max_inflight_endpoint`).
     pub max_inflight_endpoint: usize,
-    /// Whether all SIP headers are sent along (`http_headers`).
-    pub headers: bool,
+    /// When all SIP headers are sent along (`http_headers`).
+    pub headers: SentHeaders,
     /// The key of nonces (`nonce_secret`); random at each start if it is unset.
     pub nonce_secret: Option<Zeroizing<String>>,
     /// How long a nonce is fresh (`nonce_expire`).
@@ -60,6 +60,17 @@ pub struct Http {
     pub authorization: Vec<AvpSource>,
     /// Whether the admitted user has to be the request's address of record (`aor_check`).
     pub aor_check: bool,
+}
+
+/// When all SIP headers are sent along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SentHeaders {
+    /// Never.
+    None,
+    /// With a POST and with a GET.
+    Always,
+    /// With a POST, as jambonz does.
+    InBody,
 }
 
 impl Http {
@@ -119,7 +130,11 @@ impl Http {
             client,
             max_inflight,
             max_inflight_endpoint: usize::try_from(most).unwrap_or(half).min(max_inflight),
-            headers: raw.flag("http_headers", false)?,
+            headers: match raw.int("http_headers", 0, 0..=2, "")? {
+                0 => SentHeaders::None,
+                1 => SentHeaders::Always,
+                _ => SentHeaders::InBody,
+            },
             nonce_secret: nonce_secret(raw)?,
             nonce_expire: Duration::from_secs(seconds("nonce_expire", 30)?.into()),
             nonce_check: raw.flag("nonce_check", true)?,
@@ -183,6 +198,7 @@ fn tables(raw: &Raw) -> Result<EndpointTables, ConfigError> {
         username: column("endpoint_username_column", "username")?,
         password: column("endpoint_password_column", "password")?,
         signature_secret: column("endpoint_secret_column", "signature_secret")?,
+        parent: raw.flag("realm_parent", false)?,
     })
 }
 
@@ -271,7 +287,7 @@ mod tests {
     fn defaults_are_safe() {
         let http = http(&[]).unwrap();
         assert!(http.endpoint.is_none());
-        assert!(http.nonce_check && http.aor_check && !http.headers);
+        assert!(http.nonce_check && http.aor_check && http.headers == SentHeaders::None);
         assert_eq!(http.max_inflight_endpoint, 256);
         assert_eq!(http.client.trust, Trust::System);
         assert_eq!(http.nonce_expire, Duration::from_secs(30));

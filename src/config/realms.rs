@@ -1,4 +1,5 @@
-//! Parameters of the table of realms: `realms_table`, `realm_column`, `load_realm`.
+//! Parameters of the table of realms: `realms_table`, `realm_column`, `realm_parent`,
+//! `load_realm`.
 
 use super::avp_list::{self, AvpSource};
 use super::raw::{ConfigError, IDENTIFIER, Raw, is_identifier};
@@ -24,6 +25,7 @@ impl RealmSettings {
             table: RealmTable {
                 table: raw.identifier("realms_table", "realms", true)?,
                 realm: raw.identifier("realm_column", "realm", false)?,
+                parent: raw.flag("realm_parent", false)?,
                 columns: avps.iter().map(|wanted| wanted.source.clone()).collect(),
             },
             avps,

@@ -23,7 +23,7 @@ const MAX_REALM: usize = 256;
 /// section 2.4 requires the most preferred one first, which is the order of
 /// [`Algorithm::parse_list`].
 ///
-/// The nonce is bound to `binding`, which must be passed to [`Nonces::check`] again.
+/// The nonce is bound to the algorithms, and to `binding`, which must be passed to [`Nonces::check`] again.
 ///
 /// `stale` says that only the nonce was too old: the device retries by itself with the password
 /// that it has.
@@ -41,7 +41,7 @@ pub fn challenge(
     if realm.is_empty() || realm.len() > MAX_REALM || realm.contains(char::is_control) {
         return Err(ChallengeError::Realm);
     }
-    let nonce = nonces.make(binding, now)?;
+    let nonce = nonces.make(binding, algorithms, now)?;
     let quoted = realm.replace('\\', "\\\\").replace('"', "\\\"");
     Ok(algorithms
         .iter()
@@ -91,7 +91,7 @@ mod tests {
                 "Digest realm=\"example.org\", nonce=\"{nonce}\", qop=\"auth\", algorithm={name}"
             ))
         );
-        let fresh = nonces().check(nonce.as_bytes(), b"r", UNIX_EPOCH);
+        let fresh = nonces().check(nonce.as_bytes(), b"r", Algorithm::Md5, UNIX_EPOCH);
         assert!(matches!(fresh, Freshness::Fresh(_)), "{fresh:?}");
     }
 

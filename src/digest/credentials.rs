@@ -80,10 +80,19 @@ pub enum CredentialsError {
     /// More parameters than any device sends.
     #[error("the header has more than {MAX_PARAMETERS} parameters")]
     TooManyParameters,
+    /// No nonce or no response, or empty ones: a first request of a device that names its user at
+    /// once (RFC 3261 section 22.2, 3GPP TS 24.229 section 5.1.1.2), or what remained of a lost
+    /// challenge.
+    #[error("the header answers no challenge")]
+    Unanswered,
+    /// Several credentials in one header, which RFC 3261 section 7.3.1 forbids, as commas also
+    /// separate their parameters.
+    #[error("the header has more than one set of credentials")]
+    List,
     /// Not `scheme name=value, name=value`.
     #[error("the header does not follow the grammar of RFC 3261 section 25.1")]
     Grammar,
-    /// A required parameter is missing.
+    /// Another required parameter is missing.
     #[error("the parameter {0} is missing or empty")]
     Missing(&'static str),
     /// A parameter occurs twice; choosing one would be a guess.
@@ -121,18 +130,32 @@ pub enum CredentialsError {
     Token,
 }
 
+impl CredentialsError {
+    /// Whether the device is to be told what to do next: the header is not wrong, but nothing that a
+    /// decision could be based on.
+    pub fn wants_challenge(&self) -> bool {
+        use CredentialsError::{Algorithm, List, Unanswered};
+        matches!(self, Unanswered | List | Algorithm(_))
+    }
+}
+
 impl Credentials {
     /// Reads the value of one header.
     ///
     /// Schemes and names may be in any case, parameters in any order. Unknown parameters are
-    /// skipped, known ones may occur once. Each value is accepted quoted or unquoted.
+    /// skipped, known ones may occur once. Each value is accepted quoted or unquoted. A token may
+    /// come without its scheme, as JsSIP sends it: a JWT can't be mistaken for anything else.
     ///
     /// # Errors
     /// Fails with [`CredentialsError`]; every error but [`CredentialsError::Scheme`] means
     /// malformed.
     pub fn parse(value: &[u8]) -> Result<Credentials, CredentialsError> {
         let (scheme, lexer) = scheme(value)?;
-        if scheme.eq_ignore_ascii_case(b"Digest") {
+        if lexer.is_at_end() && is_jwt(scheme) {
+            Ok(Credentials::Bearer(Bearer {
+                token: b64token(scheme)?,
+            }))
+        } else if scheme.eq_ignore_ascii_case(b"Digest") {
             let found = Parameters::read(lexer)?;
             Ok(Credentials::Digest(Box::new(digest(found)?)))
         } else if scheme.eq_ignore_ascii_case(b"Bearer") {
@@ -225,8 +248,32 @@ fn scheme(value: &[u8]) -> Result<(&[u8], Lexer<'_>), CredentialsError> {
     Ok((scheme, lexer))
 }
 
+/// Whether this is the compact form of a signed or encrypted JWT (RFC 7515 section 3.1, RFC 7516
+/// section 3.1), whose header is a JSON object.
+fn is_jwt(value: &[u8]) -> bool {
+    let is_base64url = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
+    let mut parts = value.split(|byte| *byte == b'.');
+    let is_encoded = parts.all(|part| part.iter().all(is_base64url));
+    let dots = value.iter().filter(|byte| **byte == b'.').count();
+    value.starts_with(b"eyJ") && is_encoded && matches!(dots, 2 | 4)
+}
+
+/// Whether credentials begin here: a scheme that is known, and something behind it.
+fn is_begin(value: &[u8]) -> bool {
+    let mut lexer = Lexer::new(value);
+    let scheme = lexer.token();
+    let known = [b"Digest".as_slice(), b"Bearer", b"Basic"];
+    known.iter().any(|name| scheme.eq_ignore_ascii_case(name))
+        && lexer.white_space()
+        && !lexer.token().is_empty()
+}
+
 fn b64token(value: &[u8]) -> Result<String, CredentialsError> {
     let body = trim(value);
+    let mut parts = body.splitn(2, |byte| *byte == b',');
+    if parts.nth(1).is_some_and(|rest| is_begin(trim(rest))) {
+        return Err(CredentialsError::List);
+    }
     let unpadded = body
         .iter()
         .rposition(|byte| *byte != b'=')
@@ -265,7 +312,10 @@ impl Parameters {
     fn read(mut lexer: Lexer<'_>) -> Result<Parameters, CredentialsError> {
         let mut parameters = Parameters::default();
         let mut extensions: Vec<&[u8]> = Vec::new();
-        for _ in 0..MAX_PARAMETERS {
+        for number in 0..MAX_PARAMETERS {
+            if number > 0 && is_begin(lexer.rest()) {
+                return Err(CredentialsError::List);
+            }
             let name = lexer.token();
             if name.is_empty() || !lexer.separator(b'=') {
                 return Err(CredentialsError::Grammar);
@@ -338,8 +388,12 @@ fn digest(mut found: Parameters) -> Result<Digest, CredentialsError> {
     if username.is_empty() {
         return Err(CredentialsError::Missing("username"));
     }
+    let [nonce, response] =
+        ["nonce", "response"].map(|name| found.take(name).filter(|value| !value.is_empty()));
+    let (Some(nonce), Some(response)) = (nonce, response) else {
+        return Err(CredentialsError::Unanswered);
+    };
     let realm = utf8("realm", found.required("realm")?)?;
-    let nonce = found.required("nonce")?;
     let uri = found.required("uri")?;
     let algorithm = match found.take("algorithm") {
         None => Algorithm::Md5,
@@ -347,12 +401,11 @@ fn digest(mut found: Parameters) -> Result<Digest, CredentialsError> {
             .map_err(|_| UnknownAlgorithm)?
             .parse()?,
     };
-    let response = hex(&found.required("response")?, algorithm.response_length()).ok_or(
-        CredentialsError::Invalid {
+    let response =
+        hex(&response, algorithm.response_length()).ok_or(CredentialsError::Invalid {
             name: "response",
             allowed: "32 hexadecimal digits for MD5, 64 for the others",
-        },
-    )?;
+        })?;
     let qop = found.take("qop").map(qop_value).transpose()?;
     let nc = match found.take("nc") {
         None if qop.is_some() => return Err(CredentialsError::Missing("nc")),

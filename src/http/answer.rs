@@ -28,6 +28,8 @@ pub struct Answer {
     pub grant: Grant,
     /// Something that an operator should read in the log.
     pub remark: Option<Remark>,
+    /// The HTTP status of a denial that was given by it.
+    pub status: Option<u16>,
 }
 
 /// The decision.
@@ -39,7 +41,7 @@ pub enum Verdict {
         /// none; `None` if neither gives any.
         expires: Option<u32>,
     },
-    /// `status` is anything else.
+    /// `status` is anything else, or the answer's HTTP status says so.
     Denied {
         /// How long the source is to be refused without asking.
         ban: Option<Ban>,
@@ -96,9 +98,6 @@ pub enum AnswerError {
         /// Counted from 1.
         column: usize,
     },
-    /// Not valid UTF-8.
-    #[error("the answer is not UTF-8")]
-    NotUtf8,
     /// No `status`, or null.
     #[error("the answer has no status")]
     NoStatus,
@@ -106,15 +105,16 @@ pub enum AnswerError {
     #[error("the answer has {0} more than once")]
     Duplicate(&'static str),
     /// `expires` of an admission.
-    #[error("the answer's expires must be a whole number of seconds above 0")]
+    #[error("the answer's expires must be a whole number of seconds from 0")]
     Expires,
     /// `aor` of an admission.
     #[error("the answer's aor must be an address of record, user@domain")]
     Aor,
 }
 
-/// The whole answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The whole answer. The names of its members are compared ignoring the case of ASCII letters, since
+/// frameworks differ in how they write them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grant {
     json: String,
     members: Vec<(String, String)>,
@@ -136,13 +136,31 @@ impl Grant {
         &self.json
     }
 
-    /// The member with this name; `None` if it is absent or null. Of duplicates, the last.
+    /// Reads a JSON object. As in JavaScript's `Response.json()`, a byte order mark in front is
+    /// skipped, and bytes that are not UTF-8 are replaced with U+FFFD.
+    fn parse(body: &[u8]) -> Result<Grant, AnswerError> {
+        let text = String::from_utf8_lossy(body);
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let object: Object<'_> =
+            serde_json::from_str(text).map_err(|error| AnswerError::NotAnObject {
+                line: error.line(),
+                column: error.column(),
+            })?;
+        let members = object.0.into_iter();
+        Ok(Grant {
+            json: compact(text),
+            members: members
+                .map(|(name, raw)| (name, compact(raw.get())))
+                .collect(),
+        })
+    }
+
+    /// The member with this name, or else with this name in another case; `None` if it is absent or
+    /// null. Of duplicates, the last.
     pub fn member(&self, name: &str) -> Option<GrantValue> {
-        let (_, json) = self
-            .members
-            .iter()
-            .rev()
-            .find(|(member, _)| member == name)?;
+        let last = |is: &dyn Fn(&str) -> bool| self.members.iter().rev().find(|(n, _)| is(n));
+        let (_, json) = last(&|member| member == name)
+            .or_else(|| last(&|member| member.eq_ignore_ascii_case(name)))?;
         if json == "null" {
             return None;
         }
@@ -154,13 +172,41 @@ impl Grant {
 
     /// A member that affects the decision, if present and not null: it may occur once.
     fn single(&self, name: &'static str) -> Result<Option<&str>, AnswerError> {
-        let mut found = self.members.iter().filter(|(member, _)| member == name);
+        let is = |member: &str| member.eq_ignore_ascii_case(name);
+        let mut found = self.members.iter().filter(|(member, _)| is(member));
         match (found.next(), found.next()) {
             (_, Some(_)) => Err(AnswerError::Duplicate(name)),
             (first, None) => Ok(first
                 .map(|(_, json)| json.as_str())
                 .filter(|json| *json != "null")),
         }
+    }
+
+    /// `msg`, or `message`.
+    fn message(&self) -> Result<Option<Box<str>>, AnswerError> {
+        let message = match self.single("msg")? {
+            Some(message) => Some(message),
+            None => self.single("message")?,
+        };
+        Ok(message.map(|json| {
+            let message = text(json).unwrap_or_else(|| json.to_owned());
+            message.replace(char::is_control, " ").into()
+        }))
+    }
+
+    /// The ban that a denial asks for.
+    fn ban(&self, blacklist_time: u32) -> Result<(Option<Ban>, Option<Remark>), AnswerError> {
+        // The published example has the second spelling.
+        let blacklist = match self.single("blacklist")? {
+            Some(blacklist) => Some(blacklist),
+            None => self.single("blaclist")?,
+        };
+        Ok(
+            match blacklist.map_or(Ok(None), |json| ban(json, blacklist_time)) {
+                Ok(ban) => (ban, None),
+                Err(remark) => (None, Some(remark)),
+            },
+        )
     }
 }
 
@@ -178,45 +224,22 @@ impl Answer {
         requested: Option<u32>,
         blacklist_time: u32,
     ) -> Result<Answer, AnswerError> {
-        let body = str::from_utf8(body).map_err(|_| AnswerError::NotUtf8)?;
-        let object: Object<'_> =
-            serde_json::from_str(body).map_err(|error| AnswerError::NotAnObject {
-                line: error.line(),
-                column: error.column(),
-            })?;
-        let grant = Grant {
-            json: compact(body),
-            members: object
-                .0
-                .into_iter()
-                .map(|(name, raw)| (name, compact(raw.get())))
-                .collect(),
-        };
+        let grant = Grant::parse(body)?;
         let status = grant.single("status")?.ok_or(AnswerError::NoStatus)?;
-        let message = match grant.single("msg")? {
-            Some(message) => Some(message),
-            None => grant.single("message")?,
-        };
-        let message = message.map(|json| {
-            let message = text(json).unwrap_or_else(|| json.to_owned());
-            message.replace(char::is_control, " ").into()
-        });
+        let message = grant.message()?;
         let admitted = text(status).is_some_and(|status| status.eq_ignore_ascii_case("ok"));
         let mut aor = None;
         let (verdict, remark) = if admitted {
             aor = grant.single("aor")?.map(address).transpose()?;
-            let (expires, remark) = granted(grant.single("expires")?, requested)?;
+            let (expires, remark) = match requested {
+                // A request to unregister gets that confirmed.
+                Some(0) => (requested, None),
+                _ => granted(grant.single("expires")?, requested)?,
+            };
             (Verdict::Admitted { expires }, remark)
         } else {
-            // The published example has this spelling.
-            let blacklist = match grant.single("blacklist")? {
-                Some(blacklist) => Some(blacklist),
-                None => grant.single("blaclist")?,
-            };
-            match blacklist.map_or(Ok(None), |json| ban(json, blacklist_time)) {
-                Ok(ban) => (Verdict::Denied { ban }, None),
-                Err(remark) => (Verdict::Denied { ban: None }, Some(remark)),
-            }
+            let (ban, remark) = grant.ban(blacklist_time)?;
+            (Verdict::Denied { ban }, remark)
         };
         Ok(Answer {
             verdict,
@@ -224,12 +247,36 @@ impl Answer {
             message,
             grant,
             remark,
+            status: None,
         })
+    }
+
+    /// A denial by the HTTP status. Its body may be an answer as well, which says why and for how
+    /// long, but not that it is none; anything else in it is ignored.
+    pub fn denial(status: u16, body: &[u8], blacklist_time: u32) -> Answer {
+        let grant = Grant::parse(body).unwrap_or_default();
+        let (ban, remark) = grant.ban(blacklist_time).unwrap_or_default();
+        Answer {
+            verdict: Verdict::Denied { ban },
+            aor: None,
+            message: grant.message().unwrap_or_default(),
+            grant: match grant.json.is_empty() {
+                true => Grant {
+                    json: "{}".to_owned(),
+                    ..grant
+                },
+                false => grant,
+            },
+            remark,
+            status: Some(status),
+        }
     }
 }
 
 fn address(json: &str) -> Result<Box<AddressOfRecord>, AnswerError> {
-    let address = text(json).and_then(|text| AddressOfRecord::parse(&text));
+    // What was not UTF-8 must not become anybody's name.
+    let text = text(json).filter(|text| !text.contains(char::REPLACEMENT_CHARACTER));
+    let address = text.and_then(|text| AddressOfRecord::parse(&text));
     address.map(Box::new).ok_or(AnswerError::Aor)
 }
 
@@ -238,15 +285,16 @@ fn granted(
     json: Option<&str>,
     requested: Option<u32>,
 ) -> Result<(Option<u32>, Option<Remark>), AnswerError> {
-    let Some(json) = json else {
+    // Endpoints that have nothing to say write a zero, as jambonz's own example does. It is false in
+    // JavaScript, and so are these.
+    let Some(json) = json.filter(|json| !["false", "\"\""].contains(json)) else {
         return Ok((requested, None));
     };
     let seconds = whole_number(json).ok_or(AnswerError::Expires)?;
     let limit = requested.unwrap_or(MAX_EXPIRES);
     match seconds {
-        // A request to unregister gets that confirmed.
-        0 if requested == Some(0) => Ok((Some(0), None)),
-        ..=0 => Err(AnswerError::Expires),
+        0 => Ok((requested, None)),
+        ..0 => Err(AnswerError::Expires),
         _ => match u32::try_from(seconds) {
             Ok(seconds) if seconds <= limit => Ok((Some(seconds), None)),
             _ => {

@@ -224,7 +224,13 @@ impl Client {
             }
             let answer = self
                 .attempt(endpoint, url, payload, started + share, now)
-                .and_then(|body| Ok(Answer::parse(&body, requested, self.config.blacklist_time)?));
+                .and_then(|(status, body)| {
+                    let blacklist_time = self.config.blacklist_time;
+                    match status {
+                        200 => Ok(Answer::parse(&body, requested, blacklist_time)?),
+                        denial => Ok(Answer::denial(denial, &body, blacklist_time)),
+                    }
+                });
             match answer {
                 Ok(answer) => {
                     self.breakers.success(url.target());
@@ -247,7 +253,8 @@ impl Client {
         Err(EndpointError { failures })
     }
 
-    /// Queries one URL, and once more if it sends a challenge that can be answered.
+    /// Queries one URL, and once more if it sends a challenge that can be answered. Status and body of
+    /// an answer: 200, or 401 and 403, which deny.
     fn attempt(
         &self,
         endpoint: &Endpoint,
@@ -255,7 +262,7 @@ impl Client {
         payload: &Payload,
         until: Instant,
         now: SystemTime,
-    ) -> Result<Vec<u8>, Cause> {
+    ) -> Result<(u16, Vec<u8>), Cause> {
         if let Payload::Query(query) = payload
             && query.len() > MAX_QUERY
         {
@@ -279,27 +286,30 @@ impl Client {
             let _ = rest.read_to_vec();
             response = self.send(asked, Some(&basic))?;
         }
-        match response.status().as_u16() {
-            200 => {}
-            status @ 300..=399 => return Err(Cause::Redirect(status)),
-            status => return Err(Cause::Status(status)),
+        let status = response.status().as_u16();
+        match status {
+            200 | 403 => {}
+            // It is about the device, unless it is us from whom a password is wanted.
+            401 if basic_challenge(&response).is_none() => {}
+            300..=399 => return Err(Cause::Redirect(status)),
+            _ => return Err(Cause::Status(status)),
         }
         // ureq rejects an answer of exactly the limit too.
         let limit = MAX_ANSWER as u64 + 1;
         let body = response.body_mut().with_config().limit(limit).read_to_vec();
-        let body = body.map_err(|error| cause(&error))?;
-        if body.len() > MAX_ANSWER {
-            Err(Cause::TooLong)
-        } else {
-            Ok(body)
+        match body.map_err(|error| cause(&error)) {
+            Ok(body) if body.len() <= MAX_ANSWER => Ok((status, body)),
+            // A denial needs no body.
+            _ if status != 200 => Ok((status, Vec::new())),
+            Ok(_) => Err(Cause::TooLong),
+            Err(cause) => Err(cause),
         }
     }
 
     /// The credentials that a challenge requires.
     fn challenged(&self, url: &EndpointUrl, response: &Response<Body>) -> Option<Basic> {
         let basic_for = self.basic_for.as_ref()?;
-        let values = response.headers().get_all(WWW_AUTHENTICATE);
-        let realm = basic_realm(values.iter().map(HeaderValue::as_bytes))?;
+        let realm = basic_challenge(response)?;
         basic_for(url.uri().host()?, &realm)
     }
 
@@ -373,6 +383,12 @@ impl Client {
             Payload::Query(query) => prepare!(agent.get(url.with_query(query))).call(),
         }
     }
+}
+
+/// The realm of a response's Basic challenge.
+fn basic_challenge(response: &Response<Body>) -> Option<String> {
+    let values = response.headers().get_all(WWW_AUTHENTICATE);
+    basic_realm(values.iter().map(HeaderValue::as_bytes))
 }
 
 /// What a ureq error means to an operator.

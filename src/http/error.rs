@@ -90,8 +90,8 @@ pub enum Cause {
     /// A redirect, which is not followed: the credentials are meant for no other server.
     #[error("it answered with a redirect (status {0}), which is not followed")]
     Redirect(u16),
-    /// Not 200.
-    #[error("it answered with status {0}, which must be 200")]
+    /// None of those that mean something.
+    #[error("it answered with status {0}, which must be 200 (or 401 or 403, which deny)")]
     Status(u16),
     /// A GET carries everything in its URL, whose length is limited.
     #[error("a GET with a query of {0} bytes is not sent, {MAX_QUERY} are allowed: use POST")]

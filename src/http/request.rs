@@ -35,6 +35,8 @@ pub struct Request {
     pub source_port: u16,
     /// All headers of the request, names and values, in order, if they are to be sent.
     pub headers: Option<Vec<(Vec<u8>, Vec<u8>)>>,
+    /// Whether they are sent in the query of a GET as well, which makes it long.
+    pub headers_in_query: bool,
 }
 
 /// A [`Request`] in the form in which it is sent.
@@ -67,7 +69,7 @@ impl Payload {
     /// SIP values are UTF-8 by RFC 3261 section 7.3.1; invalid bytes are replaced with U+FFFD, so
     /// that the result is always valid.
     pub fn new(request: &Request, method: Method) -> Payload {
-        let members = members(request);
+        let members = members(request, method);
         match method {
             Method::Post => Payload::Json(json(&members)),
             Method::Get => Payload::Query(query(&members)),
@@ -83,7 +85,7 @@ impl Payload {
     }
 }
 
-fn members(request: &Request) -> Vec<(&'static str, Value<'_>)> {
+fn members(request: &Request, method: Method) -> Vec<(&'static str, Value<'_>)> {
     fn text(bytes: &[u8]) -> Value<'_> {
         Value::Text(String::from_utf8_lossy(bytes))
     }
@@ -132,7 +134,8 @@ fn members(request: &Request) -> Vec<(&'static str, Value<'_>)> {
         ("source_address", same(&request.source_address)),
         ("source_port", Value::Number(u32::from(request.source_port))),
     ]);
-    let headers = request.headers.as_deref();
+    let is_sent = method == Method::Post || request.headers_in_query;
+    let headers = request.headers.as_deref().filter(|_| is_sent);
     members.extend(headers.map(|headers| ("headers", Value::Headers(by_name(headers)))));
     members
 }
@@ -272,6 +275,7 @@ mod tests {
             source_address: "172.37.0.9".to_owned(),
             source_port: 5060,
             headers: None,
+            headers_in_query: true,
         }
     }
 
@@ -357,6 +361,15 @@ mod tests {
             panic!("not it")
         };
         assert!(query.contains("&headers%5Bvia%5D=SIP%2F2.0%2FUDP%20a%2CSIP%2F2.0%2FUDP%20b&"));
+        let request = Request {
+            headers_in_query: false,
+            ..request
+        };
+        assert_eq!(Payload::new(&request, Method::Post), Payload::Json(json));
+        let Payload::Query(query) = Payload::new(&request, Method::Get) else {
+            panic!("not it")
+        };
+        assert!(!query.contains("headers"));
     }
 
     proptest! {

@@ -5,7 +5,7 @@ use crate::digest::MAX_HEADERS as MAX_CREDENTIALS;
 use crate::sip::{self, AddressOfRecord, HeadError, Header, MAX_HEADERS};
 
 /// Most Contact headers that are read. Devices send one or two, or one that holds a list.
-const MAX_CONTACTS: usize = 16;
+pub const MAX_CONTACTS: usize = 16;
 
 /// The method whose requests are about To.
 const REGISTER: &str = "REGISTER";
@@ -24,6 +24,8 @@ pub struct RequestVariables {
     source_port: Variable,
     to: Address,
     from: Address,
+    /// P-Preferred-Identity, and a second one.
+    preferred: [Variable; 2],
     buffer: Variable,
     /// Names of headers, in the order of the message.
     names: Vec<Variable>,
@@ -79,6 +81,10 @@ impl RequestVariables {
                 domain: parse("$fd")?,
                 second: parse("$(hdr(From)[1])")?,
             },
+            preferred: [
+                parse("$(hdr(P-Preferred-Identity)[0])")?,
+                parse("$(hdr(P-Preferred-Identity)[1])")?,
+            ],
             buffer: parse("$mb")?,
             names: list("hdr_name", MAX_HEADERS)?,
             authorization: list("hdr(Authorization)", MAX_CREDENTIALS)?,
@@ -109,7 +115,8 @@ impl RequestVariables {
         self.text(message, self.source_port).parse().unwrap_or(0)
     }
 
-    /// Whom the request is about: To of a REGISTER (RFC 3261 section 10.2), From of any other.
+    /// The header that says whom the request is about: To of a REGISTER (RFC 3261 section 10.2), From
+    /// of any other.
     fn address(&self, method: &str) -> &Address {
         match method {
             REGISTER => &self.to,
@@ -117,18 +124,33 @@ impl RequestVariables {
         }
     }
 
+    /// User and domain that the request is about, as received. A caller whose From is nobody's
+    /// (RFC 3323 section 4.1.1.3) is whom P-Preferred-Identity names (RFC 3325 section 9.2), if it is
+    /// one: a name that has to be proven like any other.
+    fn parties(&self, message: Message, method: &str) -> [Vec<u8>; 2] {
+        let Address { user, domain, .. } = self.address(method);
+        let parts = [user, domain].map(|part| message.text(*part).unwrap_or_default());
+        let [user, domain] = &parts;
+        if method == REGISTER || !sip::is_nobodys(user, domain) {
+            return parts;
+        }
+        match self.preferred.map(|value| message.text(value)) {
+            [Some(value), None] => sip::identity(&value).unwrap_or(parts),
+            _ => parts,
+        }
+    }
+
     /// The domain of the user that the request is about, in lower case.
     pub fn domain(&self, message: Message, method: &str) -> String {
-        let domain = self.text(message, self.address(method).domain);
-        domain.to_ascii_lowercase()
+        let [_, domain] = self.parties(message, method);
+        String::from_utf8_lossy(&domain).to_ascii_lowercase()
     }
 
     /// Whom the request is about: the address of record that is registered, else the caller's.
     /// `None` if that can't be anybody's: a user with a percent-escaped CR, LF or NUL, or a domain
     /// that is not UTF-8, which could only be shown, and asked about, as a different one.
     pub fn address_of_record(&self, message: Message, method: &str) -> Option<AddressOfRecord> {
-        let Address { user, domain, .. } = self.address(method);
-        let [user, domain] = [user, domain].map(|part| message.text(*part).unwrap_or_default());
+        let [user, domain] = self.parties(message, method);
         let aor = AddressOfRecord::new(&user, str::from_utf8(&domain).ok()?);
         sip::is_one_line(aor.user()).then_some(aor)
     }

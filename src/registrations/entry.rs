@@ -35,7 +35,9 @@ pub struct Grant {
 
 impl Grant {
     /// Reads the JSON text of an answer; an empty one grants nothing. Of members that occur twice the
-    /// last counts, as in JavaScript.
+    /// last counts, as in JavaScript. A name may also be in another case, as in an [answer].
+    ///
+    /// [answer]: crate::http::Answer
     ///
     /// # Errors
     /// [`GrantError`].
@@ -45,7 +47,11 @@ impl Grant {
         }
         let members: HashMap<String, &RawValue> =
             serde_json::from_slice(text).map_err(|_| GrantError::NotAnObject)?;
-        let member = |name: &str| members.get(name).map(|raw| raw.get());
+        let member = |name: &str| {
+            let other = || members.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
+            let found = members.get(name).or_else(|| other().map(|(_, raw)| raw));
+            found.map(|raw| raw.get())
+        };
         let hook = |name: &'static str| match member(name) {
             None | Some("null") => Ok(None),
             Some(json) => match serde_json::from_str::<Value>(json) {
@@ -53,12 +59,7 @@ impl Grant {
                 Err(_) => Err(GrantError::Hook(name)),
             },
         };
-        let is_on = |name: &str| {
-            member(name).is_some_and(|json| {
-                matches!(json, "true" | "1")
-                    || serde_json::from_str::<String>(json).is_ok_and(|text| text == "true")
-            })
-        };
+        let is_on = |name: &str| member(name).is_some_and(is_true);
         Ok(Grant {
             call_hook: hook("call_hook")?,
             call_status_hook: hook("call_status_hook")?,
@@ -67,6 +68,13 @@ impl Grant {
             user_calling: is_on("allow_direct_user_calling"),
         })
     }
+}
+
+/// Whether a JSON value is true in JavaScript, in which readers of registrations are written: all but
+/// `false`, `null`, zero and the empty string.
+fn is_true(json: &str) -> bool {
+    let is_zero = json.parse::<f64>().is_ok_and(|number| number == 0.0);
+    !is_zero && !["false", "null", "\"\""].contains(&json)
 }
 
 /// A registration to be saved.
@@ -81,7 +89,7 @@ pub struct Entry<'a> {
     /// Where calls for the device have to be sent: `host:port` of this server.
     pub sbc_address: &'a str,
     /// The same for servers in the same private network.
-    pub private_sbc_address: Option<&'a str>,
+    pub private_sbc_address: &'a str,
     /// The transport, in lower case.
     pub protocol: &'a str,
     /// Where the request came from: `address:port`, `[address]:port` for IPv6.
@@ -123,9 +131,7 @@ impl Entry<'_> {
             let hooks = names.map(|name| hook.clone().map(|hook| (name, hook)));
             members.extend(hooks.into_iter().flatten());
         }
-        if let Some(address) = self.private_sbc_address {
-            members.push(("privateSbcAddress", text(address)));
-        }
+        members.push(("privateSbcAddress", text(self.private_sbc_address)));
         let members = members
             .iter()
             .map(|(name, json)| format!("\"{name}\":{json}"));

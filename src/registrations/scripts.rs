@@ -166,6 +166,22 @@ return redis.call('ZCOUNT', KEYS[1], '(' .. ARGV[1], '+inf')
 "
 );
 
+/// KEYS: index of the realm. ARGV: now, users. Enters those that have a registration, and takes out whoever
+/// has none.
+pub static ADOPT: LazyLock<Script> = with_functions!(
+    r"
+for at = 2, #ARGV do
+  if not redis.call('ZSCORE', KEYS[1], ARGV[at]) then
+    local left = redis.call('PTTL', ARGV[at])
+    if left > 0 then enter(KEYS[1], ARGV[at], ARGV[1] + left) end
+  end
+end
+for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  if redis.call('EXISTS', member) == 0 then redis.call('ZREM', KEYS[1], member) end
+end
+"
+);
+
 /// KEYS: index. ARGV: now, users. How many of these had ended and are taken out.
 pub static FORGET: LazyLock<Script> = with_functions!(
     r"

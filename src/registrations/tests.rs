@@ -108,7 +108,7 @@ fn entry<'a>(aor: &'a AddressOfRecord, contact: &'a str, grant: &'a Grant) -> En
         expires: 3600,
         contact,
         sbc_address: "192.0.2.1:5060",
-        private_sbc_address: None,
+        private_sbc_address: "10.0.0.1:5060",
         protocol: "udp",
         source: "198.51.100.7:40000",
         grant,

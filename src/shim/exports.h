@@ -130,6 +130,7 @@
 	/* our own: realms */ \
 	PARAMETER(realms_table) \
 	PARAMETER(realm_column) \
+	PARAMETER(realm_parent) \
 	PARAMETER(load_realm) \
 	/* our own: registrations */ \
 	PARAMETER(registration_address) \

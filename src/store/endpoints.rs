@@ -23,6 +23,8 @@ pub struct EndpointTables {
     pub password: String,
     /// Column of the secret that signs requests (`endpoint_secret_column`).
     pub signature_secret: String,
+    /// Whether a realm without a row has that of its parent domain (`realm_parent`).
+    pub parent: bool,
 }
 
 impl EndpointTables {
@@ -43,7 +45,7 @@ impl EndpointTables {
             &self.password,
             &self.signature_secret,
         ];
-        let Some(row) = row_of(source, &self.table, &columns, realm)? else {
+        let Some(row) = row_of(source, &self.table, &columns, realm, self.parent)? else {
             return Ok(None);
         };
         let mut texts = row.into_iter().skip(1).map(|cell| {
@@ -91,6 +93,7 @@ mod tests {
             username: "username".into(),
             password: "password".into(),
             signature_secret: "signature_secret".into(),
+            parent: false,
         }
     }
 

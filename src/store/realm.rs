@@ -6,11 +6,32 @@ use super::{Cell, Select, Source, StoreError};
 pub type RealmRow = Vec<Option<Vec<u8>>>;
 
 /// The row of a realm in `table`, whose `columns` begin with that of the realm; `None` if there is
-/// none. Realms are domain names: compared ignoring the case of ASCII letters.
+/// none. Realms are domain names: compared ignoring the case of ASCII letters. With `parent`, one that
+/// has no row has that of the domain above it, as in jambonz.
 ///
 /// # Errors
 /// Fails with the source's error.
 pub fn row_of(
+    source: &mut dyn Source,
+    table: &str,
+    columns: &[&str],
+    realm: &str,
+    parent: bool,
+) -> Result<Option<Vec<Cell>>, StoreError> {
+    let found = own_row(source, table, columns, realm)?;
+    match parent_of(realm).filter(|_| parent && found.is_none()) {
+        Some(above) => own_row(source, table, columns, above),
+        None => Ok(found),
+    }
+}
+
+/// The domain above this one: one label less, and at least two.
+fn parent_of(realm: &str) -> Option<&str> {
+    let (_, above) = realm.split_once('.')?;
+    above.contains('.').then_some(above)
+}
+
+fn own_row(
     source: &mut dyn Source,
     table: &str,
     columns: &[&str],
@@ -36,6 +57,8 @@ pub struct RealmTable {
     pub table: String,
     /// Column of the realm (`realm_column`).
     pub realm: String,
+    /// Whether a realm without a row has that of its parent domain (`realm_parent`).
+    pub parent: bool,
     /// The columns that are read (`load_realm`).
     pub columns: Vec<String>,
 }
@@ -54,7 +77,7 @@ impl RealmTable {
             .chain(&self.columns)
             .map(String::as_str)
             .collect();
-        let row = row_of(source, &self.table, &columns, realm)?;
+        let row = row_of(source, &self.table, &columns, realm, self.parent)?;
         Ok(row.map(|row| row.into_iter().skip(1).map(Cell::into_bytes).collect()))
     }
 }
@@ -77,6 +100,7 @@ mod tests {
         let table = RealmTable {
             table: "realms".into(),
             realm: "realm".into(),
+            parent: false,
             columns: vec!["is_active".into(), "device_limit".into()],
         };
         let mut source = OneRow(vec![
@@ -87,5 +111,28 @@ mod tests {
         let row = table.fetch(&mut source, "a.EXAMPLE").unwrap();
         assert_eq!(row, Some(vec![Some(b"1".to_vec()), None]));
         assert_eq!(table.fetch(&mut source, "b.example"), Ok(None));
+        // The domain above has its row.
+        let found = |table: &RealmTable, source: &mut OneRow, realm: &str| {
+            let row = table.fetch(source, realm);
+            row.expect("it never fails").is_some()
+        };
+        assert!(!found(&table, &mut source, "x.a.example"));
+        let table = RealmTable {
+            parent: true,
+            ..table
+        };
+        assert!(found(&table, &mut source, "x.A.example"));
+        assert!(found(&table, &mut source, "a.example"));
+        for other in [
+            "y.x.a.example",
+            "b.example",
+            "x.b.example",
+            "xa.example",
+            ".",
+        ] {
+            assert!(!found(&table, &mut source, other), "{other}");
+        }
+        let mut source = OneRow(vec![Cell::Text(b"example".to_vec())]);
+        assert!(!found(&table, &mut source, "a.example"));
     }
 }

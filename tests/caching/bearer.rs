@@ -117,7 +117,74 @@ pub fn bound(setting: &Setting, core: &Core) -> Result<(), String> {
         ..attack
     };
     bindings::try_all(&device, &attack)?;
+    field(&device, &good)?;
     instance.check_workers()
+}
+
+/// What clients send in the field: tokens without their scheme and in either header, credentials that
+/// answer no challenge, callers without a name, seconds of 32 bits.
+fn field(device: &Device, good: &str) -> Result<(), String> {
+    let status = |reply: Reply, status: u16| match reply.status == status {
+        true => Ok(reply),
+        false => Err(format!("{status} expected, got {reply:?}")),
+    };
+    let register = Question::register("registrar", "caller", DOMAIN);
+    let invite = Question {
+        method: "INVITE",
+        ..register.clone().contact("")
+    };
+    let first = "Digest username=\"caller\", realm=\"a.example\", nonce=\"\", uri=\"sip:a.example\", \
+                 response=\"\"";
+    for question in [&register, &invite] {
+        let asked = match question.method {
+            "REGISTER" => 401,
+            _ => 407,
+        };
+        for name in ["Authorization", "Proxy-Authorization"] {
+            for value in [good.to_string(), format!("Bearer {good}")] {
+                let with = question.clone().with(name, value.as_str());
+                status(device.ask(&with)?, 200).map_err(|e| format!("{name}: {e}"))?;
+                let with = question.clone().with(name, first).with(name, value);
+                status(device.ask(&with)?, 200).map_err(|e| format!("{name}: {e}"))?;
+            }
+            for value in [first.to_string(), format!("{first}, {first}")] {
+                let reply = status(device.ask(&question.clone().with(name, value))?, asked)?;
+                let challenge = reply.challenge()?;
+                let response = device.respond(question, &challenge, "secret");
+                status(device.ask_with(question, &response)?, 200)?;
+            }
+        }
+    }
+    let anonymous = |user: &str| {
+        Question {
+            user: "anonymous".to_string(),
+            domain: "anonymous.invalid".to_string(),
+            ..invite.clone()
+        }
+        .with("P-Preferred-Identity", format!("<sip:{user}@a.example>"))
+    };
+    for (user, code) in [("caller", 200), ("mary", 403)] {
+        let question = anonymous(user);
+        let reply = status(device.ask(&question)?, 407)?;
+        if !format!("{reply:?}").contains("Bearer realm=\\\"a.example") {
+            return Err(format!("challenged for another realm: {reply:?}"));
+        }
+        let mut response = device.respond(&question, &reply.challenge()?, "secret");
+        response.username = "caller".to_string();
+        status(device.ask_with(&question, &response)?, code)?;
+        let token = question.with("Authorization", good);
+        status(device.ask(&token)?, code)?;
+    }
+    for seconds in ["2147483648", "4294967295"] {
+        let question = register.clone().contact(&format!(";expires={seconds}"));
+        let reply = status(device.ask(&question.with("Authorization", good))?, 200)?;
+        // The stand-in says nothing of contacts.
+        let saved = reply.header("Contact").to_string();
+        if !saved.contains(";expires=3600") && !saved.contains(";expires=3599") {
+            return Err(format!("{seconds}: {reply:?}"));
+        }
+    }
+    Ok(())
 }
 
 /// One in Authorization, the other in Proxy-Authorization.

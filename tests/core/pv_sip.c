@@ -120,9 +120,11 @@ GETTER(get_contact_field)
 {
 	str items[MAX_ITEMS];
 
-	if (!str_is(p->pvn.u.isname.name.s, "uri") || !contacts(msg, items) || str_is(items[0], "*"))
+	int n = contacts(msg, items);
+	int at = p->pvi.type == PV_IDX_INT ? p->pvi.u.ival : 0;
+	if (!str_is(p->pvn.u.isname.name.s, "uri") || at < 0 || at >= n || str_is(items[at], "*"))
 		return pv_put_null(res);
-	return put_address(res, items[0], URI_WHOLE);
+	return put_address(res, items[at], URI_WHOLE);
 }
 
 /* ---- credentials ---- */
@@ -189,7 +191,7 @@ const struct pv_export pv_sip_table[] = {
 	{STR("hdrcnt"), PVT_OTHER, get_hdrcnt, NULL, pv_parse_name, NULL, NULL, 0},
 	{STR("hdr_name"), PVT_OTHER, get_hdr_name, NULL, NULL, pv_parse_index, NULL, 0},
 	{STR("ct"), PVT_OTHER, get_contact, NULL, NULL, pv_parse_index, NULL, 0},
-	{STR("ct.fields"), PVT_OTHER, get_contact_field, NULL, pv_parse_name, NULL, NULL, 0},
+	{STR("ct.fields"), PVT_OTHER, get_contact_field, NULL, pv_parse_name, pv_parse_index, NULL, 0},
 	{STR("socket_in"), PVT_OTHER, get_socket, NULL, pv_parse_name, NULL, NULL, 0},
 	PLAIN("au", get_username, URI_USER),
 	PLAIN("aU", get_username, URI_WHOLE),

@@ -90,7 +90,12 @@ fn run(setting: &Setting, place: &Place, file: &str) -> Result<(), Failed> {
         (Some(signed(&w.secret, "HS512", &callers)), 403),
         (Some(signed(&w.other_secret, "HS256", &callers)), 403),
         (Some("Bearer garbage".to_string()), 400),
-        (Some("Digest username=\"caller\"".to_string()), 400),
+        // Credentials that are no token are none.
+        (Some("Digest username=\"caller\"".to_string()), 401),
+        (Some("Basic Y2FsbGVyOnNlY3JldA==".to_string()), 401),
+        // As JsSIP sends what it was given.
+        (Some(good.replace("Bearer ", "")), 200),
+        (Some(of("hmac").replace("Bearer ", "")), 403),
     ];
     let ask = |method: &str, user: &str, headers: &[(&str, &str)], status: u16| {
         let answer = sip::exchange(instance.port, method, user, headers, LIMIT)
@@ -112,6 +117,7 @@ fn run(setting: &Setting, place: &Place, file: &str) -> Result<(), Failed> {
     }
     let own = ("Authorization", good.as_str());
     let worthless = ("Authorization", "Bearer garbage");
+    let digest = ("Authorization", "Digest username=\"dave\"");
     let to = ("To", "<sip:dave@example.org>");
     let (daves, hidden) = (of("hmac"), format!("Junk\r\nAuthorization: {good}"));
     for (method, user, headers, status) in [
@@ -142,6 +148,15 @@ fn run(setting: &Setting, place: &Place, file: &str) -> Result<(), Failed> {
         ("register", "caller", vec![own], 400),
         ("register", "dave", vec![own], 400),
         ("REGISTER", "caller", vec![to, own], 400),
+        (
+            "REGISTER",
+            "caller",
+            vec![("Proxy-Authorization", own.1)],
+            200,
+        ),
+        ("MESSAGE", "dave", vec![("Proxy-Authorization", own.1)], 200),
+        ("REGISTER", "caller", vec![digest, own], 200),
+        ("REGISTER", "caller", vec![own, digest], 200),
         // The first one is checked.
         ("REGISTER", "caller", vec![own, worthless], 200),
         ("REGISTER", "caller", vec![worthless, own], 400),

@@ -7,7 +7,8 @@ pub struct Answer {
     pub status: u16,
     /// What follows the status in the first line.
     pub reason: String,
-    headers: Vec<(String, String)>,
+    /// All headers, in order.
+    pub headers: Vec<(String, String)>,
 }
 
 impl Answer {

@@ -45,6 +45,7 @@ a.example:odd:secret:{"call_hook":"https://a.example/it's \"quoted\" X-Evil: 1"}
 a.example:lines:secret:{"call_hook":"https://a.example/\r\nX-Registered-User: mary@a.example"}
 a.example:nul:secret:{"call_hook":"https://a.example/\u0000\r\nX-Registered-User: mary@a.example"}
 a.example:long:secret:{"expires":2147483647}
+a.example:58614006:secret:{"aor":"18005550100*102@a.example"}
 a.example:eve:secret
 a.example:banned:secret:{"blacklist":600}
 a.example:eve@evil.example:secret

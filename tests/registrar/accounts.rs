@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use harness::database::Backend;
 use harness::registrar::{ACCOUNT_GRACE, ACCOUNT_TTL};
+use harness::server::wait_for;
 
 use super::device::{Device, Request, expect, refused};
 use super::group::{Group, Scenario};
@@ -12,10 +13,14 @@ pub const SCENARIOS: &[Scenario] = &[
     ("realms that are refused", realms),
     ("an endpoint that denies", denied),
     ("the device limit", limit),
+    ("devices that sidecar has registered", beside),
 ];
 
 /// They change the accounts of their own registrar; they mostly wait, so one database is enough.
 pub const OF_MYSQL: &[Scenario] = &[("an account that changes", changed)];
+
+/// How long to wait for what Redis is looked through for.
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// More than the second to which times in a script are rounded.
 const A_WHILE: Duration = Duration::from_millis(1100);
@@ -110,6 +115,50 @@ fn limit(group: &Group) -> Result<(), String> {
     full(two.ask(&Request::register())?)?;
     // A limit of zero devices.
     full(Device::new(site, "x", "none.example")?.ask(&Request::register())?)
+}
+
+/// jambonz's registrar library writes and removes one key, and counts as many as there are.
+fn beside(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let theirs = "user:sidecar@limited.example";
+    let entry =
+        r#"{"contact":"sip:sidecar@192.0.2.1","sbcAddress":"192.0.2.9:5060","protocol":"udp"}"#;
+    let off = |user: &str| {
+        let mut device = Device::new(site, user, "limited.example")?;
+        let request = Request::register().contact("*").with("Expires: 0");
+        expect(device.authorize(&request, "secret")?, 200).map(drop)
+    };
+    let clear = || ["one", "two", "three"].into_iter().try_for_each(off);
+    clear()?;
+    site.redis.cli(&["SET", theirs, entry, "EX", "600"])?;
+    // Its other members are of other realms.
+    for other in ["user:x@notlimited.example", "user:x@limited.example.org"] {
+        site.redis.cli(&["SET", other, entry, "EX", "600"])?;
+    }
+    Device::new(site, "one", "limited.example")?.register()?;
+    let mut two = Device::new(site, "two", "limited.example")?;
+    let refused = |device: &mut Device| {
+        // A search may have been made just before.
+        let full = wait_for(LIMIT, || match device.ask(&Request::register()) {
+            Ok(answer) if answer.status == 503 => Some(Ok(())),
+            Ok(_) => None,
+            Err(error) => Some(Err(error)),
+        });
+        full.unwrap_or_else(|| Err("there is always room".to_string()))
+    };
+    refused(&mut two)?;
+    // It has signed off there.
+    site.redis.cli(&["DEL", theirs])?;
+    let room = wait_for(LIMIT, || {
+        let answer = two.authorize(&Request::register(), "secret").ok()?;
+        (answer.status == 200).then_some(())
+    });
+    room.ok_or("there is no room any more")?;
+    clear()?;
+    let others = ["user:x@notlimited.example", "user:x@limited.example.org"];
+    others
+        .iter()
+        .try_for_each(|key| site.redis.cli(&["DEL", key]).map(drop))
 }
 
 fn changed(group: &Group) -> Result<(), String> {

@@ -63,8 +63,33 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "PEERS must be IP addresses",
     ),
     ("PEERS", "192.0.2.1", "PEERS must be"),
-    ("PEERS", "[2001:db8::1]:5060", "PEERS must have"),
+    ("PEERS", "[2001:db8::1::2]:5060", "PEERS must be"),
     ("PEERS", "192.0.2.1:5060,", "PEERS must be"),
+    (
+        "NEXT_HOP",
+        "192.0.2.1",
+        "NEXT_HOP must be hosts with a port each",
+    ),
+    (
+        "NEXT_HOP",
+        "192.0.2.1:5060,192.0.2.2:5060",
+        "NEXT_HOP must be one",
+    ),
+    (
+        "NEXT_HOP",
+        "[::1]:65536",
+        "NEXT_HOP must have ports from 1 to 65535, not '[::1]:65536'",
+    ),
+    (
+        "TRUSTED_SOURCES",
+        "nobody.invalid",
+        "TRUSTED_SOURCES must be IP addresses, or names that have some, not 'nobody.invalid'",
+    ),
+    ("TRUSTED_SOURCES", "192.0.2.256", "TRUSTED_SOURCES must be"),
+    ("TRUSTED_SOURCES", "[::g]", "TRUSTED_SOURCES must be"),
+    ("TRUSTED_SOURCES", "$(id)", "TRUSTED_SOURCES must be"),
+    ("HTTP_HEADERS", "1", "HTTP_HEADERS must be yes or no"),
+    ("PARENT_REALM", "maybe", "PARENT_REALM must be yes or no"),
 ];
 
 /// One for all of them, and one for the defaults.
@@ -72,6 +97,9 @@ pub fn trials() -> Vec<Trial> {
     vec![
         Trial::test("registrar.sh: settings that are refused", || {
             REFUSED.iter().try_for_each(refused).map_err(Failed::from)
+        }),
+        Trial::test("registrar.sh: addresses in every spelling", || {
+            SPELLED.iter().try_for_each(spelled).map_err(Failed::from)
         }),
         Trial::test(
             "registrar.sh: the defaults and every edge are taken",
@@ -83,6 +111,10 @@ pub fn trials() -> Vec<Trial> {
                     .and_then(|()| {
                         accepted(&[("PEERS", "192.0.2.1:5060,[2001:db8:0:0:0:0:0:1]:5060")])
                     })
+                    .and_then(|()| {
+                        accepted(&[("PEERS", "[2001:db8::1]:5060"), ("NEXT_HOP", "[::1]:5070")])
+                    })
+                    .and_then(|()| accepted(&[("NEXT_HOP", "localhost:5070")]))
                     .and_then(|()| accepted(&[("ADVERTISED_ADDRESS", "[2001:db8::1]")]))
                     .map_err(Failed::from)
             },
@@ -124,6 +156,34 @@ fn refused((name, value, words): &(&str, &str, &str)) -> Result<(), String> {
         false => Ok(()),
     }
 }
+
+/// Hosts, and how they are written where source addresses are compared with them.
+fn spelled((hosts, written): &(&str, &str)) -> Result<(), String> {
+    let (script, said, _) = run(&[("TRUSTED_SOURCES", hosts)])?;
+    let line = format!("$avp(sources) := \"{written}\";");
+    match script.lines().any(|known| known.trim() == line) {
+        true => Ok(()),
+        false => Err(format!("{hosts} is not {written}: {said}")),
+    }
+}
+
+const SPELLED: &[(&str, &str)] = &[
+    ("", ""),
+    ("192.0.2.1", "192.0.2.1:*"),
+    ("192.0.2.1:5070", "192.0.2.1:5070"),
+    (
+        "[::1]:5070, 192.0.2.1",
+        "[0:0:0:0:0:0:0:1]:5070,192.0.2.1:*",
+    ),
+    ("::1", "[0:0:0:0:0:0:0:1]:*"),
+    ("[2001:DB8:0::0001]", "[2001:db8:0:0:0:0:0:1]:*"),
+    (
+        "2001:0db8:0000:0000:0000:0000:0000:0001",
+        "[2001:db8:0:0:0:0:0:1]:*",
+    ),
+    ("[::ffff:192.0.2.1]:5060", "[0:0:0:0:0:ffff:c000:201]:5060"),
+    ("[fe80::]:1", "[fe80:0:0:0:0:0:0:0]:1"),
+];
 
 fn accepted(settings: &[(&str, &str)]) -> Result<(), String> {
     let (script, said, success) = run(settings)?;

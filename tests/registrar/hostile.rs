@@ -165,15 +165,9 @@ fn sound(group: &Group, place: &str) -> Result<(), String> {
         key == "canary"
             || key.starts_with("auth_web_")
             || key == "active-user"
-            || [
-                "",
-                "a.example",
-                "silent.example",
-                "limited.example",
-                "token.example",
-            ]
-            .iter()
-            .any(|realm| key == format!("active-user:{realm}"))
+            || key.strip_prefix("active-user:").is_some_and(|realm| {
+                realm.ends_with(".example") && !realm.contains([' ', '"', '\\'])
+            })
             || key.strip_prefix("user:").is_some_and(|aor| {
                 aor.split_once('@').is_some_and(|(user, realm)| {
                     realm.ends_with(".example") && !user.contains([' ', '"', '\\', '\t'])

@@ -151,10 +151,8 @@ fn malformed(group: &Group) -> Result<(), String> {
                  response=\"00000000000000000000000000000000\"";
     let values = [
         "Digest".to_string(),
-        "Digest username=\"john\"".to_string(),
         "Digest username=\"john, realm=\"a.example\"".to_string(),
         format!("Digest {whole}, username=\"mary\""),
-        format!("Digest {whole}, algorithm=SHA-1"),
         format!("Digest {whole}, algorithm=SHA-256"),
         format!("Digest {whole}, qop=auth"),
         format!("Digest {whole}, qop=auth, nc=1, cnonce=\"c\""),
@@ -177,9 +175,40 @@ fn malformed(group: &Group) -> Result<(), String> {
 
 fn none(group: &Group) -> Result<(), String> {
     let device = group.device()?;
+    let empty = "username=\"john\", realm=\"a.example\", nonce=\"\", uri=\"sip:a\", response=\"\"";
+    let other = "Digest username=\"john\", realm=\"c.example\", nonce=\"n\", uri=\"sip:c\", \
+                 response=\"00000000000000000000000000000000\"";
     for service in BOTH {
         let question = Question::register(service, "john", "a.example");
         device.ask(&question)?.expect("-4")?;
+        // What can only be answered by a challenge.
+        for value in [
+            format!("Digest {empty}"),
+            format!("Digest {empty}, algorithm=AKAv1-MD5"),
+            "Digest username=\"john\", realm=\"a.example\", uri=\"sip:a\"".to_string(),
+            "Digest username=\"john\"".to_string(),
+            format!("{other}, algorithm=SHA-1"),
+            format!("{other}, {other}"),
+            format!("{other}, {}", other.replace("john", "mary")),
+            format!("Bearer abc, {other}"),
+        ] {
+            for name in ["Authorization", "Proxy-Authorization"] {
+                let first = question.clone().with(name, value.as_str());
+                let reply = device.ask(&first)?.expect("-4");
+                let challenge = reply.map_err(|e| format!("{value}: {e}"))?.challenge()?;
+                let response = device.respond(&question, &challenge, "secret");
+                device.ask_with(&question, &response)?.expect("1")?;
+            }
+        }
+        // Another algorithm than the one that was offered.
+        let challenge = device.challenge(&question)?;
+        for algorithm in ["SHA-256", "SHA-512-256", "MD5-sess"] {
+            let mut response = device.respond(&question, &challenge, "secret");
+            response.algorithm = algorithm.to_string();
+            device.ask_with(&question, &response)?.expect("-4")?;
+        }
+        let response = device.respond(&question, &challenge, "secret");
+        device.ask_with(&question, &response)?.expect("1")?;
         // RFC 3261 section 22: Basic must not be used.
         let basic = question.with("Authorization", "Basic am9objpzZWNyZXQ=");
         device.ask(&basic)?.expect("-4")?;

@@ -187,7 +187,8 @@ const ANSWERS: &[(&str, &str, &str)] = &[
     ("shouting", "secret", "1|3600|<null>|<null>|<null>|0"),
     ("nothing", "secret", "-5|<null>|<null>|<null>|<null>|0"),
     ("odd", "secret", "-1|<null>|<null>|<null>|<null>|0"),
-    ("zero", "secret", "-5|<null>|<null>|<null>|<null>|0"),
+    // Nothing said.
+    ("zero", "secret", "1|3600|<null>|<null>|<null>|0"),
     ("negative", "secret", "-5|<null>|<null>|<null>|<null>|0"),
     ("word", "secret", "-5|<null>|<null>|<null>|<null>|0"),
     ("fraction", "secret", "-5|<null>|<null>|<null>|<null>|0"),

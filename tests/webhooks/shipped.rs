@@ -117,6 +117,7 @@ fn run(setting: &Setting, core: &Core) -> Result<(), String> {
         Instance::start(core, &script, &setting.folder()).map_err(|e| e.to_string())?;
     let device = Device::new(instance.port)?;
     registrations(&device)?;
+    field(&device)?;
     identities(&device)?;
     nonces(&device)?;
     let invite = Question {
@@ -184,6 +185,67 @@ fn registrations(device: &Device) -> Result<(), String> {
     status(device.authorize(&register("john"), "wrong")?, 403)?;
     status(device.authorize(&register("suspended"), "secret")?, 403)?;
     Ok(())
+}
+
+/// What devices send in the field.
+fn field(device: &Device) -> Result<(), String> {
+    let first = "Digest username=\"john\", realm=\"a.example\", nonce=\"\", uri=\"sip:a.example\", \
+                 response=\"\"";
+    let unknown = "Digest username=\"john\", realm=\"a.example\", nonce=\"n\", uri=\"sip:a.example\", \
+                   response=\"00\", algorithm=AKAv1-MD5";
+    for value in [first, unknown, &format!("{unknown}, {unknown}")] {
+        let question = register("john").with("Authorization", value);
+        let challenge = status(device.ask(&question)?, 401)?.challenge()?;
+        let response = device.respond(&register("john"), &challenge, "secret");
+        status(device.ask_with(&register("john"), &response)?, 200)?;
+        // In the header that is meant for proxies.
+        let challenge = challenge_of(device, "john")?;
+        let response = device.respond(&register("john"), &challenge, "secret");
+        let question = register("john")
+            .with("Authorization", value)
+            .with("Proxy-Authorization", response.header("REGISTER"));
+        let expected = if value.contains(", Digest") { 401 } else { 200 };
+        status(device.ask(&question)?, expected)?;
+    }
+    // An endpoint that has nothing to say of a time, also where none was asked for.
+    status(device.authorize(&register("zero"), "secret")?, 200)?;
+    let invite = Question {
+        method: "INVITE",
+        ..register("zero").contact("")
+    };
+    status(device.authorize(&invite, "secret")?, 200)?;
+    // A caller without a name is whom he prefers to be, once that is proven.
+    let anonymous = |user: &str| {
+        Question {
+            user: "anonymous".to_string(),
+            domain: "anonymous.invalid".to_string(),
+            ..invite.clone()
+        }
+        .with("P-Preferred-Identity", format!("<sip:{user}@a.example>"))
+    };
+    for (user, code) in [("john", 200), ("alice", 403)] {
+        let question = anonymous(user);
+        let challenge = status(device.ask(&question)?, 407)?.challenge()?;
+        if challenge.realm != "a.example" {
+            return Err(format!("challenged for {}", challenge.realm));
+        }
+        let mut response = device.respond(&question, &challenge, "secret");
+        response.username = "john".to_string();
+        status(device.ask_with(&question, &response)?, code)?;
+    }
+    // All of 32 bits.
+    for seconds in ["2147483648", "4294967295"] {
+        let question = register("john").contact(&format!(";expires={seconds}"));
+        let reply = status(device.authorize(&question, "secret")?, 200)?;
+        if !reply.header("Contact").contains(";expires=604800") {
+            return Err(format!("{seconds}: {reply:?}"));
+        }
+    }
+    Ok(())
+}
+
+fn challenge_of(device: &Device, user: &str) -> Result<harness::digest::Challenge, String> {
+    challenge(device, &register(user))
 }
 
 /// Nobody is admitted under another's name, however many names the request contains.

@@ -31,6 +31,10 @@ pub struct Chosen {
 /// `core_username` is what the core's own parser finds in the first Proxy-Authorization, else the
 /// first Authorization; it is called only if that header is of this scheme.
 ///
+/// Headers that [answer no challenge](CredentialsError::wants_challenge) are no credentials, but the
+/// users that they name count. Where one has several sets of credentials, none of the request counts:
+/// whom it names can't be told.
+///
 /// # Errors
 /// Fails if it is not certain who the user is, or, if nothing can be chosen, with what is wrong
 /// with the first malformed header.
@@ -47,10 +51,13 @@ pub fn choose(
     if authorization.len().max(proxy_authorization.len()) > MAX_HEADERS {
         return Err(CredentialsError::TooManyHeaders);
     }
+    let values = || authorization.iter().chain(proxy_authorization);
+    if values().any(|value| Credentials::parse(value) == Err(CredentialsError::List)) {
+        return Ok(None);
+    }
     // The user that each names, in the order in which they are considered; none if the core does
     // not look for a name either.
-    let all = authorization.iter().chain(proxy_authorization);
-    let names = all
+    let names = values()
         .map(|value| Credentials::username_of(value))
         .collect::<Result<Vec<_>, _>>()?;
     let mut named = names.iter().flatten();
@@ -71,13 +78,17 @@ pub fn choose(
     let named = |header| move |value| (header, value);
     let all = authorization.iter().map(named("Authorization"));
     let all = all.chain(proxy_authorization.iter().map(named("Proxy-Authorization")));
-    let mut malformed = None;
+    let (mut malformed, mut unanswered) = (None, None);
     let mut best: Option<(u8, Chosen)> = None;
     for (header, value) in all {
         let credentials = match Credentials::parse(value) {
             Ok(credentials) => credentials,
             // Not malformed, but for somebody else.
             Err(CredentialsError::Scheme) => continue,
+            Err(error) if error.wants_challenge() => {
+                unanswered.get_or_insert(error);
+                continue;
+            }
             Err(error) => {
                 malformed.get_or_insert(error);
                 continue;
@@ -90,9 +101,9 @@ pub fn choose(
                     (Freshness::Fresh(_), true) => 6,
                     (Freshness::Stale, true) => 5,
                     (Freshness::Fresh(_), false) => 4,
-                    (Freshness::NotOurs, true) => 3,
+                    (Freshness::NotOurs | Freshness::NotOffered, true) => 3,
                     (Freshness::Stale, false) => 2,
-                    (Freshness::NotOurs, false) => 1,
+                    (Freshness::NotOurs | Freshness::NotOffered, false) => 1,
                 }
             }
             Credentials::Bearer(_) => 0,
@@ -107,7 +118,7 @@ pub fn choose(
             ));
         }
     }
-    match (best, malformed) {
+    match (best, malformed.or(unanswered)) {
         // Next to a token, a header of scheme Digest names a user who has not been proven.
         (Some((_, chosen)), Some(error))
             if user.is_some() && matches!(chosen.credentials, Credentials::Bearer(_)) =>
@@ -115,6 +126,7 @@ pub fn choose(
             Err(error)
         }
         (Some((_, chosen)), _) => Ok(Some(chosen)),
+        (None, Some(error)) if error.wants_challenge() => Ok(None),
         (None, Some(error)) => Err(error),
         (None, None) => Ok(None),
     }
@@ -189,7 +201,7 @@ mod tests {
         let is = Ok(Some("a.example ours".to_owned()));
         assert_eq!(chosen(&[unknown, &ours]), is);
         assert_eq!(chosen(&["Basic am9objpwYXNz", &ours, "Bearer a b"]), is);
-        assert!(chosen(&[unknown]).is_err());
+        assert_eq!(chosen(&[unknown]), Ok(None));
     }
 
     #[test]
@@ -210,12 +222,59 @@ mod tests {
         // A token says nothing about the user that the other header names.
         let named = "Digest username=\"mary\"";
         for values in [["Bearer abc", named], [named, "Bearer abc"]] {
-            let missing = Err(CredentialsError::Missing("realm"));
+            let missing = Err(CredentialsError::Unanswered);
             assert_eq!(chosen(&values), missing);
             assert_eq!(choose_of(&values[..1], &values[1..], Some("mary")), missing);
         }
         let many = [ours.as_str(); MAX_HEADERS + 1];
         assert_eq!(chosen(&many), Err(CredentialsError::TooManyHeaders));
+    }
+
+    #[test]
+    fn what_answers_no_challenge_is_challenged() {
+        let first = r#"Digest username="u", realm="a.example", nonce="", uri="sip:x", response="""#;
+        assert_eq!(chosen(&[first]), Ok(None));
+        let ours = digest("a.example", "ours");
+        let is = |text: &str| Ok(Some(text.to_owned()));
+        assert_eq!(chosen(&[first, &ours]), is("a.example ours"));
+        // It names a user all the same.
+        let mary = first.replace("\"u\"", "\"mary\"");
+        assert_eq!(chosen(&[&mary, &ours]), Err(CredentialsError::SeveralUsers));
+        let ambiguous = Err(CredentialsError::Ambiguous);
+        assert_eq!(choose_of(&[first], &[], Some("mary")), ambiguous);
+        // Nobody can tell whom a list names.
+        for list in [
+            format!("{ours}, {ours}"),
+            format!("{ours}, {mary}"),
+            format!("{ours},bearer abc"),
+            format!("Bearer abc , {mary}"),
+        ] {
+            assert_eq!(chosen(&[&list]), Ok(None), "{list}");
+            assert_eq!(chosen(&[&list, &ours]), Ok(None), "{list}");
+            assert_eq!(choose_of(&[&ours], &[&list], None), Ok(None), "{list}");
+        }
+    }
+
+    #[test]
+    fn of_headers_for_several_algorithms_one_counts() {
+        let (old, ours) = (digest("a.example", "theirs"), digest("a.example", "ours"));
+        let is = Ok(Some("a.example ours".to_owned()));
+        assert_eq!(chosen(&[&old, &ours]), is);
+        let other = |digest: &Digest| match digest.nonce.as_slice() {
+            b"ours" => Freshness::Fresh(Duration::from_secs(9)),
+            _ => Freshness::NotOffered,
+        };
+        let values = Authorizations {
+            authorization: [&old, &ours].map(|v| v.as_bytes().to_vec()).into(),
+            proxy_authorization: Vec::new(),
+        };
+        let chosen = choose(&values, "a.example", other, || None)
+            .unwrap()
+            .unwrap();
+        let Credentials::Digest(digest) = chosen.credentials else {
+            panic!("not Digest")
+        };
+        assert_eq!(digest.nonce, b"ours");
     }
 
     #[test]

@@ -30,7 +30,7 @@ struct Saving {
     expires: u32,
     contact: String,
     address: String,
-    private_address: Option<&'static str>,
+    private_address: String,
     protocol: String,
     source: String,
     grant: Grant,
@@ -43,7 +43,7 @@ impl Saving {
             expires: self.expires,
             contact: &self.contact,
             sbc_address: &self.address,
-            private_sbc_address: self.private_address,
+            private_sbc_address: &self.private_address,
             protocol: &self.protocol,
             source: &self.source,
             grant: &self.grant,
@@ -141,13 +141,18 @@ fn saving(
         return Err(call.malformed(&"it is not known where the request arrived"));
     };
     let address = address(module.config.registrations.address.as_ref(), &arrival);
+    // jambonz's sbc-outbound fails without it.
+    let private_address = match &module.config.registrations.private_address {
+        Some(address) => address.clone(),
+        None => format!("{}:{}", arrival.address, arrival.port),
+    };
     let source = bracketed(&module.request.source(message));
     let saving = Saving {
         aor,
         expires,
         contact,
         address,
-        private_address: module.config.registrations.private_address.as_deref(),
+        private_address,
         protocol: arrival.protocol,
         source: format!("{source}:{}", module.request.source_port(message)),
         grant,

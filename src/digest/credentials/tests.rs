@@ -160,11 +160,15 @@ fn each_algorithm_wants_the_length_of_its_hash() {
 
 #[test]
 fn what_must_be_there_is_missed() {
+    let missing = |name| match name {
+        "nonce" | "response" => CredentialsError::Unanswered,
+        name => CredentialsError::Missing(name),
+    };
     for name in [
         "username", "realm", "nonce", "uri", "response", "nc", "cnonce",
     ] {
         let gone = FULL.replace(&format!(" {name}="), &format!(" x-{name}="));
-        assert_eq!(error(&gone), CredentialsError::Missing(name), "{gone}");
+        assert_eq!(error(&gone), missing(name), "{gone}");
     }
     for name in ["username", "realm", "nonce", "uri", "response", "cnonce"] {
         let read = digest(FULL);
@@ -179,10 +183,60 @@ fn what_must_be_there_is_missed() {
         let value = String::from_utf8(value).expect("it is ASCII");
         let empty = FULL.replace(&format!("{name}=\"{value}\""), &format!("{name}=\"\""));
         assert_ne!(empty, FULL);
-        assert_eq!(error(&empty), CredentialsError::Missing(name), "{empty}");
+        assert_eq!(error(&empty), missing(name), "{empty}");
     }
     let session = r#"Digest username="a", realm="r", nonce="n", uri="sip:r", response="00000000000000000000000000000000", algorithm=MD5-sess"#;
     assert_eq!(error(session), CredentialsError::Missing("cnonce"));
+}
+
+#[test]
+fn several_in_one_header_are_a_list() {
+    let bearer = "Bearer abc.def";
+    for list in [
+        format!("{FULL}, {FULL}"),
+        format!("{FULL},{bearer}"),
+        format!("{FULL} ,\r\n\tbasic abc"),
+        format!("{bearer}, {FULL}"),
+        format!("{bearer} ,{bearer}"),
+    ] {
+        assert_eq!(error(&list), CredentialsError::List, "{list}");
+    }
+    for other in [
+        format!("{FULL}, Digest"),
+        format!("{FULL}, Other x"),
+        format!("Digest,{}", FULL.trim_start_matches("Digest")),
+        format!("{bearer}, Other {FULL}"),
+    ] {
+        assert_ne!(error(&other), CredentialsError::List, "{other}");
+    }
+    // A parameter of that name is one.
+    assert!(Credentials::parse(format!("{FULL}, digest=1").as_bytes()).is_ok());
+}
+
+#[test]
+fn a_jwt_may_come_without_its_scheme() {
+    for token in [
+        "eyJh.eyJi.c2ln",
+        "eyJh.eyJi.",
+        "eyJh.a.b.c.d",
+        " eyJh.e-_.c \t",
+    ] {
+        match Credentials::parse(token.as_bytes()) {
+            Ok(Credentials::Bearer(bearer)) => assert_eq!(bearer.token, token.trim()),
+            other => panic!("{token}: {other:?}"),
+        }
+        assert_eq!(Credentials::username_of(token.as_bytes()), Ok(None));
+    }
+    for other in [
+        "eyJh",
+        "eyJh.b",
+        "eyJh.a.b.c",
+        "abc.def.ghi",
+        "eyJh.a+.c",
+        "eyJh.a.c d",
+    ] {
+        assert_eq!(error(other), CredentialsError::Scheme, "{other}");
+    }
 }
 
 #[test]

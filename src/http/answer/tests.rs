@@ -63,7 +63,6 @@ fn what_is_no_answer_never_admits() {
         r#"{'status':'ok'}"#,
         r#"{"status":"ok","x":"\ud800"}"#,
         "{\"status\":\"o\nk\"}",
-        "\u{feff}{\"status\":\"ok\"}",
         r#"[{"status":"ok"}]"#,
     ] {
         assert!(
@@ -71,18 +70,57 @@ fn what_is_no_answer_never_admits() {
             "{bad}"
         );
     }
-    for bad in [
-        "{}",
-        r#"{"Status":"ok"}"#,
-        r#"{"status":null}"#,
-        r#"{"x":{"status":"ok"}}"#,
-    ] {
+    for bad in ["{}", r#"{"status":null}"#, r#"{"x":{"status":"ok"}}"#] {
         assert_eq!(parse(bad), Err(AnswerError::NoStatus), "{bad}");
     }
     let twice = r#"{"status":"fail","status":"ok"}"#;
     assert_eq!(parse(twice), Err(AnswerError::Duplicate("status")));
-    let bytes = Answer::parse(b"{\"status\":\"ok\",\"x\":\"\xff\"}", None, 0);
-    assert_eq!(bytes, Err(AnswerError::NotUtf8));
+    let twice = r#"{"Status":"ok","status":"fail"}"#;
+    assert_eq!(parse(twice), Err(AnswerError::Duplicate("status")));
+}
+
+#[test]
+fn answers_are_read_as_frameworks_write_them() {
+    for body in [
+        // ASP.NET, with and without its naming policy; encoders that write a byte order mark.
+        r#"{"Status":"OK","Expires":null,"Msg":null,"Blacklist":false}"#,
+        "\u{feff}{\"status\":\"ok\"}",
+        // PHP: leading line ends of an included file, numbers as text, escaped slashes.
+        "\r\n\r\n{\"status\":\"ok\",\"expires\":\"0\",\"call_hook\":\"https:\\/\\/x\"}\n",
+        r#"{"status":"ok","expires":"","blacklist":0,"headers":[]}"#,
+        // Node.
+        r#"{"status":"ok","expires":0}"#,
+        r#"{"status":"ok","expires":false,"undefined":null}"#,
+    ] {
+        assert_eq!(verdict(body), admitted(3600), "{body}");
+    }
+    let hook = |body: &str| parse(body).unwrap().grant.member("call_hook");
+    let text = |text: &str| Some(GrantValue::Text(text.to_owned()));
+    assert_eq!(hook(r#"{"status":"ok","CALL_HOOK":"a"}"#), text("a"));
+    let both = r#"{"status":"ok","Call_Hook":"a","call_hook":"b","call_Hook":"c"}"#;
+    assert_eq!(hook(both), text("b"), "its own spelling comes first");
+    // Latin-1, which JavaScript reads as well, but nobody's name is made of.
+    let latin = b"{\"status\":\"no\",\"msg\":\"ung\xfcltig\"}";
+    let answer = Answer::parse(latin, None, 0).unwrap();
+    assert_eq!(answer.message.as_deref(), Some("ung\u{fffd}ltig"));
+    let named = b"{\"status\":\"ok\",\"aor\":\"j\xfcrgen@a.example\"}";
+    assert_eq!(Answer::parse(named, None, 0), Err(AnswerError::Aor));
+}
+
+#[test]
+fn a_status_denies_whatever_the_body_says() {
+    let denial = |body: &str| Answer::denial(403, body.as_bytes(), 600);
+    for body in ["", "Forbidden", "<html>", "[]", "{}", r#"{"status":"ok"}"#] {
+        let answer = denial(body);
+        assert_eq!(answer.verdict, denied(None), "{body}");
+        assert_eq!((answer.message, answer.status), (None, Some(403)), "{body}");
+        assert!(answer.grant.json().starts_with('{'), "{body}");
+    }
+    let answer = denial(r#"{"status":"fail","message":"locked","blacklist":true}"#);
+    assert_eq!(answer.verdict, denied(Some(Ban::Seconds(600))));
+    assert_eq!(answer.message.as_deref(), Some("locked"));
+    let answer = denial(r#"{"msg":"a","msg":"b","blacklist":"soon"}"#);
+    assert_eq!((answer.verdict, answer.message), (denied(None), None));
 }
 
 #[test]
@@ -120,11 +158,18 @@ fn expires_is_at_most_what_was_requested() {
 #[test]
 fn an_expires_that_makes_no_sense_never_admits() {
     for given in [
-        "0", "-1", "-3600", "\"0\"", "\"-5\"", "\"\"", "\"soon\"", "\"1h\"", "\"1.5\"", "1.5",
-        "0.0", "true", "false", "{}", "[]", "[3600]", "-1e300", "\"+5\"", "\"0x10\"",
+        "-1", "-3600", "\"-5\"", "\"soon\"", "\"1h\"", "\"1.5\"", "1.5", "true", "{}", "[]",
+        "[3600]", "-1e300", "\"+5\"", "\"0x10\"", "\" \"",
     ] {
         let answer = parse(&format!(r#"{{"status":"ok","expires":{given}}}"#));
         assert_eq!(answer, Err(AnswerError::Expires), "{given}");
+        // Nobody is kept from signing off.
+        let off = Answer::parse(
+            format!(r#"{{"status":"ok","expires":{given}}}"#).as_bytes(),
+            Some(0),
+            0,
+        );
+        assert_eq!(off.map(|answer| answer.verdict), Ok(admitted(0)), "{given}");
         // A denial stays a denial.
         assert_eq!(
             verdict(&format!(r#"{{"status":"no","expires":{given}}}"#)),
@@ -133,6 +178,17 @@ fn an_expires_that_makes_no_sense_never_admits() {
     }
     let twice = r#"{"status":"ok","expires":60,"expires":60}"#;
     assert_eq!(parse(twice), Err(AnswerError::Duplicate("expires")));
+}
+
+#[test]
+fn a_zero_says_nothing() {
+    for given in ["0", "\"0\"", "0.0", "-0", "false", "\"\"", "null"] {
+        let body = format!(r#"{{"status":"ok","expires":{given}}}"#);
+        assert_eq!(verdict(&body), admitted(3600), "{given}");
+        let unasked = Answer::parse(body.as_bytes(), None, 0).map(|answer| answer.verdict);
+        let nothing = Verdict::Admitted { expires: None };
+        assert_eq!(unasked, Ok(nothing), "{given}");
+    }
 }
 
 #[test]

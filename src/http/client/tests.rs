@@ -272,7 +272,10 @@ fn whatever_is_no_answer_is_an_error_that_says_what() {
         (answer("201 Created", OK), |cause| {
             *cause == Cause::Status(201)
         }),
-        (answer("401 No", OK), |cause| *cause == Cause::Status(401)),
+        (
+            answer("401 No\r\nWWW-Authenticate: Basic realm=\"r\"", OK),
+            |cause| *cause == Cause::Status(401),
+        ),
         ("HTTP/1.1 204 None\r\n\r\n".to_owned(), |cause| {
             *cause == Cause::Status(204)
         }),
@@ -450,7 +453,7 @@ fn when_all_fail_the_error_names_each_without_its_secrets() {
         .expect_err("both fail")
         .to_string();
     let start = format!(
-        "endpoint http://{}/a: it answered with status 500, which must be 200; then http://",
+        "endpoint http://{}/a: it answered with status 500, which must be 200 (or 401 or 403, which deny); then http://",
         broken.address
     );
     assert!(error.starts_with(&start), "{error}");
@@ -523,13 +526,51 @@ fn an_endpoint_that_fails_is_left_alone_and_comes_back() {
 
 #[test]
 fn a_status_that_one_request_can_provoke_does_not_switch_an_endpoint_off() {
-    let (server, _) = Server::fixed(answer("401 No", ""));
-    let client = client(|config| config.breaker_failures = 2);
-    let endpoint = endpoint(&server.url());
-    for _ in 0..5 {
-        assert_eq!(ask(&client, &endpoint), Err(Cause::Status(401)));
+    for status in [400, 404, 410, 429] {
+        let (server, _) = Server::fixed(answer(&format!("{status} No"), ""));
+        let client = client(|config| config.breaker_failures = 2);
+        let endpoint = endpoint(&server.url());
+        for _ in 0..5 {
+            assert_eq!(ask(&client, &endpoint), Err(Cause::Status(status)));
+        }
+        assert_eq!(client.refuses(&endpoint, Instant::now()), None);
     }
-    assert_eq!(client.refuses(&endpoint, Instant::now()), None);
+}
+
+#[test]
+fn some_statuses_deny() {
+    let bearer = "401 No\r\nWWW-Authenticate: Bearer";
+    for (head, status) in [("401 No", 401), (bearer, 401), ("403 No", 403)] {
+        for body in ["", "no", OK, r#"{"status":"fail","msg":"gone"}"#] {
+            let (server, _) = Server::fixed(answer(head, body));
+            let client = client(|config| config.breaker_failures = 2);
+            let endpoint = endpoint(&server.url());
+            for _ in 0..5 {
+                let denial = ask(&client, &endpoint).expect(head);
+                assert_eq!(
+                    denial.verdict,
+                    Verdict::Denied { ban: None },
+                    "{head} {body}"
+                );
+                assert_eq!(denial.status, Some(status), "{head} {body}");
+            }
+        }
+    }
+    // What it would have said is not needed.
+    let cut = "HTTP/1.1 403 No\r\nContent-Length: 99\r\n\r\n{".to_owned();
+    let (server, _) = Server::fixed(cut);
+    let denial = ask(&client(|_| ()), &endpoint(&server.url())).expect("a denial");
+    assert_eq!(denial.status, Some(403));
+}
+
+#[test]
+fn the_next_url_is_not_asked_about_a_denial() {
+    let (no, _) = Server::fixed(answer("403 No", ""));
+    let (yes, seen) = Server::fixed(answer("200 OK", OK));
+    let both = endpoint(&format!("{} {}", no.url(), yes.url()));
+    let denial = ask(&client(|_| ()), &both).expect("a denial");
+    assert_eq!(denial.status, Some(403));
+    assert!(seen.lock().expect("not poisoned").is_empty());
 }
 
 #[test]

@@ -44,6 +44,7 @@ fn request(expires: Option<u32>) -> Request {
         source_address: "192.0.2.1".to_owned(),
         source_port: 5060,
         headers: None,
+        headers_in_query: false,
     }
 }
 

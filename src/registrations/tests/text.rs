@@ -13,7 +13,7 @@ fn an_entry_has_what_readers_look_for() {
     )
     .unwrap();
     let mut entry = entry(&john, "sip:john@10.0.0.1", &grant);
-    entry.private_sbc_address = Some("10.0.0.9:5060");
+    entry.private_sbc_address = "10.0.0.9:5060";
     let written = entry.json(NOW);
     assert!(written.contains("{\"url\":\"x\", \"n\":1e2}"), "{written}");
     let read: Value = serde_json::from_str(&written).unwrap();
@@ -38,13 +38,34 @@ fn an_entry_has_what_readers_look_for() {
 }
 
 #[test]
+fn a_flag_is_on_as_it_is_in_javascript() {
+    let all = Grant::parse(br#"{"allow_direct_app_calling":true}"#);
+    for value in [
+        "1",
+        "2",
+        "-1.5",
+        "\"true\"",
+        "\"1\"",
+        "\"false\"",
+        "\"0\"",
+        "[]",
+        "{}",
+    ] {
+        let text = format!(r#"{{"allow_direct_app_calling":{value}}}"#);
+        assert_eq!(Grant::parse(text.as_bytes()), all, "{value}");
+        let text = format!(r#"{{"Allow_Direct_App_Calling":{value}}}"#);
+        assert_eq!(Grant::parse(text.as_bytes()), all, "{value}");
+    }
+}
+
+#[test]
 fn nothing_granted_is_nothing_allowed() {
     let nothing = Grant::parse(b"").unwrap();
     for text in [
         "{}",
         r#"{"call_hook":null,"allow_direct_app_calling":false}"#,
-        r#"{"allow_direct_app_calling":"1","allow_direct_user_calling":"yes"}"#,
-        r#"{"allow_direct_app_calling":[true],"allow_direct_queue_calling":2}"#,
+        r#"{"allow_direct_app_calling":0,"allow_direct_user_calling":""}"#,
+        r#"{"allow_direct_app_calling":-0.0,"allow_direct_queue_calling":null}"#,
         r#"{"allow_direct_app_calling":true,"allow_direct_app_calling":0}"#,
     ] {
         assert_eq!(
