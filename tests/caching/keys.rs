@@ -154,6 +154,16 @@ pub fn files(setting: &Setting, core: &Core) -> Result<(), String> {
     std::fs::remove_file(&path).map_err(|e| e.to_string())?;
     running.until_asked_again();
     running.everywhere(&by_first, -1)?;
+    // What a server said in place of a key, everybody knows.
+    for page in [
+        "<!DOCTYPE html><html><body>404 Not Found</body></html>",
+        r#"{"error":"not found","message":"there is no such document"}"#,
+    ] {
+        write(page)?;
+        running.until_asked_again();
+        let secret = Key::Secret(page.as_bytes().to_vec());
+        running.everywhere(&named(&secret, "HS256", None, "file"), -1)?;
+    }
     running.instance.check_workers()
 }
 

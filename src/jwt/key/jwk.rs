@@ -120,7 +120,7 @@ fn check_use(jwk: &Object) -> Result<(), KeyError> {
 
 /// RFC 7518 section 6.3.1.
 fn rsa_key(jwk: &Object) -> Result<Material, KeyError> {
-    let (modulus, exponent) = (bytes(jwk, "n")?, bytes(jwk, "e")?);
+    let (modulus, exponent) = (public_bytes(jwk, "n")?, public_bytes(jwk, "e")?);
     let der = rsa::pkcs1(&exponent, &modulus).map_err(|_| KeyError::Malformed)?;
     rsa::RsaKey::from_pkcs1(&der)
         .map(Box::new)
@@ -138,7 +138,7 @@ fn elliptic(jwk: &Object) -> Result<Material, KeyError> {
         "secp256k1" => (32, spki::secp256k1),
         _ => return Err(unsupported_curve(curve)),
     };
-    let (x, y) = (bytes(jwk, "x")?, bytes(jwk, "y")?);
+    let (x, y) = (public_bytes(jwk, "x")?, public_bytes(jwk, "y")?);
     if x.len() != size || y.len() != size {
         return Err(KeyError::Jwk("x or y does not have the size of the curve"));
     }
@@ -152,7 +152,7 @@ fn octet_pair(jwk: &Object) -> Result<Material, KeyError> {
     if curve != "Ed25519" {
         return Err(unsupported_curve(curve));
     }
-    let x = bytes(jwk, "x")?;
+    let x = public_bytes(jwk, "x")?;
     if x.len() != 32 {
         return Err(KeyError::Jwk("x does not have the size of the curve"));
     }
@@ -161,7 +161,7 @@ fn octet_pair(jwk: &Object) -> Result<Material, KeyError> {
 
 /// RFC 7518 section 6.4.
 fn octets(jwk: &Object) -> Result<Material, KeyError> {
-    let secret = bytes(jwk, "k")?;
+    let secret = secret_bytes(jwk, "k")?;
     // A public key is not a secret in this wrapping either.
     match detect::shape(&secret) {
         Shape::Secret => Ok(Material::Secret(Secret::new(&secret))),
@@ -185,12 +185,25 @@ fn text<'a>(jwk: &'a Object, name: &'static str) -> Result<Option<&'a str>, KeyE
     }
 }
 
-fn bytes(jwk: &Object, name: &'static str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-    let Some(Value::String(digits)) = jwk.get(name) else {
-        return Err(KeyError::Jwk(
-            "a member of the key is missing or not a string",
-        ));
-    };
+/// The bytes of a member of a public key. Some providers pad them, which changes nothing.
+fn public_bytes(jwk: &Object, name: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    decode(digits(jwk, name)?.trim_end_matches('='))
+}
+
+/// The bytes of a secret.
+fn secret_bytes(jwk: &Object, name: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    decode(digits(jwk, name)?)
+}
+
+fn digits<'a>(jwk: &'a Object, name: &str) -> Result<&'a str, KeyError> {
+    let digits = jwk.get(name).and_then(Value::as_str);
+    digits.ok_or(KeyError::Jwk(
+        "a member of the key is missing or not a string",
+    ))
+}
+
+/// RFC 7515 section 2.
+fn decode(digits: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     URL_SAFE_NO_PAD
         .decode(digits)
         .map(Zeroizing::new)

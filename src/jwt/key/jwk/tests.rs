@@ -473,6 +473,14 @@ fn members_that_are_null_or_empty_are_absent() {
         let keys = set(&[jwk(algorithm, more)]);
         assert_eq!(verify(&good(algorithm, "{}"), &keys), Ok(()));
     }
+    // Padding is not part of base64url, and means nothing either.
+    for algorithm in [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA] {
+        let padded = jwk(algorithm, "")
+            .replace("\",\"e\"", "=\",\"e\"")
+            .replace("\"}", "=\"}");
+        let keys = KeySet::parse(padded.as_bytes()).unwrap();
+        assert_eq!(verify(&good(algorithm, "{}"), &keys), Ok(()), "{padded}");
+    }
     // What the key itself needs is not there if it is null.
     for (name, null) in [("kty", "EC"), ("crv", "P-256")] {
         let json = jwk(Algorithm::ES256, "").replace(
