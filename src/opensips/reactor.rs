@@ -1,16 +1,89 @@
 //! What the core's reactor and our threads need from each other.
 
 use std::{
+    collections::{HashMap, VecDeque},
     io,
     os::fd::RawFd,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// A descriptor that becomes readable once, when a thread has finished its work, and on which the
-/// core resumes the script. The core closes it (`ASYNC_DONE_CLOSE_FD`), so a late thread must be
-/// kept from writing to whatever has that number by then: see [`Waker::disarm`].
+use super::fork::PerProcess;
+
+/// How many calls of a process are ready at once. When a server fails or goes on, hundreds of calls
+/// have their answers in the same moment, and the core would resume all of them before it reads the
+/// next request.
+pub const AT_ONCE: usize = 4;
+
+thread_local! {
+    static LINE: PerProcess<Arc<Mutex<Line>>> = const { PerProcess::new() };
+}
+
+/// The calls of a process that wait on descriptors.
+#[derive(Debug, Default)]
+struct Line {
+    waiting: HashMap<u64, (RawFd, State)>,
+    /// How many descriptors are readable.
+    ready: usize,
+    /// Whose turn is next.
+    next: VecDeque<u64>,
+    last: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Its thread is at work.
+    Unanswered,
+    /// Its thread is done, and others are resumed first.
+    InLine,
+    /// The core knows.
+    Ready,
+}
+
+impl Line {
+    fn wake(&mut self, number: u64) {
+        let Some((_, state @ State::Unanswered)) = self.waiting.get_mut(&number) else {
+            return;
+        };
+        *state = State::InLine;
+        self.next.push_back(number);
+        self.advance();
+    }
+
+    fn advance(&mut self) {
+        while self.ready < AT_ONCE
+            && let Some(number) = self.next.pop_front()
+        {
+            // Others have been given up.
+            if let Some((fd, state)) = self.waiting.get_mut(&number) {
+                *state = State::Ready;
+                self.ready += 1;
+                let one = 1u64.to_ne_bytes();
+                // SAFETY: eight bytes, which is what an eventfd takes; it is open as long as it is
+                // in the table.
+                unsafe { libc::write(*fd, one.as_ptr().cast(), one.len()) };
+            }
+        }
+    }
+
+    fn give_up(&mut self, number: u64) -> Option<RawFd> {
+        let (fd, state) = self.waiting.remove(&number)?;
+        if state == State::Ready {
+            self.ready -= 1;
+            self.advance();
+        }
+        Some(fd)
+    }
+}
+
+/// A descriptor that becomes readable once, when a thread has finished its work and it is this
+/// call's turn, and on which the core resumes the script. The core closes it
+/// (`ASYNC_DONE_CLOSE_FD`), so a late thread must be kept from writing to whatever has that number by
+/// then: see [`Waker::disarm`]. Dropping it disarms it.
 #[derive(Debug)]
-pub struct Waker(Mutex<Option<RawFd>>);
+pub struct Waker {
+    line: Arc<Mutex<Line>>,
+    number: u64,
+}
 
 impl Waker {
     /// A new eventfd, close-on-exec and non-blocking.
@@ -23,32 +96,45 @@ impl Waker {
         if fd < 0 {
             return Err(io::Error::last_os_error());
         }
-        Ok((Waker(Mutex::new(Some(fd))), fd))
+        let line = LINE.with(|line| line.with(Arc::default, |line| Arc::clone(line)));
+        let number = {
+            let mut line = locked(&line);
+            line.last += 1;
+            let number = line.last;
+            line.waiting.insert(number, (fd, State::Unanswered));
+            number
+        };
+        Ok((Waker { line, number }, fd))
     }
 
-    /// Makes the descriptor readable. May be called from any thread, any number of times.
+    /// Makes the descriptor readable as soon as fewer than [`AT_ONCE`] others are. May be called from
+    /// any thread, any number of times.
     pub fn wake(&self) {
-        let fd = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(fd) = *fd {
-            let one = 1u64.to_ne_bytes();
-            // SAFETY: eight bytes, which is what an eventfd takes; the lock keeps it open.
-            unsafe { libc::write(fd, one.as_ptr().cast(), one.len()) };
-        }
+        locked(&self.line).wake(self.number);
     }
 
     /// From now on nobody writes to the descriptor; it is the core's to close.
     pub fn disarm(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        locked(&self.line).give_up(self.number);
     }
 
     /// Closes the descriptor if the core is not going to wait on it. A thread that is done later
     /// writes to nothing.
     pub fn close(&self) {
-        if let Some(fd) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            // SAFETY: ours, and taken out, so that it is closed once.
-            unsafe { libc::close(fd) };
+        if let Some(fd) = locked(&self.line).give_up(self.number) {
+            close(fd);
         }
     }
+}
+
+impl Drop for Waker {
+    fn drop(&mut self) {
+        self.disarm();
+    }
+}
+
+fn locked(line: &Mutex<Line>) -> MutexGuard<'_, Line> {
+    line.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Closes a descriptor that [`Waker::new`] made and the core is not going to wait on.
@@ -94,6 +180,37 @@ mod tests {
         // SAFETY: our own child, and room for its status.
         assert_eq!(unsafe { libc::waitpid(pid, &mut status, 0) }, pid);
         assert_eq!(status, 0);
+    }
+
+    /// However many threads are done, the core has few calls to resume at a time, in their order.
+    #[test]
+    fn few_are_ready_at_once() {
+        let (wakers, fds): (Vec<_>, Vec<_>) = (0..20).map(|_| Waker::new().unwrap()).unzip();
+        for waker in &wakers {
+            waker.wake();
+            waker.wake();
+        }
+        let readable = |from: usize| -> Vec<usize> {
+            (from..fds.len()).filter(|at| read(fds[*at]) == 8).collect()
+        };
+        assert_eq!(readable(0), [0, 1, 2, 3]);
+        // One is resumed, one that waits is given up, and one that is ready times out.
+        wakers[0].disarm();
+        wakers[5].close();
+        wakers[2].disarm();
+        assert_eq!(readable(1), [4, 6]);
+        for at in [1, 3, 4, 6] {
+            wakers[at].disarm();
+        }
+        assert_eq!(readable(7), [7, 8, 9, 10]);
+        drop(wakers);
+        let (next, fd) = Waker::new().unwrap();
+        next.wake();
+        assert_eq!(read(fd), 8);
+        next.close();
+        for at in (0..fds.len()).filter(|at| *at != 5) {
+            close(fds[at]);
+        }
     }
 
     fn late_wake(give_up: fn(&Waker)) -> bool {

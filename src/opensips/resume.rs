@@ -14,6 +14,7 @@ use std::{
 
 use super::ffi;
 use super::fork::PerProcess;
+use super::reactor::AT_ONCE;
 
 /// The handle by which the core resumes a call.
 #[derive(Clone, Copy, Debug)]
@@ -25,10 +26,6 @@ impl Context {
         (!raw.is_null()).then_some(Context(raw))
     }
 }
-
-/// How many calls are resumed before the process looks at its other descriptors. When a server
-/// fails, hundreds of calls may be ready at once, and new requests would wait for all of them.
-const AT_ONCE: usize = 4;
 
 /// What is shared with threads.
 #[derive(Debug)]
@@ -89,7 +86,7 @@ impl Ready {
         unsafe { libc::write(self.fd, one.as_ptr().cast(), one.len()) };
     }
 
-    /// The next few calls.
+    /// The next few calls, so that the process looks at its other descriptors in between.
     fn take(&self) -> Vec<u64> {
         let mut count = [0; 8];
         // Before the list is looked at: what comes after it makes the descriptor readable again.
