@@ -9,11 +9,18 @@ use std::{
     time::Instant,
 };
 
+/// How many connections are opened at once. After an outage everybody wants one in the same moment,
+/// and TLS handshakes would take the processors from the SIP workers; the few that are there first
+/// serve many.
+const OPENED_AT_ONCE: usize = 2;
+
 struct State<C> {
     /// Used as a stack: the warmest first.
     idle: Vec<C>,
     /// Open or being opened, idle ones included.
     open: usize,
+    /// Of these, the ones that are being opened.
+    opening: usize,
 }
 
 /// See the [module](self).
@@ -31,10 +38,21 @@ impl<C> fmt::Debug for Connections<C> {
     }
 }
 
+/// Why there was no connection in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unavailable {
+    /// All that are allowed were in use.
+    AllInUse,
+    /// Those that were being opened were not ready: the server is slow.
+    NotOpen,
+}
+
 /// The right to one connection, given back when it is dropped.
 pub struct Lease<'a, C> {
     home: &'a Connections<C>,
     connection: Option<C>,
+    /// Whether it is counted as one that is being opened.
+    is_opening: bool,
 }
 
 impl<C> Connections<C> {
@@ -45,6 +63,7 @@ impl<C> Connections<C> {
             state: Mutex::new(State {
                 idle: Vec::new(),
                 open: 0,
+                opening: 0,
             }),
             freed: Condvar::new(),
         }
@@ -54,24 +73,35 @@ impl<C> Connections<C> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a connection to be free; `None` where none was until the deadline.
-    pub fn lease(&self, deadline: Instant) -> Option<Lease<'_, C>> {
+    /// Waits for a connection to be free, or for one that may be opened.
+    ///
+    /// # Errors
+    /// [`Unavailable`] where there was none until the deadline.
+    pub fn lease(&self, deadline: Instant) -> Result<Lease<'_, C>, Unavailable> {
         let mut state = self.lock();
         loop {
             if let Some(connection) = state.idle.pop() {
-                return Some(Lease {
+                return Ok(Lease {
                     home: self,
                     connection: Some(connection),
+                    is_opening: false,
                 });
             }
-            if state.open < self.most {
+            if state.open < self.most && state.opening < OPENED_AT_ONCE {
                 state.open += 1;
-                return Some(Lease {
+                state.opening += 1;
+                return Ok(Lease {
                     home: self,
                     connection: None,
+                    is_opening: true,
                 });
             }
-            let left = deadline.checked_duration_since(Instant::now())?;
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else {
+                return Err(match state.open < self.most {
+                    true => Unavailable::NotOpen,
+                    false => Unavailable::AllInUse,
+                });
+            };
             state = self
                 .freed
                 .wait_timeout(state, left)
@@ -106,6 +136,10 @@ impl<C> Lease<'_, C> {
             Some(connection) => connection,
             None => make()?,
         };
+        if std::mem::take(&mut self.is_opening) {
+            self.home.lock().opening -= 1;
+            self.home.freed.notify_one();
+        }
         Ok(self.connection.insert(connection))
     }
 
@@ -122,6 +156,9 @@ impl<C> Drop for Lease<'_, C> {
             // A panic may have come between a question and its answer.
             Some(connection) if !std::thread::panicking() => state.idle.push(connection),
             _ => state.open -= 1,
+        }
+        if self.is_opening {
+            state.opening -= 1;
         }
         drop(state);
         self.home.freed.notify_one();
@@ -142,7 +179,7 @@ mod tests {
         let mut first = connections.lease(Instant::now()).unwrap();
         assert_eq!((first.is_kept(), made(&mut first, 1)), (false, 1));
         let soon = Instant::now() + Duration::from_millis(5);
-        assert!(connections.lease(soon).is_none());
+        assert_eq!(connections.lease(soon).err(), Some(Unavailable::AllInUse));
         drop(first);
         let mut again = connections.lease(Instant::now()).unwrap();
         assert_eq!((again.is_kept(), made(&mut again, 2)), (true, 1));
@@ -152,5 +189,31 @@ mod tests {
         connections.close_idle();
         let mut last = connections.lease(Instant::now()).unwrap();
         assert_eq!(made(&mut last, 4), 4);
+    }
+
+    /// Who can't open one waits for one that is free, or until another one is open or has failed.
+    #[test]
+    fn few_are_opened_at_once() {
+        let connections = Connections::new(9);
+        let none_soon = || {
+            let soon = Instant::now() + Duration::from_millis(5);
+            connections.lease(soon).err() == Some(Unavailable::NotOpen)
+        };
+        let mut first = connections.lease(Instant::now()).unwrap();
+        let second = connections.lease(Instant::now()).unwrap();
+        assert!(none_soon());
+        first.connection(|| Ok::<_, ()>(1)).unwrap();
+        let third = connections.lease(Instant::now()).unwrap();
+        assert!(!third.is_kept() && none_soon());
+        drop(first);
+        assert!(connections.lease(Instant::now()).unwrap().is_kept());
+        let kept = connections.lease(Instant::now()).unwrap();
+        assert!(kept.is_kept() && none_soon());
+        drop(second);
+        let mut fourth = connections.lease(Instant::now()).unwrap();
+        assert!(fourth.connection(|| Err::<u32, ()>(())).is_err());
+        drop((third, fourth));
+        let again = connections.lease(Instant::now()).unwrap();
+        assert!(!again.is_kept());
     }
 }

@@ -19,7 +19,7 @@ use ::redis::{Cmd, ConnectionLike, ErrorKind, FromRedisValue, RedisError, Server
 use thiserror::Error;
 
 use self::server::{Server, Target};
-use crate::connections::{Connections, Lease};
+use crate::connections::{Connections, Lease, Unavailable};
 use crate::counters::{Claim, Counters};
 use crate::pool::{Lost, NoNotify, Pool};
 
@@ -188,10 +188,14 @@ impl Session<'_> {
         work: impl Fn(&mut dyn ConnectionLike) -> Result<T, RedisError>,
     ) -> Result<T, CacheError> {
         let connections = &self.redis.connections;
-        let Some(mut lease) = connections.lease(self.until) else {
-            let cause = format!("{MAX_CONNECTIONS} connections are in use, which is the limit");
-            return Err(CacheError::Busy(cause));
-        };
+        let mut lease = connections
+            .lease(self.until)
+            .map_err(|unavailable| match unavailable {
+                Unavailable::NotOpen => self.redis.timed_out(),
+                Unavailable::AllInUse => CacheError::Busy(format!(
+                    "{MAX_CONNECTIONS} connections are in use, which is the limit"
+                )),
+            })?;
         let kept = lease.is_kept();
         match self.try_run(&mut lease, &work) {
             Err(Failure::Asked(error)) if kept && is_stale(&error) => {

@@ -17,7 +17,7 @@ use thiserror::Error;
 
 use super::url::{Address, DbUrl};
 use super::{Cell, Select, Source, StoreError};
-use crate::connections::{Connections, Lease};
+use crate::connections::{Connections, Lease, Unavailable};
 
 /// Where the client library that OpenSIPS's db_mysql uses looks for the server of `localhost`.
 const SOCKETS: [&str; 3] = [
@@ -112,11 +112,14 @@ impl MySql {
 
     fn run(&self, select: &Select<'_>, deadline: Instant) -> Result<Vec<Vec<Cell>>, StoreError> {
         let statement = statement(select);
-        let Some(mut lease) = self.connections.lease(deadline) else {
-            return Err(StoreError::Busy(format!(
-                "{} connections are in use, which is the limit",
-                MAX_CONNECTIONS
-            )));
+        let mut lease = match self.connections.lease(deadline) {
+            Ok(lease) => lease,
+            Err(Unavailable::NotOpen) => return Err(self.timed_out()),
+            Err(Unavailable::AllInUse) => {
+                return Err(StoreError::Busy(format!(
+                    "{MAX_CONNECTIONS} connections are in use, which is the limit"
+                )));
+            }
         };
         // A connection that was kept may have been closed by the server in the meantime, which
         // shows only when it is used: the query is then tried once more on a new one. So is what the
@@ -159,6 +162,10 @@ impl MySql {
         self.connections.close_idle();
     }
 
+    fn timed_out(&self) -> StoreError {
+        StoreError::TimedOut(u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX))
+    }
+
     fn error(&self, select: &Select<'_>, failure: Failure) -> StoreError {
         let error = match failure {
             Failure::Error(error) => error,
@@ -172,8 +179,7 @@ impl MySql {
             }
         };
         if has_timed_out(&error) {
-            let milliseconds = u64::try_from(self.timeout.as_millis());
-            return StoreError::TimedOut(milliseconds.unwrap_or(u64::MAX));
+            return self.timed_out();
         }
         match error {
             // Access denied, unknown database: not the fault of the table.

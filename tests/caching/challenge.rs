@@ -48,13 +48,17 @@ pub fn bearer(setting: &Setting, core: &Core) -> Result<(), String> {
             ["a.example", "", "", "invalid_scope"],
             r#"Bearer realm="a.example", error="invalid_scope""#.to_string(),
         ),
+        (
+            // The domain of the request.
+            ["", SERVER, "sip", ""],
+            format!(r#"Bearer realm="example.org", authz_server="{SERVER}", scope="sip""#),
+        ),
     ] {
         ask(parts)?
             .expect(1)?
             .expect_header("X-Challenge", &value)?;
     }
     for parts in [
-        ["", SERVER, "sip", ""],
         ["a.example", "http://login.example.org/", "", ""],
         ["a.example", "login.example.org", "", ""],
         ["a.example", "", r#"si"p"#, ""],
