@@ -36,6 +36,11 @@ fail() {
 : "${TLS_PRIVATE_KEY:=}"
 # The public address, if it differs: a host, without a port.
 : "${ADVERTISED_ADDRESS:=}"
+# The names by which devices know this machine as their outbound proxy (Route), by commas: without a port
+# each port above counts, and none. ADVERTISED_ADDRESS is one of them.
+: "${OWN_NAMES:=}"
+# yes or no: whether WebSocket clients have to send Origin. Nothing depends on what it says.
+: "${REQUIRE_ORIGIN:=no}"
 # The address by which other servers of the site reach this one, if they should not use that: host or
 # host:port, for jambonz's privateSbcAddress, without which its sbc-outbound fails.
 : "${PRIVATE_ADDRESS:=$SIP_ADDRESS:$SIP_PORT}"
@@ -160,6 +165,7 @@ yes_or_no() {
 }
 yes_or_no HTTP_HEADERS
 yes_or_no PARENT_REALM
+yes_or_no REQUIRE_ORIGIN
 
 # addresses HOST: its IP addresses, each on a line, written as OpenSIPS writes source addresses (IPv6 in
 # full); nothing if it has none, or is none.
@@ -268,6 +274,36 @@ sources TRUSTED_SOURCES '*'
 TRUSTED=$sources
 sources PEERS ''
 PEERS=$sources
+# Each name with each port by which it is ours, 0 for none.
+left=$OWN_NAMES
+case "$ADVERTISED_ADDRESS" in
+\[*) ;;
+?*) left="$left${left:+,}$ADVERTISED_ADDRESS" ;;
+esac
+[ -z "$left" ] || left="$left,"
+OWN_NAMES=
+while [ -n "$left" ]; do
+	entry=$(printf %s "${left%%,*}" | tr -d ' \t')
+	left=${left#*,}
+	host=${entry%%:*}
+	case "$host" in
+	'' | *[!A-Za-z0-9._-]*) fail "OWN_NAMES must be names, each with or without a port, not '$entry'" ;;
+	esac
+	case "$entry" in
+	*:*)
+		port=${entry#*:}
+		case "$port" in
+		'' | 0* | *[!0-9]* | ??????*) fail "OWN_NAMES must have ports from 1 to 65535, not '$entry'" ;;
+		esac
+		[ "$port" -le 65535 ] || fail "OWN_NAMES must have ports from 1 to 65535, not '$entry'"
+		ports=$port
+		;;
+	*) ports="0 $SIP_PORT $TLS_PORT $WS_PORT $WSS_PORT" ;;
+	esac
+	for port in $ports; do
+		OWN_NAMES="$OWN_NAMES${OWN_NAMES:+,}$host:$port"
+	done
+done
 case "$LOG_TO_STDERR" in
 yes | no) ;;
 *) fail "LOG_TO_STDERR must be yes or no, not '$LOG_TO_STDERR'" ;;
@@ -310,13 +346,23 @@ SENT_HEADERS=2
 [ "$HTTP_HEADERS" = yes ] || SENT_HEADERS=0
 REALM_PARENT=1
 [ "$PARENT_REALM" = yes ] || REALM_PARENT=0
+# parameter MODULE NAME: whether that module has a parameter of this name.
+parameter() {
+	grep -q "$2" "$OPENSIPS_MODULES/$1" 2>/dev/null
+}
 # Some releases accept a CSeq equal to the last one, unless told not to.
 DUP_CSEQ=
-! grep -q allow_dup_cseq "$OPENSIPS_MODULES/registrar.so" 2>/dev/null || DUP_CSEQ=0
+! parameter registrar.so allow_dup_cseq || DUP_CSEQ=0
+WS_ORIGIN=
+WSS_ORIGIN=
+origin=0
+[ "$REQUIRE_ORIGIN" = no ] || origin=1
+[ -z "$WS_PORT" ] || ! parameter proto_ws.so require_origin || WS_ORIGIN=$origin
+[ -z "$WSS_PORT" ] || ! parameter proto_wss.so require_origin || WSS_ORIGIN=$origin
 
 export OPENSIPS_MODULES LOG_LEVEL LOG_TO_STDERR UDP_WORKERS TCP_WORKERS AUTH_WEB MI_SOCKET \
 	SIP_ADDRESS SIP_PORT TLS_PORT WS_PORT WSS_PORT TLS TLS_CERTIFICATE TLS_PRIVATE_KEY \
-	ADVERTISED_ADDRESS PRIVATE_ADDRESS PEERS DIALOG_TABLE DB_URL DB_MODULE REALMS_TABLE DUP_CSEQ ACCOUNT_TTL ACCOUNT_GRACE \
+	ADVERTISED_ADDRESS OWN_NAMES WS_ORIGIN WSS_ORIGIN PRIVATE_ADDRESS PEERS DIALOG_TABLE DB_URL DB_MODULE REALMS_TABLE DUP_CSEQ ACCOUNT_TTL ACCOUNT_GRACE \
 	REDIS_URL REDIS_TIMEOUT \
 	REGISTRAR_SECRET HTTP_TIMEOUT HTTP_BREAKER_TIME DIGEST_ALGORITHMS TOKEN_ALGORITHMS TOKEN_LEEWAY \
 	DEFAULT_EXPIRES MAX_EXPIRES NAT_EXPIRES NEXT_HOP_ADDRESS NEXT_HOP_SOURCES TRUSTED \

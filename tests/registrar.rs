@@ -7,6 +7,7 @@
 mod registrar {
     pub mod accounts;
     pub mod calls;
+    pub mod clients;
     pub mod device;
     pub mod dialogs;
     pub mod environment;
@@ -35,8 +36,8 @@ use harness::registrar::Setting;
 use libtest_mimic::{Arguments, Trial};
 
 use registrar::{
-    accounts, calls, dialogs, environment, field, grants, group, hostile, identity, jambonz, kept,
-    lasting, restart, several, sipp, together, tokens, transports, trunks,
+    accounts, calls, clients, dialogs, environment, field, grants, group, hostile, identity,
+    jambonz, kept, lasting, restart, several, sipp, together, tokens, transports, trunks,
 };
 
 fn main() {
@@ -49,6 +50,7 @@ fn trials() -> Vec<Trial> {
     let scenarios = [
         accounts::SCENARIOS,
         calls::SCENARIOS,
+        clients::SCENARIOS,
         dialogs::SCENARIOS,
         field::SCENARIOS,
         grants::SCENARIOS,
@@ -73,6 +75,7 @@ fn trials() -> Vec<Trial> {
     let of_mysql = [
         accounts::OF_MYSQL,
         calls::OF_MYSQL,
+        clients::OF_MYSQL,
         field::OF_MYSQL,
         grants::OF_MYSQL,
         jambonz::SCENARIOS,

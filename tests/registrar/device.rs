@@ -206,7 +206,8 @@ impl Device {
         }
     }
 
-    fn render(&mut self, request: &Request) -> String {
+    /// The request as it is sent.
+    pub fn render(&mut self, request: &Request) -> String {
         self.cseq = match request.cseq {
             0 => self.cseq + 1,
             given => given,
@@ -410,7 +411,8 @@ fn connect(transport: Transport, port: u16, site: &Site) -> io::Result<(Wire, St
     Ok((Wire::Stream(BufReader::new(stream)), local))
 }
 
-fn secure(
+/// A TLS connection to a site with this certificate.
+pub fn secure(
     stream: TcpStream,
     certificate: &Path,
 ) -> io::Result<rustls::StreamOwned<rustls::ClientConnection, TcpStream>> {

@@ -90,6 +90,21 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("TRUSTED_SOURCES", "$(id)", "TRUSTED_SOURCES must be"),
     ("HTTP_HEADERS", "1", "HTTP_HEADERS must be yes or no"),
     ("PARENT_REALM", "maybe", "PARENT_REALM must be yes or no"),
+    ("REQUIRE_ORIGIN", "1", "REQUIRE_ORIGIN must be yes or no"),
+    (
+        "OWN_NAMES",
+        "sip.example.org,sip.example.org:65536",
+        "OWN_NAMES must have ports from 1 to 65535, not 'sip.example.org:65536'",
+    ),
+    ("OWN_NAMES", "sip.example.org:", "OWN_NAMES must have ports"),
+    (
+        "OWN_NAMES",
+        "a.example,,b.example",
+        "OWN_NAMES must be names",
+    ),
+    ("OWN_NAMES", "[::1]", "OWN_NAMES must be names"),
+    ("OWN_NAMES", "sip:a.example", "OWN_NAMES must"),
+    ("OWN_NAMES", "*", "OWN_NAMES must be names"),
 ];
 
 /// One for all of them, and one for the defaults.

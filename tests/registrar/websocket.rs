@@ -5,13 +5,19 @@ use std::io::{self, Read, Write};
 /// The mask for each frame. Any four bytes will do: there is no intermediary cache to be fooled.
 const MASK: [u8; 4] = [0x12, 0x34, 0x56, 0x78];
 
-/// Requests the upgrade, and reads the answer to its end.
+/// Requests the upgrade as a browser does, and reads the answer to its end.
 pub fn open(stream: &mut (impl Read + Write)) -> io::Result<()> {
-    stream.write_all(
-        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: sip\r\n\
-          Sec-WebSocket-Version: 13\r\nOrigin: http://127.0.0.1\r\n\r\n",
-    )?;
+    open_with(stream, "Origin: http://127.0.0.1\r\n")
+}
+
+/// The same with these header lines in place of Origin.
+pub fn open_with(stream: &mut (impl Read + Write), lines: &str) -> io::Result<()> {
+    let request = format!(
+        "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: sip\r\n\
+         Sec-WebSocket-Version: 13\r\n{lines}\r\n"
+    );
+    stream.write_all(request.as_bytes())?;
     stream.flush()?;
     let mut head = Vec::new();
     let mut byte = [0];

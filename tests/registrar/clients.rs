@@ -1,0 +1,228 @@
+//! What softphones do that are configured with an outbound proxy, or have no browser around them.
+
+use std::net::TcpStream;
+use std::time::Duration;
+
+use harness::answer::Answer;
+use harness::registrar::Site;
+
+use super::device::{Device, Request, Transport, expect, secure};
+use super::group::{Group, Scenario};
+use super::hop::Hop;
+use super::websocket;
+
+pub const SCENARIOS: &[Scenario] = &[
+    ("refusals are acknowledged with a Route", acknowledged),
+    ("WebSocket without an Origin", originless),
+];
+
+/// They have a registrar of their own.
+pub const OF_MYSQL: &[Scenario] = &[
+    ("an outbound proxy that is named", named),
+    ("WebSocket needs an Origin where that is set", with_origin),
+];
+
+/// After this an answer that was under way has arrived.
+const UNDER_WAY: Duration = Duration::from_millis(1500);
+
+/// Within this an answer that was not acknowledged comes again: T2 of RFC 3261 section 17.2.1, and
+/// time for a busy machine.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// The ACK to a refusal: with the branch, the Request-URI and the To tag that belong to it, and these
+/// header lines in place of its Route.
+fn acknowledge(invite: &str, answer: &Answer, lines: &str) -> String {
+    let mut ack = String::new();
+    for line in invite.lines().take_while(|line| !line.is_empty()) {
+        match line.split(':').next().unwrap_or_default() {
+            "Contact" | "Route" | "Max-Forwards" | "Content-Length" => {}
+            "To" => ack.push_str(&format!("To: {}\r\n", answer.header("To").unwrap_or(""))),
+            "CSeq" => ack.push_str(&format!("{}\r\n", line.replace("INVITE", "ACK"))),
+            _ => ack.push_str(&format!(
+                "{}\r\n",
+                line.replacen("INVITE sip", "ACK sip", 1)
+            )),
+        }
+    }
+    format!("{ack}{lines}\r\nContent-Length: 0\r\n\r\n")
+}
+
+/// Fails if the answer comes again although it was acknowledged.
+fn quiet(mut device: Device, what: &str) -> Result<(), String> {
+    device.patience(UNDER_WAY);
+    while device.receive_text().is_ok() {}
+    device.patience(AGAIN);
+    match device.receive_text() {
+        Err(_) => Ok(()),
+        Ok(text) => Err(format!("{what}: it is repeated:\n{text}")),
+    }
+}
+
+fn acknowledged(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let hop = Hop::new(site)?;
+    let ours = format!("Route: <sip:127.0.0.1:{};lr>", site.udp);
+    let acknowledgements = [
+        format!("Max-Forwards: 70\r\n{ours}"),
+        ours.clone(),
+        format!("{ours}\r\n{ours}"),
+        "Max-Forwards: 70\r\nRoute: <sip:name.example:5060;lr>".to_string(),
+        format!("Max-Forwards: 70\r\nRoute: sip:127.0.0.1:{};lr", site.udp),
+        "Max-Forwards: 70".to_string(),
+        "Max-Forwards: 0".to_string(),
+        format!("Max-Forwards: 70\n{ours}"),
+        format!("Max-Forwards: 70\r\nContact: <sip:a@b>\r\nContact: <sip:a@b>\r\n{ours}"),
+    ];
+    let mut done = Vec::new();
+    for lines in acknowledgements {
+        // Of the next hop, of us, and after a CANCEL.
+        for status in [
+            "404 Not Found",
+            "486 Busy Here",
+            "500 Server Internal Error",
+            "407",
+            "487 Request Terminated",
+        ] {
+            let mut device = Device::new(site, "mary", "a.example")?;
+            if status != "407" {
+                device.register()?;
+                device.new_call();
+            }
+            let invite = device.render(&Request::invite().with(ours.clone()));
+            device.send_raw(invite.as_bytes())?;
+            match status {
+                "407" => {}
+                "487 Request Terminated" => cancelled(&mut device, &hop, &invite)?,
+                status => drop(hop.answer("INVITE", status)?),
+            }
+            let answer = loop {
+                let answer = device.receive()?;
+                if answer
+                    .header("CSeq")
+                    .is_some_and(|cseq| cseq.ends_with("INVITE"))
+                {
+                    break answer;
+                }
+            };
+            let code = status[..3].parse().map_err(|e| format!("{status}: {e}"))?;
+            let answer = expect(answer, code)?;
+            device.send_raw(acknowledge(&invite, &answer, &lines).as_bytes())?;
+            done.push((device, format!("{status}, {lines:?}")));
+        }
+    }
+    let quiet = |(device, what): (Device, String)| move || quiet(device, &what);
+    let waiting: Vec<_> = done
+        .into_iter()
+        .map(|one| std::thread::spawn(quiet(one)))
+        .collect();
+    waiting
+        .into_iter()
+        .try_for_each(|one| one.join().map_err(|_| "a panic".to_string())?)
+}
+
+/// The next hop rings, the device gives up, and the next hop ends the call.
+fn cancelled(device: &mut Device, hop: &Hop, invite: &str) -> Result<(), String> {
+    let at_hop = hop.answer("INVITE", "180 Ringing")?;
+    while !device.receive_text()?.starts_with("SIP/2.0 180") {}
+    let cancel = invite.replacen("INVITE sip", "CANCEL sip", 1);
+    device.send_raw(cancel.replace(" INVITE\r\n", " CANCEL\r\n").as_bytes())?;
+    hop.answer("CANCEL", "200 OK")?;
+    hop.send(&super::hop::answer_to(&at_hop, "487 Request Terminated"))
+}
+
+fn named(group: &Group) -> Result<(), String> {
+    group.stop();
+    let mut site = group.setting.site(&group.core, group.backend)?;
+    let names = "proxy.example.org, other.example.org:5999,A.example";
+    site.settings = vec![
+        ("OWN_NAMES", names.to_string()),
+        ("ADVERTISED_ADDRESS", "192.0.2.9".to_string()),
+    ];
+    let _instance = site.start(&group.core)?;
+    let hop = Hop::new(&site)?;
+    let port = site.udp;
+    for route in [
+        format!("<sip:proxy.example.org:{port};lr>"),
+        "<sip:proxy.example.org;lr>".to_string(),
+        "<sip:Proxy.Example.ORG;transport=udp;lr>".to_string(),
+        "<sip:other.example.org:5999;lr>".to_string(),
+        "<sip:a.example;lr>".to_string(),
+        format!("<sip:192.0.2.9:{port};lr>"),
+        format!("<sip:127.0.0.1:{port};lr>"),
+    ] {
+        let line = format!("Route: {route}");
+        let mut device = Device::new(&site, "mary", "a.example")?;
+        let register = Request::register().with(line.clone());
+        expect(device.authorize(&register, "secret")?, 200).map_err(|e| format!("{line}: {e}"))?;
+        device.new_call();
+        device.send(&Request::invite().with(line.clone()))?;
+        let invite = hop.answer("INVITE", "486 Busy Here")?;
+        if invite.contains("\r\nRoute:") {
+            return Err(format!("our own Route went on:\n{invite}"));
+        }
+        expect(device.receive()?, 486)?;
+    }
+    // Names, ports and ways that are not ours.
+    for route in [
+        "<sip:elsewhere.example;lr>",
+        "<sip:x.proxy.example.org;lr>",
+        "<sip:proxy.example.org.elsewhere.example;lr>",
+        "<sip:proxy.example.org:9;lr>",
+        "<sip:proxy.example.org:50600;lr>",
+        "<sip:other.example.org;lr>",
+        "<sip:proxy.example.org;maddr=127.0.0.2;lr>",
+        "<sip:proxy.example.org@elsewhere.example;lr>",
+        "<sip:proxy.example.org;lr>, <sip:127.0.0.1:9;lr>",
+        "<sip:proxy.example.org;lr>\r\nRoute: <sip:elsewhere.example;lr>",
+        "<sip:proxy.example.org,other.example.org:5999;lr>",
+    ] {
+        let mut device = Device::new(&site, "mary", "a.example")?;
+        for request in [Request::register(), Request::invite()] {
+            let answer = device.ask(&request.with(format!("Route: {route}")))?;
+            if !matches!(answer.status, 400 | 403) {
+                return Err(format!("{route}: {answer:?}"));
+            }
+        }
+    }
+    hop.silent()
+}
+
+/// The upgrade with these header lines, over WS and WSS.
+fn upgrade(site: &Site, lines: &str) -> Result<(), String> {
+    for transport in [Transport::Ws, Transport::Wss] {
+        let Some(port) = transport.port(site) else {
+            continue;
+        };
+        let connect = || {
+            let mut stream = TcpStream::connect((site.address.as_str(), port))?;
+            stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+            match transport {
+                Transport::Wss => {
+                    let mut stream = secure(stream, &site.certificate())?;
+                    websocket::open_with(&mut stream, lines)
+                }
+                _ => websocket::open_with(&mut stream, lines),
+            }
+        };
+        connect().map_err(|e| format!("{}: {e}", transport.name()))?;
+    }
+    Ok(())
+}
+
+fn originless(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    upgrade(site, "")?;
+    upgrade(site, "Origin: null\r\n")
+}
+
+fn with_origin(group: &Group) -> Result<(), String> {
+    group.stop();
+    let mut site = group.setting.site(&group.core, group.backend)?;
+    site.settings = vec![("REQUIRE_ORIGIN", "yes".to_string())];
+    let _instance = site.start(&group.core)?;
+    upgrade(&site, "Origin: http://127.0.0.1\r\n")?;
+    match upgrade(&site, "") {
+        Err(_) => Ok(()),
+        Ok(()) => Err("nobody asked for the Origin".to_string()),
+    }
+}
