@@ -8,6 +8,9 @@
 # the only list of all settings.
 set -eu
 
+line_end='
+'
+
 # An error stops OpenSIPS: what it gets instead is not a valid script.
 fail() {
 	echo "registrar.sh: $1" >&2
@@ -45,7 +48,9 @@ fail() {
 # host:port, for jambonz's privateSbcAddress, without which its sbc-outbound fails.
 : "${PRIVATE_ADDRESS:=$SIP_ADDRESS:$SIP_PORT}"
 
-# Accounts, endpoints, contacts, trunks.
+# Accounts, endpoints, contacts, trunks. In user and password a % before two hexadecimal digits begins the
+# escape of a character (%25 is the percent sign itself); any other character may be as it is. For
+# mysql://, ?ssl-mode=REQUIRED encrypts all connections.
 : "${DB_URL:=mysql://opensips:opensipsrw@localhost/opensips}"
 
 # Seconds for which the database is not queried again about an account, and for which its known data
@@ -54,7 +59,7 @@ fail() {
 : "${ACCOUNT_GRACE:=600}"
 
 # Registrations, used nonces, and bans. One server is given by its parts; Sentinel, Cluster or TLS by a
-# URL as the module takes it (its parameter cachedb_url), in place of the parts.
+# URL as the module takes it (its parameter cachedb_url), in place of the parts. The password is as it is.
 : "${REDIS_HOST:=127.0.0.1}"
 : "${REDIS_PORT:=6379}"
 : "${REDIS_PASSWORD:=}"
@@ -314,14 +319,104 @@ if [ -n "$TLS_PORT$WSS_PORT" ] && { [ -z "$TLS_CERTIFICATE" ] || [ -z "$TLS_PRIV
 fi
 
 # Values derived from the settings.
+
+# escaped: its input, with each byte escaped that isn't allowed everywhere in a URL.
+# escaped database: the same for a driver of OpenSIPS, which knows escapes of printable ASCII alone: bytes
+# above are left as they are, escapes that are there are kept. Fails at control characters.
+escaped() {
+	od -An -v -tx1 | LC_ALL=C awk -v database="${1:-}" '
+	BEGIN {
+		for (at = 1; at < 256; at++) character[sprintf("%02x", at)] = sprintf("%c", at)
+		hex = "^[0-9A-Fa-f]$"
+	}
+	{ for (at = 1; at <= NF; at++) bytes[++count] = $at }
+	END {
+		for (at = 1; at <= count; at++) {
+			byte = bytes[at]
+			if (database && byte == "25" && character[bytes[at + 1]] ~ hex && character[bytes[at + 2]] ~ hex) {
+				byte = tolower(character[bytes[at + 1]] character[bytes[at + 2]])
+				at += 2
+			}
+			if (database && byte ~ /^([01].|7f)$/) exit 1
+			if (byte ~ /^[89a-f]/ ? database : character[byte] ~ /^[A-Za-z0-9._~-]$/) {
+				printf "%s", character[byte]
+			} else {
+				printf "%s", "%" byte
+			}
+		}
+	}'
+}
+
+OPENSIPS_DB_URL=$DB_URL
+DB_TLS=
 case "$DB_URL" in
 mysql://*)
+	# A password ends at the last @ that a host and a database follow.
+	rest=${DB_URL#mysql://}
+	login= place=$rest
+	tail=$rest
+	is_place() {
+		printf '%s\n' "$1" | LC_ALL=C grep -Eqx \
+			'(unix\([^()]+\)|\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]+)?/[A-Za-z0-9_.%-]+(\?[^?@]*)?'
+	}
+	case "$rest" in
+	*@*)
+		place=
+		after=
+		while [ "${tail%@*}" != "$tail" ]; do
+			after="${tail##*@}${after:+@$after}"
+			tail=${tail%@*}
+			if is_place "$after"; then
+				login=$tail place=$after
+				break
+			fi
+		done
+		;;
+	esac
+	case "$place" in
+	*"$line_end"*) place= ;;
+	esac
+	[ -n "$place" ] && is_place "$place" ||
+		fail "DB_URL must be mysql://user:password@host:port/database, a host of IPv6 in brackets"
+	if [ -n "$login" ]; then
+		password=
+		case "$login" in
+		*:*) password=${login#*:} ;;
+		esac
+		user=$(printf %s "${login%%:*}" | escaped database) &&
+			password=$(printf %s "$password" | escaped database) ||
+			fail "DB_URL has a control character in user or password, such as a line end: OpenSIPS's own driver can't send it"
+		login="$user${password:+:$password}@"
+	fi
+	query=
+	case "$place" in
+	*\?*) query=${place#*\?} place=${place%%\?*} ;;
+	esac
+	DB_URL="mysql://$login$place"
+	OPENSIPS_DB_URL=$DB_URL
+	# OpenSIPS reads trunks and calls with its own driver. It can encrypt, but not check certificates.
+	case "$(printf %s "$query" | tr _A-Z -a-z)" in
+	'' | ssl-mode=disabled) ;;
+	ssl-mode=required)
+		DB_TLS=1
+		DB_URL="$DB_URL?ssl-mode=REQUIRED"
+		OPENSIPS_DB_URL="$OPENSIPS_DB_URL?tls_domain=database&tls_opts=CIPHERS"
+		grep -q libmariadb "$OPENSIPS_MODULES/db_mysql.so" 2>/dev/null ||
+			fail "DB_URL has ssl-mode=REQUIRED, but db_mysql.so in OPENSIPS_MODULES is none with libmariadb: only that encrypts for sure"
+		[ -f "$OPENSIPS_MODULES/tls_mgm.so" ] && [ -f "$OPENSIPS_MODULES/tls_openssl.so" ] ||
+			fail "DB_URL has ssl-mode=REQUIRED, which needs tls_mgm.so and tls_openssl.so in OPENSIPS_MODULES"
+		;;
+	*)
+		fail "DB_URL may have one parameter, ssl-mode=REQUIRED or DISABLED: OpenSIPS's own driver can't check certificates"
+		;;
+	esac
 	DB_MODULE=db_mysql.so
 	REALMS_TABLE=registrar_realms
 	# A column name may be any expression.
 	REGISTRANT_EXPIRY="CAST(CASE WHEN COALESCE(expiry, 0) = 0 THEN $REGISTRANT_DEFAULT_EXPIRES"
 	REGISTRANT_EXPIRY="$REGISTRANT_EXPIRY ELSE GREATEST(expiry, $REGISTRANT_MIN_EXPIRES) END AS SIGNED)"
 	;;
+sqlite://*[\"\\"$line_end"]*) fail "DB_URL has a quote, a backslash or a line end in it" ;;
 sqlite://*)
 	DB_MODULE=db_sqlite.so
 	REALMS_TABLE=registrar_directory
@@ -331,16 +426,16 @@ sqlite://*)
 esac
 if [ -z "$REDIS_URL" ]; then
 	REDIS_LOGIN=
-	[ -z "$REDIS_PASSWORD" ] || REDIS_LOGIN=":$(printf %s "$REDIS_PASSWORD" | sed 's/%/%25/g')@"
-	case "$REDIS_PASSWORD" in
-	*[\"\\]*) fail "REDIS_PASSWORD has a quote or a backslash in it: give REDIS_URL, with %22 or %5C for it" ;;
-	esac
+	[ -z "$REDIS_PASSWORD" ] || REDIS_LOGIN=":$(printf %s "$REDIS_PASSWORD" | escaped)@"
 	case "$REDIS_HOST" in
 	*:*) REDIS_HOST="[$REDIS_HOST]" ;;
 	esac
 	REDIS_URL="redis://$REDIS_LOGIN$REDIS_HOST:$REDIS_PORT/$REDIS_DATABASE"
 fi
 TLS=$TLS_PORT$WSS_PORT
+ANY_TLS=$TLS$DB_TLS
+DB_CERTIFICATE=
+[ -z "$DB_TLS" ] || [ -z "$TLS_PRIVATE_KEY" ] || DB_CERTIFICATE=$TLS_CERTIFICATE
 # With a GET they would make its URL too long.
 SENT_HEADERS=2
 [ "$HTTP_HEADERS" = yes ] || SENT_HEADERS=0
@@ -361,8 +456,9 @@ origin=0
 [ -z "$WSS_PORT" ] || ! parameter proto_wss.so require_origin || WSS_ORIGIN=$origin
 
 export OPENSIPS_MODULES LOG_LEVEL LOG_TO_STDERR UDP_WORKERS TCP_WORKERS AUTH_WEB MI_SOCKET \
-	SIP_ADDRESS SIP_PORT TLS_PORT WS_PORT WSS_PORT TLS TLS_CERTIFICATE TLS_PRIVATE_KEY \
-	ADVERTISED_ADDRESS OWN_NAMES WS_ORIGIN WSS_ORIGIN PRIVATE_ADDRESS PEERS DIALOG_TABLE DB_URL DB_MODULE REALMS_TABLE DUP_CSEQ ACCOUNT_TTL ACCOUNT_GRACE \
+	SIP_ADDRESS SIP_PORT TLS_PORT WS_PORT WSS_PORT TLS ANY_TLS TLS_CERTIFICATE TLS_PRIVATE_KEY \
+	ADVERTISED_ADDRESS OWN_NAMES WS_ORIGIN WSS_ORIGIN PRIVATE_ADDRESS PEERS DIALOG_TABLE \
+	DB_URL OPENSIPS_DB_URL DB_TLS DB_CERTIFICATE DB_MODULE REALMS_TABLE DUP_CSEQ ACCOUNT_TTL ACCOUNT_GRACE \
 	REDIS_URL REDIS_TIMEOUT \
 	REGISTRAR_SECRET HTTP_TIMEOUT HTTP_BREAKER_TIME DIGEST_ALGORITHMS TOKEN_ALGORITHMS TOKEN_LEEWAY \
 	DEFAULT_EXPIRES MAX_EXPIRES NAT_EXPIRES NEXT_HOP_ADDRESS NEXT_HOP_SOURCES TRUSTED \

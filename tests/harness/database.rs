@@ -17,6 +17,7 @@ use std::sync::Mutex;
 
 use super::ports;
 use super::profiles::Content;
+use super::tls::Identity;
 
 /// The backends under test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -238,7 +239,13 @@ impl Servers {
             Backend::Mysql => {
                 let mut server = self.mariadb.lock().map_err(|_| "MariaDB did not start")?;
                 if server.is_none() {
-                    *server = Some(MariaDb::start(&folder.join("mariadb"))?);
+                    // Whoever wants to is encrypted, as with newer servers.
+                    let identity = Identity::new(&folder.join("identity"))?;
+                    let options = [
+                        format!("--ssl-cert={}", identity.certificate),
+                        format!("--ssl-key={}", identity.key),
+                    ];
+                    *server = Some(MariaDb::start_with(&folder.join("mariadb"), &options)?);
                 }
                 server
                     .as_ref()

@@ -1,9 +1,11 @@
 //! What softphones do that are configured with an outbound proxy, or have no browser around them.
 
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 use harness::answer::Answer;
+use harness::redis::{Options, Redis};
 use harness::registrar::Site;
 
 use super::device::{Device, Request, Transport, expect, secure};
@@ -20,6 +22,10 @@ pub const SCENARIOS: &[Scenario] = &[
 pub const OF_MYSQL: &[Scenario] = &[
     ("an outbound proxy that is named", named),
     ("WebSocket needs an Origin where that is set", with_origin),
+    (
+        "passwords of any character, and an encrypted database",
+        passwords,
+    ),
 ];
 
 /// After this an answer that was under way has arrived.
@@ -224,5 +230,46 @@ fn with_origin(group: &Group) -> Result<(), String> {
     match upgrade(&site, "") {
         Err(_) => Ok(()),
         Ok(()) => Err("nobody asked for the Origin".to_string()),
+    }
+}
+
+/// Every character that has a meaning in a URL, in a script, in a shell or in its quotes.
+const PASSWORD: &str = "p\"q'r\\s$t${SIP_PORT}#u%v%41@w/x:y?z=1&[;] *~`é\u{1d11e}!";
+
+fn passwords(group: &Group) -> Result<(), String> {
+    group.stop();
+    let mut site = group.setting.site(&group.core, group.backend)?;
+    let redis_password = format!("{PASSWORD}\t.");
+    let options = Options {
+        password: Some(&redis_password),
+        ..Options::default()
+    };
+    site.redis = Arc::new(Redis::start_with(&group.setting.folder(), &options)?);
+    let (_, place) = site.database.url.rsplit_once('@').ok_or("no host")?;
+    let (_, schema) = place.rsplit_once('/').ok_or("no database")?;
+    let user = format!("odd_{schema}");
+    let literal = PASSWORD.replace('\\', "\\\\").replace('\'', "''");
+    site.database.sql(&format!(
+        "CREATE USER '{user}'@'127.0.0.1' IDENTIFIED BY '{literal}' REQUIRE SSL;\n\
+         GRANT ALL ON {schema}.* TO '{user}'@'127.0.0.1';"
+    ))?;
+    let url = format!("mysql://{user}:{}@{place}", PASSWORD.replace('%', "%25"));
+    let settings = |url: String| vec![("REDIS_PASSWORD", redis_password.clone()), ("DB_URL", url)];
+    // The server takes no plain connection of this user, of whichever driver.
+    site.settings = settings(url.clone());
+    if site.start(&group.core).is_ok() {
+        return Err("it runs without TLS".to_string());
+    }
+    site.settings = settings(format!("{url}?ssl-mode=REQUIRED"));
+    let mut instance = site.start(&group.core)?;
+    let mut device = Device::new(&site, "mary", "a.example")?;
+    device.register()?;
+    if site.redis.is_empty_of("mary@a.example")? {
+        return Err("nothing is in Redis".to_string());
+    }
+    instance.check_workers()?;
+    match instance.log().contains(PASSWORD) {
+        true => Err("the password is in the log".to_string()),
+        false => Ok(()),
     }
 }

@@ -50,6 +50,35 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "TRUST_UDP_SOURCE must be yes or no",
     ),
     ("DB_URL", "postgres://localhost/x", "DB_URL must begin with"),
+    ("DB_URL", "mysql://u:p@host", "DB_URL must be mysql://"),
+    ("DB_URL", "mysql://u:p@ho st/x", "DB_URL must be mysql://"),
+    ("DB_URL", "mysql://u:p@host/x\"y", "DB_URL must be mysql://"),
+    ("DB_URL", "mysql://u:p@host/x\ny", "DB_URL must be mysql://"),
+    (
+        "DB_URL",
+        "mysql://u:p\nq@host/x",
+        "DB_URL has a control character in user or password",
+    ),
+    ("DB_URL", "mysql://u:p%0a@host/x", "DB_URL has a control"),
+    ("DB_URL", "mysql://u:p%00@host/x", "DB_URL has a control"),
+    (
+        "DB_URL",
+        "mysql://u:p@host/x?ssl-mode=VERIFY_CA",
+        "DB_URL may have one parameter",
+    ),
+    (
+        "DB_URL",
+        "mysql://u:p@host/x?ssl-mode=REQUIRED&ssl-ca=/ca.pem",
+        "DB_URL may have one parameter",
+    ),
+    (
+        "DB_URL",
+        "mysql://u:p@host/x?ssl-mode=REQUIRED",
+        "DB_URL has ssl-mode=REQUIRED, but",
+    ),
+    ("DB_URL", "sqlite:///x\"y", "DB_URL has a quote"),
+    ("DB_URL", "sqlite:///x\\y", "DB_URL has a quote"),
+    ("DB_URL", "sqlite:///x\ny", "DB_URL has a quote"),
     ("TLS_PORT", "5061", "TLS_PORT and WSS_PORT need"),
     (
         "ADVERTISED_ADDRESS",
@@ -145,6 +174,7 @@ fn run(settings: &[(&str, &str)]) -> Result<(String, String, bool), String> {
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("REGISTRAR_SECRET", "0123456789abcdef")
+        .env("OPENSIPS_MODULES", "/nonexistent/")
         .envs(settings.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
