@@ -49,6 +49,12 @@ impl Core {
         matches!(self.kind, Kind::OpenSips(_))
     }
 
+    /// Whether this OpenSIPS lets two threads read one connection at once, and so loses messages over
+    /// TCP, TLS and WebSocket now and then: 4.0.0 and 4.0.1, by its issue 4232.
+    pub fn loses_messages(&self) -> bool {
+        matches!(&self.kind, Kind::OpenSips(version) if ["4.0.0", "4.0.1"].contains(&version.as_str()))
+    }
+
     /// Whether the module serves this release: 3.4 to 4.0.
     pub fn is_served(&self) -> bool {
         let version = match &self.kind {

@@ -176,14 +176,11 @@ fn changed(group: &Group) -> Result<(), String> {
     expect(register("a.example", "mary")?, 200)?;
     active("a.example", 0)?;
     std::thread::sleep(ACCOUNT_TTL + A_WHILE);
-    refused(
-        register("a.example", "mary")?,
-        403,
-        "Account has been deactivated",
-    )?;
+    let is_off = |answer| refused(answer, 403, "Account has been deactivated");
+    soon(&|| is_off(register("a.example", "mary")?))?;
     active("a.example", 1)?;
     std::thread::sleep(ACCOUNT_TTL + A_WHILE);
-    expect(register("a.example", "mary")?, 200)?;
+    soon(&|| expect(register("a.example", "mary")?, 200).map(drop))?;
     // A new one takes effect at once, and so does a removal.
     refused(register("new.example", "john")?, 403, "Unknown realm")?;
     site.database
@@ -193,8 +190,21 @@ fn changed(group: &Group) -> Result<(), String> {
     site.database
         .sql("DELETE FROM registrar_accounts WHERE realm = 'new.example';")?;
     std::thread::sleep(ACCOUNT_TTL + A_WHILE);
-    refused(register("new.example", "john")?, 403, "Unknown realm")?;
+    let is_gone = |answer| refused(answer, 403, "Unknown realm");
+    soon(&|| is_gone(register("new.example", "john")?))?;
     unanswered(group, &register)
+}
+
+/// On a busy machine the database may not answer in time, and what was known serves a little longer.
+fn soon(check: &dyn Fn() -> Result<(), String>) -> Result<(), String> {
+    let mut checked = check();
+    for _ in 0..3 {
+        if checked.is_err() {
+            std::thread::sleep(ACCOUNT_TTL + A_WHILE);
+            checked = check();
+        }
+    }
+    checked
 }
 
 /// The database no longer answers: known accounts remain so for a while, no others are admitted.

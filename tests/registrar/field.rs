@@ -19,6 +19,7 @@ pub const SCENARIOS: &[Scenario] = &[
     ("several sets of credentials", several),
     ("tokens as JsSIP sends them", jssip),
     ("callers without a name", anonymous),
+    ("callers without a name, by token", anonymous_by_token),
     ("a login that is not the number", login),
     ("an old contact and a new one", replaced),
     ("a device that has restarted", restarted),
@@ -343,6 +344,49 @@ fn anonymous(group: &Group) -> Result<(), String> {
     hop.silent()
 }
 
+/// Script and module read one name, or he is not admitted.
+fn anonymous_by_token(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let hop = Hop::new(site)?;
+    let token = harness::registrar::token(r#""call_hook":"https://a.example/call","#);
+    let asked = |preferred: &str| Request {
+        from: "<sip:anonymous@token.example>;tag=1".to_string(),
+        ..nameless(preferred).with(format!("Proxy-Authorization: Bearer {token}"))
+    };
+    for preferred in [
+        "<sip:jane@token.example>",
+        "sip:jane@token.example",
+        "\"Jane, J.\" <sip:jane@token.example;user=phone>",
+        "\"jane@a.example\" <sip:jane@token.example>",
+    ] {
+        let mut device = Device::new(site, "jane", "token.example")?;
+        device.send(&asked(preferred))?;
+        let invite = hop
+            .answer("INVITE", "486 Busy Here")
+            .map_err(|e| format!("{preferred}: {e}"))?;
+        expect(device.receive()?, 486)?;
+        if headers(&invite, "X-Registered-User") != ["jane@token.example"] {
+            return Err(format!("{preferred}: it is not jane who calls:\n{invite}"));
+        }
+    }
+    for preferred in [
+        "x!y <sip:jane@token.example>",
+        "<sip:jane@token.example;a=\"b\">",
+        "<sip:mary@token.example>",
+        "sip:mary@token.example",
+        "\"<sip:jane@token.example>\" <sip:mary@token.example>",
+    ] {
+        let mut device = Device::new(site, "jane", "token.example")?;
+        refused(
+            device.ask(&asked(preferred))?,
+            403,
+            "Not your address of record",
+        )
+        .map_err(|e| format!("{preferred}: {e}"))?;
+    }
+    hop.silent()
+}
+
 fn login(group: &Group) -> Result<(), String> {
     let site = group.site()?;
     let aor = "18005550100*102@a.example";
@@ -639,10 +683,25 @@ const DENIALS: &[(&str, &str, &str, &str)] = &[
 fn denying(body: &str) -> Vec<u8> {
     let asked: Value = serde_json::from_str(body).unwrap_or_default();
     let user = asked["username"].as_str().unwrap_or_default();
+    if user == "long" {
+        return response("403 Forbidden", many_headers().as_bytes());
+    }
     match DENIALS.iter().find(|(known, ..)| *known == user) {
         Some((_, head, body, _)) => response(head, body.as_bytes()),
         None => response("200 OK", br#"{"status":"ok"}"#),
     }
+}
+
+/// More than belongs into a reply: names of any length, and 400 headers of 100 bytes.
+fn many_headers() -> String {
+    let long = [65, 1000, 4097, 8290].map(|length| "A".repeat(length));
+    let many = (0..400).map(|number| format!("X-Many-{number}"));
+    let headers: serde_json::Map<String, Value> = long
+        .into_iter()
+        .chain(many)
+        .map(|name| (name, Value::from("x".repeat(100))))
+        .collect();
+    serde_json::json!({"status": "fail", "msg": "m".repeat(5000), "headers": headers}).to_string()
 }
 
 fn statuses(group: &Group) -> Result<(), String> {
@@ -671,6 +730,20 @@ fn statuses(group: &Group) -> Result<(), String> {
             refused(answer, 403, reason).map_err(|e| format!("{user}: {e}"))?;
         }
     }
+    let mut device = Device::new(site, "long", "denying.example")?;
+    let answer = device.authorize(&Request::register(), "secret")?;
+    let is_of_endpoint = |name: &str| name.starts_with("X-Many") || name.starts_with("AAA");
+    let found = answer
+        .headers
+        .iter()
+        .filter(|(name, _)| is_of_endpoint(name));
+    let size: usize = found
+        .map(|(name, value)| name.len() + value.len() + 4)
+        .sum();
+    if !(100..=1000).contains(&size) {
+        return Err(format!("{size} bytes of the endpoint's: {answer:?}"));
+    }
+    refused(answer, 403, "Denied")?;
     Device::new(site, "john", "denying.example")?.register()?;
     no_error(group, since)
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use harness::database::Backend;
 use harness::digest::Response;
 use harness::registrar::Setting;
-use libtest_mimic::{Completion, Failed, Trial};
+use libtest_mimic::{Completion, Trial};
 
 use super::device::{Device, Request, expect, refused};
 use super::group;
@@ -42,11 +42,10 @@ pub fn trials(setting: &Arc<Setting>) -> Vec<Trial> {
                     return Ok(Completion::ignored_with(reason));
                 }
                 let mut pair = Pair::start(&setting, &core)?;
-                run(&mut pair)
-                    .map_err(|e| format!("{e}\n{}", pair.log_tail()))
-                    .and_then(|()| pair.look_after())
-                    .map_err(Failed::from)?;
-                Ok(Completion::Completed)
+                let outcome = run(&mut pair);
+                let outcome = outcome.map_err(|e| format!("{e}\n{}", pair.log_tail()));
+                pair.look_after()?;
+                group::conclusion(&core, outcome)
             }));
         }
     }
