@@ -213,16 +213,21 @@ fn unanswered(
     register: &(dyn Fn(&str, &str) -> Result<harness::answer::Answer, String> + Sync),
 ) -> Result<(), String> {
     // Each worker remembers for itself: so many at once that both have been asked.
-    for _ in 0..3 {
+    let all_admit = || {
         std::thread::scope(|scope| {
             let all: Vec<_> = (0..8)
                 .map(|_| scope.spawn(|| register("a.example", "mary")))
                 .collect();
-            all.into_iter().try_for_each(|thread| {
+            let admitted = all.into_iter().map(|thread| {
                 let answer = thread.join().map_err(|_| "a panic".to_string())?;
                 expect(answer?, 200).map(drop)
-            })
-        })?;
+            });
+            // All of them are waited for.
+            admitted.collect::<Vec<_>>().into_iter().collect()
+        })
+    };
+    for _ in 0..3 {
+        soon(&all_admit)?;
     }
     // It was last asked now at the latest.
     let known = Instant::now();

@@ -53,15 +53,24 @@ fn acknowledge(invite: &str, answer: &Answer, lines: &str) -> String {
     format!("{ack}{lines}\r\nContent-Length: 0\r\n\r\n")
 }
 
-/// Fails if the answer comes again although it was acknowledged.
-fn quiet(mut device: Device, what: &str) -> Result<(), String> {
+/// Fails if the answer comes again although it was acknowledged, as often as it came.
+fn quiet(mut device: Device, ack: &str, what: &str) -> Result<(), String> {
+    let call = ack.lines().find(|line| line.starts_with("Call-ID: "));
+    let call = call.ok_or("no Call-ID")?.to_string();
     device.patience(UNDER_WAY);
-    while device.receive_text().is_ok() {}
-    device.patience(AGAIN);
-    match device.receive_text() {
-        Err(_) => Ok(()),
-        Ok(text) => Err(format!("{what}: it is repeated:\n{text}")),
+    while let Ok(text) = device.receive_text() {
+        if text.contains(&call) {
+            device.send_raw(ack.as_bytes())?;
+        }
     }
+    device.patience(AGAIN);
+    // An earlier device on this port may have left an answer of its own.
+    while let Ok(text) = device.receive_text() {
+        if text.contains(&call) {
+            return Err(format!("{what}: it is repeated:\n{text}"));
+        }
+    }
+    Ok(())
 }
 
 fn acknowledged(group: &Group) -> Result<(), String> {
@@ -112,11 +121,12 @@ fn acknowledged(group: &Group) -> Result<(), String> {
             };
             let code = status[..3].parse().map_err(|e| format!("{status}: {e}"))?;
             let answer = expect(answer, code)?;
-            device.send_raw(acknowledge(&invite, &answer, &lines).as_bytes())?;
-            done.push((device, format!("{status}, {lines:?}")));
+            let ack = acknowledge(&invite, &answer, &lines);
+            device.send_raw(ack.as_bytes())?;
+            done.push((device, ack, format!("{status}, {lines:?}")));
         }
     }
-    let quiet = |(device, what): (Device, String)| move || quiet(device, &what);
+    let quiet = |(device, ack, what): (Device, String, String)| move || quiet(device, &ack, &what);
     let waiting: Vec<_> = done
         .into_iter()
         .map(|one| std::thread::spawn(quiet(one)))
