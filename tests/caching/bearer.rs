@@ -155,16 +155,8 @@ fn field(device: &Device, good: &str) -> Result<(), String> {
             }
         }
     }
-    let anonymous = |user: &str| {
-        Question {
-            user: "anonymous".to_string(),
-            domain: "anonymous.invalid".to_string(),
-            ..invite.clone()
-        }
-        .with("P-Preferred-Identity", format!("<sip:{user}@a.example>"))
-    };
     for (user, code) in [("caller", 200), ("mary", 403)] {
-        let question = anonymous(user);
+        let question = invite.clone().anonymous(&format!("{user}@a.example"));
         let reply = status(device.ask(&question)?, 407)?;
         if !format!("{reply:?}").contains("Bearer realm=\\\"a.example") {
             return Err(format!("challenged for another realm: {reply:?}"));

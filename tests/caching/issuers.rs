@@ -3,11 +3,11 @@
 use harness::core::Core;
 use harness::keys::Key;
 use harness::setting::Setting;
-use harness::tokens::{b64, now, with_header};
+use harness::tokens::{now, with_header};
 use serde_json::{Value, json};
 
 use super::keys::edit;
-use super::provider::{Provider, jwk, patient};
+use super::provider::{Provider, certified, jwk, patient};
 use super::running::Running;
 
 /// jwks_url alone, without any database: tokens and JWK Sets shaped like those of Keycloak, Auth0
@@ -22,25 +22,11 @@ fn keycloak(setting: &Setting, core: &Core) -> Result<(), String> {
     const ISSUER: &str = "https://login.example.org/realms/sip";
     const KID: &str = "FJ86GcF3jTbNLOco4NvZkUCIUmfYCqoqtOQeMfbhNlE";
     let (key, encryption) = (Key::rsa(), Key::rsa());
-    let with_certificate = |kid: &str, key: &Key, usage: &str, alg: &str| {
-        let certificate = key.certificate();
-        let x5c: String = certificate
-            .lines()
-            .filter(|l| !l.starts_with('-'))
-            .collect();
-        edit(jwk(kid, key), |jwk| {
-            jwk["use"] = json!(usage);
-            jwk["alg"] = json!(alg);
-            jwk["x5c"] = json!([x5c]);
-            jwk["x5t"] = json!(b64([7; 20]));
-            jwk["x5t#S256"] = json!(b64([7; 32]));
-        })
-    };
     let provider = Provider::start(
         &setting.folder(),
         &[
-            with_certificate("another", &encryption, "enc", "RSA-OAEP"),
-            with_certificate(KID, &key, "sig", "RS256"),
+            certified("another", &encryption, "enc", "RSA-OAEP"),
+            certified(KID, &key, "sig", "RS256"),
         ],
     )?;
     let mut running = Running::start(setting, core, |script| {

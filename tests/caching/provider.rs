@@ -17,6 +17,8 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
+use super::keys::edit;
+
 /// How long a client may take to send its request.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -193,6 +195,24 @@ fn serve(stream: TcpStream, tls: Arc<ServerConfig>, shared: &Shared) -> Result<(
 
 fn set(keys: &[Value]) -> String {
     json!({ "keys": keys }).to_string()
+}
+
+/// A key with its certificate, for this use, as Keycloak publishes it.
+pub fn certified(kid: &str, key: &Key, usage: &str, alg: &str) -> Value {
+    edit(jwk(kid, key), |jwk| {
+        jwk["use"] = json!(usage);
+        jwk["alg"] = json!(alg);
+        jwk["x5c"] = json!([x5c(key)]);
+        jwk["x5t"] = json!(harness::tokens::b64([7; 20]));
+        jwk["x5t#S256"] = json!(harness::tokens::b64([7; 32]));
+    })
+}
+
+/// The certificate of a key as an element of `x5c` (RFC 7517 section 4.7).
+pub fn x5c(key: &Key) -> String {
+    let certificate = key.certificate();
+    let lines = certificate.lines();
+    lines.filter(|line| !line.starts_with('-')).collect()
 }
 
 /// A key as its provider publishes it.

@@ -5,11 +5,11 @@ use std::path::Path;
 use harness::core::Core;
 use harness::keys::Key;
 use harness::setting::Setting;
-use harness::tokens::{b64, now, with_header};
+use harness::tokens::{now, with_header};
 use serde_json::{Value, json};
 
 use super::keys::edit;
-use super::provider::{Provider, jwk, patient};
+use super::provider::{Provider, certified, jwk, patient, x5c};
 use super::running::Running;
 
 /// The parameters of one block of a section of the manual.
@@ -118,24 +118,10 @@ pub fn companies(setting: &Setting, core: &Core) -> Result<(), String> {
     let provider = Provider::start(&setting.folder(), &[])?;
     let start = |recipe| start(setting, core, recipe, &provider.url(), provider.authority());
 
-    let certificate = key.certificate();
-    let x5c: String = certificate
-        .lines()
-        .filter(|line| !line.starts_with('-'))
-        .collect();
-    let keycloak = |kid: &str, key: &Key, usage: &str, alg: &str| {
-        edit(jwk(kid, key), |jwk| {
-            jwk["use"] = json!(usage);
-            jwk["alg"] = json!(alg);
-            jwk["x5c"] = json!([x5c]);
-            jwk["x5t"] = json!(b64([7; 20]));
-            jwk["x5t#S256"] = json!(b64([7; 32]));
-        })
-    };
     const KID: &str = "FJ86GcF3jTbNLOco4NvZkUCIUmfYCqoqtOQeMfbhNlE";
     provider.publish(&[
-        keycloak("Rk5yZG9t", &other, "enc", "RSA-OAEP"),
-        keycloak(KID, &key, "sig", "RS256"),
+        certified("Rk5yZG9t", &other, "enc", "RSA-OAEP"),
+        certified(KID, &key, "sig", "RS256"),
     ]);
     let recipe = ("Keycloak", 0);
     Trial {
@@ -180,7 +166,7 @@ pub fn companies(setting: &Setting, core: &Core) -> Result<(), String> {
         edit(jwk(kid, key), |jwk| {
             drop(jwk.as_object_mut().and_then(|jwk| jwk.remove("alg")));
             jwk["x5t"] = json!(kid);
-            jwk["x5c"] = json!([x5c]);
+            jwk["x5c"] = json!([x5c(key)]);
             jwk["issuer"] = json!("https://login.microsoftonline.com/{tenantid}/v2.0");
         })
     };
@@ -263,7 +249,7 @@ pub fn companies(setting: &Setting, core: &Core) -> Result<(), String> {
     const AUTH0: &str = "NjVBRjY5MDlCMUIwNzU4RTA2QzZFMDQ4QzQ2MDAyQjVDNjk1RTM2Qg";
     let auth0 = edit(jwk(AUTH0, &key), |jwk| {
         jwk["x5t"] = json!(AUTH0);
-        jwk["x5c"] = json!([x5c]);
+        jwk["x5c"] = json!([x5c(&key)]);
     });
     provider.publish(&[auth0]);
     let recipe = ("Auth0", 0);

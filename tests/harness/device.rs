@@ -54,6 +54,16 @@ impl Question {
         self
     }
 
+    /// From a caller without a name, who would like to be this one (RFC 3325 section 9.2).
+    pub fn anonymous(self, preferred: &str) -> Question {
+        Question {
+            user: "anonymous".to_string(),
+            domain: "anonymous.invalid".to_string(),
+            ..self
+        }
+        .with("P-Preferred-Identity", format!("<sip:{preferred}>"))
+    }
+
     /// With these parameters of Contact.
     pub fn contact(mut self, parameters: &str) -> Question {
         self.contact = parameters.to_string();

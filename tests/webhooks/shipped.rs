@@ -215,16 +215,8 @@ fn field(device: &Device) -> Result<(), String> {
     };
     status(device.authorize(&invite, "secret")?, 200)?;
     // A caller without a name is whom he prefers to be, once that is proven.
-    let anonymous = |user: &str| {
-        Question {
-            user: "anonymous".to_string(),
-            domain: "anonymous.invalid".to_string(),
-            ..invite.clone()
-        }
-        .with("P-Preferred-Identity", format!("<sip:{user}@a.example>"))
-    };
     for (user, code) in [("john", 200), ("alice", 403)] {
-        let question = anonymous(user);
+        let question = invite.clone().anonymous(&format!("{user}@a.example"));
         let challenge = status(device.ask(&question)?, 407)?.challenge()?;
         if challenge.realm != "a.example" {
             return Err(format!("challenged for {}", challenge.realm));

@@ -18,30 +18,10 @@ fn jwk(algorithm: Algorithm, more: &str) -> String {
         Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => {
             format!(r#""kty":"oct","k":"{}""#, base64url(SECRET))
         }
-        Algorithm::ES256 => {
-            let der = der(fixture!("ec-p256.public.pem"));
-            let point = &der[der.len() - 64..];
-            let (x, y) = (base64url(&point[..32]), base64url(&point[32..]));
-            format!(r#""kty":"EC","crv":"P-256","x":"{x}","y":"{y}""#)
-        }
-        Algorithm::ES384 => {
-            let der = der(fixture!("ec-p384.public.pem"));
-            let point = &der[der.len() - 96..];
-            let (x, y) = (base64url(&point[..48]), base64url(&point[48..]));
-            format!(r#""kty":"EC","crv":"P-384","x":"{x}","y":"{y}""#)
-        }
-        Algorithm::ES512 => {
-            let der = der(fixture!("ec-p521.public.pem"));
-            let point = &der[der.len() - 132..];
-            let (x, y) = (base64url(&point[..66]), base64url(&point[66..]));
-            format!(r#""kty":"EC","crv":"P-521","x":"{x}","y":"{y}""#)
-        }
-        Algorithm::ES256K => {
-            let der = der(fixture!("ec-k256.public.pem"));
-            let point = &der[der.len() - 64..];
-            let (x, y) = (base64url(&point[..32]), base64url(&point[32..]));
-            format!(r#""kty":"EC","crv":"secp256k1","x":"{x}","y":"{y}""#)
-        }
+        Algorithm::ES256 => ec_members("P-256", fixture!("ec-p256.public.pem"), 32),
+        Algorithm::ES384 => ec_members("P-384", fixture!("ec-p384.public.pem"), 48),
+        Algorithm::ES512 => ec_members("P-521", fixture!("ec-p521.public.pem"), 66),
+        Algorithm::ES256K => ec_members("secp256k1", fixture!("ec-k256.public.pem"), 32),
         Algorithm::EdDSA | Algorithm::Ed25519 => {
             let der = der(fixture!("ed25519.public.pem"));
             let x = base64url(&der[der.len() - 32..]);
@@ -50,6 +30,14 @@ fn jwk(algorithm: Algorithm, more: &str) -> String {
         _ => rsa_members(fixture!("rsa-2048.public.pem")),
     };
     format!("{{{members}{more}}}")
+}
+
+/// The point is at the end of the structure: two numbers of `size` bytes.
+fn ec_members(curve: &str, public: &[u8], size: usize) -> String {
+    let der = der(public);
+    let (x, y) = der[der.len() - 2 * size..].split_at(size);
+    let (x, y) = (base64url(x), base64url(y));
+    format!(r#""kty":"EC","crv":"{curve}","x":"{x}","y":"{y}""#)
 }
 
 fn rsa_members(public: &[u8]) -> String {
