@@ -80,22 +80,25 @@ fn run() -> Result<bool, String> {
     let whole = Duration::from_secs(seconds);
     let mut half = None;
     let mut lost = 0;
-    println!("| round | | devices a second | confirmed | failed | sent again |");
-    println!("|---|---|---|---|---|---|");
+    println!("| round | | devices a second | confirmed | failed | sent again | CPU us |");
+    println!("|---|---|---|---|---|---|---|");
     // Up to an even number of rounds, so that both halves include both kinds.
     for number in 0.. {
         if number % 2 == 0 && begin.elapsed() >= whole {
             break;
         }
+        let before = machine::cpu_seconds(instance.pid());
         let seen = round::run(&crowd, &rows, number / 2, &folder)?;
+        let cpu = machine::cpu_seconds(instance.pid()) - before;
         let what = if number % 2 == 0 { "asked" } else { "known" };
         println!(
-            "| {} | {what} | {:.0} | {} | {} | {} |",
+            "| {} | {what} | {:.0} | {} | {} | {} | {:.0} |",
             number + 1,
             seen.confirmed as f64 / seen.took.as_secs_f64(),
             seen.confirmed,
             seen.failed,
-            seen.sent_again
+            seen.sent_again,
+            cpu * 1e6 / seen.confirmed.max(1) as f64
         );
         lost += (devices as u64).saturating_sub(seen.confirmed);
         // After the first round of each kind there is nothing new to remember.
