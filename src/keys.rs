@@ -5,7 +5,8 @@
 //!
 //! [`KeyHolder`] is what a secret stands for: the keys themselves, or a [`KeyReference`] that names
 //! where they are. [`KeySources`] keeps what was read from there, querying providers through a
-//! [`Fetch`], which is [`HttpFetch`] except in tests; and [`KeyCache`] keeps the parsed keys of
+//! [`Fetch`], which is [`HttpFetch`] except in tests, and telling other processes by
+//! [`SharedFetches`]; and [`KeyCache`] keeps the parsed keys of
 //! scripts.
 
 mod cache;
@@ -18,6 +19,7 @@ mod limits;
 mod provider;
 mod published;
 mod reference;
+mod shared;
 mod sources;
 
 pub use cache::{KeyCache, ParsedKey};
@@ -26,4 +28,5 @@ pub use holder::{KeyHolder, candidate};
 pub use limits::SourceConfig;
 pub use provider::HttpFetch;
 pub use reference::KeyReference;
+pub use shared::{PLACES, Place, SharedFetches};
 pub use sources::KeySources;

@@ -7,6 +7,7 @@ use crate::config::database::Database;
 use crate::credentials::Credentials;
 use crate::digest::Nonces;
 use crate::jwt::signatures::Signatures;
+use crate::keys::SharedFetches;
 use crate::opensips::avp::Avp;
 use crate::opensips::registration::RegistrationVariables;
 use crate::opensips::request::RequestVariables;
@@ -36,6 +37,8 @@ pub struct Module {
     pub first_snapshot: Option<Segment>,
     /// The signatures that any process has verified.
     pub signatures: Signatures,
+    /// What any process has fetched from providers.
+    pub fetches: Arc<SharedFetches>,
     /// AVPs of `load_credentials`, parallel to the configuration's.
     pub profile_avps: Vec<Avp>,
     /// AVPs of `load_claims`, parallel to the configuration's.

@@ -32,6 +32,7 @@ use crate::jwt::signing_key::{SigningKey, SigningKeyError};
 use crate::keys::{Fetch, FetchError, Fetched, HttpFetch, KeyCache, KeyHolder, KeySources};
 use crate::module::Module;
 use crate::opensips::fork::PerProcess;
+use crate::opensips::stats::{self, Statistic};
 use crate::opensips::{reactor, shared};
 use crate::pool::{NoNotify, Notify, OnQuiet, Pool, PoolConfig, Ticket};
 use crate::realms::Realms;
@@ -222,7 +223,7 @@ impl Process {
     pub fn reload_keys_if_due(&mut self) {
         if self.is_reload_due() {
             self.sources_generation = shared::page().generation.get();
-            self.sources.reload();
+            self.sources.reload(self.sources_generation);
         }
     }
 
@@ -241,9 +242,14 @@ impl Process {
         let sources = self.sources.clone();
         let job = move || {
             let fetch = |url: &String| sources.fetch(url, deadline).err();
-            urls.iter()
-                .filter_map(fetch)
-                .map(|error| error.to_string())
+            let failures = urls.iter().filter_map(fetch);
+            failures
+                .map(|error| {
+                    if error.is_own {
+                        stats::count(Statistic::JwksFailures);
+                    }
+                    error.to_string()
+                })
                 .collect()
         };
         self.threads
@@ -328,7 +334,10 @@ fn key_sources(module: &Module) -> KeySources {
         Ok(fetcher) => Arc::new(fetcher),
         Err(error) => Arc::new(NoFetch(error.to_string())),
     };
-    KeySources::new(module.config.tokens.sources.clone(), fetcher)
+    let sources = KeySources::new(module.config.tokens.sources.clone(), fetcher)
+        .sharing(Arc::clone(&module.fetches));
+    sources.reload(shared::page().generation.get());
+    sources
 }
 
 /// Used if no HTTP client can be made, which mod_init has tried.

@@ -19,6 +19,7 @@ use crate::credentials::Credentials;
 use crate::digest::Nonces;
 use crate::jwt::path::ClaimPath;
 use crate::jwt::signatures::{Bucket, Signatures};
+use crate::keys::{PLACES, SharedFetches};
 use crate::log;
 use crate::module::{self, Module, Tables};
 use crate::opensips;
@@ -78,6 +79,7 @@ pub fn init() -> Result<(), InitError> {
         credentials: Arc::new(Credentials::new(config.outbound.entries.iter().cloned())),
         provider: config.tokens.jwks_url.as_deref().map(provider),
         signatures: signatures(config.tokens.signature_cache_size)?,
+        fetches: Arc::new(fetches()?),
         profile_avps: avps("load_credentials", profile_avps)?,
         claim_avps: claim_avps(&config.tokens.claims)?,
         grant_avps: avps("load_grant", &config.http.grant)?,
@@ -109,6 +111,13 @@ fn signatures(capacity: usize) -> Result<Signatures, InitError> {
     }
     let count = || stats::count(Statistic::JwtSignatures);
     Ok(Signatures::new(&key, buckets).counting(count))
+}
+
+/// The memory in which processes find what others fetched.
+fn fetches() -> Result<SharedFetches, InitError> {
+    let key = Zeroizing::new(Nonces::random_secret()?);
+    let places = shared::zeroed(PLACES)?;
+    Ok(SharedFetches::new(&key, places, shared::is_alive))
 }
 
 fn provider(url: &str) -> Arc<Ready> {

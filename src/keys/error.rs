@@ -19,6 +19,9 @@ pub struct SourceError {
     pub cause: SourceCause,
     /// The keys that stay in use meanwhile. Never set for a file.
     pub last_good: Option<Arc<KeySet>>,
+    /// Whether the caller itself sent the request that failed, rather than having waited for it, or
+    /// heard of it from another process.
+    pub is_own: bool,
 }
 
 impl std::error::Error for SourceError {}

@@ -56,6 +56,7 @@ impl Files {
             name: path.display().to_string().escape_debug().to_string(),
             cause,
             last_good: None,
+            is_own: true,
         })
     }
 

@@ -9,8 +9,9 @@ use aws_lc_rs::digest::{Digest, SHA256, digest};
 use lru::LruCache;
 
 use super::error::{SourceCause, SourceError};
-use super::fetch::Fetch;
+use super::fetch::{Fetch, FetchError, Fetched};
 use super::limits::SourceConfig;
+use super::shared::{Lease, News, Place, SharedFetches, Turn};
 use crate::http::EndpointUrl;
 use crate::jwt::key::KeySet;
 use crate::jwt::token::Token;
@@ -22,13 +23,15 @@ pub(super) const MOST_WAITING: usize = 32;
 /// The URLs in use.
 pub(super) struct Publishers {
     entries: Mutex<LruCache<String, Arc<Publisher>>>,
+    shared: Arc<SharedFetches>,
 }
 
 impl Publishers {
-    pub(super) fn new(most: usize) -> Self {
+    pub(super) fn new(most: usize, shared: Arc<SharedFetches>) -> Self {
         let most = NonZeroUsize::new(most).unwrap_or(NonZeroUsize::MIN);
         Self {
             entries: Mutex::new(LruCache::new(most)),
+            shared,
         }
     }
 
@@ -41,7 +44,12 @@ impl Publishers {
         if let Some(publisher) = entries.get(url) {
             return Arc::clone(publisher);
         }
-        let publisher = Arc::default();
+        let publisher = Arc::new(Publisher {
+            place: self.shared.place(url),
+            shared: Arc::clone(&self.shared),
+            state: Mutex::default(),
+            ended: Condvar::new(),
+        });
         entries.put(url.to_owned(), Arc::clone(&publisher));
         publisher
     }
@@ -52,8 +60,10 @@ impl Publishers {
 }
 
 /// One URL.
-#[derive(Default)]
 pub(super) struct Publisher {
+    shared: Arc<SharedFetches>,
+    /// Where all processes find its answers; `None` if there was no place left.
+    place: Option<&'static Place>,
     state: Mutex<State>,
     ended: Condvar,
 }
@@ -87,6 +97,8 @@ pub(super) struct State {
     asked: Option<Instant>,
     /// The number of reloads at that time.
     reload: u64,
+    /// The shared answer that this is.
+    version: u64,
     /// When a caller of [`should_refresh`](Self::should_refresh) was last told to refresh it.
     refresh_requested: Option<Instant>,
     under_way: bool,
@@ -110,7 +122,8 @@ impl State {
         reload: u64,
         config: &SourceConfig,
     ) -> bool {
-        if self.reload != reload {
+        // Another process may have heard of a reload before.
+        if self.reload < reload {
             return true;
         }
         let wanted = match &self.good {
@@ -169,8 +182,69 @@ impl State {
             name: shown(url),
             cause,
             last_good: self.known(),
+            is_own: false,
         }
     }
+
+    /// Takes what came of a request.
+    fn take(
+        &mut self,
+        read: Result<Read, SourceCause>,
+        asked: Instant,
+        reload: u64,
+        config: &SourceConfig,
+        generation: &AtomicU64,
+    ) {
+        self.asked = Some(asked);
+        self.reload = reload;
+        self.refresh_requested = None;
+        let Read {
+            keys,
+            digest,
+            max_age,
+        } = match read {
+            Ok(read) => read,
+            Err(cause) => {
+                self.failed = Some(cause);
+                return;
+            }
+        };
+        self.failed = None;
+        // An unchanged set stays the same object, so that verifications made with it remain valid.
+        let same = self
+            .good
+            .as_ref()
+            .filter(|good| good.digest.as_ref() == digest.as_ref())
+            .map(|good| Arc::clone(&good.keys));
+        if same.is_none() {
+            generation.fetch_add(1, Ordering::AcqRel);
+        }
+        self.good = Some(Good {
+            keys: same.unwrap_or(keys),
+            digest,
+            asked,
+            ttl: max_age
+                .unwrap_or(config.min_ttl)
+                .max(config.min_ttl)
+                .min(config.max_ttl),
+        });
+    }
+}
+
+/// A document, read.
+struct Read {
+    keys: Arc<KeySet>,
+    digest: Digest,
+    max_age: Option<Duration>,
+}
+
+fn read(answer: Result<Fetched, FetchError>) -> Result<Read, SourceCause> {
+    let fetched = answer?;
+    Ok(Read {
+        keys: Arc::new(KeySet::parse_published(&fetched.body)?),
+        digest: digest(&SHA256, &fetched.body),
+        max_age: fetched.max_age,
+    })
 }
 
 /// A URL without the parts that may be secret.
@@ -184,68 +258,85 @@ impl Publisher {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The state, with what other processes were answered.
+    pub(super) fn state(
+        &self,
+        url: &str,
+        config: &SourceConfig,
+        generation: &AtomicU64,
+    ) -> MutexGuard<'_, State> {
+        let mut state = self.lock();
+        let news = |place: &Place| self.shared.news(place, url, state.version);
+        if let Some(news) = self.place.and_then(news) {
+            let News {
+                version,
+                asked,
+                reload,
+                answer,
+            } = news;
+            state.version = version;
+            state.take(read(answer), asked, reload, config, generation);
+        }
+        state
+    }
+
     pub(super) fn fetch(
         &self,
         url: &str,
         attempt: &Attempt<'_>,
     ) -> Result<Arc<KeySet>, SourceError> {
-        let mut state = self.lock();
-        if state.under_way {
-            return self.wait(state, url, attempt.deadline);
-        }
-        if state.reload == attempt.reload && !state.may_ask(attempt.now, attempt.config) {
-            return state.result(url);
-        }
-        if attempt.deadline <= Instant::now() {
-            return Err(state.error(url, SourceCause::NoTime));
-        }
-        state.under_way = true;
-        state.asked = Some(attempt.now);
-        drop(state);
-        let ending = Ending(self);
-        let fetched = attempt
-            .fetcher
-            .get(url, attempt.deadline)
-            .map_err(SourceCause::from);
-        // Parsed before taking the lock, so that no one waits for it.
-        let parsed = fetched.and_then(|fetched| {
-            let digest = digest(&SHA256, &fetched.body);
-            let keys = KeySet::parse_published(&fetched.body)?;
-            Ok((Arc::new(keys), digest, fetched.max_age))
-        });
-        let mut state = self.lock();
-        state.reload = attempt.reload;
-        state.refresh_requested = None;
-        match parsed {
-            Ok((keys, digest, max_age)) => {
-                state.failed = None;
-                // An unchanged set stays the same object, so that verifications made with it remain
-                // valid.
-                let same = state
-                    .good
-                    .as_ref()
-                    .filter(|good| good.digest.as_ref() == digest.as_ref())
-                    .map(|good| Arc::clone(&good.keys));
-                if same.is_none() {
-                    attempt.generation.fetch_add(1, Ordering::AcqRel);
-                }
-                let config = attempt.config;
-                state.good = Some(Good {
-                    keys: same.unwrap_or(keys),
-                    digest,
-                    asked: attempt.now,
-                    ttl: max_age
-                        .unwrap_or(config.min_ttl)
-                        .max(config.min_ttl)
-                        .min(config.max_ttl),
-                });
+        loop {
+            // Taken first: what can't be read is no reason to wait for another answer.
+            let heard = self.place.map_or(0, Place::version);
+            let state = self.state(url, attempt.config, attempt.generation);
+            if state.under_way {
+                return self.wait(state, url, attempt.deadline);
             }
-            Err(cause) => state.failed = Some(cause),
+            if state.reload >= attempt.reload && !state.may_ask(attempt.now, attempt.config) {
+                return state.result(url);
+            }
+            if attempt.deadline <= Instant::now() {
+                return Err(state.error(url, SourceCause::NoTime));
+            }
+            let ending = Ending::begin(self, state);
+            let Some(place) = self.place else {
+                return self.ask(url, attempt, None, ending);
+            };
+            match self.shared.wait(place, heard, attempt.deadline) {
+                Turn::Ours(lease) => return self.ask(url, attempt, Some(lease), ending),
+                Turn::Late => return Err(self.lock().error(url, SourceCause::StillAsking)),
+                // Read before the threads that wait go on.
+                Turn::Told => drop(self.state(url, attempt.config, attempt.generation)),
+            }
         }
+    }
+
+    /// Sends the request, and tells the other processes.
+    fn ask(
+        &self,
+        url: &str,
+        attempt: &Attempt<'_>,
+        lease: Option<Lease<'_>>,
+        ending: Ending<'_>,
+    ) -> Result<Arc<KeySet>, SourceError> {
+        let Attempt { now, reload, .. } = *attempt;
+        self.lock().asked = Some(now);
+        let answer = attempt.fetcher.get(url, attempt.deadline);
+        let version = lease.map(|lease| self.shared.tell(&lease, url, now, reload, &answer));
+        // Parsed before taking the lock, so that no one waits for it.
+        let read = read(answer);
+        let mut state = self.lock();
+        if let Some(version) = version {
+            state.version = version;
+        }
+        state.take(read, now, reload, attempt.config, attempt.generation);
         let result = state.result(url);
         drop(state);
         drop(ending);
-        result
+        result.map_err(|error| SourceError {
+            is_own: true,
+            ..error
+        })
     }
 
     /// Waits for the request made by another thread.
@@ -275,6 +366,13 @@ impl Publisher {
 
 /// Ends a request, even one that panics: no thread may wait forever.
 struct Ending<'a>(&'a Publisher);
+
+impl<'a> Ending<'a> {
+    fn begin(publisher: &'a Publisher, mut state: MutexGuard<'_, State>) -> Self {
+        state.under_way = true;
+        Ending(publisher)
+    }
+}
 
 impl Drop for Ending<'_> {
     fn drop(&mut self) {

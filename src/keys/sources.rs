@@ -1,8 +1,9 @@
 //! The files and JWK Sets in use, one instance of [`KeySources`] for each process.
 //!
 //! A file is checked at most once a second; a URL is fetched when its set becomes stale or a token
-//! names a key that is not in it, and never more often than [`SourceConfig::min_refresh`]. Nothing
-//! here has its own thread: only [`KeySources::fetch`] touches the network, on the caller's thread.
+//! names a key that is not in it, and never more often than [`SourceConfig::min_refresh`]. Processes
+//! that [share](KeySources::sharing) what they fetch count as one in this: what one was answered, all
+//! know at once. Nothing here has its own thread: only [`KeySources::fetch`] touches the network, on the caller's thread.
 //!
 //! The steps for a token whose key is a URL, on a thread that must not block:
 //!
@@ -23,6 +24,7 @@ use super::fetch::Fetch;
 use super::file::Files;
 use super::limits::SourceConfig;
 use super::published::{Attempt, Publishers};
+use super::shared::SharedFetches;
 use crate::jwt::key::KeySet;
 use crate::jwt::token::Token;
 
@@ -41,12 +43,18 @@ impl KeySources {
     pub fn new(config: SourceConfig, fetcher: Arc<dyn Fetch + Send + Sync>) -> Self {
         Self {
             files: Files::new(config.max_sources),
-            publishers: Publishers::new(config.max_sources),
+            publishers: Publishers::new(config.max_sources, Arc::new(SharedFetches::none())),
             config,
             fetcher,
             generation: AtomicU64::new(0),
             reloads: AtomicU64::new(0),
         }
+    }
+
+    /// Shares what is fetched with other processes, which do the same.
+    pub fn sharing(self, shared: Arc<SharedFetches>) -> Self {
+        let publishers = Publishers::new(self.config.max_sources, shared);
+        Self { publishers, ..self }
     }
 
     /// The keys in a file: whatever [`KeySet::parse`] reads, up to
@@ -76,13 +84,17 @@ impl KeySources {
 
     /// What is known of a URL now, however old. Never blocks.
     pub fn known(&self, url: &str) -> Option<Arc<KeySet>> {
-        self.publishers.find(url)?.lock().known()
+        let publisher = self.publishers.find(url)?;
+        let state = publisher.state(url, &self.config, &self.generation);
+        state.known()
     }
 
     /// Why the last request to a URL failed, if it did: the reason why nothing is
     /// [`known`](Self::known). Never blocks.
     pub fn failure(&self, url: &str) -> Option<SourceError> {
-        self.publishers.find(url)?.lock().failure(url)
+        let publisher = self.publishers.find(url)?;
+        let state = publisher.state(url, &self.config, &self.generation);
+        state.failure(url)
     }
 
     /// Whether the set must be fetched before this token is judged: nothing is known; the token
@@ -96,7 +108,7 @@ impl KeySources {
         };
         let reload = self.reloads.load(Ordering::Acquire);
         publisher
-            .lock()
+            .state(url, &self.config, &self.generation)
             .must_fetch(token, now, reload, &self.config)
     }
 
@@ -105,18 +117,22 @@ impl KeySources {
     /// As for an unknown `kid`, at most once per [`SourceConfig::min_refresh`], apart from tokens
     /// that arrive while a request is in progress.
     pub fn may_have_changed(&self, url: &str, now: Instant) -> bool {
-        self.publishers
-            .find(url)
-            .is_some_and(|publisher| publisher.lock().may_have_changed(now, &self.config))
+        self.publishers.find(url).is_some_and(|publisher| {
+            publisher
+                .state(url, &self.config, &self.generation)
+                .may_have_changed(now, &self.config)
+        })
     }
 
     /// Whether the set is stale and should be fetched in the background, while the known one stays
     /// in use. The caller that gets `true` is expected to call [`fetch`](Self::fetch): no other
     /// gets it until that has ended or [`SourceConfig::min_refresh`] has passed.
     pub fn should_refresh(&self, url: &str, now: Instant) -> bool {
-        self.publishers
-            .find(url)
-            .is_some_and(|publisher| publisher.lock().should_refresh(now, &self.config))
+        self.publishers.find(url).is_some_and(|publisher| {
+            publisher
+                .state(url, &self.config, &self.generation)
+                .should_refresh(now, &self.config)
+        })
     }
 
     /// Fetches the set, on the calling thread, until `deadline` at the latest. While one thread
@@ -154,9 +170,10 @@ impl KeySources {
 
     /// Forces everything to be checked again: files are read again on next use, and sets fetched
     /// again before the next token is judged by them. If that fails, the last good set of a URL
-    /// stays in use.
-    pub fn reload(&self) {
-        self.reloads.fetch_add(1, Ordering::AcqRel);
+    /// stays in use. `number` is how many reloads there have been, in all processes that share what
+    /// they fetch.
+    pub fn reload(&self, number: u64) {
+        self.reloads.fetch_max(number, Ordering::AcqRel);
     }
 
     #[cfg(test)]

@@ -13,6 +13,7 @@ use once_cell::sync::OnceCell;
 
 use super::ffi::{AW_STATISTICS_COUNT, aw_statistic as Statistic};
 use crate::jwt::signatures::Bucket;
+use crate::keys::Place;
 use crate::registrations::Newest;
 
 /// How long [`exclusively`] waits for the lock. What is done under the lock takes microseconds.
@@ -171,6 +172,8 @@ pub unsafe trait Zeroed: Sync {}
 unsafe impl Zeroed for Page {}
 // SAFETY: atomics.
 unsafe impl Zeroed for Bucket {}
+// SAFETY: atomics.
+unsafe impl Zeroed for Place {}
 
 /// Memory for this many values, all zero, that processes that are forked later share. It is never
 /// given back. What is not touched takes no memory.

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::keys::edit;
 use super::provider::{Provider, jwk, patient};
-use super::running::{LIMIT, Running, WORKERS};
+use super::running::{LIMIT, Running};
 
 fn read(name: &str) -> Result<String, String> {
     let path = harness::root().join("tests").join(name);
@@ -305,13 +305,13 @@ pub fn replaced(setting: &Setting, core: &Core) -> Result<(), String> {
     running.until_asked_again();
     let bare = token(&second, "ES256", &json!({ "sub": "a", "n": 1 }).to_string());
     running.everywhere(&bare, 1)?;
-    // A flood of forged tokens: one request a second in each worker.
+    // A flood of forged tokens: one request a second for all workers.
     let (before, began) = (provider.asked(), Instant::now());
     let forger = Key::p256();
     for _ in 0..100 {
         running.expect(&named(&forger, "ES256", "same"), -1)?;
     }
-    let most = WORKERS as usize * (began.elapsed().as_secs() as usize + 2);
+    let most = began.elapsed().as_secs() as usize + 2;
     if provider.asked() - before > most {
         return Err(format!("asked {} times", provider.asked() - before));
     }
@@ -384,5 +384,55 @@ pub fn mistakes(setting: &Setting, core: &Core) -> Result<(), String> {
     let forged = of("x\r\nNOTICE: admitted", json!("sip.example.org"));
     let said = running.expect(&signed(&key, "k", forged), -5)?;
     said.because("x\\r\\nNOTICE")?;
+    running.instance.check_workers()
+}
+
+/// However many workers there are, the provider is asked once: at the start, for a new key, after a
+/// reload, and when it fails.
+pub fn together(setting: &Setting, core: &Core) -> Result<(), String> {
+    const MANY: u32 = 16;
+    let (first, second) = (Key::p256(), Key::p256());
+    let provider = Provider::start(&setting.folder(), &[jwk("first", &first)])?;
+    provider.published().cache = "max-age=86400";
+    let mut running = Running::start_with(setting, core, MANY, |script| {
+        patient(script)
+            .set("jwks_url", provider.url().as_str())
+            .set("http_tls_ca", provider.authority())
+            .set("jwks_min_refresh", 1)
+    })?;
+    let (by_first, by_second) = (
+        named(&first, "ES256", "first"),
+        named(&second, "ES256", "second"),
+    );
+    let asked = |what: &str, expected: usize| match provider.asked() {
+        asked if asked == expected => Ok(()),
+        asked => Err(format!("{what}: asked {asked} times, not {expected}")),
+    };
+    running.everywhere(&by_first, 1)?;
+    asked("the first tokens", 1)?;
+    running.until_asked_again();
+    provider.publish(&[jwk("first", &first), jwk("second", &second)]);
+    running.everywhere(&by_second, 1)?;
+    asked("a new key", 2)?;
+    running.until_asked_again();
+    running.everywhere(&by_first, 1)?;
+    asked("a key that is known", 2)?;
+    // The key that is withdrawn is gone everywhere once one has heard.
+    provider.publish(&[jwk("second", &second)]);
+    running.mi.reload()?;
+    running.everywhere(&by_second, 1)?;
+    asked("a reload", 3)?;
+    running.everywhere(&by_first, -1)?;
+    provider.published().status = 500;
+    let (before, failures) = (provider.asked(), running.mi.statistic("jwks_failures")?);
+    running.mi.reload()?;
+    running.everywhere(&by_second, 1)?;
+    let asked = (provider.asked() - before) as u64;
+    let counted = running.mi.statistic("jwks_failures")? - failures;
+    if asked != counted || !(1..=2).contains(&asked) {
+        return Err(format!(
+            "it failed {asked} times, and {counted} are counted"
+        ));
+    }
     running.instance.check_workers()
 }

@@ -112,7 +112,7 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
             Box::new(|setting, core| preload::changes(setting, core, Backend::Mysql, "opensips")),
         ));
     }
-    let simple: [(&str, Shared); 26] = [
+    let simple: [(&str, Shared); 27] = [
         ("opensips-cfg/bearer.cfg", bearer::shipped),
         (
             "JSON Web Keys, and a file that is written anew",
@@ -129,6 +129,7 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
             documents::others,
         ),
         ("a key is replaced under its kid", documents::replaced),
+        ("all workers ask a provider once", documents::together),
         ("frequent mistakes are named", documents::mistakes),
         ("identity providers without a database", issuers::providers),
         ("recipes of the manual: companies", recipes::companies),

@@ -11,7 +11,6 @@ use crate::jwt::token::Token;
 use crate::keys::{KeyHolder, KeySources};
 use crate::log;
 use crate::opensips::shared;
-use crate::opensips::stats::{self, Statistic};
 use crate::process;
 
 impl Call {
@@ -118,7 +117,6 @@ impl Call {
             |cause| vec![cause.to_owned()],
             move |message, errors| {
                 for error in errors {
-                    stats::count(Statistic::JwksFailures);
                     is_new_this_hour(&error);
                     log!(Warning, self.function, "{error}");
                 }

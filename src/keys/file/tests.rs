@@ -181,7 +181,7 @@ fn a_reload_looks_at_once() {
     scene.at_once().expect("keys");
     scene.write(fixture!("ec-p256.public.pem"));
     assert!(verifies(&scene.at_once().expect("keys"), Algorithm::RS256));
-    scene.sources.reload();
+    scene.sources.reload(1);
     assert!(verifies(&scene.at_once().expect("keys"), Algorithm::ES256));
 }
 

@@ -1,6 +1,7 @@
 //! URLs, with a provider played by the test. The clock is the test's.
 
 mod providers;
+mod together;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Barrier, Mutex};
@@ -357,12 +358,12 @@ fn secrets_that_are_published_do_not_count() {
 fn after_a_reload_nothing_is_believed_before_it_was_asked_for() {
     let scene = Scene::begun(Some(1000));
     scene.provider.says(good(&[1], Some(1000)));
-    scene.sources.reload();
+    scene.sources.reload(1);
     assert!(scene.must_fetch("0", 1), "min_refresh does not hold it up");
     let keys = scene.fetch(1).expect("a set");
     assert!(!verifies(&keys, "0") && verifies(&keys, "1"));
     assert!(!scene.must_fetch("0", 2));
-    scene.sources.reload();
+    scene.sources.reload(2);
     scene.provider.says(down());
     let error = scene.fetch(3).expect_err("it is down");
     assert!(error.last_good.is_some());
