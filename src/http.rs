@@ -30,6 +30,7 @@ mod webhooks;
 pub use answer::{Answer, Ban, GrantValue, Verdict};
 pub use ban::{Bans, Entry};
 pub use basic::Basic;
+pub use breaker::{Circuit, Circuits, MOST_FAILING};
 pub use client::{BasicFor, Client, ClientConfig, MAX_IDLE_AGE};
 pub use document::Documents;
 pub use endpoint::{Endpoint, EndpointDefaults, EndpointRow, Method};

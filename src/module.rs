@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::config::database::Database;
 use crate::credentials::Credentials;
 use crate::digest::Nonces;
+use crate::http::Circuits;
 use crate::jwt::signatures::Signatures;
 use crate::keys::SharedFetches;
 use crate::opensips::avp::Avp;
@@ -37,6 +38,8 @@ pub struct Module {
     pub first_snapshot: Option<Segment>,
     /// The signatures that any process has verified.
     pub signatures: Signatures,
+    /// The web servers that fail, as any process has met them.
+    pub circuits: Circuits,
     /// What any process has fetched from providers.
     pub fetches: Arc<SharedFetches>,
     /// AVPs of `load_credentials`, parallel to the configuration's.

@@ -308,7 +308,8 @@ impl Process {
             return Ok(webhooks.clone());
         }
         let http = &self.module.config.http;
-        let client = Client::new(http.client.clone())?.answering_challenges(self.basic_for());
+        let client = Client::new(http.client.clone(), self.module.circuits.clone())?;
+        let client = client.answering_challenges(self.basic_for());
         let client = Arc::new(client);
         let quiet = client.clone();
         let config = PoolConfig {

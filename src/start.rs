@@ -17,6 +17,7 @@ use crate::config::raw::RawValue;
 use crate::config::{Config, Raw};
 use crate::credentials::Credentials;
 use crate::digest::Nonces;
+use crate::http::{Circuits, MOST_FAILING};
 use crate::jwt::path::ClaimPath;
 use crate::jwt::signatures::{Bucket, Signatures};
 use crate::keys::{PLACES, SharedFetches};
@@ -79,6 +80,7 @@ pub fn init() -> Result<(), InitError> {
         credentials: Arc::new(Credentials::new(config.outbound.entries.iter().cloned())),
         provider: config.tokens.jwks_url.as_deref().map(provider),
         signatures: signatures(config.tokens.signature_cache_size)?,
+        circuits: Circuits::new(shared::zeroed(MOST_FAILING)?),
         fetches: Arc::new(fetches()?),
         profile_avps: avps("load_credentials", profile_avps)?,
         claim_avps: claim_avps(&config.tokens.claims)?,

@@ -64,6 +64,7 @@ fn trials() -> Vec<Trial> {
             (parameters::script_with_get, parameters::WITH_GET),
             (faults::one_worker, faults::SCENARIOS),
             (faults::one_worker, waiting::SCENARIOS),
+            (faults::many_workers, faults::MANY_WORKERS),
         ] {
             trials.extend(group::trials(&setting, core, make, scenarios));
         }

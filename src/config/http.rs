@@ -8,8 +8,8 @@ use super::avp_list::{self, AvpSource};
 use super::raw::{ConfigError, Raw};
 use crate::digest::PARTS;
 use crate::http::{
-    Basic, Client, ClientConfig, Endpoint, EndpointDefaults, HeaderName, MAX_IDLE_AGE, Method,
-    SIGNATURE_HEADER, SignatureKey, Trust,
+    Basic, Circuits, Client, ClientConfig, Endpoint, EndpointDefaults, HeaderName, MAX_IDLE_AGE,
+    Method, SIGNATURE_HEADER, SignatureKey, Trust,
 };
 use crate::store::endpoints::EndpointTables;
 
@@ -117,7 +117,7 @@ impl Http {
             blacklist_time: seconds("blacklist_time", 3600)?,
             max_idle_age: MAX_IDLE_AGE,
         };
-        Client::new(client.clone()).map_err(|error| ConfigError::Other {
+        Client::new(client.clone(), Circuits::new(&[])).map_err(|error| ConfigError::Other {
             name: "http_tls_ca".into(),
             cause: error.to_string(),
         })?;

@@ -1,7 +1,8 @@
-//! Endpoints that fail repeatedly are left alone for a while.
+//! Endpoints that fail repeatedly are left alone for a while, by all processes that share what they
+//! know of them.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// When an endpoint is left alone.
@@ -15,47 +16,129 @@ pub struct BreakerConfig {
     pub trial: Duration,
 }
 
-/// The state of an endpoint that has failed. Working endpoints are not remembered.
-#[derive(Debug, Clone, Copy)]
-struct Failing {
+/// An endpoint that has failed. All zero is free: working endpoints are not remembered.
+///
+/// Its numbers are written one by one, without a lock: what two processes do at the same time may
+/// count as one failure, or let two requests through as a trial.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct Circuit {
+    /// The hash of its URL.
+    url: AtomicU64,
     /// Failures in a row.
-    failures: u32,
-    last: Instant,
-    /// No request is let through before this time.
-    closed_until: Option<Instant>,
+    failures: AtomicU64,
+    /// When it failed last. Times are in nanoseconds since [`Circuits::start`].
+    last: AtomicU64,
+    /// No request is let through before this time; 0 if it is not left alone.
+    open_until: AtomicU64,
 }
 
 /// The most failing endpoints that are remembered. Anyone able to make more of them fail at the
 /// same time has other means.
-const MOST_FAILING: usize = 10_000;
+pub const MOST_FAILING: usize = 8192;
+
+/// In how many places an endpoint may be. If others are in all of them, it replaces the one whose last
+/// failure is the longest ago.
+const WAYS: usize = 8;
+
+/// The endpoints that fail, as all processes see them.
+#[derive(Debug, Clone)]
+pub struct Circuits {
+    circuits: &'static [Circuit],
+    hasher: RandomState,
+    start: Instant,
+}
+
+impl Circuits {
+    /// Remembers them in these places, which must be all zero; processes that are forked from now on
+    /// share what they know. With none, nothing is ever left alone.
+    pub fn new(circuits: &'static [Circuit]) -> Self {
+        Circuits {
+            circuits,
+            hasher: RandomState::new(),
+            start: Instant::now(),
+        }
+    }
+
+    /// The name of a URL, and where it may be.
+    fn places(&self, url: &str) -> (u64, impl Iterator<Item = &'static Circuit>) {
+        let name = self.hasher.hash_one(url).max(1);
+        let first = usize::try_from(name % self.circuits.len().max(1) as u64).unwrap_or(0);
+        let places = self.circuits.iter().cycle().skip(first);
+        (name, places.take(WAYS.min(self.circuits.len())))
+    }
+
+    fn find(&self, url: &str) -> Option<&'static Circuit> {
+        let (name, mut places) = self.places(url);
+        places.find(|circuit| circuit.url.load(Relaxed) == name)
+    }
+
+    fn find_or_add(&self, url: &str) -> Option<&'static Circuit> {
+        let found = self.find(url);
+        if found.is_some() {
+            return found;
+        }
+        let free = |name, circuit: &&Circuit| {
+            let place = &circuit.url;
+            place.compare_exchange(0, name, Relaxed, Relaxed).is_ok()
+        };
+        let (name, mut places) = self.places(url);
+        if let Some(circuit) = places.find(|circuit| free(name, circuit)) {
+            return Some(circuit);
+        }
+        let (name, places) = self.places(url);
+        let oldest = places.min_by_key(|circuit| circuit.last.load(Relaxed))?;
+        oldest.clear();
+        oldest.url.store(name, Relaxed);
+        Some(oldest)
+    }
+
+    fn nanoseconds(&self, time: Instant) -> u64 {
+        let since = time.saturating_duration_since(self.start).as_nanos();
+        u64::try_from(since).unwrap_or(u64::MAX).max(1)
+    }
+
+    fn after(&self, now: Instant, time: Duration) -> u64 {
+        let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.nanoseconds(now).saturating_add(time)
+    }
+}
+
+impl Circuit {
+    fn failures(&self) -> u32 {
+        u32::try_from(self.failures.load(Relaxed)).unwrap_or(u32::MAX)
+    }
+
+    /// Until when it is left alone, if it is.
+    fn open_until(&self) -> Option<u64> {
+        let until = self.open_until.load(Relaxed);
+        (until != 0).then_some(until)
+    }
+
+    fn clear(&self) {
+        self.failures.store(0, Relaxed);
+        self.open_until.store(0, Relaxed);
+        self.url.store(0, Relaxed);
+    }
+}
 
 /// One circuit breaker per URL.
 #[derive(Debug)]
 pub(super) struct Breakers {
     config: BreakerConfig,
-    failing: Mutex<HashMap<String, Failing>>,
+    circuits: Circuits,
 }
 
 impl Breakers {
-    pub(super) fn new(config: BreakerConfig) -> Self {
-        Breakers {
-            config,
-            failing: Mutex::default(),
-        }
-    }
-
-    fn failing(&self) -> MutexGuard<'_, HashMap<String, Failing>> {
-        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn new(config: BreakerConfig, circuits: Circuits) -> Self {
+        Breakers { config, circuits }
     }
 
     /// The number of failures if [`enter`](Self::enter) would refuse. Changes nothing.
     pub(super) fn refuses(&self, url: &str, now: Instant) -> Option<u32> {
-        let failing = self.failing();
-        let state = failing.get(url)?;
-        state
-            .closed_until
-            .filter(|until| now < *until)
-            .map(|_| state.failures)
+        let circuit = self.circuits.find(url)?;
+        let until = circuit.open_until()?;
+        (self.circuits.nanoseconds(now) < until).then(|| circuit.failures())
     }
 
     /// Asks for permission to query `url`. A caller that enters must report. An endpoint on trial
@@ -64,24 +147,29 @@ impl Breakers {
     /// # Errors
     /// Fails with the number of failures in a row if the endpoint is to be left alone.
     pub(super) fn enter(&self, url: &str, now: Instant) -> Result<(), u32> {
-        let mut failing = self.failing();
-        let Some(state) = failing.get_mut(url) else {
+        let Some(circuit) = self.circuits.find(url) else {
             return Ok(());
         };
-        match state.closed_until {
-            Some(until) if now < until => Err(state.failures),
-            Some(_) => {
-                // This is the trial; for all others the endpoint stays closed meanwhile.
-                state.closed_until = now.checked_add(self.config.trial);
-                Ok(())
-            }
-            None => Ok(()),
+        let Some(until) = circuit.open_until() else {
+            return Ok(());
+        };
+        if self.circuits.nanoseconds(now) < until {
+            return Err(circuit.failures());
+        }
+        // This is the trial; for all others the endpoint stays as it is meanwhile.
+        let trial = self.circuits.after(now, self.config.trial);
+        let place = &circuit.open_until;
+        match place.compare_exchange(until, trial, Relaxed, Relaxed) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(circuit.failures()),
         }
     }
 
     /// `url` has answered.
     pub(super) fn success(&self, url: &str) {
-        self.failing().remove(url);
+        if let Some(circuit) = self.circuits.find(url) {
+            circuit.clear();
+        }
     }
 
     /// `url` has failed.
@@ -89,23 +177,25 @@ impl Breakers {
         if self.config.failures == 0 {
             return;
         }
-        let mut failing = self.failing();
-        if failing.len() >= MOST_FAILING && !failing.contains_key(url) {
-            let oldest = failing.iter().min_by_key(|(_, state)| state.last);
-            if let Some(oldest) = oldest.map(|(url, _)| url.clone()) {
-                failing.remove(&oldest);
-            }
+        let Some(circuit) = self.circuits.find_or_add(url) else {
+            return;
+        };
+        let failures = circuit.failures.fetch_add(1, Relaxed) + 1;
+        circuit.last.store(self.circuits.nanoseconds(now), Relaxed);
+        if failures >= self.config.failures.into() {
+            let until = self.circuits.after(now, self.config.time);
+            circuit.open_until.store(until, Relaxed);
         }
-        let state = failing.entry(url.to_owned()).or_insert(Failing {
-            failures: 0,
-            last: now,
-            closed_until: None,
-        });
-        state.failures = state.failures.saturating_add(1);
-        state.last = now;
-        if state.failures >= self.config.failures {
-            state.closed_until = now.checked_add(self.config.time);
-        }
+    }
+}
+
+#[cfg(test)]
+impl Circuits {
+    /// Of one process.
+    pub(super) fn own(count: usize) -> Self {
+        let mut circuits = Vec::new();
+        circuits.resize_with(count, Circuit::default);
+        Circuits::new(circuits.leak())
     }
 }
 
@@ -115,12 +205,17 @@ mod tests {
 
     const URL: &str = "http://a/";
 
-    fn breakers(failures: u32) -> Breakers {
-        Breakers::new(BreakerConfig {
+    fn of(failures: u32, circuits: &Circuits) -> Breakers {
+        let config = BreakerConfig {
             failures,
             time: Duration::from_secs(30),
             trial: Duration::from_secs(5),
-        })
+        };
+        Breakers::new(config, circuits.clone())
+    }
+
+    fn breakers(failures: u32) -> Breakers {
+        of(failures, &Circuits::own(64))
     }
 
     #[test]
@@ -177,18 +272,41 @@ mod tests {
     }
 
     #[test]
-    fn the_memory_is_bounded() {
-        let breakers = breakers(1);
+    fn what_one_process_meets_all_know() {
+        let circuits = Circuits::own(64);
+        let (a, b) = (of(3, &circuits), of(3, &circuits));
         let start = Instant::now();
-        for number in 0..MOST_FAILING + 5 {
-            let now = start + Duration::from_nanos(number as u64);
-            breakers.failure(&number.to_string(), now);
+        let at = |seconds| start + Duration::from_secs(seconds);
+        a.failure(URL, start);
+        b.failure(URL, start);
+        assert_eq!(a.enter(URL, start), Ok(()));
+        a.failure(URL, start);
+        assert_eq!(b.enter(URL, at(29)), Err(3), "the third, wherever");
+        assert_eq!(b.enter(URL, at(30)), Ok(()), "the trial");
+        assert_eq!(a.enter(URL, at(30)), Err(3), "one for all");
+        b.success(URL);
+        assert_eq!(a.enter(URL, at(31)), Ok(()));
+    }
+
+    #[test]
+    fn the_memory_is_bounded() {
+        let circuits = Circuits::own(WAYS);
+        let breakers = of(1, &circuits);
+        let start = Instant::now();
+        let failing = |number: u64| {
+            let now = start + Duration::from_secs(1);
+            breakers.refuses(&number.to_string(), now).is_some()
+        };
+        for number in 0..WAYS as u64 + 3 {
+            breakers.failure(&number.to_string(), start + Duration::from_nanos(number));
         }
-        assert_eq!(breakers.failing().len(), MOST_FAILING);
-        assert_eq!(
-            breakers.refuses("0", start),
-            None,
-            "the oldest is forgotten"
+        assert!(
+            (0..3).all(|number| !failing(number)),
+            "the oldest are forgotten"
         );
+        assert!((3..WAYS as u64 + 3).all(failing));
+        let none = Breakers::new(breakers.config, Circuits::new(&[]));
+        none.failure(URL, start);
+        assert_eq!(none.enter(URL, start), Ok(()));
     }
 }

@@ -10,7 +10,7 @@ use ureq::{Agent, Body};
 
 use super::answer::{Answer, MAX_ANSWER};
 use super::basic::Basic;
-use super::breaker::{BreakerConfig, Breakers};
+use super::breaker::{BreakerConfig, Breakers, Circuits};
 use super::challenge::basic_realm;
 use super::endpoint::Endpoint;
 use super::error::{Cause, EndpointError};
@@ -131,13 +131,14 @@ impl Client {
     ///
     /// # Errors
     /// Fails with [`TrustError`] if the certificates of `http_tls_ca` can't be used.
-    pub fn new(config: ClientConfig) -> Result<Client, TrustError> {
+    pub fn new(config: ClientConfig, circuits: Circuits) -> Result<Client, TrustError> {
         let agent = agent(&config)?;
-        let breakers = Breakers::new(BreakerConfig {
+        let breaker = BreakerConfig {
             failures: config.breaker_failures,
             time: config.breaker_time,
             trial: config.timeout,
-        });
+        };
+        let breakers = Breakers::new(breaker, circuits);
         Ok(Client {
             agent: Mutex::new(Some(agent)),
             breakers,

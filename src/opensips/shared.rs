@@ -12,6 +12,7 @@ use std::{
 use once_cell::sync::OnceCell;
 
 use super::ffi::{AW_STATISTICS_COUNT, aw_statistic as Statistic};
+use crate::http::Circuit;
 use crate::jwt::signatures::Bucket;
 use crate::keys::Place;
 use crate::registrations::Newest;
@@ -174,6 +175,8 @@ unsafe impl Zeroed for Page {}
 unsafe impl Zeroed for Bucket {}
 // SAFETY: atomics.
 unsafe impl Zeroed for Place {}
+// SAFETY: atomics.
+unsafe impl Zeroed for Circuit {}
 
 /// Memory for this many values, all zero, that processes that are forked later share. It is never
 /// given back. What is not touched takes no memory.

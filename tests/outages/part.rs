@@ -34,6 +34,15 @@ pub enum Way {
 }
 
 impl Kind {
+    /// `REDIS_TIMEOUT`, ms. Where it is not Redis that fails, long enough for a machine that is busy
+    /// with other trials.
+    pub fn redis_timeout(self) -> u32 {
+        match self {
+            Kind::Redis | Kind::RedisTls | Kind::Sentinel | Kind::Cluster => 500,
+            Kind::Database | Kind::Endpoint => 2000,
+        }
+    }
+
     pub const ALL: [Kind; 6] = [
         Kind::Redis,
         Kind::RedisTls,

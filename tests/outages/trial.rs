@@ -60,6 +60,9 @@ pub const HEADINGS: &str = "\
 | what | how | OPTIONS, longest | 99 % | plain OpenSIPS, longest | answers of what needs it, longest | refused | served again after | descriptors | threads |
 |---|---|---|---|---|---|---|---|---|---|";
 
+/// How many different lines of the log a failure shows.
+const MOST_LINES: usize = 30;
+
 /// When a part was dead; without a way, the time before, when all was well.
 struct Outage {
     way: Option<Way>,
@@ -92,7 +95,7 @@ pub fn run(core: &Core, kind: Kind) -> Result<Measured, String> {
     let (redis, url) = part::redis(kind, &setting.folder())?;
     site.settings = vec![
         ("REDIS_URL", url),
-        ("REDIS_TIMEOUT", "500".to_string()),
+        ("REDIS_TIMEOUT", kind.redis_timeout().to_string()),
         ("ACCOUNT_GRACE", "600".to_string()),
         ("LOG_LEVEL", "2".to_string()),
     ];
@@ -153,6 +156,19 @@ fn disturb(
         part.tidy()?;
     }
     Ok((outages, watch.stop()?, before, during))
+}
+
+/// What was logged, each line once, and how often: what fails is logged for every request.
+fn distinct(log: &str) -> String {
+    let mut lines: BTreeMap<&str, usize> = BTreeMap::new();
+    for line in log.lines() {
+        let (_, text) = line.split_once("] ").unwrap_or(("", line));
+        *lines.entry(text).or_default() += 1;
+    }
+    let lines = lines.into_iter().take(MOST_LINES);
+    lines
+        .map(|(text, times)| format!("{times} times: {text}\n"))
+        .collect()
 }
 
 /// The most that is held within this time.
@@ -217,7 +233,7 @@ impl Measured {
                 "{}\n{}{}",
                 problems.join("\n"),
                 self.rows(),
-                tail(&self.log, 15)
+                distinct(&self.log)
             )),
         }
     }

@@ -47,6 +47,21 @@ pub const SCENARIOS: &[Scenario] = &[
     ("a name without an address", no_address),
 ];
 
+/// As many workers as there are failures after which an endpoint is left alone, for longer than the
+/// trial takes.
+pub fn many_workers(_: &Setting, _: &Core) -> Result<Script, String> {
+    Ok(script()
+        .workers(u32::try_from(FAILURES).map_err(|e| e.to_string())?)
+        .set("http_timeout", 60_000)
+        .set("http_breaker_failures", FAILURES)
+        .set("http_breaker_time", 3600)
+        .set("nonce_check", 0))
+}
+
+/// The trials there.
+pub const MANY_WORKERS: &[Scenario] =
+    &[("an endpoint that several workers find failing", together)];
+
 /// The options of the slow endpoint.
 pub fn slowly() -> [String; 2] {
     ["--latency".to_string(), LATENCY.as_millis().to_string()]
@@ -205,6 +220,38 @@ fn left_alone(group: &Group) -> Result<(), String> {
     back.ok_or("it is left alone for ever")??.expect("1")?;
     for _ in 0..3 {
         device.ask(&question)?.expect("1")?;
+    }
+    Ok(())
+}
+
+/// Each worker meets one failure, which together are enough for all of them.
+fn together(group: &Group) -> Result<(), String> {
+    let device = group.device()?;
+    let options = slowly();
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let endpoint = Endpoint::start(&group.setting.folder(), super::setting::USERS, &options)?;
+    endpoint.control("fault=500")?;
+    // A worker waits for its answer, so each of these is for another one.
+    let question = register("plain").with("X-URL", endpoint.url());
+    let wave = || {
+        for _ in 0..FAILURES {
+            device.send(&question)?;
+        }
+        for _ in 0..FAILURES {
+            let answer = device.receive(LIMIT).map_err(|e| e.to_string())?;
+            answer.expect("-5")?;
+        }
+        Ok::<_, String>(endpoint.asked("nobody checks it"))
+    };
+    let failures = usize::try_from(FAILURES).map_err(|e| e.to_string())?;
+    let first = wave()?;
+    if first != failures {
+        return Err(format!("asked {first} times"));
+    }
+    for _ in 0..10 {
+        if wave()? != failures {
+            return Err("a worker has not heard that it fails".to_string());
+        }
     }
     Ok(())
 }

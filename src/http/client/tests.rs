@@ -14,7 +14,7 @@ use super::super::answer::AnswerError;
 use super::super::testing::{
     OK, Seen, Server, TlsServer, answer, nobody, tls_server, wait_for_end,
 };
-use super::super::{EndpointDefaults, EndpointRow, Method, Verdict};
+use super::super::{Circuits, EndpointDefaults, EndpointRow, Method, Verdict};
 use super::*;
 
 fn client(change: impl FnOnce(&mut ClientConfig)) -> Client {
@@ -23,7 +23,7 @@ fn client(change: impl FnOnce(&mut ClientConfig)) -> Client {
         ..ClientConfig::default()
     };
     change(&mut config);
-    Client::new(config).expect("a good configuration")
+    Client::new(config, Circuits::own(64)).expect("a good configuration")
 }
 
 fn endpoint(urls: &str) -> Endpoint {
@@ -226,7 +226,8 @@ fn an_endpoint_that_hangs_up_is_not_asked_again() {
     let server = Server::http(|connection, _, _| (connection == 1).then(|| answer("200 OK", OK)));
     let (client, endpoint) = (client(|_| ()), endpoint(&server.url()));
     assert_admitted(ask(&client, &endpoint));
-    let fresh = super::Client::new(client.config().clone()).expect("a good configuration");
+    let fresh = super::Client::new(client.config().clone(), Circuits::own(64))
+        .expect("a good configuration");
     let broken = ask(&fresh, &endpoint);
     assert!(matches!(broken, Err(Cause::Broken(_))), "{broken:?}");
     assert_eq!(server.connections(), 2, "a new connection is not stale");

@@ -3,7 +3,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use super::super::testing::{OK, Server, TlsServer, answer, tls_server, wait_for_end};
-use super::super::{ClientConfig, EndpointDefaults, Trust, Verdict};
+use super::super::{Circuits, ClientConfig, EndpointDefaults, Trust, Verdict};
 use super::*;
 use crate::digest::Credentials;
 use crate::pool::{NoNotify, PoolConfig};
@@ -15,7 +15,7 @@ fn webhooks(timeout: Duration, max_threads: usize) -> Webhooks {
         breaker_failures: 0,
         ..ClientConfig::default()
     };
-    let client = Client::new(config).expect("a good configuration");
+    let client = Client::new(config, Circuits::own(64)).expect("a good configuration");
     let idle = Duration::from_millis(5);
     let pool = Pool::new(
         "test",
@@ -80,7 +80,7 @@ fn tls_and_name_resolution_fit_the_small_stacks() {
         trust: Trust::Pem(pem),
         ..ClientConfig::default()
     };
-    let client = Client::new(config).expect("a good configuration");
+    let client = Client::new(config, Circuits::own(64)).expect("a good configuration");
     let webhooks = Webhooks::new(client, Arc::new(Pool::new("test", PoolConfig::default())));
     let endpoint = endpoint(&format!("https://localhost:{}/", server.address.port()));
     let ticket = webhooks.ask(
