@@ -266,15 +266,21 @@ impl Publisher {
         generation: &AtomicU64,
     ) -> MutexGuard<'_, State> {
         let mut state = self.lock();
-        let news = |place: &Place| self.shared.news(place, url, state.version);
-        if let Some(news) = self.place.and_then(news) {
+        let Some(place) = self.place else {
+            return state;
+        };
+        let version = place.version();
+        if version == state.version {
+            return state;
+        }
+        // Also of what can't be read, since another answer follows that has another version.
+        state.version = version;
+        if let Some(news) = self.shared.news(place, url) {
             let News {
-                version,
                 asked,
                 reload,
                 answer,
             } = news;
-            state.version = version;
             state.take(read(answer), asked, reload, config, generation);
         }
         state
@@ -286,8 +292,6 @@ impl Publisher {
         attempt: &Attempt<'_>,
     ) -> Result<Arc<KeySet>, SourceError> {
         loop {
-            // Taken first: what can't be read is no reason to wait for another answer.
-            let heard = self.place.map_or(0, Place::version);
             let state = self.state(url, attempt.config, attempt.generation);
             if state.under_way {
                 return self.wait(state, url, attempt.deadline);
@@ -298,6 +302,7 @@ impl Publisher {
             if attempt.deadline <= Instant::now() {
                 return Err(state.error(url, SourceCause::NoTime));
             }
+            let heard = state.version;
             let ending = Ending::begin(self, state);
             let Some(place) = self.place else {
                 return self.ask(url, attempt, None, ending);

@@ -45,7 +45,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// How many answers there have been.
+    /// How many answers there have been. Changes once an answer is complete.
     pub(super) fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
     }
@@ -60,7 +60,6 @@ const NOT_SAID: u64 = u64::MAX;
 /// An answer, whichever process got it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct News {
-    pub(super) version: u64,
     /// When its request began.
     pub(super) asked: Instant,
     /// The number of reloads at that time.
@@ -120,12 +119,8 @@ impl SharedFetches {
         })
     }
 
-    /// The answer, if it is another version than the one `seen`.
-    pub(super) fn news(&self, place: &Place, url: &str, seen: u64) -> Option<News> {
-        let version = place.version();
-        if version == seen {
-            return None;
-        }
+    /// The answer, if there is one, and all of it is there.
+    pub(super) fn news(&self, place: &Place, url: &str) -> Option<News> {
         let facts = place.facts.each_ref().map(|n| n.load(Ordering::Relaxed));
         let [asked, reload, max_age, kind, length] = facts;
         let length = usize::try_from(length)
@@ -142,7 +137,6 @@ impl SharedFetches {
         }
         let max_age = (max_age != NOT_SAID).then(|| Duration::from_nanos(max_age));
         Some(News {
-            version,
             asked: self.start + Duration::from_nanos(asked),
             reload,
             answer: answer(kind, body, max_age),
@@ -174,19 +168,20 @@ impl SharedFetches {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let mine = u64::from(std::process::id()) << 32 | u64::from(count);
-        let holder = place.lease.load(Ordering::Relaxed);
+        let holder = place.lease.load(Ordering::Acquire);
         if holder != 0
             && place.until.load(Ordering::Relaxed) > self.nanoseconds(Instant::now())
             && (self.is_alive)(holder >> 32)
         {
             return None;
         }
-        place
-            .lease
-            .compare_exchange(holder, mine, Ordering::Acquire, Ordering::Relaxed)
-            .ok()?;
+        // First, so that nobody takes it for one that has run out.
         let until = self.nanoseconds(until);
         place.until.store(until, Ordering::Relaxed);
+        place
+            .lease
+            .compare_exchange(holder, mine, Ordering::AcqRel, Ordering::Relaxed)
+            .ok()?;
         Some(Lease { place, mine })
     }
 

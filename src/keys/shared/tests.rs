@@ -47,7 +47,7 @@ fn ours<'a>(shared: &SharedFetches, place: &'a Place) -> Lease<'a> {
 fn what_one_was_answered_all_are_told() {
     let shared = shared(places(1));
     let place = shared.place(URL).expect("a place");
-    assert_eq!(shared.news(place, URL, 0), None);
+    assert_eq!(shared.news(place, URL), None);
     let long = vec![0xa5; MAX_DOCUMENT];
     let reason = "no route: ".repeat(200);
     for (number, answer, told) in [
@@ -83,17 +83,16 @@ fn what_one_was_answered_all_are_told() {
             shared.tell(&lease, URL, asked, 40 + number, &answer),
             number
         );
-        let news = shared.news(place, URL, number - 1).expect("news");
+        let news = shared.news(place, URL).expect("news");
         assert_eq!(
             news,
             News {
-                version: number,
                 asked,
                 reload: 40 + number,
                 answer: told
             }
         );
-        assert_eq!(shared.news(place, URL, number), None, "nothing newer");
+        assert_eq!(place.version(), number);
     }
     let forever = Ok(Fetched {
         body: vec![],
@@ -101,7 +100,7 @@ fn what_one_was_answered_all_are_told() {
     });
     shared.tell(&ours(&shared, place), URL, Instant::now(), 0, &forever);
     let news = shared
-        .news(place, URL, 0)
+        .news(place, URL)
         .expect("news")
         .answer
         .expect("a document");
@@ -123,10 +122,10 @@ fn urls_have_places_of_their_own_until_there_are_none() {
     }
     for (number, url) in urls.into_iter().enumerate() {
         let place = shared.place(url).expect("the same place");
-        let news = shared.news(place, url, 0).expect("news");
+        let news = shared.news(place, url).expect("news");
         assert_eq!(news.answer, document(&[number as u8]));
         assert_eq!(
-            shared.news(place, "https://d.example/", 0),
+            shared.news(place, "https://d.example/"),
             None,
             "not its own"
         );
@@ -141,21 +140,21 @@ fn what_was_not_written_to_its_end_counts_as_nothing() {
     let place = shared.place(URL).expect("a place");
     let first = document(&[1; 1000]);
     shared.tell(&ours(&shared, place), URL, Instant::now(), 0, &first);
-    assert_eq!(shared.news(place, URL, 0).expect("news").answer, first);
+    assert_eq!(shared.news(place, URL).expect("news").answer, first);
     let whole = place.body[3].swap(0, Ordering::Relaxed);
-    assert_eq!(shared.news(place, URL, 0), None);
+    assert_eq!(shared.news(place, URL), None);
     place.body[3].store(whole, Ordering::Relaxed);
     for fact in &place.facts {
         let whole = fact.swap(u64::MAX, Ordering::Relaxed);
-        assert_eq!(shared.news(place, URL, 0), None);
+        assert_eq!(shared.news(place, URL), None);
         fact.store(whole, Ordering::Relaxed);
     }
-    assert_eq!(shared.news(place, URL, 0).expect("news").answer, first);
+    assert_eq!(shared.news(place, URL).expect("news").answer, first);
     // Nobody waits for what can't be read: it is asked for again.
     place.body[3].store(0, Ordering::Relaxed);
     let second = document(&[2; 1000]);
     shared.tell(&ours(&shared, place), URL, Instant::now(), 0, &second);
-    assert_eq!(shared.news(place, URL, 0).expect("news").answer, second);
+    assert_eq!(shared.news(place, URL).expect("news").answer, second);
 }
 
 #[test]
@@ -214,7 +213,7 @@ fn readers_never_see_a_mixture() {
             scope.spawn(|| {
                 let mut read = 0;
                 while writing.load(Ordering::Relaxed) {
-                    let Some(news) = shared.news(place, URL, 0) else {
+                    let Some(news) = shared.news(place, URL) else {
                         continue;
                     };
                     let body = news.answer.expect("a document").body;
