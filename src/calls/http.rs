@@ -392,10 +392,12 @@ impl Call {
             process.ask(move |source| rows.fetch(source, &of))
         });
         let defaults = &self.http.defaults;
-        let parsed = move |row: Answer<Option<EndpointRow>>| {
-            let row = row.map_err(|error| error.to_string())?;
-            let endpoint = row.map(|row| Endpoint::from_row(&row, defaults));
-            endpoint.transpose().map_err(|error| error.to_string())
+        let parsed = move |row: Answer<Option<(String, EndpointRow)>>| {
+            let Some((of, row)) = row.map_err(|error| error.to_string())? else {
+                return Ok(None);
+            };
+            let endpoint = Endpoint::from_row(&row, defaults).map_err(|error| error.to_string())?;
+            Ok(Some((of, endpoint)))
         };
         let row = match asked {
             Asked::Answered(row) => row,
