@@ -533,6 +533,12 @@ impl Call {
                 let cause = format!("the endpoint's answer: member {name:?} {cause}");
                 Err(Refused::Failed(cause))
             }
+            _ if !answer.grant.is_readable(name) => {
+                let domain = proof.party.domain().escape_debug();
+                let cause = "has a string that can't be read: not admitted";
+                let cause = format!("the endpoint's answer for {domain}: member {name:?} {cause}");
+                Err(Refused::Failed(cause))
+            }
             member => Ok(member),
         };
         let wanted = self.http.grant.iter();
