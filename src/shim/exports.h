@@ -112,6 +112,7 @@
 	PARAMETER(load_grant) \
 	PARAMETER(load_authorization) \
 	PARAMETER(aor_check) \
+	PARAMETER(caller_by_credentials) \
 	PARAMETER(endpoints_table) \
 	PARAMETER(endpoint_realm_column) \
 	PARAMETER(endpoint_url_column) \

@@ -181,6 +181,7 @@ GETTER(get_whole)
 const struct pv_export pv_sip_table[] = {
 	PLAIN("rm", get_method, 0),
 	PLAIN("rU", get_ruri, URI_USER),
+	PLAIN("od", get_ruri, URI_HOST),
 	PLAIN("fu", get_from, URI_WHOLE),
 	PLAIN("fU", get_from, URI_USER),
 	PLAIN("fd", get_from, URI_HOST),
