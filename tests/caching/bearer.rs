@@ -290,8 +290,11 @@ pub fn relayed(setting: &Setting, core: &Core) -> Result<(), String> {
     hop.expect_nothing_unchecked()?;
     // Who is proven, where From proves nothing.
     let line = format!("Proxy-Authorization: Bearer {token}");
-    let call = bindings::with_own_address("sip:100@a.example", &[line]);
-    hop.expect_asserted(&device.send_as(&call)?, "caller@a.example")?;
+    for from in bindings::OWN_ADDRESSES {
+        let lines = [line.clone()];
+        let call = bindings::with_own_address("sip:100@a.example", from, &lines);
+        hop.expect_asserted(&device.send_as(&call)?, "caller@a.example")?;
+    }
     instance.check_workers()
 }
 

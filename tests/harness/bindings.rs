@@ -202,13 +202,20 @@ pub fn restarted(device: &Device, to: &str, proof: Proof<'_>) -> Result<(), Stri
     sign_off(device, to, proof)
 }
 
-/// An INVITE whose From has an address for a domain, with a lie about who calls.
-pub fn with_own_address(uri: &str, lines: &[String]) -> Written {
+/// What is in From beside a proven name that is another.
+pub const OWN_ADDRESSES: [&str; 3] = [
+    "\"CEO\" <sip:alice@192.0.2.7>",
+    "<sip:192.0.2.7>",
+    "<sip:alice@x7f.invalid>",
+];
+
+/// An INVITE with this From, and a lie about who calls.
+pub fn with_own_address(uri: &str, from: &str, lines: &[String]) -> Written {
     let lie = "P-Asserted-Identity: <sip:alice@a.example>".to_string();
     Written {
         method: "INVITE".to_string(),
         uri: uri.to_string(),
-        from: "\"CEO\" <sip:alice@192.0.2.7>".to_string(),
+        from: from.to_string(),
         to: format!("<{uri}>"),
         lines: lines.iter().cloned().chain([lie]).collect(),
         ..Written::default()

@@ -28,12 +28,10 @@ fn froms(device: &Device) -> Vec<(String, bool)> {
             "\"Anonymous\" <sip:anonymous@anonymous.invalid>".to_string(),
             true,
         ),
-        ("<sip:john@unknown.invalid>".to_string(), true),
+        ("<sip:mary@unknown.invalid>".to_string(), false),
         ("<sip:Anonymous@elsewhere.example>".to_string(), true),
     ];
-    // A browser does not know its own address.
-    let is_web = matches!(device.transport, Transport::Ws | Transport::Wss);
-    froms.push((format!("<{}>", device.contact()), is_web));
+    froms.push((format!("<{}>", device.contact()), false));
     froms
 }
 

@@ -315,9 +315,22 @@ fn anonymous(group: &Group) -> Result<(), String> {
         let from = headers(&invite, "From").join("");
         if headers(&invite, "X-Registered-User") != ["john@a.example"]
             || invite.contains("P-Preferred-Identity")
+            || invite.contains("P-Asserted-Identity")
             || from.contains("john")
         {
             return Err(format!("{preferred}:\n{invite}"));
+        }
+        // A name that is not anonymous has to be the right one.
+        let named = Request {
+            from: "<sip:mary@unknown.invalid>;tag=1".to_string(),
+            ..request.clone()
+        };
+        let offered = challenge(&expect(device.ask(&named)?, 407)?)?;
+        device.send(&named.with(respond(&offered, "john")))?;
+        let invite = hop.answer("INVITE", "486 Busy Here")?;
+        expect(device.receive()?, 486)?;
+        if headers(&invite, "P-Asserted-Identity") != ["<sip:john@a.example>"] {
+            return Err(format!("{preferred}: mary calls:\n{invite}"));
         }
         // Whom he prefers to be has to be proven.
         let offered = challenge(&expect(device.ask(&request)?, 407)?)?;

@@ -112,11 +112,13 @@ fn relayed(setting: &Setting, core: &Core) -> Result<(), String> {
     hop.expect_nothing_unchecked()?;
     // Who is proven, where From proves nothing.
     let uri = "sip:100@a.example";
-    let challenge = device.ask_as(&bindings::with_own_address(uri, &[]))?;
-    let response = Response::to(&challenge.challenge()?, "john", "secret", uri);
-    let line = format!("Proxy-Authorization: {}", response.header("INVITE"));
-    let id = device.send_as(&bindings::with_own_address(uri, &[line]))?;
-    hop.expect_asserted(&id, "john@a.example")?;
+    for from in bindings::OWN_ADDRESSES {
+        let challenge = device.ask_as(&bindings::with_own_address(uri, from, &[]))?;
+        let response = Response::to(&challenge.challenge()?, "john", "secret", uri);
+        let line = format!("Proxy-Authorization: {}", response.header("INVITE"));
+        let id = device.send_as(&bindings::with_own_address(uri, from, &[line]))?;
+        hop.expect_asserted(&id, "john@a.example")?;
+    }
     instance.check_workers()
 }
 
