@@ -111,17 +111,17 @@ pub fn call(
             )
         }
         Function::RegistrationSave => {
-            let inputs = [text(0), text(1), text(2)];
+            let inputs = [text(0), text(1), text(2), text(4)];
             return registrations::save(module, message, inputs, output(3), wait);
         }
         Function::RegistrationGet => {
             return registrations::get(module, message, text(0), output(1), wait);
         }
         Function::RegistrationRemove => {
-            return registrations::remove(module, message, text(0), output(1), wait);
+            return registrations::remove(module, message, [text(0), text(2)], output(1), wait);
         }
         Function::RegistrationRestore => {
-            return registrations::restore(module, message, text(0), wait);
+            return registrations::restore(module, message, [text(0), text(1)], wait);
         }
         Function::RegistrationIsNewest => registrations::is_newest(module, message, text(0)),
         Function::RegistrationCount => {

@@ -30,6 +30,9 @@ pub struct Config {
     pub outbound: outbound::Outbound,
     /// The registrations in Redis.
     pub registrations: registrations::Registrations,
+    /// Whether a caller whose From names nobody is whom the credentials name, in the domain of the
+    /// Request-URI (`caller_by_credentials`).
+    pub caller_by_credentials: bool,
 }
 
 impl Config {
@@ -46,6 +49,7 @@ impl Config {
             realms: realms::RealmSettings::new(raw)?,
             outbound: outbound::Outbound::new(raw)?,
             registrations: registrations::Registrations::new(raw)?,
+            caller_by_credentials: raw.flag("caller_by_credentials", false)?,
         })
     }
 }

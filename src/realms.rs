@@ -1,32 +1,80 @@
 //! What a table says of realms, cached for a while.
 
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use lru::LruCache;
 
-/// The most realms that are remembered. Realms come from requests, so there must be a limit.
+/// The most realms that have a row, and the most other names, that are remembered. Realms come from
+/// requests, so there must be a limit.
 const MOST_REALMS: usize = 4096;
 
 /// For how long after a row was asked for again, what is known of it serves all others.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-#[derive(Debug)]
-struct Entry<T> {
+/// When something was learned.
+#[derive(Clone, Copy, Debug)]
+struct Known {
     fetched: Instant,
     /// When it was last asked for again.
     asked: Option<Instant>,
-    value: Option<Arc<T>>,
 }
 
-impl<T> Clone for Entry<T> {
-    fn clone(&self) -> Self {
-        Entry {
-            fetched: self.fetched,
-            asked: self.asked,
-            value: self.value.clone(),
+impl Known {
+    fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.fetched)
+    }
+}
+
+/// What is known of realms. Anybody can make up names that have no row of their own, below a realm that
+/// has one or not: they can only displace each other.
+#[derive(Debug)]
+struct Entries<T> {
+    /// Realms with a row of their own.
+    rows: LruCache<String, (Known, Arc<T>)>,
+    /// Names without one, and the realm whose row they have.
+    others: LruCache<String, (Known, Option<String>)>,
+}
+
+impl<T> Entries<T> {
+    /// What is known of a realm, and since when: as long ago as the older of what it consists of.
+    fn get(&mut self, realm: &str) -> Option<(Known, Option<Arc<T>>)> {
+        if let Some((known, row)) = self.rows.get(realm) {
+            return Some((*known, Some(row.clone())));
         }
+        let (known, above) = self.others.get(realm)?;
+        let (mut known, above) = (*known, above.clone());
+        let Some(above) = above else {
+            return Some((known, None));
+        };
+        let (of_row, row) = self.rows.get(&above)?;
+        known.fetched = known.fetched.min(of_row.fetched);
+        Some((known, Some(row.clone())))
+    }
+
+    fn known(&mut self, realm: &str) -> Option<&mut Known> {
+        if self.rows.contains(realm) {
+            return self.rows.get_mut(realm).map(|(known, _)| known);
+        }
+        self.others.get_mut(realm).map(|(known, _)| known)
+    }
+
+    fn put(&mut self, realm: &str, row: Option<(String, Arc<T>)>, now: Instant) {
+        let known = Known {
+            fetched: now,
+            asked: None,
+        };
+        let of = row.map(|(of, row)| {
+            self.rows.put(of.clone(), (known, row));
+            of
+        });
+        if of.as_deref() == Some(realm) {
+            self.others.pop(realm);
+            return;
+        }
+        self.rows.pop(realm);
+        self.others.put(realm.to_owned(), (known, of));
     }
 }
 
@@ -44,7 +92,7 @@ pub struct Found<T> {
 pub struct Realms<T> {
     ttl: Duration,
     grace: Duration,
-    entries: Mutex<LruCache<String, Entry<T>>>,
+    entries: Mutex<Entries<T>>,
 }
 
 impl<T> Realms<T> {
@@ -55,51 +103,47 @@ impl<T> Realms<T> {
         Realms {
             ttl,
             grace,
-            entries: Mutex::new(LruCache::new(most)),
+            entries: Mutex::new(Entries {
+                rows: LruCache::new(most),
+                others: LruCache::new(most),
+            }),
         }
     }
 
-    fn remembered(&self, realm: &str) -> Option<Entry<T>> {
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.get(realm).cloned()
+    fn entries(&self) -> MutexGuard<'_, Entries<T>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is known of `realm` if the store need not be queried: it is fresh, or somebody else
     /// asks for it just now. `None` makes the caller the one who asks.
     pub fn cached(&self, realm: &str, now: Instant) -> Option<Found<T>> {
-        if let Some(found) = self.fresh(realm, now) {
+        let mut entries = self.entries();
+        let (known, value) = entries.get(realm)?;
+        let found = Found {
+            value,
+            outdated: None,
+        };
+        if known.age(now) < self.ttl {
             return Some(found);
         }
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = entries.get_mut(realm)?;
         let since = |time: Instant| now.saturating_duration_since(time);
-        let is_usable = !self.ttl.is_zero() && since(entry.fetched) < self.grace;
-        if is_usable && entry.asked.is_some_and(|asked| since(asked) < PATIENCE) {
-            return Some(Found {
-                value: entry.value.clone(),
-                outdated: None,
-            });
+        let is_usable = !self.ttl.is_zero() && known.age(now) < self.grace;
+        if is_usable && known.asked.is_some_and(|asked| since(asked) < PATIENCE) {
+            return Some(found);
         }
-        entry.asked = Some(now);
+        if let Some(known) = entries.known(realm) {
+            known.asked = Some(now);
+        }
         None
     }
 
-    fn fresh(&self, realm: &str, now: Instant) -> Option<Found<T>> {
-        let entry = self.remembered(realm)?;
-        let fresh = now.saturating_duration_since(entry.fetched) < self.ttl;
-        fresh.then_some(Found {
-            value: entry.value,
-            outdated: None,
-        })
-    }
-
-    /// Forgets a realm.
+    /// Forgets that a realm has no row.
     pub fn forget(&self, realm: &str) {
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.pop(realm);
+        self.entries().others.pop(realm);
     }
 
-    /// What is known of `realm`, from the cache or from what `fetch` returns.
+    /// What is known of `realm`, from the cache or from what `fetch` returns: a row, and the realm
+    /// whose row it is, in lower case as `realm` is.
     ///
     /// # Errors
     /// Fails with the message of `fetch` if nothing is cached, or it is too old.
@@ -107,35 +151,35 @@ impl<T> Realms<T> {
         &self,
         realm: &str,
         now: Instant,
-        fetch: impl FnOnce() -> Result<Option<T>, String>,
+        fetch: impl FnOnce() -> Result<Option<(String, T)>, String>,
     ) -> Result<Found<T>, String> {
-        if let Some(found) = self.fresh(realm, now) {
-            return Ok(found);
+        let fresh = self.entries().get(realm);
+        if let Some((_, value)) = fresh.filter(|(known, _)| known.age(now) < self.ttl) {
+            return Ok(Found {
+                value,
+                outdated: None,
+            });
         }
         match fetch() {
-            Ok(value) => {
-                let value = value.map(Arc::new);
-                let entry = Entry {
-                    fetched: now,
-                    asked: None,
-                    value: value.clone(),
-                };
-                let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-                entries.put(realm.to_owned(), entry);
+            Ok(row) => {
+                let row = row.map(|(of, row)| (of, Arc::new(row)));
+                let value = row.as_ref().map(|(_, row)| row.clone());
+                self.entries().put(realm, row, now);
                 Ok(Found {
                     value,
                     outdated: None,
                 })
             }
-            Err(error) => match self.remembered(realm) {
-                Some(entry) if now.saturating_duration_since(entry.fetched) < self.grace => {
-                    Ok(Found {
-                        value: entry.value,
+            Err(error) => {
+                let remembered = self.entries().get(realm);
+                match remembered {
+                    Some((known, value)) if known.age(now) < self.grace => Ok(Found {
+                        value,
                         outdated: Some(error),
-                    })
+                    }),
+                    _ => Err(error),
                 }
-                _ => Err(error),
-            },
+            }
         }
     }
 }
@@ -159,9 +203,14 @@ mod tests {
             }
         }
 
-        fn fetch(&self) -> Result<Option<&'static str>, String> {
+        fn fetch(&self) -> Result<Option<(String, &'static str)>, String> {
+            self.fetch_of("r")
+        }
+
+        fn fetch_of(&self, realm: &str) -> Result<Option<(String, &'static str)>, String> {
             self.asked.set(self.asked.get() + 1);
-            (*self.row.borrow()).map_err(str::to_owned)
+            let row = (*self.row.borrow()).map_err(str::to_owned)?;
+            Ok(row.map(|row| (realm.to_owned(), row)))
         }
     }
 
@@ -229,5 +278,73 @@ mod tests {
         assert_eq!(found.outdated.as_deref(), Some("it is down"));
         assert!(at("unknown", 61).is_err());
         assert!(at("r", 600).is_err());
+    }
+
+    #[test]
+    fn names_that_are_made_up_displace_no_realm() {
+        let (realms, rows, start) = (realms(), Rows::new(Some("a")), Instant::now());
+        let lookup = |realm: &str, of: &str| {
+            let found = realms.lookup(realm, start, || rows.fetch_of(of));
+            found.expect("the store works").value.as_deref().copied()
+        };
+        assert_eq!(lookup("a.example", "a.example"), Some("a"));
+        assert_eq!(lookup("c.example", "c.example"), Some("a"));
+        for number in 0..2 * MOST_REALMS {
+            assert_eq!(
+                lookup(&format!("{number}.a.example"), "a.example"),
+                Some("a")
+            );
+        }
+        *rows.row.borrow_mut() = Ok(None);
+        for number in 0..2 * MOST_REALMS {
+            assert_eq!(lookup(&format!("{number}.b.example"), ""), None);
+        }
+        for realm in ["a.example", "c.example"] {
+            let found = realms.cached(realm, start).expect("it is remembered");
+            assert_eq!(found.value.as_deref(), Some(&"a"), "{realm}");
+        }
+        let entries = realms.entries();
+        assert_eq!((entries.rows.len(), entries.others.len()), (2, MOST_REALMS));
+    }
+
+    #[test]
+    fn a_name_below_has_the_row_as_long_as_both_are_known() {
+        let (realms, rows, start) = (realms(), Rows::new(Some("a")), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let lookup = |realm: &str, of: &str, seconds| {
+            let found = realms.lookup(realm, at(seconds), || rows.fetch_of(of));
+            found.map(|found| found.value.as_deref().copied())
+        };
+        let cached = |realm: &str, seconds| {
+            let found = realms.cached(realm, at(seconds));
+            found.map(|found| found.value.as_deref().copied())
+        };
+        assert_eq!(cached("x.r", 0), None, "it may have a row of its own");
+        assert_eq!(lookup("x.r", "r", 0), Ok(Some("a")));
+        assert_eq!(
+            (cached("x.r", 1), cached("r", 1)),
+            (Some(Some("a")), Some(Some("a")))
+        );
+        // What is newer above does not make it newer below.
+        *rows.row.borrow_mut() = Ok(Some("b"));
+        assert_eq!(lookup("r", "r", 60), Ok(Some("b")));
+        assert_eq!(cached("x.r", 60), None, "this one asks");
+        assert_eq!(cached("x.r", 60), Some(Some("b")));
+        assert_eq!(lookup("x.r", "r", 60), Ok(Some("b")));
+        // It gets a row, and loses it.
+        *rows.row.borrow_mut() = Ok(Some("own"));
+        assert_eq!(lookup("x.r", "x.r", 120), Ok(Some("own")));
+        assert_eq!(cached("x.r", 120), Some(Some("own")));
+        *rows.row.borrow_mut() = Ok(Some("c"));
+        assert_eq!(lookup("x.r", "r", 180), Ok(Some("c")));
+        assert_eq!(
+            (cached("x.r", 180), cached("r", 180)),
+            (Some(Some("c")), Some(Some("c")))
+        );
+        // It serves while the store fails, as any other.
+        *rows.row.borrow_mut() = Err("it is down");
+        assert_eq!(lookup("x.r", "r", 241), Ok(Some("c")));
+        assert!(lookup("y.r", "r", 241).is_err());
+        assert!(lookup("x.r", "r", 780).is_err());
     }
 }

@@ -4,7 +4,10 @@
 //! |---|---|---|
 //! | `user:<user>@<realm>` | string | the registration, a JSON object; expires with it |
 //! | `active-user` | sorted set | the keys of all registrations, scored by their ends |
-//! | `active-user:<realm>` | sorted set | those of one realm |
+//! | `active-user:<realm>` | sorted set | those of one account, by its realm |
+//!
+//! The account of an address of record is that of its domain, unless the caller knows another: then it
+//! has that of the domain above.
 //!
 //! Times are UNIX times in milliseconds, by the clock of whoever calls: Redis is only told how long
 //! something lasts, so its own clock may differ. That one only says which of two changes was later.
@@ -71,6 +74,8 @@ pub struct Registrations<'a> {
     session: &'a Session<'a>,
     /// Whether each key is changed by itself, as a Cluster demands.
     is_split: bool,
+    /// The realm of the account that counts them, unless it is that of their own domain.
+    account: Option<&'a str>,
 }
 
 /// The keys of one address of record.
@@ -80,10 +85,11 @@ struct Keys {
 }
 
 impl Keys {
-    fn of(aor: &AddressOfRecord) -> Self {
+    /// With the index of this account, or that of its own domain.
+    fn of(aor: &AddressOfRecord, account: Option<&str>) -> Self {
         Keys {
             user: [b"user:", aor.whole().as_slice()].concat(),
-            realm: realm_key(aor.domain().as_bytes()),
+            realm: realm_key(account.unwrap_or(aor.domain()).as_bytes()),
         }
     }
 }
@@ -101,6 +107,17 @@ impl<'a> Registrations<'a> {
         Registrations {
             session,
             is_split: session.is_cluster(),
+            account: None,
+        }
+    }
+
+    /// Those that the account of this realm counts; `None` for that of their own domain.
+    #[must_use]
+    pub fn of_account<'b>(&'b self, account: Option<&'b str>) -> Registrations<'b> {
+        Registrations {
+            session: self.session,
+            is_split: self.is_split,
+            account,
         }
     }
 
@@ -110,6 +127,7 @@ impl<'a> Registrations<'a> {
         Registrations {
             session,
             is_split: true,
+            account: None,
         }
     }
 
@@ -124,9 +142,10 @@ impl<'a> Registrations<'a> {
         limit: Option<u32>,
         now: u64,
     ) -> Result<Saved, CacheError> {
-        let keys = Keys::of(entry.aor);
+        let keys = Keys::of(entry.aor, self.account);
         if limit.is_some() {
-            self.adopt(entry.aor.domain().as_bytes(), now)?;
+            let account = self.account.unwrap_or(entry.aor.domain());
+            self.adopt(account.as_bytes(), now)?;
         }
         let json = entry.json(now);
         let end = entry.end(now).to_string();
@@ -182,7 +201,7 @@ impl<'a> Registrations<'a> {
     /// # Errors
     /// [`CacheError`].
     pub fn get(&self, aor: &AddressOfRecord, now: u64) -> Result<Option<Registration>, CacheError> {
-        let keys = Keys::of(aor);
+        let keys = Keys::of(aor, self.account);
         let read = scripts::GET.key(keys.user.as_slice());
         let (raw, _): (Option<Vec<u8>>, _) = self.script(|connection| read.invoke(connection))?;
         Ok(raw.and_then(|raw| Registration::parse(raw, now)))
@@ -199,7 +218,7 @@ impl<'a> Registrations<'a> {
         contact: Option<&str>,
         now: u64,
     ) -> Result<Removed, CacheError> {
-        let keys = Keys::of(aor);
+        let keys = Keys::of(aor, self.account);
         let mut remove = scripts::REMOVE.key(keys.user.as_slice());
         if !self.is_split {
             remove.key(keys.realm.as_slice()).key(ALL);
@@ -233,10 +252,10 @@ impl<'a> Registrations<'a> {
         before: Option<&Before>,
         now: u64,
     ) -> Result<bool, CacheError> {
-        self.put_back(&Keys::of(aor), left, before, now)
+        self.put_back(&Keys::of(aor, self.account), left, before, now)
     }
 
-    /// How many registrations a realm has, those of others included.
+    /// How many registrations the account of a realm has, those of others included.
     ///
     /// # Errors
     /// [`CacheError`].
@@ -262,9 +281,15 @@ impl<'a> Registrations<'a> {
             return Ok(0);
         }
         // First those of the realms: what remains in the index of all is found again.
-        let realms = ended.iter().filter_map(|member| {
-            let at = member.iter().rposition(|byte| *byte == b'@')?;
-            member.get(at + 1..)
+        let realms = ended.iter().flat_map(|member| {
+            let at = member.iter().rposition(|byte| *byte == b'@');
+            let realm = at.and_then(|at| member.get(at + 1..));
+            // It may have the account of the domain above.
+            let above = realm.and_then(|realm| {
+                let dot = realm.iter().position(|byte| *byte == b'.')?;
+                realm.get(dot + 1..)
+            });
+            [realm, above].into_iter().flatten()
         });
         let prunes = realms.collect::<BTreeSet<_>>().into_iter().map(|realm| {
             let mut prune = cmd("ZREMRANGEBYSCORE");

@@ -90,7 +90,8 @@ pub fn init() -> Result<(), InitError> {
         registration_avps: avps("load_registration", &config.registrations.members)?,
         cache_engine: cache_engine(&config.cache)?,
         nonces: nonces(&config.http)?,
-        request: RequestVariables::new().map_err(InitError::Variable)?,
+        request: RequestVariables::new(config.caller_by_credentials)
+            .map_err(InitError::Variable)?,
         registration: RegistrationVariables::new().map_err(InitError::Variable)?,
         config,
     };

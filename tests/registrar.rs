@@ -6,6 +6,7 @@
 
 mod registrar {
     pub mod accounts;
+    pub mod callers;
     pub mod calls;
     pub mod clients;
     pub mod device;
@@ -15,6 +16,7 @@ mod registrar {
     pub mod grants;
     pub mod group;
     pub mod hop;
+    pub mod hops;
     pub mod hostile;
     pub mod identity;
     pub mod jambonz;
@@ -36,8 +38,8 @@ use harness::registrar::Setting;
 use libtest_mimic::{Arguments, Trial};
 
 use registrar::{
-    accounts, calls, clients, dialogs, environment, field, grants, group, hostile, identity,
-    jambonz, kept, lasting, restart, several, sipp, together, tokens, transports, trunks,
+    accounts, callers, calls, clients, dialogs, environment, field, grants, group, hops, hostile,
+    identity, jambonz, kept, lasting, restart, several, sipp, together, tokens, transports, trunks,
 };
 
 fn main() {
@@ -49,11 +51,13 @@ fn trials() -> Vec<Trial> {
     let setting = Arc::new(Setting::open());
     let scenarios = [
         accounts::SCENARIOS,
+        callers::SCENARIOS,
         calls::SCENARIOS,
         clients::SCENARIOS,
         dialogs::SCENARIOS,
         field::SCENARIOS,
         grants::SCENARIOS,
+        hops::SCENARIOS,
         hostile::SCENARIOS,
         identity::SCENARIOS,
         kept::SCENARIOS,
@@ -79,6 +83,7 @@ fn trials() -> Vec<Trial> {
         field::OF_MYSQL,
         grants::OF_MYSQL,
         jambonz::SCENARIOS,
+        restart::OF_MYSQL,
     ]
     .concat();
     setting

@@ -21,7 +21,7 @@ use crate::opensips::pvar::{Message, Value, Variable};
 use crate::opensips::stats::{self, Statistic};
 use crate::pool::Ticket;
 use crate::process::{self, Asked, Change, Gate, Passing, Process};
-use crate::sip::{self, AddressOfRecord, HeadError};
+use crate::sip::{self, AddressOfRecord, HeadError, Party};
 use crate::store::Answer;
 
 mod choice;
@@ -83,7 +83,7 @@ enum Refused {
     Malformed(String),
     NoCredentials,
     BadNonce(&'static str),
-    NotTheirs(String, AddressOfRecord),
+    NotTheirs(String, Party),
     NoEndpoint,
     CacheFailed(String),
     Failed(String),
@@ -95,6 +95,9 @@ struct Asking {
     request: Request,
     proof: Proof,
 }
+
+/// Who is admitted, and the members that `load_grant` asks for.
+type Admission = (AddressOfRecord, Vec<Option<GrantValue>>);
 
 fn entered(entry: Result<Entry, String>) -> Result<(), Refused> {
     match entry {
@@ -119,7 +122,7 @@ impl Call {
     fn prepare(&self, url: &[u8], source: &str) -> Result<(Asking, Option<Claim>), Refused> {
         let variables = &self.module.request;
         let method = variables.method(self.message);
-        let Some(aor) = variables.address_of_record(self.message, &method) else {
+        let Some(party) = variables.party(self.message, &method) else {
             let error = "the address of record has a CR, LF or NUL, or a domain that is not UTF-8";
             return Err(Refused::Malformed(error.to_owned()));
         };
@@ -128,12 +131,12 @@ impl Call {
         let expires = variables
             .requested_expires(self.message)
             .map_err(malformed)?;
-        let (chosen, claim) = self.credentials(source, &aor)?;
+        let (chosen, claim) = self.credentials(source, &party)?;
         let Chosen {
             header,
             credentials,
         } = chosen;
-        let target = self.target(url, &credentials, aor.domain())?;
+        let target = self.target(url, &credentials, party.domain())?;
         let request = Request {
             method,
             expires,
@@ -144,7 +147,7 @@ impl Call {
             headers_in_query: self.http.headers == SentHeaders::Always,
         };
         let proof = Proof {
-            aor,
+            party,
             header,
             credentials,
         };
@@ -156,13 +159,9 @@ impl Call {
         Ok((asking, claim))
     }
 
-    fn credentials(
-        &self,
-        source: &str,
-        aor: &AddressOfRecord,
-    ) -> Result<(Chosen, Option<Claim>), Refused> {
+    fn credentials(&self, source: &str, party: &Party) -> Result<(Chosen, Option<Claim>), Refused> {
         let variables = &self.module.request;
-        let domain = aor.domain();
+        let domain = party.domain();
         let now = SystemTime::now();
         let nonces = &self.module.nonces;
         let freshness = |digest: &Digest| {
@@ -183,10 +182,10 @@ impl Call {
             return Ok((chosen, None));
         };
         if !self.http.nonce_check {
-            return match self.http.aor_check {
+            return match self.http.aor_check || matches!(party, Party::Proven(_)) {
                 true if !digest.realm.eq_ignore_ascii_case(domain.as_bytes()) => {
                     let cause = "its realm is not that of".to_owned();
-                    Err(Refused::NotTheirs(cause, aor.clone()))
+                    Err(Refused::NotTheirs(cause, party.clone()))
                 }
                 _ => Ok((chosen, None)),
             };
@@ -305,8 +304,12 @@ impl Call {
             Refused::BadNonce(cause) => {
                 log!(Info, FUNCTION, "refused ({code}) {source}: {cause}");
             }
-            Refused::NotTheirs(cause, aor) => {
-                log!(Notice, FUNCTION, "refused ({code}) {source}: {cause} {aor}");
+            Refused::NotTheirs(cause, party) => {
+                log!(
+                    Notice,
+                    FUNCTION,
+                    "refused ({code}) {source}: {cause} {party}"
+                );
             }
             Refused::NoEndpoint => {
                 let cause = "its realm has no endpoint";
@@ -392,10 +395,12 @@ impl Call {
             process.ask(move |source| rows.fetch(source, &of))
         });
         let defaults = &self.http.defaults;
-        let parsed = move |row: Answer<Option<EndpointRow>>| {
-            let row = row.map_err(|error| error.to_string())?;
-            let endpoint = row.map(|row| Endpoint::from_row(&row, defaults));
-            endpoint.transpose().map_err(|error| error.to_string())
+        let parsed = move |row: Answer<Option<(String, EndpointRow)>>| {
+            let Some((of, row)) = row.map_err(|error| error.to_string())? else {
+                return Ok(None);
+            };
+            let endpoint = Endpoint::from_row(&row, defaults).map_err(|error| error.to_string())?;
+            Ok(Some((of, endpoint)))
         };
         let row = match asked {
             Asked::Answered(row) => row,
@@ -469,12 +474,12 @@ impl Call {
         if let Some(remark) = &answer.remark {
             log!(Warning, FUNCTION, "the endpoint answered: {remark}");
         }
-        let (expires, members) = match answer.verdict {
+        let (expires, admission) = match answer.verdict {
             Verdict::Admitted { expires } => match self.admits(proof, &answer) {
-                Ok(members) => (expires.or(requested), members),
+                Ok(admission) => (expires.or(requested), Some(admission)),
                 Err(refusal) => return self.refuse(source, refusal),
             },
-            Verdict::Denied { .. } => (None, Vec::new()),
+            Verdict::Denied { .. } => (None, None),
         };
         // Capped at the largest integer that a script can hold.
         let expires = expires.map(|seconds| i32::try_from(seconds).unwrap_or(i32::MAX));
@@ -491,9 +496,11 @@ impl Call {
                 .as_ref()
                 .map_or(Value::Null, |m| Value::Text(m.as_bytes())),
         );
-        if let Verdict::Denied { ban } = answer.verdict {
-            return self.denied(source, &answer, ban, banned);
-        }
+        let (aor, members) = match (answer.verdict, admission) {
+            (Verdict::Admitted { .. }, Some(admission)) => admission,
+            (Verdict::Denied { ban }, _) => return self.denied(source, &answer, ban, banned),
+            (Verdict::Admitted { .. }, None) => return code::ENDPOINT_FAILED,
+        };
         // The first of a list ends up in front, as with load_credentials.
         let set = set
             && self.module.grant_avps.iter().zip(&members).rev().all(
@@ -503,7 +510,7 @@ impl Call {
                     Some(GrantValue::Text(text)) => avp.push(Value::Text(text.as_bytes())),
                 },
             )
-            && self.show(proof);
+            && self.show(proof, &aor);
         if !set {
             log!(Error, FUNCTION, "an output could not be set: not admitted");
             return code::ENDPOINT_FAILED;
@@ -512,37 +519,38 @@ impl Call {
         code::ADMITTED
     }
 
-    /// The members of an admission that `load_grant` asks for; the return code if the admission
+    /// Who is admitted, and the members that `load_grant` asks for; the return code if the admission
     /// does not count: it is for somebody else, or has a member that no script should get. Scripts
     /// put members into headers and match them with regular expressions, which stop at a NUL.
-    fn admits(
-        &self,
-        proof: &Proof,
-        answer: &HttpAnswer,
-    ) -> Result<Vec<Option<GrantValue>>, Refused> {
-        if self.http.aor_check
-            && let Err(error) = proof.check(answer.aor.as_deref())
-        {
-            return Err(Refused::NotTheirs(error.to_string(), proof.aor.clone()));
-        }
+    fn admits(&self, proof: &Proof, answer: &HttpAnswer) -> Result<Admission, Refused> {
+        let proven = proof.check(answer.aor.as_deref(), self.http.aor_check);
+        let aor =
+            proven.map_err(|error| Refused::NotTheirs(error.to_string(), proof.party.clone()))?;
         let of = |name: &str| match answer.grant.member(name) {
             Some(GrantValue::Text(text)) if !sip::is_one_line(text.as_bytes()) => {
                 let cause = "has a CR, LF or NUL: not admitted";
                 let cause = format!("the endpoint's answer: member {name:?} {cause}");
                 Err(Refused::Failed(cause))
             }
+            _ if !answer.grant.is_readable(name) => {
+                let domain = proof.party.domain().escape_debug();
+                let cause = "has a string that can't be read: not admitted";
+                let cause = format!("the endpoint's answer for {domain}: member {name:?} {cause}");
+                Err(Refused::Failed(cause))
+            }
             member => Ok(member),
         };
         let wanted = self.http.grant.iter();
-        wanted.map(|wanted| of(&wanted.source)).collect()
+        let members = wanted.map(|wanted| of(&wanted.source));
+        Ok((aor, members.collect::<Result<_, _>>()?))
     }
 
     /// Gives the script what `load_authorization` asks for of the credentials that were checked.
-    fn show(&self, proof: &Proof) -> bool {
+    fn show(&self, proof: &Proof, aor: &AddressOfRecord) -> bool {
         let avps = self.module.authorization_avps.iter();
         let mut wanted = avps.zip(&self.http.authorization).rev();
         wanted.all(|(avp, wanted)| {
-            let part = proof.part(&wanted.source);
+            let part = proof.part(&wanted.source, aor);
             part.is_none_or(|part| avp.push(Value::Text(&part)))
         })
     }

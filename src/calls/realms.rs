@@ -44,7 +44,7 @@ pub fn get(module: &'static Module, message: Message, realm: &[u8], wait: Wait) 
     let asked = process::with(module, |process| {
         process.ask(move |source| table.fetch(source, &of))
     });
-    let answered = move |row: Answer<Option<RealmRow>>| {
+    let answered = move |row: Answer<Option<(String, RealmRow)>>| {
         let row = row.map_err(|error| error.to_string());
         let found = realms.lookup(&realm, Instant::now(), || row);
         // A realm that is new counts at once.

@@ -11,6 +11,10 @@ use crate::sip::AddressOfRecord;
 /// The longest answer that is read, in bytes.
 pub const MAX_ANSWER: usize = 64 * 1024;
 
+/// How deeply an answer may be nested, counting the outermost object: OpenSIPS's module json, with which
+/// scripts read it, goes no deeper (json-c's JSON_TOKENER_DEFAULT_DEPTH is 32).
+const MAX_DEPTH: usize = 31;
+
 /// The longest expiry that fits the script's integers.
 const MAX_EXPIRES: u32 = i32::MAX.unsigned_abs();
 
@@ -69,6 +73,8 @@ pub enum Remark {
     },
     /// `blacklist` of a denial is not a number of seconds; nothing was banned.
     BlacklistIgnored,
+    /// A denial is nested deeper than [`MAX_DEPTH`]; the script does not get it.
+    TooDeep,
 }
 
 impl fmt::Display for Remark {
@@ -83,6 +89,12 @@ impl fmt::Display for Remark {
             Remark::BlacklistIgnored => f.write_str(
                 "blacklist is neither seconds nor -1, true or false; nothing was banned",
             ),
+            Remark::TooDeep => {
+                write!(
+                    f,
+                    "a denial nested deeper than {MAX_DEPTH}, whose members are ignored"
+                )
+            }
         }
     }
 }
@@ -107,6 +119,9 @@ pub enum AnswerError {
     /// `expires` of an admission.
     #[error("the answer's expires must be a whole number of seconds from 0")]
     Expires,
+    /// An admission that scripts can't read.
+    #[error("the answer is nested deeper than {MAX_DEPTH}")]
+    TooDeep,
     /// `aor` of an admission.
     #[error("the answer's aor must be an address of record, user@domain")]
     Aor,
@@ -118,6 +133,7 @@ pub enum AnswerError {
 pub struct Grant {
     json: String,
     members: Vec<(String, String)>,
+    is_deep: bool,
 }
 
 /// A member of an answer, for an AVP.
@@ -148,6 +164,7 @@ impl Grant {
             })?;
         let members = object.0.into_iter();
         Ok(Grant {
+            is_deep: depth(text) > MAX_DEPTH,
             json: compact(text),
             members: members
                 .map(|(name, raw)| (name, compact(raw.get())))
@@ -155,12 +172,22 @@ impl Grant {
         })
     }
 
-    /// The member with this name, or else with this name in another case; `None` if it is absent or
-    /// null. Of duplicates, the last.
-    pub fn member(&self, name: &str) -> Option<GrantValue> {
+    fn raw(&self, name: &str) -> Option<&String> {
         let last = |is: &dyn Fn(&str) -> bool| self.members.iter().rev().find(|(n, _)| is(n));
         let (_, json) = last(&|member| member == name)
             .or_else(|| last(&|member| member.eq_ignore_ascii_case(name)))?;
+        Some(json)
+    }
+
+    /// Whether every reader can read a [`member`](Self::member).
+    pub fn is_readable(&self, name: &str) -> bool {
+        self.raw(name).is_none_or(|json| is_readable(json))
+    }
+
+    /// The member with this name, or else with this name in another case; `None` if it is absent or
+    /// null. Of duplicates, the last.
+    pub fn member(&self, name: &str) -> Option<GrantValue> {
+        let json = self.raw(name)?;
         if json == "null" {
             return None;
         }
@@ -180,6 +207,19 @@ impl Grant {
                 .map(|(_, json)| json.as_str())
                 .filter(|json| *json != "null")),
         }
+    }
+
+    /// As scripts get it: an empty object in place of what they could not read, or what is none.
+    fn shown(self) -> (Grant, Option<Remark>) {
+        if !self.is_deep && !self.json.is_empty() {
+            return (self, None);
+        }
+        let remark = self.is_deep.then_some(Remark::TooDeep);
+        let grant = Grant {
+            json: "{}".to_owned(),
+            ..Grant::default()
+        };
+        (grant, remark)
     }
 
     /// `msg`, or `message`.
@@ -228,6 +268,9 @@ impl Answer {
         let status = grant.single("status")?.ok_or(AnswerError::NoStatus)?;
         let message = grant.message()?;
         let admitted = text(status).is_some_and(|status| status.eq_ignore_ascii_case("ok"));
+        if admitted && grant.is_deep {
+            return Err(AnswerError::TooDeep);
+        }
         let mut aor = None;
         let (verdict, remark) = if admitted {
             aor = grant.single("aor")?.map(address).transpose()?;
@@ -241,12 +284,13 @@ impl Answer {
             let (ban, remark) = grant.ban(blacklist_time)?;
             (Verdict::Denied { ban }, remark)
         };
+        let (grant, too_deep) = grant.shown();
         Ok(Answer {
             verdict,
             aor,
             message,
             grant,
-            remark,
+            remark: remark.or(too_deep),
             status: None,
         })
     }
@@ -256,18 +300,14 @@ impl Answer {
     pub fn denial(status: u16, body: &[u8], blacklist_time: u32) -> Answer {
         let grant = Grant::parse(body).unwrap_or_default();
         let (ban, remark) = grant.ban(blacklist_time).unwrap_or_default();
+        let message = grant.message().unwrap_or_default();
+        let (grant, too_deep) = grant.shown();
         Answer {
             verdict: Verdict::Denied { ban },
             aor: None,
-            message: grant.message().unwrap_or_default(),
-            grant: match grant.json.is_empty() {
-                true => Grant {
-                    json: "{}".to_owned(),
-                    ..grant
-                },
-                false => grant,
-            },
-            remark,
+            message,
+            grant,
+            remark: remark.or(too_deep),
             status: Some(status),
         }
     }
@@ -355,6 +395,47 @@ fn text(json: &str) -> Option<String> {
     } else {
         None
     }
+}
+
+/// The strings of valid JSON, quotes and escapes included, and the brackets between them.
+fn tokens(json: &str) -> impl Iterator<Item = &str> {
+    let mut rest = json;
+    std::iter::from_fn(move || {
+        let start = rest.find(['"', '[', ']', '{', '}'])?;
+        let (_, from) = rest.split_at_checked(start)?;
+        let mut escaped = false;
+        let is_end = |character: char| {
+            let is_end = character == '"' && !escaped;
+            escaped = !escaped && character == '\\';
+            is_end
+        };
+        let length = match from.strip_prefix('"') {
+            Some(inner) => inner.find(is_end)? + 2,
+            None => 1,
+        };
+        let (token, behind) = from.split_at_checked(length)?;
+        rest = behind;
+        Some(token)
+    })
+}
+
+/// How deeply valid JSON is nested.
+fn depth(json: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for token in tokens(json) {
+        match token {
+            "[" | "{" => depth += 1,
+            "]" | "}" => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
+}
+
+/// Whether all strings in valid JSON can be read: not every reader takes half a surrogate pair.
+pub fn is_readable(json: &str) -> bool {
+    tokens(json).all(|token| !token.starts_with('"') || text(token).is_some())
 }
 
 /// Valid JSON without the white space between its tokens.

@@ -2,7 +2,7 @@
 
 use super::pvar::{Message, Variable};
 use crate::digest::MAX_HEADERS as MAX_CREDENTIALS;
-use crate::sip::{self, AddressOfRecord, HeadError, Header, MAX_HEADERS};
+use crate::sip::{self, AddressOfRecord, HeadError, Header, MAX_HEADERS, Party};
 
 /// Most Contact headers that are read. Devices send one or two, or one that holds a list.
 pub const MAX_CONTACTS: usize = 16;
@@ -26,6 +26,9 @@ pub struct RequestVariables {
     from: Address,
     /// P-Preferred-Identity, and a second one.
     preferred: [Variable; 2],
+    /// The domain of the Request-URI as received, where it is that of a caller whose From names
+    /// nobody (`caller_by_credentials`).
+    called_domain: Option<Variable>,
     buffer: Variable,
     /// Names of headers, in the order of the message.
     names: Vec<Variable>,
@@ -54,11 +57,11 @@ pub struct Authorizations {
 }
 
 impl RequestVariables {
-    /// Parses them.
+    /// Parses them. `by_credentials` is `caller_by_credentials`.
     ///
     /// # Errors
     /// Fails with the specification that the core does not know.
-    pub fn new() -> Result<Self, String> {
+    pub fn new(by_credentials: bool) -> Result<Self, String> {
         let parse = |text: &str| Variable::parse(text).ok_or_else(|| text.to_owned());
         // One more than allowed, to notice that there are too many.
         let list = |name: &str, most: usize| {
@@ -85,6 +88,7 @@ impl RequestVariables {
                 parse("$(hdr(P-Preferred-Identity)[0])")?,
                 parse("$(hdr(P-Preferred-Identity)[1])")?,
             ],
+            called_domain: by_credentials.then(|| parse("$od")).transpose()?,
             buffer: parse("$mb")?,
             names: list("hdr_name", MAX_HEADERS)?,
             authorization: list("hdr(Authorization)", MAX_CREDENTIALS)?,
@@ -124,35 +128,54 @@ impl RequestVariables {
         }
     }
 
-    /// User and domain that the request is about, as received. A caller whose From is nobody's
-    /// (RFC 3323 section 4.1.1.3) is whom P-Preferred-Identity names (RFC 3325 section 9.2), if it is
-    /// one: a name that has to be proven like any other.
-    fn parties(&self, message: Message, method: &str) -> [Vec<u8>; 2] {
+    /// User and domain that the request is about, as received; the user is `None` for whoever the
+    /// credentials prove.
+    ///
+    /// A caller whose From is nobody's (RFC 3323 section 4.1.1.3) is whom P-Preferred-Identity names
+    /// (RFC 3325 section 9.2), if it is one: a name that has to be proven like any other. If there is
+    /// none, or From has the device's own address for a domain, he is looked for where he calls.
+    fn parties(&self, message: Message, method: &str) -> (Option<Vec<u8>>, Vec<u8>) {
         let Address { user, domain, .. } = self.address(method);
-        let parts = [user, domain].map(|part| message.text(*part).unwrap_or_default());
-        let [user, domain] = &parts;
-        if method == REGISTER || !sip::is_nobodys(user, domain) {
-            return parts;
+        let [user, domain] = [user, domain].map(|part| message.text(*part).unwrap_or_default());
+        if method == REGISTER {
+            return (Some(user), domain);
         }
-        match self.preferred.map(|value| message.text(value)) {
-            [Some(value), None] => sip::identity(&value).unwrap_or(parts),
-            _ => parts,
+        let is_nobodys = sip::is_nobodys(&user, &domain);
+        if is_nobodys
+            && let [Some(value), None] = self.preferred.map(|value| message.text(value))
+            && let Some([user, domain]) = sip::identity(&value)
+        {
+            return (Some(user), domain);
+        }
+        match self.called_domain.and_then(|called| message.text(called)) {
+            Some(called)
+                if (is_nobodys || sip::is_ip_address(&domain))
+                    && !called.is_empty()
+                    && !sip::is_ip_address(&called) =>
+            {
+                (None, called)
+            }
+            _ => (Some(user), domain),
         }
     }
 
     /// The domain of the user that the request is about, in lower case.
     pub fn domain(&self, message: Message, method: &str) -> String {
-        let [_, domain] = self.parties(message, method);
+        let (_, domain) = self.parties(message, method);
         String::from_utf8_lossy(&domain).to_ascii_lowercase()
     }
 
-    /// Whom the request is about: the address of record that is registered, else the caller's.
-    /// `None` if that can't be anybody's: a user with a percent-escaped CR, LF or NUL, or a domain
-    /// that is not UTF-8, which could only be shown, and asked about, as a different one.
-    pub fn address_of_record(&self, message: Message, method: &str) -> Option<AddressOfRecord> {
-        let [user, domain] = self.parties(message, method);
-        let aor = AddressOfRecord::new(&user, str::from_utf8(&domain).ok()?);
-        sip::is_one_line(aor.user()).then_some(aor)
+    /// Whom the request is about: the address of record that is registered, else the caller.
+    /// `None` if that can't be anybody: a user with a percent-escaped CR, LF or NUL, or a domain that
+    /// is not UTF-8, which could only be shown, and asked about, as a different one.
+    pub fn party(&self, message: Message, method: &str) -> Option<Party> {
+        let (user, domain) = self.parties(message, method);
+        let domain = str::from_utf8(&domain).ok()?;
+        let Some(user) = user else {
+            return Some(Party::Proven(domain.to_ascii_lowercase()));
+        };
+        let aor = AddressOfRecord::new(&user, domain);
+        sip::is_one_line(aor.user()).then_some(Party::Named(aor))
     }
 
     /// Whether the request could also be read as being about another user: of two To or From

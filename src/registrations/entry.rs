@@ -6,6 +6,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use thiserror::Error;
 
+use crate::http::is_readable;
 use crate::sip::AddressOfRecord;
 
 /// The last end that is believed, in the year 2286: what is beyond is not a time in milliseconds.
@@ -15,10 +16,10 @@ const LAST_END: u64 = 9_999_999_999_999;
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum GrantError {
     /// It is not a JSON object.
-    #[error("the grant is not a JSON object")]
+    #[error("what the device was granted is not a JSON object")]
     NotAnObject,
     /// A hook is JSON that not every reader can read, such as half a surrogate pair.
-    #[error("the grant's {0} can't be read")]
+    #[error("the {0} that the device was granted can't be read")]
     Hook(&'static str),
 }
 
@@ -54,10 +55,8 @@ impl Grant {
         };
         let hook = |name: &'static str| match member(name) {
             None | Some("null") => Ok(None),
-            Some(json) => match serde_json::from_str::<Value>(json) {
-                Ok(_) => Ok(Some(json.to_owned())),
-                Err(_) => Err(GrantError::Hook(name)),
-            },
+            Some(json) if is_readable(json) => Ok(Some(json.to_owned())),
+            Some(_) => Err(GrantError::Hook(name)),
         };
         let is_on = |name: &str| member(name).is_some_and(is_true);
         Ok(Grant {

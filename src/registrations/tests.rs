@@ -154,6 +154,37 @@ impl Removed {
 }
 
 #[test]
+fn an_account_counts_the_devices_of_realms_below() {
+    let Some(site) = Site::start() else { return };
+    let session = site.session();
+    for registrations in both(&session) {
+        let above = registrations.of_account(Some("a.example"));
+        let limit = Some(2);
+        assert!(save(&above, "john@x.a.example", "sip:1", limit, NOW).is_new());
+        assert!(save(&above, "john@y.a.example", "sip:1", limit, NOW).is_new());
+        for name in ["john@z.a.example", "mary@a.example"] {
+            assert_eq!(save(&above, name, "sip:1", limit, NOW), Saved::Full);
+        }
+        let own = save(&registrations, "mary@a.example", "sip:1", limit, NOW);
+        assert_eq!(own, Saved::Full, "it is the same account");
+        assert_eq!(registrations.count("a.example", NOW), Ok(2));
+        // What is undone has its place again.
+        let john = aor("john@x.a.example");
+        let before = above.remove(&john, None, NOW).unwrap().before();
+        assert_eq!(registrations.count("a.example", NOW), Ok(1));
+        let restored = above.restore(&john, Left::Nothing, before.as_ref(), NOW);
+        assert_eq!(restored, Ok(true));
+        assert_eq!(registrations.count("a.example", NOW), Ok(2));
+        // Those that have ended are taken out of its index as well.
+        assert_eq!(registrations.expire(NOW + 3_600_001, 100), Ok(2));
+        assert_eq!(site.cli(&["ZCARD", "active-user:a.example"]), "0");
+        for name in ["john@x.a.example", "john@y.a.example"] {
+            above.remove(&aor(name), None, NOW).unwrap();
+        }
+    }
+}
+
+#[test]
 fn what_is_saved_is_found_whatever_it_is() {
     let Some(site) = Site::start() else { return };
     let session = site.session();

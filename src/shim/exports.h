@@ -31,10 +31,10 @@
 	FUNCTION(use_sent_cseq) \
 	FUNCTION(credentials_get, IN, IN, IN, OUT, OUT) \
 	ASYNC_FUNCTION(realm_get, IN) \
-	ASYNC_FUNCTION(registration_save, IN, IN, IN_OPTIONAL, OUT_OPTIONAL) \
+	ASYNC_FUNCTION(registration_save, IN, IN, IN_OPTIONAL, OUT_OPTIONAL, IN_OPTIONAL) \
 	ASYNC_FUNCTION(registration_get, IN, OUT) \
-	ASYNC_FUNCTION(registration_remove, IN, OUT_OPTIONAL) \
-	ASYNC_FUNCTION(registration_restore, IN) \
+	ASYNC_FUNCTION(registration_remove, IN, OUT_OPTIONAL, IN_OPTIONAL) \
+	ASYNC_FUNCTION(registration_restore, IN, IN_OPTIONAL) \
 	FUNCTION(registration_is_newest, IN) \
 	ASYNC_FUNCTION(registration_count, IN, OUT) \
 	FUNCTION(registration_expire)
@@ -112,6 +112,7 @@
 	PARAMETER(load_grant) \
 	PARAMETER(load_authorization) \
 	PARAMETER(aor_check) \
+	PARAMETER(caller_by_credentials) \
 	PARAMETER(endpoints_table) \
 	PARAMETER(endpoint_realm_column) \
 	PARAMETER(endpoint_url_column) \

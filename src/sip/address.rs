@@ -23,7 +23,49 @@ impl fmt::Display for AddressOfRecord {
     }
 }
 
+/// Whom a request is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Party {
+    /// This address of record, which has to be proven.
+    Named(AddressOfRecord),
+    /// Whoever of this domain, in lower case, the credentials prove: the request names nobody.
+    Proven(String),
+}
+
+/// For logs, where a message goes on.
+impl fmt::Display for Party {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Party::Named(aor) => aor.fmt(f),
+            Party::Proven(domain) => write!(f, "a user of {}", domain.escape_debug()),
+        }
+    }
+}
+
+impl Party {
+    /// The domain in lower case.
+    pub fn domain(&self) -> &str {
+        match self {
+            Party::Named(aor) => aor.domain(),
+            Party::Proven(domain) => domain,
+        }
+    }
+}
+
 impl AddressOfRecord {
+    /// The user that `name` stands for, with or without `domain`; a percent sign in it stands for
+    /// itself. `None` if there is none.
+    pub fn of_name(name: &[u8], domain: &str) -> Option<Self> {
+        let user = match split(name) {
+            Some((user, of)) if of.eq_ignore_ascii_case(domain.as_bytes()) => user,
+            _ => name,
+        };
+        (!user.is_empty()).then(|| AddressOfRecord {
+            user: user.to_vec(),
+            domain: domain.to_ascii_lowercase(),
+        })
+    }
+
     /// From the parts of a SIP URI. `user` is as received, with its escapes.
     pub fn new(user: &[u8], domain: &str) -> Self {
         AddressOfRecord {
@@ -144,6 +186,18 @@ mod tests {
         assert!(!aor("al", "a.example").is_of(b"al", &[]));
         assert!(!aor("al%40b.example", "a.example").is_of(b"al@b.example", &domains));
         assert!(!aor("", "a.example").is_of(b"", &domains));
+    }
+
+    #[test]
+    fn a_name_that_was_proven_is_of_the_domain_that_was_asked() {
+        let of = |name: &str| AddressOfRecord::of_name(name.as_bytes(), "A.example");
+        assert_eq!(of("john"), Some(aor("john", "a.example")));
+        assert_eq!(of("john@A.EXAMPLE"), Some(aor("john", "a.example")));
+        // A name that looks like somebody else's is a name here.
+        assert_eq!(of("john@b.example").unwrap().user(), b"john@b.example");
+        assert_eq!(of("%6aohn").unwrap().user(), b"%6aohn");
+        assert_eq!(of("a@a.example@a.example").unwrap().user(), b"a@a.example");
+        assert_eq!((of(""), of("@a.example")), (None, None));
     }
 
     #[test]

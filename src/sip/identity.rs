@@ -12,6 +12,16 @@ fn is_invalid(domain: &[u8]) -> bool {
     label.is_some_and(|label| label.eq_ignore_ascii_case(b"invalid")) && domain.contains(&b'.')
 }
 
+/// Whether a host is an address rather than a name: of IPv6 with or without brackets, and four numbers
+/// of any size, which are no name either.
+pub fn is_ip_address(host: &[u8]) -> bool {
+    let parts = host.split(|byte| *byte == b'.');
+    let is_number = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+    host.starts_with(b"[")
+        || host.contains(&b':')
+        || (parts.clone().count() == 4 && parts.clone().all(is_number))
+}
+
 /// User and domain of a P-Preferred-Identity (RFC 3325 section 9.2) with one SIP URI. `None` for any
 /// other, also for one that could be read in two ways: a list, a display name with more than letters,
 /// digits and blanks unless quoted, a URI with a password or an escape in its user.
@@ -69,6 +79,29 @@ mod tests {
             "xinvalid",
         ] {
             assert!(!is_nobodys("john", domain), "{domain}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_no_name() {
+        for host in [
+            "192.0.2.7",
+            "999.0.2.07",
+            "[2001:db8::7]",
+            "2001:DB8:0:0:0:0:0:7",
+            "::1",
+        ] {
+            assert!(is_ip_address(host.as_bytes()), "{host}");
+        }
+        for host in [
+            "",
+            "a.example",
+            "192.0.2",
+            "192.0.2.7.example",
+            "1.2..3",
+            "192.0.2.7a",
+        ] {
+            assert!(!is_ip_address(host.as_bytes()), "{host}");
         }
     }
 

@@ -28,7 +28,7 @@ pub struct EndpointTables {
 }
 
 impl EndpointTables {
-    /// The row of a realm, `None` if there is none.
+    /// The row of a realm, and whose row that is; `None` if there is none.
     ///
     /// # Errors
     /// Fails with the source's error, and with [`StoreError::BadRow`] for a row without a URL.
@@ -36,7 +36,7 @@ impl EndpointTables {
         &self,
         source: &mut dyn Source,
         realm: &str,
-    ) -> Result<Option<EndpointRow>, StoreError> {
+    ) -> Result<Option<(String, EndpointRow)>, StoreError> {
         let columns = [
             self.realm.as_str(),
             &self.url,
@@ -45,7 +45,7 @@ impl EndpointTables {
             &self.password,
             &self.signature_secret,
         ];
-        let Some(row) = row_of(source, &self.table, &columns, realm, self.parent)? else {
+        let Some((of, row)) = row_of(source, &self.table, &columns, realm, self.parent)? else {
             return Ok(None);
         };
         let mut texts = row.into_iter().skip(1).map(|cell| {
@@ -60,13 +60,14 @@ impl EndpointTables {
                 cause: format!("column {} of an endpoint is NULL or empty", self.url),
             });
         };
-        Ok(Some(EndpointRow {
+        let row = EndpointRow {
             url,
             method: next(),
             username: next(),
             password: next().map(Zeroizing::new),
             signature_secret: next().map(Zeroizing::new),
-        }))
+        };
+        Ok(Some((of, row)))
     }
 }
 
@@ -111,7 +112,8 @@ mod tests {
             text(""),
             text("s"),
         ]);
-        let row = names().fetch(&mut source, "example.ORG").unwrap().unwrap();
+        let (of, row) = names().fetch(&mut source, "example.ORG").unwrap().unwrap();
+        assert_eq!(of, "example.org");
         assert_eq!(row.url, "http://a/ http://b/");
         assert_eq!((row.method, row.username.as_deref()), (None, Some("u")));
         assert!(row.password.is_none());

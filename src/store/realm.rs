@@ -5,9 +5,9 @@ use super::{Cell, Select, Source, StoreError};
 /// The columns of one realm that were asked for, in their order; `None` for NULL.
 pub type RealmRow = Vec<Option<Vec<u8>>>;
 
-/// The row of a realm in `table`, whose `columns` begin with that of the realm; `None` if there is
-/// none. Realms are domain names: compared ignoring the case of ASCII letters. With `parent`, one that
-/// has no row has that of the domain above it, as in jambonz.
+/// The row of a realm in `table`, whose `columns` begin with that of the realm, and whose row it is, in
+/// lower case; `None` if there is none. Realms are domain names: compared ignoring the case of ASCII
+/// letters. With `parent`, one that has no row has that of the domain above it, as in jambonz.
 ///
 /// # Errors
 /// Fails with the source's error.
@@ -17,12 +17,13 @@ pub fn row_of(
     columns: &[&str],
     realm: &str,
     parent: bool,
-) -> Result<Option<Vec<Cell>>, StoreError> {
+) -> Result<Option<(String, Vec<Cell>)>, StoreError> {
     let found = own_row(source, table, columns, realm)?;
-    match parent_of(realm).filter(|_| parent && found.is_none()) {
-        Some(above) => own_row(source, table, columns, above),
-        None => Ok(found),
-    }
+    let (of, found) = match parent_of(realm).filter(|_| parent && found.is_none()) {
+        Some(above) => (above, own_row(source, table, columns, above)?),
+        None => (realm, found),
+    };
+    Ok(found.map(|row| (of.to_ascii_lowercase(), row)))
 }
 
 /// The domain above this one: one label less, and at least two.
@@ -64,7 +65,7 @@ pub struct RealmTable {
 }
 
 impl RealmTable {
-    /// What the table says of a realm, `None` if it does not have it.
+    /// What the table says of a realm, and whose row that is; `None` if it does not have it.
     ///
     /// # Errors
     /// Fails with the source's error.
@@ -72,13 +73,14 @@ impl RealmTable {
         &self,
         source: &mut dyn Source,
         realm: &str,
-    ) -> Result<Option<RealmRow>, StoreError> {
+    ) -> Result<Option<(String, RealmRow)>, StoreError> {
         let columns: Vec<&str> = std::iter::once(&self.realm)
             .chain(&self.columns)
             .map(String::as_str)
             .collect();
         let row = row_of(source, &self.table, &columns, realm, self.parent)?;
-        Ok(row.map(|row| row.into_iter().skip(1).map(Cell::into_bytes).collect()))
+        let bytes = |row: Vec<Cell>| row.into_iter().skip(1).map(Cell::into_bytes).collect();
+        Ok(row.map(|(of, row)| (of, bytes(row))))
     }
 }
 
@@ -109,7 +111,8 @@ mod tests {
             Cell::Null,
         ]);
         let row = table.fetch(&mut source, "a.EXAMPLE").unwrap();
-        assert_eq!(row, Some(vec![Some(b"1".to_vec()), None]));
+        let of = |realm: &str| Some((realm.to_owned(), vec![Some(b"1".to_vec()), None]));
+        assert_eq!(row, of("a.example"));
         assert_eq!(table.fetch(&mut source, "b.example"), Ok(None));
         // The domain above has its row.
         let found = |table: &RealmTable, source: &mut OneRow, realm: &str| {
@@ -121,7 +124,8 @@ mod tests {
             parent: true,
             ..table
         };
-        assert!(found(&table, &mut source, "x.A.example"));
+        let row = table.fetch(&mut source, "x.A.example").unwrap();
+        assert_eq!(row, of("a.example"));
         assert!(found(&table, &mut source, "a.example"));
         for other in [
             "y.x.a.example",

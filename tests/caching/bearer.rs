@@ -3,7 +3,7 @@
 use harness::bindings::{self, Attack, Proof};
 use harness::core::Core;
 use harness::database::Backend;
-use harness::device::{Device, Question, Reply};
+use harness::device::{Device, Question, Reply, Written};
 use harness::digest::Response;
 use harness::endpoint::Endpoint;
 use harness::hop::Hop;
@@ -65,6 +65,11 @@ pub fn bound(setting: &Setting, core: &Core) -> Result<(), String> {
     let other = ("sip:caller@b.example", Proof::Token(&others));
     bindings::one_list(&device, ("caller", DOMAIN), proof, other)?;
     lifetimes(&device, &key, victim)?;
+    let since = instance.log_length();
+    for proof in [proof, Proof::Password("caller", "secret")] {
+        bindings::restarted(&device, victim, proof)?;
+    }
+    instance.no_error_since(since)?;
 
     let mallory = "sip:mary@a.example";
     let own = |_: &str| Ok(format!("Bearer {}", long("mary")));
@@ -166,6 +171,19 @@ fn field(device: &Device, good: &str) -> Result<(), String> {
         status(device.ask_with(&question, &response)?, code)?;
         let token = question.with("Authorization", good);
         status(device.ask(&token)?, code)?;
+    }
+    bindings::named_by_credentials(device, ("caller", "secret"), DOMAIN)?;
+    // A token of a user there, and of nobody else.
+    for (domain, code) in [(DOMAIN, 200), ("b.example", 403), ("192.0.2.7", 403)] {
+        let reply = device.ask_as(&Written {
+            method: "INVITE".to_string(),
+            uri: format!("sip:100@{domain}"),
+            from: "<sip:mary@192.0.2.7>".to_string(),
+            to: format!("<sip:100@{domain}>"),
+            lines: vec![format!("Proxy-Authorization: Bearer {good}")],
+            ..Written::default()
+        })?;
+        status(reply, code).map_err(|e| format!("{domain}: {e}"))?;
     }
     for seconds in ["2147483648", "4294967295"] {
         let question = register.clone().contact(&format!(";expires={seconds}"));
@@ -270,6 +288,13 @@ pub fn relayed(setting: &Setting, core: &Core) -> Result<(), String> {
     let both = invite.with("Proxy-Authorization", format!("Bearer {token}"));
     device.send(&both.with("Authorization", format!("Bearer {token}")))?;
     hop.expect_nothing_unchecked()?;
+    // Who is proven, where From proves nothing.
+    let line = format!("Proxy-Authorization: Bearer {token}");
+    for from in bindings::OWN_ADDRESSES {
+        let lines = [line.clone()];
+        let call = bindings::with_own_address("sip:100@a.example", from, &lines);
+        hop.expect_asserted(&device.send_as(&call)?, "caller@a.example")?;
+    }
     instance.check_workers()
 }
 

@@ -103,6 +103,8 @@ static void bind_builtin(struct call *c, const struct builtin *b)
 	}
 	for (int i = 0; i < c->args_n; i++) {
 		struct arg *a = &c->args[i];
+		if (a->kind == ARG_NONE && i >= b->min)
+			continue;
 		if (a->kind == ARG_NONE || (a->kind != ARG_VAR && (a->kind == ARG_INT) != (b->kinds[i] == CMD_INT)))
 			complain(c->line, "a parameter of the wrong type for command", c->name);
 		if (a->kind == ARG_STR && !a->format)

@@ -19,7 +19,7 @@ CMD(send_reply)
 	return reply_send(msg, a->v[0].ri, a->v[1].rs) ? 1 : -1;
 }
 
-/* t_check_trans(): a retransmission never reaches the script. */
+/* t_check_trans(): a retransmission never reaches the script. And what would find a contact: none is stored. */
 CMD(never)
 {
 	return -1;
@@ -28,6 +28,12 @@ CMD(never)
 CMD(append_to_reply)
 {
 	buf_adds(&msg->reply_hdrs, a->v[0].rs);
+	return 1;
+}
+
+/* Nothing is relayed from here. */
+CMD(append_hf)
+{
 	return 1;
 }
 
@@ -93,8 +99,12 @@ static const struct builtin table[] = {
 	{"signaling", "send_reply", {CMD_INT, CMD_STR}, 2, send_reply},
 	{"tm", "t_check_trans", {0}, 0, never},
 	{"sipmsgops", "append_to_reply", {CMD_STR}, 1, append_to_reply},
+	{"sipmsgops", "append_hf", {CMD_STR}, 1, append_hf},
 	{"sipmsgops", "remove_hf", {CMD_STR}, 1, remove_hf},
-	{"registrar", "save", {CMD_STR, CMD_STR}, 1, save},
+	{"registrar", "save", {CMD_STR, CMD_STR, CMD_STR}, 1, save},
+	{"registrar", "is_contact_registered", {CMD_STR, CMD_STR, CMD_STR, CMD_STR}, 1, never},
+	{"registrar", "remove", {CMD_STR, CMD_STR}, 2, never},
+	{"mi_script", "mi", {CMD_STR}, 1, never},
 	{"cfgutils", "usleep", {CMD_INT}, 1, wait_us},
 };
 

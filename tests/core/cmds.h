@@ -8,7 +8,7 @@
 
 #include "script.h"
 
-enum { BUILTIN_MAX_ARGS = 2 };
+enum { BUILTIN_MAX_ARGS = 4 };
 
 struct builtin_args {
 	int n;

@@ -32,6 +32,7 @@ static const struct {
 	{"signaling", MOD_DEFAULT}, {"sipmsgops", MOD_DEFAULT},	  {"registrar", MOD_DEFAULT},
 	{"usrloc", MOD_DEFAULT},    {"cfgutils", MOD_DEFAULT},	  {"mi_datagram", MOD_DEFAULT},
 	{"db_sqlite", MOD_SQLDB},   {"db_text", MOD_SQLDB},	  {"cachedb_local", MOD_CACHEDB},
+	{"mi_script", MOD_DEFAULT},
 };
 
 static struct module *modules;

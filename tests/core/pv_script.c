@@ -111,6 +111,19 @@ static int get_pid(struct sip_msg *msg, struct pv_param *p, struct pv_value *res
 	return pv_put_int(res, (int)getpid());
 }
 
+/* $log_level: accepted, and changes nothing. */
+static int get_log_level(struct sip_msg *msg, struct pv_param *p, struct pv_value *res)
+{
+	(void)msg, (void)p;
+	return pv_put_null(res);
+}
+
+static int set_log_level(struct sip_msg *msg, struct pv_param *p, int op, struct pv_value *val)
+{
+	(void)msg, (void)p, (void)op, (void)val;
+	return 0;
+}
+
 /* $Ts, the seconds, and $Tsm, the microseconds within them. */
 static int get_time(struct sip_msg *msg, struct pv_param *p, struct pv_value *res)
 {
@@ -124,6 +137,7 @@ const struct pv_export pv_script_table[] = {
 	{STR("var"), PVT_SCRIPTVAR, get_var, set_var, parse_var_name, NULL, NULL, 0},
 	{STR("avp"), PVT_AVP, get_avp, set_avp, parse_avp_name, NULL, NULL, 0},
 	{STR("rc"), PVT_OTHER, get_rc, NULL, NULL, NULL, NULL, 0},
+	{STR("log_level"), PVT_OTHER, get_log_level, set_log_level, NULL, NULL, NULL, 0},
 	{STR("pp"), PVT_OTHER, get_pid, NULL, NULL, NULL, NULL, 0},
 	{STR("Ts"), PVT_OTHER, get_time, NULL, NULL, NULL, pv_init_iname, 0},
 	{STR("Tsm"), PVT_OTHER, get_time, NULL, NULL, NULL, pv_init_iname, 1},

@@ -65,6 +65,12 @@ GETTER(get_to)
 	return put_address(res, sip_header_body(msg, "To"), iname(p));
 }
 
+GETTER(get_call_id)
+{
+	(void)p;
+	return put_nonempty(res, sip_header_body(msg, "Call-ID"));
+}
+
 /* ---- headers ---- */
 
 GETTER(get_hdr)
@@ -181,6 +187,7 @@ GETTER(get_whole)
 const struct pv_export pv_sip_table[] = {
 	PLAIN("rm", get_method, 0),
 	PLAIN("rU", get_ruri, URI_USER),
+	PLAIN("od", get_ruri, URI_HOST),
 	PLAIN("fu", get_from, URI_WHOLE),
 	PLAIN("fU", get_from, URI_USER),
 	PLAIN("fd", get_from, URI_HOST),
@@ -193,6 +200,7 @@ const struct pv_export pv_sip_table[] = {
 	{STR("ct"), PVT_OTHER, get_contact, NULL, NULL, pv_parse_index, NULL, 0},
 	{STR("ct.fields"), PVT_OTHER, get_contact_field, NULL, pv_parse_name, pv_parse_index, NULL, 0},
 	{STR("socket_in"), PVT_OTHER, get_socket, NULL, pv_parse_name, NULL, NULL, 0},
+	PLAIN("ci", get_call_id, 0),
 	PLAIN("au", get_username, URI_USER),
 	PLAIN("aU", get_username, URI_WHOLE),
 	PLAIN("si", get_source_ip, 0),

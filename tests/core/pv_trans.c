@@ -48,6 +48,24 @@ static int to_lower(struct sip_msg *msg, const struct trans *t, struct pv_value 
 	return pv_put_str(val, (str){out, val->rs.len});
 }
 
+/* The user of a URI: what is neither a letter nor a digit is escaped. */
+static int escaped_user(struct sip_msg *msg, const struct trans *t, struct pv_value *val)
+{
+	(void)msg, (void)t;
+	static const char hex[] = "0123456789abcdef";
+	char *out = pv_scratch(3 * (size_t)val->rs.len + 1), *p = out;
+	for (int i = 0; i < val->rs.len; i++) {
+		unsigned char c = (unsigned char)val->rs.s[i];
+		if ((c | 32) >= 'a' && (c | 32) <= 'z')
+			*p++ = (char)c;
+		else if (c >= '0' && c <= '9')
+			*p++ = (char)c;
+		else
+			*p++ = '%', *p++ = hex[c >> 4], *p++ = hex[c & 15];
+	}
+	return pv_put_str(val, (str){out, (int)(p - out)});
+}
+
 /* The element with that number, from 0, in a list with that separator. */
 static int selected(struct sip_msg *msg, const struct trans *t, struct pv_value *val)
 {
@@ -109,6 +127,7 @@ static const struct {
 } known[] = {
 	{"s.int", to_int, 0},
 	{"s.tolower", to_lower, 0},
+	{"s.escape.user", escaped_user, 0},
 	{"s.select", selected, 2},
 	{"s.substr", substring, 2},
 	{"s.b64decode", from_base64, 0},

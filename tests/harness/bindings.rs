@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::device::{Device, Reply};
+use super::device::{Device, Reply, Written};
 use super::digest::Response;
 
 /// What somebody authenticates with.
@@ -139,6 +139,124 @@ fn filled(device: &Device, lines: &[&str]) -> Vec<String> {
         _ => line.to_string(),
     });
     lines.collect()
+}
+
+/// What a REGISTER for `to` is authorized with, a line.
+fn credentials(device: &Device, to: &str, proof: Proof<'_>) -> Result<String, String> {
+    let (user, password) = match proof {
+        Proof::Token(token) => return Ok(format!("Authorization: Bearer {token}")),
+        Proof::Password(user, password) => (user, password),
+    };
+    let address = format!("<{to}>");
+    let reply = device.ask_written("REGISTER", [&address, &address], &[])?;
+    let response = Response::to(&reply.challenge()?, user, password, &device.registrar());
+    Ok(format!("Authorization: {}", response.header("REGISTER")))
+}
+
+/// A device that has restarted begins anew with the CSeq of its Call-ID, and is bound. What is old
+/// deletes nothing, and nothing of another device.
+pub fn restarted(device: &Device, to: &str, proof: Proof<'_>) -> Result<(), String> {
+    let uri = |user: &str| format!("sip:{user}@{}", device.local());
+    let [own, new, others] = ["own", "new", "others"].map(uri);
+    let ask = |cseq: u32, contacts: &str, status: u16| {
+        let written = Written {
+            method: "REGISTER".to_string(),
+            uri: device.registrar(),
+            from: format!("<{to}>"),
+            to: format!("<{to}>"),
+            call_id: format!("restarted-{}", device.local()),
+            cseq,
+            lines: vec![
+                format!("Contact: {contacts}"),
+                credentials(device, to, proof)?,
+            ],
+            ..Written::default()
+        };
+        let reply = device.ask_as(&written)?;
+        match reply.status == status {
+            true => Ok(()),
+            false => Err(format!("{cseq}, {contacts}: not {status}: {reply:?}")),
+        }
+    };
+    let holds = |wanted: &[&str]| {
+        let held = bound(device, to, proof)?;
+        let is_long = |uri: &&str| held.get(*uri).is_some_and(|seconds| *seconds > 300);
+        match held.len() == wanted.len() && wanted.iter().all(is_long) {
+            true => Ok(()),
+            false => Err(format!("{wanted:?} expected, {held:?} are bound")),
+        }
+    };
+    let contact = format!("Contact: <{others}>;expires=600");
+    register(device, to, proof, &[&contact])?;
+    ask(10, &format!("<{own}>;expires=60"), 200)?;
+    for cseq in [5, 5, 1, 9] {
+        ask(cseq, &format!("<{own}>;expires=600"), 200)?;
+        holds(&[&own, &others]).map_err(|e| format!("{cseq}: {e}"))?;
+    }
+    ask(3, &format!("<{own}>;expires=0"), 400)?;
+    holds(&[&own, &others])?;
+    ask(4, &format!("<{own}>;expires=0, <{new}>;expires=600"), 200)?;
+    holds(&[&new, &others])?;
+    ask(50, &format!("<{new}>;expires=0"), 200)?;
+    holds(&[&others])?;
+    sign_off(device, to, proof)
+}
+
+/// What is in From beside a proven name that is another.
+pub const OWN_ADDRESSES: [&str; 3] = [
+    "\"CEO\" <sip:alice@192.0.2.7>",
+    "<sip:192.0.2.7>",
+    "<sip:alice@x7f.invalid>",
+];
+
+/// An INVITE with this From, and a lie about who calls.
+pub fn with_own_address(uri: &str, from: &str, lines: &[String]) -> Written {
+    let lie = "P-Asserted-Identity: <sip:alice@a.example>".to_string();
+    Written {
+        method: "INVITE".to_string(),
+        uri: uri.to_string(),
+        from: from.to_string(),
+        to: format!("<{uri}>"),
+        lines: lines.iter().cloned().chain([lie]).collect(),
+        ..Written::default()
+    }
+}
+
+/// A caller whose From names nobody, or has his own address, is whom his credentials name in `domain`,
+/// where he calls.
+pub fn named_by_credentials(
+    device: &Device,
+    (user, password): (&str, &str),
+    domain: &str,
+) -> Result<(), String> {
+    for from in [
+        format!("<sip:mary@{}>", device.local()),
+        format!("<sip:{user}@192.0.2.7>"),
+        "<sip:192.0.2.7>".to_string(),
+        "<sip:100@[2001:db8::7]:5070>".to_string(),
+        "<sip:anonymous@anonymous.invalid>".to_string(),
+    ] {
+        let invite = Written {
+            method: "INVITE".to_string(),
+            uri: format!("sip:100@{domain}"),
+            from: from.clone(),
+            to: format!("<sip:100@{domain}>"),
+            ..Written::default()
+        };
+        for (password, status) in [(password, 200), ("wrong", 403)] {
+            let challenge = device.ask_as(&invite)?.challenge()?;
+            let response = Response::to(&challenge, user, password, &invite.uri);
+            let line = format!("Proxy-Authorization: {}", response.header("INVITE"));
+            let reply = device.ask_as(&Written {
+                lines: vec![line],
+                ..invite.clone()
+            })?;
+            if challenge.realm != domain || reply.status != status {
+                return Err(format!("{from}: {challenge:?}, {status}, {reply:?}"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// However a time is asked for, nothing is bound to `to` for longer than was granted.

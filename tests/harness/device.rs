@@ -79,6 +79,41 @@ impl Question {
     }
 }
 
+/// In a request that is written out: a byte that is not UTF-8.
+pub const NOT_UTF8: &str = "\u{e000}";
+
+/// A request that is written out, in which nothing has to match.
+#[derive(Debug, Clone)]
+pub struct Written {
+    pub method: String,
+    pub uri: String,
+    /// Without its tag.
+    pub from: String,
+    pub to: String,
+    /// Empty for a new one.
+    pub call_id: String,
+    pub cseq: u32,
+    /// The line of Max-Forwards.
+    pub hops: String,
+    /// Further lines.
+    pub lines: Vec<String>,
+}
+
+impl Default for Written {
+    fn default() -> Self {
+        Written {
+            method: String::new(),
+            uri: String::new(),
+            from: String::new(),
+            to: String::new(),
+            call_id: String::new(),
+            cseq: 1,
+            hops: "Max-Forwards: 70\r\n".to_string(),
+            lines: Vec::new(),
+        }
+    }
+}
+
 /// An answer.
 #[derive(Debug, Clone)]
 pub struct Reply {
@@ -291,32 +326,70 @@ impl Device {
         [from, to]: [&str; 2],
         lines: &[String],
     ) -> Result<Reply, String> {
-        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let id = format!("{}-{number}", std::process::id());
-        let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
-        let text = format!(
-            "{method} {uri} SIP/2.0\r\n\
-             Via: SIP/2.0/UDP {local};branch=z9hG4bK-{id}\r\n\
-             From: {from};tag={id}\r\n\
-             To: {to}\r\n\
-             Call-ID: {id}\r\n\
-             CSeq: 1 {method}\r\n\
-             Max-Forwards: 70\r\n\
-             {lines}Content-Length: 0\r\n\r\n",
-            uri = self.registrar(),
-            local = self.local,
-        );
-        self.socket
-            .send(text.as_bytes())
-            .map_err(|e| e.to_string())?;
+        self.ask_as(&Written {
+            method: method.to_string(),
+            uri: self.registrar(),
+            from: from.to_string(),
+            to: to.to_string(),
+            lines: lines.to_vec(),
+            ..Written::default()
+        })
+    }
+
+    /// The same with everything written out.
+    pub fn ask_as(&self, written: &Written) -> Result<Reply, String> {
+        let id = self.send_as(written)?;
+        let cseq = format!("{} {}", written.cseq, written.method);
         loop {
             let reply = self
                 .receive(LIMIT)
-                .map_err(|e| format!("no answer to {text}: {e}"))?;
-            if reply.header("Call-ID") == id {
+                .map_err(|e| format!("no answer to {written:?}: {e}"))?;
+            if reply.header("Call-ID") == id && reply.header("CSeq") == cseq {
                 return Ok(reply);
             }
         }
+    }
+
+    /// Sends it without waiting for the answer; returns its Call-ID.
+    pub fn send_as(&self, written: &Written) -> Result<String, String> {
+        let Written {
+            method,
+            uri,
+            from,
+            to,
+            cseq,
+            hops,
+            ..
+        } = written;
+        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let branch = format!("{}-{number}", std::process::id());
+        let id = match written.call_id.as_str() {
+            "" => &branch,
+            given => given,
+        };
+        let lines = written.lines.iter().map(|line| format!("{line}\r\n"));
+        let text = format!(
+            "{method} {uri} SIP/2.0\r\n\
+             Via: SIP/2.0/UDP {local};branch=z9hG4bK-{branch}\r\n\
+             From: {from};tag={branch}\r\n\
+             To: {to}\r\n\
+             Call-ID: {id}\r\n\
+             CSeq: {cseq} {method}\r\n\
+             {hops}\
+             {lines}Content-Length: 0\r\n\r\n",
+            local = self.local,
+            lines = lines.collect::<String>(),
+        );
+        let mut bytes = text.into_bytes();
+        let strange = |bytes: &[u8]| {
+            let mut threes = bytes.windows(NOT_UTF8.len());
+            threes.position(|three| three == NOT_UTF8.as_bytes())
+        };
+        while let Some(at) = strange(&bytes) {
+            bytes.splice(at..at + NOT_UTF8.len(), [0xff]);
+        }
+        self.socket.send(&bytes).map_err(|e| e.to_string())?;
+        Ok(id.to_string())
     }
 
     /// The request URI of requests that are [written out](Device::ask_written).

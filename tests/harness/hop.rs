@@ -61,14 +61,37 @@ impl Hop {
         })
     }
 
-    /// Fails unless a call arrives without any of it.
-    pub fn expect_nothing_unchecked(&self) -> Result<(), String> {
+    /// The next message, as it arrives.
+    fn receive(&self) -> Result<String, String> {
         let mut buffer = vec![0; 65_535];
         let length = self
             .0
             .recv(&mut buffer)
             .map_err(|e| format!("no call: {e}"))?;
-        let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+        Ok(String::from_utf8_lossy(&buffer[..length]).into_owned())
+    }
+
+    /// Fails unless a call of this Call-ID arrives whose caller is, by P-Asserted-Identity, this one and
+    /// nobody else.
+    pub fn expect_asserted(&self, id: &str, aor: &str) -> Result<(), String> {
+        loop {
+            let text = self.receive()?;
+            // Others are repeated, since nobody answers them.
+            if !text.contains(&format!("Call-ID: {id}\r\n")) {
+                continue;
+            }
+            let named = |line: &&str| line.to_ascii_lowercase().starts_with("p-asserted");
+            let lines: Vec<_> = text.lines().filter(named).collect();
+            return match lines == [format!("P-Asserted-Identity: <sip:{aor}>")] {
+                true => Ok(()),
+                false => Err(format!("not {aor} alone:\n{text}")),
+            };
+        }
+    }
+
+    /// Fails unless a call arrives without any of it.
+    pub fn expect_nothing_unchecked(&self) -> Result<(), String> {
+        let text = self.receive()?;
         let names = text.lines().filter_map(|line| line.split_once(':'));
         let left: Vec<_> = names
             .filter(|(name, _)| {

@@ -214,6 +214,16 @@ impl Instance {
             .unwrap_or(0)
     }
 
+    /// Fails with the first error that it has logged since that byte offset.
+    pub fn no_error_since(&self, offset: u64) -> Result<(), String> {
+        let log = self.log_since(offset);
+        let is_error = |line: &&str| line.contains("ERROR:") || line.contains("CRITICAL:");
+        match log.lines().find(is_error) {
+            Some(line) => Err(format!("in the log is {line}")),
+            None => Ok(()),
+        }
+    }
+
     /// Sends SIGTERM, and returns how it ended and what it has logged; if it has not ended within
     /// the limit, that is an error.
     pub fn terminate(mut self, limit: Duration) -> Result<(ExitStatus, String), String> {

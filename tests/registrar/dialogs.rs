@@ -59,7 +59,7 @@ pub fn wires(site: &Site) -> Vec<Transport> {
 
 impl Call {
     /// A device calls, and the next hop sends each of these answers in turn.
-    fn of(device: Device, site: &Site, hop: &Hop, answers: &[&str]) -> Result<Call, String> {
+    pub fn of(device: Device, site: &Site, hop: &Hop, answers: &[&str]) -> Result<Call, String> {
         let line = contact(site);
         Call::with(device, hop, answers, &line, &Request::invite())
     }
@@ -116,7 +116,7 @@ impl Call {
     }
 
     /// The device sends it, and the next hop receives it.
-    fn reaches_hop(&mut self, hop: &Hop, request: &Request) -> Result<String, String> {
+    pub fn reaches_hop(&mut self, hop: &Hop, request: &Request) -> Result<String, String> {
         self.device.send(request)?;
         let got = hop.next(request.method)?;
         let line = format!("{}X-Call-Hook: https://evil.example\r\n", self.contact());

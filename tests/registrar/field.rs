@@ -28,12 +28,19 @@ pub const SCENARIOS: &[Scenario] = &[
     ("endpoints that deny by status", statuses),
     ("hooks that are objects", hooks),
     ("a realm below that of an account", below),
+    (
+        "realms below that of an account have one limit",
+        counted_above,
+    ),
+    ("JSON that is not read", unread),
+    ("a query shows one's own contact", query),
+    ("realms and users that no table has", strange),
 ];
 
 /// They have a registrar of their own.
 pub const OF_MYSQL: &[Scenario] = &[("sources that are trusted", trusted)];
 
-fn challenge(answer: &Answer) -> Result<Challenge, String> {
+pub fn challenge(answer: &Answer) -> Result<Challenge, String> {
     answer
         .header("WWW-Authenticate")
         .or(answer.header("Proxy-Authenticate"))
@@ -41,8 +48,8 @@ fn challenge(answer: &Answer) -> Result<Challenge, String> {
         .ok_or_else(|| format!("no challenge: {answer:?}"))
 }
 
-/// Nothing of this is the registrar's error.
-fn no_error(group: &Group, since: u64) -> Result<(), String> {
+/// The errors that the registrar has logged.
+fn errors(group: &Group, since: u64) -> Result<Vec<String>, String> {
     let log = group.with(|instance| instance.log_since(since))?;
     // Whoever waits for it to start connects and says nothing, which is an error to OpenSIPS.
     let is_ours = |line: &&str| {
@@ -51,13 +58,26 @@ fn no_error(group: &Group, since: u64) -> Result<(), String> {
             .any(|word| line.contains(word));
         (line.contains("ERROR:") || line.contains("CRITICAL:")) && !of_transport
     };
-    match log.lines().find(is_ours) {
+    Ok(log.lines().filter(is_ours).map(str::to_string).collect())
+}
+
+/// Nothing of this is the registrar's error.
+pub fn no_error(group: &Group, since: u64) -> Result<(), String> {
+    match errors(group, since)?.first() {
         Some(line) => Err(format!("in the log is {line}")),
         None => Ok(()),
     }
 }
 
-fn log_length(group: &Group) -> Result<u64, String> {
+/// It is one error, and this says which.
+fn one_error(group: &Group, since: u64, said: &[&str]) -> Result<(), String> {
+    match errors(group, since)?.as_slice() {
+        [line] if said.iter().all(|said| line.contains(said)) => Ok(()),
+        lines => Err(format!("not one error with {said:?}: {lines:?}")),
+    }
+}
+
+pub fn log_length(group: &Group) -> Result<u64, String> {
     group.with(|instance| instance.log_length())
 }
 
@@ -295,9 +315,22 @@ fn anonymous(group: &Group) -> Result<(), String> {
         let from = headers(&invite, "From").join("");
         if headers(&invite, "X-Registered-User") != ["john@a.example"]
             || invite.contains("P-Preferred-Identity")
+            || invite.contains("P-Asserted-Identity")
             || from.contains("john")
         {
             return Err(format!("{preferred}:\n{invite}"));
+        }
+        // A name that is not anonymous has to be the right one.
+        let named = Request {
+            from: "<sip:mary@unknown.invalid>;tag=1".to_string(),
+            ..request.clone()
+        };
+        let offered = challenge(&expect(device.ask(&named)?, 407)?)?;
+        device.send(&named.with(respond(&offered, "john")))?;
+        let invite = hop.answer("INVITE", "486 Busy Here")?;
+        expect(device.receive()?, 486)?;
+        if headers(&invite, "P-Asserted-Identity") != ["<sip:john@a.example>"] {
+            return Err(format!("{preferred}: mary calls:\n{invite}"));
         }
         // Whom he prefers to be has to be proven.
         let offered = challenge(&expect(device.ask(&request)?, 407)?)?;
@@ -322,14 +355,24 @@ fn anonymous(group: &Group) -> Result<(), String> {
     // What could be read in two ways names nobody, and neither does a name that is there already.
     for preferred in [
         "",
-        "<sip:john@a.example>, <sip:mary@a.example>",
-        "\"<sip:mary@a.example>\" <sip:john@a.example>",
-        "<sip:john@a.example>\r\nP-Preferred-Identity: <sip:mary@a.example>",
+        "<sip:mary@a.example>, <sip:john@a.example>",
+        "\"<sip:john@a.example>\" <sip:mary@a.example>",
+        "<sip:mary@a.example>\r\nP-Preferred-Identity: <sip:john@a.example>",
         "<tel:+15550100>",
     ] {
         let mut device = Device::new(site, "john", "a.example")?;
-        let answer = device.ask(&nameless(preferred))?;
-        refused(answer, 403, "Unknown realm").map_err(|e| format!("{preferred}: {e}"))?;
+        let request = nameless(preferred);
+        let offered = challenge(&expect(device.ask(&request)?, 407)?)?;
+        let response = Response::to(&offered, "john", "secret", "sip:100@a.example");
+        let line = format!("Proxy-Authorization: {}", response.header("INVITE"));
+        device.send(&request.with(line))?;
+        let invite = hop.answer("INVITE", "486 Busy Here")?;
+        expect(device.receive()?, 486)?;
+        if headers(&invite, "X-Registered-User") != ["john@a.example"]
+            || invite.contains("P-Preferred-Identity")
+        {
+            return Err(format!("{preferred}:\n{invite}"));
+        }
     }
     let mut device = Device::new(site, "mary", "a.example")?;
     let named = Request::invite().with("P-Preferred-Identity: <sip:john@a.example>");
@@ -358,6 +401,10 @@ fn anonymous_by_token(group: &Group) -> Result<(), String> {
         "sip:jane@token.example",
         "\"Jane, J.\" <sip:jane@token.example;user=phone>",
         "\"jane@a.example\" <sip:jane@token.example>",
+        // Nobody's name, so that the token has to say who it is.
+        "x!y <sip:mary@token.example>",
+        "<sip:mary@token.example;a=\"b\">",
+        "\"<sip:jane@token.example>\" <sip:mary@token.example>",
     ] {
         let mut device = Device::new(site, "jane", "token.example")?;
         device.send(&asked(preferred))?;
@@ -369,13 +416,7 @@ fn anonymous_by_token(group: &Group) -> Result<(), String> {
             return Err(format!("{preferred}: it is not jane who calls:\n{invite}"));
         }
     }
-    for preferred in [
-        "x!y <sip:jane@token.example>",
-        "<sip:jane@token.example;a=\"b\">",
-        "<sip:mary@token.example>",
-        "sip:mary@token.example",
-        "\"<sip:jane@token.example>\" <sip:mary@token.example>",
-    ] {
+    for preferred in ["<sip:mary@token.example>", "sip:mary@token.example"] {
         let mut device = Device::new(site, "jane", "token.example")?;
         refused(
             device.ask(&asked(preferred))?,
@@ -818,6 +859,191 @@ fn below(group: &Group) -> Result<(), String> {
     // It is not switched off by being asked below.
     let answer = Device::new(site, "john", "x.off.example")?.ask(&Request::register())?;
     refused(answer, 403, "Account has been deactivated")
+}
+
+/// Whatever names are made up below it, an account has as many devices as it may have.
+fn counted_above(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let told = Told::new(granting)?;
+    for realm in ["many.example", "own.many.example"] {
+        told.serve(site, realm)?;
+    }
+    site.database.sql(
+        "UPDATE registrar_accounts SET device_limit = 2 WHERE realm = 'many.example';
+         UPDATE registrar_accounts SET device_limit = 1 WHERE realm = 'own.many.example';",
+    )?;
+    let register = |realm: &str| {
+        let mut device = Device::new(site, "john", realm)?;
+        device.new_call();
+        let answer = device.authorize(&Request::register(), "secret")?;
+        Ok::<_, String>((device, answer))
+    };
+    let full = |realm: &str| {
+        let (_, answer) = register(realm)?;
+        refused(answer, 503, "Max Devices Registered").map_err(|e| format!("{realm}: {e}"))
+    };
+    let index = |realm: &str| site.redis.cli(&["ZCARD", &format!("active-user:{realm}")]);
+    let (mut first, answer) = register("a.many.example")?;
+    expect(answer, 200)?;
+    expect(register("b.many.example")?.1, 200)?;
+    for realm in ["c.many.example", "many.example", "d.many.example"] {
+        full(realm)?;
+    }
+    // Who is there stays, and an account of its own counts by itself.
+    expect(register("b.many.example")?.1, 200)?;
+    expect(register("own.many.example")?.1, 200)?;
+    if [
+        index("many.example")?,
+        index("own.many.example")?,
+        index("a.many.example")?,
+    ] != ["2", "1", "0"]
+    {
+        return Err("they are counted elsewhere".to_string());
+    }
+    // A place is free again, for any of them.
+    let off = Request::register().contact("*").with("Expires: 0");
+    expect(first.authorize(&off, "secret")?, 200)?;
+    expect(register("many.example")?.1, 200)?;
+    full("a.many.example")?;
+    full("c.many.example")
+}
+
+/// A REGISTER without a contact asks for the one that there is. Nobody sees another's, which the same
+/// worker has just saved.
+fn query(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let off = Request::register().contact("*").with("Expires: 0");
+    let ask = || Request::register().contact("-");
+    let mut john = Device::new(site, "john", "a.example")?;
+    expect(john.authorize(&off, "secret")?, 200)?;
+    for _ in 0..6 {
+        let mut mary = Device::new(site, "mary", "a.example")?;
+        mary.register()?;
+        let answer = expect(john.authorize(&ask(), "secret")?, 200)?;
+        if let Some(contact) = answer.header("Contact") {
+            return Err(format!("john, who is not registered, is at {contact}"));
+        }
+        let answer = expect(mary.authorize(&ask(), "secret")?, 200)?;
+        let shown = answer.header("Contact").unwrap_or_default();
+        if !shown.starts_with(&format!("<{}>;expires=3", mary.contact())) {
+            return Err(format!("mary is at {shown}"));
+        }
+    }
+    Ok(())
+}
+
+/// The answers of an endpoint: user, body, and how a REGISTER is answered.
+fn unreadable(body: &str) -> Vec<u8> {
+    let asked: Value = serde_json::from_str(body).unwrap_or_default();
+    let user = asked["username"].as_str().unwrap_or_default();
+    let deep = "[".repeat(40) + &"]".repeat(40);
+    let body = match user {
+        "deep" => format!(r#"{{"status":"ok","call_hook":{{"url":{deep}}}}}"#),
+        "denied" => format!(r#"{{"status":"fail","msg":"too deep","x":{deep}}}"#),
+        "half" => r#"{"status":"ok","call_hook":{"url":"\ud800"}}"#.to_string(),
+        "large" => {
+            r#"{"status":"ok","call_hook":{"url":"https://x.example","n":1e999}}"#.to_string()
+        }
+        _ => r#"{"status":"fail"}"#.to_string(),
+    };
+    response("200 OK", body.as_bytes())
+}
+
+/// What an endpoint or an issuer writes is one line of the log at the most, and never the device's fault.
+fn unread(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let told = Told::new(unreadable)?;
+    told.serve(site, "unread.example")?;
+    let register = |user: &str| {
+        let mut device = Device::new(site, user, "unread.example")?;
+        device.authorize(&Request::register(), "secret")
+    };
+    let since = log_length(group)?;
+    expect(register("deep")?, 503)?;
+    one_error(group, since, &[told.url.as_str(), "nested deeper"])?;
+    let since = log_length(group)?;
+    expect(register("half")?, 503)?;
+    one_error(group, since, &["unread.example", "\"call_hook\""])?;
+    let since = log_length(group)?;
+    refused(register("denied")?, 403, "too deep")?;
+    expect(register("large")?, 200)?;
+    no_error(group, since)?;
+    // In a token, json-c writes such a number as one that is none.
+    let since = log_length(group)?;
+    let bearer = |hook: &str| {
+        let claims = format!(r#""call_hook":{hook},"#);
+        format!("Authorization: Bearer {}", token(&claims))
+    };
+    let mut jane = Device::new(site, "jane", "token.example")?;
+    let large = bearer(r#"{"url":"https://x.example","n":1e999}"#);
+    let answer = jane.ask(&Request::register().with(large))?;
+    match answer.status {
+        200 => no_error(group, since)?,
+        _ => {
+            expect(answer, 503)?;
+            one_error(group, since, &["token.example"])?;
+        }
+    }
+    // Written by somebody else.
+    let since = log_length(group)?;
+    let good = bearer(r#"{"url":"https://x.example"}"#);
+    let mut jane = Device::new(site, "jane", "token.example")?;
+    expect(jane.ask(&Request::register().with(good))?, 200)?;
+    let (mut members, left, _) = site.redis.user("jane@token.example")?.ok_or("no jane")?;
+    let deep = "[".repeat(40) + &"]".repeat(40);
+    let deep = serde_json::from_str::<Value>(&deep).map_err(|e| e.to_string())?;
+    members["callHook"] = json!({"url": "https://x.example", "more": deep});
+    let (text, left) = (members.to_string(), left.to_string());
+    site.redis
+        .cli(&["SET", "user:jane@token.example", &text, "EX", &left])?;
+    jane.new_call();
+    refused(jane.ask(&Request::invite())?, 403, "Calls are not allowed")?;
+    no_error(group, since)
+}
+
+/// What is in no character set of a column is in no table, and no outage.
+fn strange(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let since = log_length(group)?;
+    for strange in [
+        "gr\u{fc}n".as_bytes(),
+        "10\u{20ac}".as_bytes(),
+        "\u{1f4de}".as_bytes(),
+        b"gr\xfcn",
+        b"\xc3",
+        b"\xed\xa0\x80",
+        b"\xff\xfe",
+    ] {
+        for (user, realm) in [("STRANGE", "a.example"), ("john", "STRANGE.example")] {
+            for request in [Request::register(), Request::invite()] {
+                for nameless in [false, true] {
+                    let mut device = Device::new(site, user, realm)?;
+                    let mut request = request.clone();
+                    if nameless && request.method == "INVITE" {
+                        request.from = format!("<sip:{user}@192.0.2.7>;tag=1");
+                        request.uri = format!("sip:100@{realm}");
+                    }
+                    let text = device.render(&request);
+                    let mut bytes = Vec::new();
+                    for (number, part) in text.split("STRANGE").enumerate() {
+                        if number > 0 {
+                            bytes.extend_from_slice(strange);
+                        }
+                        bytes.extend_from_slice(part.as_bytes());
+                    }
+                    device.send_raw(&bytes)?;
+                    let answer = device.receive()?;
+                    // A user in From is nobody's where the credentials name him.
+                    let is_asked = nameless && request.method == "INVITE" && user == "STRANGE";
+                    match is_asked {
+                        true => drop(expect(answer, 407)?),
+                        false => refused(answer, 403, "Invalid address of record")?,
+                    }
+                }
+            }
+        }
+    }
+    no_error(group, since)
 }
 
 fn trusted(group: &Group) -> Result<(), String> {

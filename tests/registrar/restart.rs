@@ -4,13 +4,24 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use harness::registrar::{CROWD, Site};
+use harness::registrar::{ACCOUNT_TTL, CROWD, Site};
 use harness::server::wait_for;
 
 use super::device::{Device, Request, Transport, expect};
 use super::group::{Group, Scenario};
+use super::hop::Hop;
+use super::several::calls::reaches;
 
 pub const SCENARIOS: &[Scenario] = &[("a worker is ended, and a restart", survive)];
+
+/// They have a registrar of their own.
+pub const OF_MYSQL: &[Scenario] = &[(
+    "an outage of the database and a restart leave one contact",
+    outage,
+)];
+
+/// How long to listen for a call that must not arrive.
+const SILENCE: Duration = Duration::from_millis(300);
 
 /// How long several registrations may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -108,4 +119,71 @@ fn worker(site: &Site) -> Result<u64, String> {
         })
         .find_map(|process| process["PID"].as_u64())
         .ok_or_else(|| format!("no worker: {answer}"))
+}
+
+/// A device moves to another port while the database fails, and OpenSIPS starts again afterwards: calls
+/// go where it was last confirmed, and nowhere else.
+fn outage(group: &Group) -> Result<(), String> {
+    group.stop();
+    let mut site = group.setting.site(&group.core, group.backend)?;
+    // What is known of the account serves for as long as the test takes.
+    site.settings = vec![
+        ("ACCOUNT_GRACE", "600".to_string()),
+        ("REDIS_TIMEOUT", "1000".to_string()),
+    ];
+    let rename = |from: &str, to: &str| {
+        let sql = format!("RENAME TABLE {from} TO {to};");
+        site.database.sql(&sql).map(drop)
+    };
+    let moved = |call_id: &str, cseq: u32| {
+        let mut device = Device::new(&site, "mary", "a.example")?;
+        device.call_id = call_id.to_string();
+        device.cseq = cseq;
+        device.patience(SILENCE);
+        Ok::<_, String>(device)
+    };
+    let instance = site.start(&group.core)?;
+    let mut first = Device::new(&site, "mary", "a.example")?;
+    first.register()?;
+    rename("registrar_realms", "away")?;
+    std::thread::sleep(ACCOUNT_TTL);
+    let mut second = moved(&first.call_id, first.cseq)?;
+    // Each worker remembers the account for itself, and not every one may have been asked.
+    let mut registered = second.authorize(&Request::register(), "secret");
+    for _ in 0..100 {
+        if registered.as_ref().is_ok_and(|answer| answer.status == 503) {
+            registered = second.authorize(&Request::register(), "secret");
+        }
+    }
+    // What is not confirmed changes nothing.
+    let mut third = moved(&second.call_id, second.cseq)?;
+    third.patience(PATIENCE);
+    site.redis.hang()?;
+    let refused = third.ask(&Request::register());
+    site.redis.go_on()?;
+    expect(refused?, 503)?;
+    third.patience(SILENCE);
+    rename("away", "registrar_realms")?;
+    expect(registered?, 200)?;
+    instance.kill()?;
+    let _instance = site.start(&group.core)?;
+    let hop = Hop::new(&site)?;
+    first.patience(SILENCE);
+    second.patience(PATIENCE);
+    for id in ["outage-before", "outage-after"] {
+        reaches(&hop, &site, &mut second, id)?;
+        for other in [&mut first, &mut third] {
+            while let Ok(text) = other.receive_text() {
+                if text.starts_with("INVITE") {
+                    return Err(format!("{id}: a call where nobody is any more:\n{text}"));
+                }
+            }
+        }
+        second.register()?;
+        let contacts = site.located("mary@a.example")?;
+        if contacts.len() != 1 || contacts[0]["Contact"] != second.contact().as_str() {
+            return Err(format!("{id}: {contacts:?}"));
+        }
+    }
+    Ok(())
 }

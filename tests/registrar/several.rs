@@ -1,6 +1,6 @@
 //! Two registrars that share Redis and database: to devices and the next hop they are one.
 
-mod calls;
+pub mod calls;
 mod death;
 mod failover;
 mod pair;

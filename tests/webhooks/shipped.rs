@@ -51,6 +51,9 @@ fn bound(setting: &Setting, core: &Core) -> Result<(), String> {
     bindings::stars(&device, "sip:john@a.example", secret("john"))?;
     let other = ("sip:john@b.example", Proof::Password("john", "other"));
     bindings::one_list(&device, ("john", "a.example"), secret("john"), other)?;
+    let since = instance.log_length();
+    bindings::restarted(&device, "sip:john@a.example", secret("john"))?;
+    instance.no_error_since(since)?;
 
     let victim = "sip:alice@a.example";
     let respond = |user: &str, method: &str| {
@@ -107,6 +110,15 @@ fn relayed(setting: &Setting, core: &Core) -> Result<(), String> {
         .header("INVITE");
     device.send(&invite.with("Proxy-Authorization", response))?;
     hop.expect_nothing_unchecked()?;
+    // Who is proven, where From proves nothing.
+    let uri = "sip:100@a.example";
+    for from in bindings::OWN_ADDRESSES {
+        let challenge = device.ask_as(&bindings::with_own_address(uri, from, &[]))?;
+        let response = Response::to(&challenge.challenge()?, "john", "secret", uri);
+        let line = format!("Proxy-Authorization: {}", response.header("INVITE"));
+        let id = device.send_as(&bindings::with_own_address(uri, from, &[line]))?;
+        hop.expect_asserted(&id, "john@a.example")?;
+    }
     instance.check_workers()
 }
 
@@ -225,6 +237,7 @@ fn field(device: &Device) -> Result<(), String> {
         response.username = "john".to_string();
         status(device.ask_with(&question, &response)?, code)?;
     }
+    bindings::named_by_credentials(device, ("john", "secret"), "a.example")?;
     // All of 32 bits.
     for seconds in ["2147483648", "4294967295"] {
         let question = register("john").contact(&format!(";expires={seconds}"));

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use harness::core::Core;
 use harness::database::{Backend, Database, schema};
-use harness::device::{Device, Question};
+use harness::device::{Device, NOT_UTF8, Question, Written};
 use harness::profiles::Content;
+use harness::script::Script;
 use harness::secrecy;
 use harness::server::wait_for;
 use harness::setting::ignored;
@@ -35,6 +36,15 @@ pub fn trials(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
             }
         })
         .collect();
+    trials.extend(Backend::ALL.into_iter().map(|backend| {
+        let name = format!("realms that no column holds, {backend}");
+        match can_use(core, backend) {
+            Ok(()) => setting.trial(core, &name, move |setting, core| {
+                strange(setting, core, backend)
+            }),
+            Err(reason) => ignored(format!("{core}: {name}"), reason),
+        }
+    }));
     let of_mysql: [(&str, Run); 2] = [
         ("a view over jambonz's tables", jambonz),
         ("the database hangs", hanging),
@@ -149,6 +159,73 @@ fn realms(setting: &Setting, core: &Core, backend: Backend) -> Result<(), String
         &instance.log(),
         [password, super::setting::SIGNATURE_SECRET],
     )?;
+    instance.check_workers()
+}
+
+/// The character sets of MariaDB that are tried.
+const SETS: [&str; 5] = ["latin1", "utf8mb3", "ascii", "koi8r", "utf8mb4"];
+
+/// A realm that the column's character set does not have has no endpoint, which is no error.
+fn strange(setting: &Setting, core: &Core, backend: Backend) -> Result<(), String> {
+    let url = setting.endpoint()?.url();
+    let database = setting.database(backend, &[["a.example", &url, "", "", "", ""]])?;
+    if backend != Backend::Mysql {
+        return none_of(setting, core, script_with_memory().database(&database));
+    }
+    let module = backend.opensips_module();
+    for set in SETS {
+        database.sql(&format!(
+            "ALTER TABLE http_endpoints MODIFY realm VARCHAR(190) CHARACTER SET {set} NOT NULL;"
+        ))?;
+        let native = script_with_memory().database(&database);
+        none_of(setting, core, native).map_err(|e| format!("{set}, native: {e}"))?;
+        if core.module(module).is_some() {
+            let theirs = script_with_memory().database(&database.with_plain_password());
+            let theirs = theirs.load(module).set("db_driver", "opensips");
+            none_of(setting, core, theirs).map_err(|e| format!("{set}, {module}: {e}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn none_of(setting: &Setting, core: &Core, script: Script) -> Result<(), String> {
+    let mut instance = setting.start(core, &script)?;
+    let device = Device::new(instance.port)?;
+    let since = instance.log_length();
+    for realm in [
+        "gr\u{fc}n.example",
+        "10\u{20ac}.example",
+        "\u{436}.example",
+        "\u{1f4de}.example",
+        "a\u{301}\u{1f468}\u{200d}\u{1f469}.example",
+    ] {
+        for service in ["plain", "async"] {
+            let question = Question::register(service, "john", realm).with("X-Realm", realm);
+            let reply = device.authorize(&question, "secret")?;
+            reply.expect("-1").map_err(|e| format!("{realm}: {e}"))?;
+        }
+    }
+    // What is not UTF-8 is nobody's realm, whatever the database makes of it.
+    for realm in [
+        format!("gr{NOT_UTF8}n.example"),
+        format!("{NOT_UTF8}.example"),
+    ] {
+        let question = Question::register("plain", "john", "a.example");
+        let offered = device.challenge(&question.clone().with("X-Realm", "a.example"))?;
+        let response = device.respond(&question, &offered, "secret");
+        let written = Written {
+            method: "REGISTER".to_string(),
+            uri: device.uri(&question),
+            from: format!("<sip:john@{realm}>"),
+            to: format!("<sip:john@{realm}>"),
+            lines: vec![format!("Authorization: {}", response.header("REGISTER"))],
+            ..Written::default()
+        };
+        device.ask_as(&written)?.expect("-6")?;
+    }
+    let question = Question::register("plain", "john", "a.example").with("X-Realm", "a.example");
+    device.authorize(&question, "secret")?.expect("1")?;
+    instance.no_error_since(since)?;
     instance.check_workers()
 }
 

@@ -16,7 +16,7 @@ use crate::log;
 use crate::opensips::pvar::{Value, Variable};
 use crate::opensips::stats::{self, Statistic};
 use crate::process::{self, Verified};
-use crate::sip;
+use crate::sip::{self, AddressOfRecord, Party};
 use crate::store::Cell;
 use crate::store::cache::Ready;
 
@@ -137,20 +137,26 @@ impl Call {
         }
         let variables = &self.module.request;
         let method = variables.method(self.message);
-        let Some(aor) = variables.address_of_record(self.message, &method) else {
+        let Some(party) = variables.party(self.message, &method) else {
             let reason = "the address of record can't be read (jwt_aor)";
             return Err(self.refused_text(Some(text), code::NOT_THEIRS, &reason));
         };
-        let theirs = match wanted {
+        // Who names nobody is the token's user, if that is one of the domain.
+        let aor = match &party {
+            Party::Named(aor) => Some(aor.clone()),
+            Party::Proven(domain) => AddressOfRecord::of_name(username, domain),
+        };
+        let theirs = match (wanted, aor) {
             _ if variables.is_about_several(self.message, &method) => false,
-            TokenAor::OfDomains(domains) => aor.is_of(username, domains),
-            _ => aor.is_whole(username),
+            (_, None) => false,
+            (TokenAor::OfDomains(domains), Some(aor)) => aor.is_of(username, domains),
+            (_, Some(aor)) => aor.is_whole(username),
         };
         match theirs {
             true => Ok(()),
             false => {
                 let user = username.escape_ascii();
-                let reason = format_args!("its user \"{user}\" is not {aor} (jwt_aor)");
+                let reason = format_args!("its user \"{user}\" is not {party} (jwt_aor)");
                 Err(self.refused_text(Some(text), code::NOT_THEIRS, &reason))
             }
         }

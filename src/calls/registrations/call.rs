@@ -12,7 +12,7 @@ use crate::opensips::pvar::{Message, Value, Variable};
 use crate::process::{self, Cache};
 use crate::redis::{CacheError, Session};
 use crate::registrations::Registrations;
-use crate::sip::AddressOfRecord;
+use crate::sip::{AddressOfRecord, Party};
 
 /// One call of a function.
 #[derive(Clone, Copy)]
@@ -47,8 +47,10 @@ impl Call {
         if variables.is_about_several(self.message, method) {
             return Err(self.malformed(&"it is not certain whom the request is about"));
         }
-        match variables.address_of_record(self.message, method) {
-            Some(aor) if !aor.user().is_empty() && !aor.domain().is_empty() => Ok(aor),
+        match variables.party(self.message, method) {
+            Some(Party::Named(aor)) if !aor.user().is_empty() && !aor.domain().is_empty() => {
+                Ok(aor)
+            }
             _ => Err(self.malformed(&"the request has no address of record")),
         }
     }

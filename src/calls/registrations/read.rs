@@ -92,7 +92,7 @@ pub fn count(
         message,
     };
     let realm = match str::from_utf8(realm) {
-        Ok(realm) if !realm.is_empty() => realm.to_ascii_lowercase(),
+        Ok(realm) if !realm.is_empty() => realm.trim_ascii().to_ascii_lowercase(),
         _ => return Started::Done(call.malformed(&"realm is empty or not UTF-8")),
     };
     call.ask(

@@ -27,6 +27,7 @@ const NOT_A_CHANGE: &str = "before is not what registration_save or registration
 /// What a thread needs in order to save a registration.
 struct Saving {
     aor: AddressOfRecord,
+    account: Option<String>,
     expires: u32,
     contact: String,
     address: String,
@@ -77,11 +78,20 @@ fn undo(saved_until: Option<u64>, change: Change) -> String {
     undo.text()
 }
 
-/// `registration_save(expires, grant [, limit [, out_before]])`.
+/// The realm of an account, as `load_realm` has it; `None` if the script names none.
+fn account(call: &Call, text: &[u8]) -> Result<Option<String>, i32> {
+    match str::from_utf8(text).map(str::trim_ascii) {
+        Ok("") => Ok(None),
+        Ok(realm) => Ok(Some(realm.to_ascii_lowercase())),
+        Err(_) => Err(call.malformed(&"the account is not UTF-8")),
+    }
+}
+
+/// `registration_save(expires, grant [, limit [, out_before [, account]]])`.
 pub fn save(
     module: &'static Module,
     message: Message,
-    [expires, grant, limit]: [&[u8]; 3],
+    [expires, grant, limit, account]: [&[u8]; 4],
     out: Option<Variable>,
     wait: Wait,
 ) -> Started {
@@ -90,7 +100,7 @@ pub fn save(
         module,
         message,
     };
-    let (saving, limit) = match saving(&call, expires, grant, limit) {
+    let (saving, limit) = match saving(&call, [expires, grant, limit, account]) {
         Ok(prepared) => prepared,
         Err(code) => return Started::Done(code),
     };
@@ -98,7 +108,10 @@ pub fn save(
     let end = saving.entry().end(now);
     call.ask(
         wait,
-        move |registrations| registrations.save(&saving.entry(), limit, now),
+        move |registrations| {
+            let registrations = registrations.of_account(saving.account.as_deref());
+            registrations.save(&saving.entry(), limit, now)
+        },
         move |call, saved| match saved {
             Saved::Full => {
                 stats::count(Statistic::RegistrationsFull);
@@ -118,9 +131,7 @@ pub fn save(
 
 fn saving(
     call: &Call,
-    expires: &[u8],
-    grant: &[u8],
-    limit: &[u8],
+    [expires, grant, limit, of_account]: [&[u8]; 4],
 ) -> Result<(Saving, Option<u32>), i32> {
     let (module, message) = (call.module, call.message);
     let seconds = integer(expires).and_then(|seconds| u32::try_from(seconds).ok());
@@ -132,8 +143,10 @@ fn saving(
         (_, Some(limit @ 0..)) => Some(limit.unsigned_abs()),
         _ => return Err(call.malformed(&"limit is neither -1 nor a number from 0")),
     };
-    let grant = Grant::parse(grant).map_err(|error| call.malformed(&error))?;
-    let aor = call.registered()?;
+    let (aor, account) = registered(call, of_account)?;
+    // That is no fault of the device.
+    let granted = |error| call.failed(&format_args!("{}: {error}", aor.domain().escape_debug()));
+    let grant = Grant::parse(grant).map_err(granted)?;
     let Some(contact) = module.registration.contact(message) else {
         return Err(call.malformed(&"the request has no single contact that can be read"));
     };
@@ -149,6 +162,7 @@ fn saving(
     let source = bracketed(&module.request.source(message));
     let saving = Saving {
         aor,
+        account,
         expires,
         contact,
         address,
@@ -160,11 +174,11 @@ fn saving(
     Ok((saving, limit))
 }
 
-/// `registration_remove(contact [, out_before])`.
+/// `registration_remove(contact [, out_before [, account]])`.
 pub fn remove(
     module: &'static Module,
     message: Message,
-    contact: &[u8],
+    [contact, of_account]: [&[u8]; 2],
     out: Option<Variable>,
     wait: Wait,
 ) -> Started {
@@ -176,15 +190,17 @@ pub fn remove(
     let Ok(contact) = String::from_utf8(contact.to_vec()) else {
         return Started::Done(call.malformed(&"the contact is not UTF-8"));
     };
-    let aor = match call.registered() {
-        Ok(aor) => aor,
+    let (aor, account) = match registered(&call, of_account) {
+        Ok(whom) => whom,
         Err(code) => return Started::Done(code),
     };
     call.ask(
         wait,
         move |registrations| {
             let contact = Some(contact.as_str()).filter(|contact| !["", "*"].contains(contact));
-            registrations.remove(&aor, contact, now())
+            registrations
+                .of_account(account.as_deref())
+                .remove(&aor, contact, now())
         },
         move |call, removed| match removed {
             Removed::Other => code::NO,
@@ -201,15 +217,25 @@ pub fn remove(
     )
 }
 
-/// `registration_restore(before)`.
-pub fn restore(module: &'static Module, message: Message, before: &[u8], wait: Wait) -> Started {
+/// Whom a REGISTER is about, and the account with which he is counted, if not his own.
+fn registered(call: &Call, of_account: &[u8]) -> Result<(AddressOfRecord, Option<String>), i32> {
+    Ok((call.registered()?, account(call, of_account)?))
+}
+
+/// `registration_restore(before [, account])`.
+pub fn restore(
+    module: &'static Module,
+    message: Message,
+    [before, of_account]: [&[u8]; 2],
+    wait: Wait,
+) -> Started {
     let call = Call {
         function: c"registration_restore",
         module,
         message,
     };
-    let aor = match call.registered() {
-        Ok(aor) => aor,
+    let (aor, account) = match registered(&call, of_account) {
+        Ok(whom) => whom,
         Err(code) => return Started::Done(code),
     };
     let undo = match before {
@@ -237,7 +263,9 @@ pub fn restore(module: &'static Module, message: Message, before: &[u8], wait: W
                 },
                 _ => Left::Nothing,
             };
-            registrations.restore(&aor, left, before, now())
+            registrations
+                .of_account(account.as_deref())
+                .restore(&aor, left, before, now())
         },
         |_, is_restored| match is_restored {
             true => code::DONE,

@@ -331,12 +331,47 @@ fn members_become_integers_texts_or_json() {
 
 #[test]
 fn depth_is_no_danger() {
-    let deep = format!(
-        r#"{{"status":"ok","x":{}{}}}"#,
-        "[".repeat(20_000),
-        "]".repeat(20_000)
-    );
-    assert_eq!(verdict(&deep), admitted(3600));
+    let nested = |status: &str, levels: usize| {
+        let (open, close) = ("[".repeat(levels), "]".repeat(levels));
+        format!(r#"{{"status":"{status}","msg":"no","blacklist":9,"x":{open}"]]"{close}}}"#)
+    };
+    let last = MAX_DEPTH - 1;
+    assert_eq!(verdict(&nested("ok", last)), admitted(3600));
+    for levels in [last + 1, 20_000] {
+        let deep = nested("ok", levels);
+        assert_eq!(
+            Answer::parse(deep.as_bytes(), None, 60),
+            Err(AnswerError::TooDeep)
+        );
+        // Who is denied stays denied, and scripts need not read it.
+        let deep = nested("no", levels);
+        let denied = Answer::parse(deep.as_bytes(), None, 60).unwrap();
+        for denied in [denied, Answer::denial(403, deep.as_bytes(), 60)] {
+            let ban = Some(Ban::Seconds(9));
+            assert_eq!(denied.verdict, Verdict::Denied { ban });
+            assert_eq!(denied.message.as_deref(), Some("no"));
+            assert_eq!(denied.grant.json(), "{}");
+            assert_eq!(denied.remark, Some(Remark::TooDeep));
+        }
+    }
+}
+
+#[test]
+fn a_string_that_nobody_can_read_is_found_at_any_depth() {
+    for readable in [
+        r#"{"url":"\ud834\udd1e","n":1e999,"list":["\\",{"\"":"x"}]}"#,
+        "[]",
+        "1",
+    ] {
+        assert!(is_readable(readable), "{readable}");
+    }
+    assert!(!is_readable(r#""\ud800""#));
+    assert!(!is_readable(r#"{"url":"x","more":[{"a":"\udd1e"}]}"#));
+    assert!(!is_readable(r#"{"\ud800":1}"#));
+    let grant = parse(r#"{"status":"ok","hook":{"url":"\ud800"},"other":{"url":"x"}}"#);
+    let grant = grant.expect("good JSON").grant;
+    assert!(!grant.is_readable("hook") && !grant.is_readable("Hook"));
+    assert!(grant.is_readable("other") && grant.is_readable("none"));
 }
 
 proptest! {

@@ -17,13 +17,16 @@ use super::{LIMIT, Place, SECRET, Setting};
 /// A name, and the function that shows it.
 type Case = (&'static str, fn(&Setting, &Place) -> Result<(), String>);
 
-pub const TRIALS: [Case; 6] = [
+pub const TRIALS: [Case; 9] = [
     ("a carrier that insists on counting", counted),
     ("refused, cancelled and tried again", unanswered),
     ("a provisional answer is acknowledged", acknowledged),
     ("a 200 that is repeated late", repeated),
     ("challenges of every form", forms),
     ("what can't be answered", unanswerable),
+    ("the highest CSeq", highest),
+    ("challenges of any size and number", sizes),
+    ("Max-Forwards counts where a request is sent on", hops),
 ];
 
 /// The carrier, which answers 482 to a CSeq that is not higher than the last one of the call.
@@ -477,5 +480,182 @@ fn unanswerable(setting: &Setting, place: &Place) -> Result<(), String> {
             said.ok_or_else(|| format!("{challenges}: {reason} is not in the log"))?;
         }
         Ok(())
+    })
+}
+
+/// The caller acknowledges a refusal.
+fn refused(scene: &Scene, status: u16, request: &Request) -> Result<(), String> {
+    let answer = numbered(scene.caller.answer(status)?, request.cseq)?;
+    let mut ack = request.cancel();
+    ack.method = "ACK".to_string();
+    ack.to = answer.header("To").to_string();
+    scene.caller.send(&ack.text())
+}
+
+/// A CSeq is below 2^31, with room for counting on.
+fn highest(setting: &Setting, place: &Place) -> Result<(), String> {
+    run(Scene::new(setting, place)?, |scene| {
+        let strict = Strict::new(scene);
+        for number in [
+            "2140000000",
+            "2147483647",
+            "2147483648",
+            "4294967295",
+            "4294967296",
+            "99999999999999999999",
+        ] {
+            let request = scene.invite();
+            let line = format!("CSeq: {} ", request.cseq);
+            let text = request.text().replace(&line, &format!("CSeq: {number} "));
+            scene.caller.send(&text)?;
+            scene
+                .caller
+                .answer(400)
+                .map_err(|e| format!("{number}: {e}"))?;
+        }
+        let mut request = scene.invite();
+        request.cseq = 2_139_999_999;
+        scene.caller.send(&request.text())?;
+        let invite = numbered(strict.request("INVITE")?, request.cseq)?;
+        let again = strict.challenge(&invite, &challenge("first"))?;
+        let again = strict.challenge(&again, &stale("second"))?;
+        let again = numbered(again, request.cseq + 2)?;
+        scene.carrier.reply(&again, "486 Busy", "callee", "")?;
+        strict.ack(&again)?;
+        refused(scene, 486, &request)
+    })
+}
+
+/// How many challenges are looked at, how long an answer may be, and how often there is one.
+fn sizes(setting: &Setting, place: &Place) -> Result<(), String> {
+    run(Scene::new(setting, place)?, |scene| {
+        let strict = Strict::new(scene);
+        let header = |realm: &str, nonce: &str| {
+            format!("Proxy-Authenticate: Digest realm=\"{realm}\", nonce=\"{nonce}\"\r\n")
+        };
+        let nobodys = |count: usize| {
+            let all = (0..count).map(|number| header(&format!("nobody{number}.example"), "n"));
+            all.collect::<String>()
+        };
+        let copies = |count: usize| header("nobody.example", "n").repeat(count);
+        let ours = |nonce: &str| header("the proxy", nonce);
+        let long = "n".repeat(3000);
+        for (what, challenges) in [
+            ("a long nonce", ours(&long)),
+            ("the last of sixteen headers", copies(15) + &ours("n")),
+            ("the last of eight realms", nobodys(7) + &ours("n")),
+        ] {
+            let request = scene.invite();
+            scene.caller.send(&request.text())?;
+            let invite = strict.request("INVITE")?;
+            let invite = strict
+                .challenge(&invite, &challenges)
+                .map_err(|e| format!("{what}: {e}"))?;
+            scene.carrier.reply(&invite, "486 Busy", "callee", "")?;
+            strict.ack(&invite)?;
+            refused(scene, 486, &request)?;
+        }
+        for (what, challenges, said) in [
+            ("too long a nonce", ours(&"n".repeat(9000)), "too long"),
+            (
+                "a seventeenth header",
+                copies(16) + &ours("n"),
+                "no credentials",
+            ),
+            (
+                "a ninth realm",
+                nobodys(8) + &ours("n"),
+                "realm nobody7.example",
+            ),
+        ] {
+            let since = scene.instance.log_length();
+            let request = scene.invite();
+            scene.caller.send(&request.text())?;
+            let invite = strict.request("INVITE")?;
+            scene
+                .carrier
+                .reply(&invite, CHALLENGED, "callee", &challenges)?;
+            strict.ack(&invite)?;
+            refused(scene, 407, &request).map_err(|e| format!("{what}: {e}"))?;
+            let log = || scene.instance.log_since(since);
+            wait_for(LIMIT, || log().contains(said).then_some(()))
+                .ok_or_else(|| format!("{what}: {said} is not in the log"))?;
+        }
+        // Four times at the most, whatever the carrier says.
+        let request = scene.invite();
+        scene.caller.send(&request.text())?;
+        let mut invite = strict.request("INVITE")?;
+        for nonce in ["1", "2", "3", "4"] {
+            invite = strict.challenge(&invite, &stale(nonce))?;
+        }
+        scene
+            .carrier
+            .reply(&invite, CHALLENGED, "callee", &stale("5"))?;
+        strict.ack(&invite)?;
+        refused(scene, 407, &request)
+    })
+}
+
+/// What the carrier gets for a line of Max-Forwards.
+const SENT_ON: [(&str, &str); 5] = [
+    ("Max-Forwards: 1\r\n", "0"),
+    ("Max-Forwards: 70\r\n", "69"),
+    ("Max-Forwards: 070\r\n", "69"),
+    ("Max-Forwards: 255\r\n", "254"),
+    ("", "70"),
+];
+
+fn hops(setting: &Setting, place: &Place) -> Result<(), String> {
+    run(Scene::new(setting, place)?, |scene| {
+        let strict = Strict::new(scene);
+        let since = scene.instance.log_length();
+        let send = |request: &Request, line: &str| {
+            let text = request.text().replace("Max-Forwards: 70\r\n", line);
+            scene.caller.send(&text)
+        };
+        let mut options = scene.invite();
+        options.method = "OPTIONS".to_string();
+        send(&options, "Max-Forwards: 0\r\n")?;
+        scene.caller.answer(200)?;
+        let request = scene.invite();
+        send(&request, "Max-Forwards: 0\r\n")?;
+        refused(scene, 483, &request)?;
+        for value in ["-1", "x", "", "256", "4294967296"] {
+            send(&scene.invite(), &format!("Max-Forwards: {value}\r\n"))?;
+            scene
+                .caller
+                .answer(400)
+                .map_err(|e| format!("{value}: {e}"))?;
+        }
+        for (line, arrives) in SENT_ON {
+            let request = scene.invite();
+            send(&request, line)?;
+            let invite = strict.request("INVITE")?;
+            if invite.headers("Max-Forwards") != [arrives] {
+                return Err(format!("{line:?}: not {arrives}: {}", invite.0));
+            }
+            scene.carrier.reply(&invite, "486 Busy", "callee", "")?;
+            strict.ack(&invite)?;
+            refused(scene, 486, &request)?;
+        }
+        // Within a call.
+        let mut request = scene.invite();
+        scene.caller.send(&request.text())?;
+        let invite = strict.request("INVITE")?;
+        let answer = strict.reply(&invite, 200, &request)?;
+        request.established(&answer);
+        strict.established(&request.next("ACK"), &invite)?;
+        let info = request.next("INFO");
+        send(&info, "Max-Forwards: 0\r\n")?;
+        scene.caller.answer(483)?;
+        let bye = info.next("BYE");
+        send(&bye, "Max-Forwards: 9\r\n")?;
+        let bye = strict.request("BYE")?;
+        if bye.headers("Max-Forwards") != ["8"] {
+            return Err(format!("not 8: {}", bye.0));
+        }
+        scene.carrier.reply(&bye, "200 OK", "callee", "")?;
+        scene.caller.answer(200)?;
+        scene.instance.no_error_since(since)
     })
 }
