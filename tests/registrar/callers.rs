@@ -97,11 +97,16 @@ fn own_address(group: &Group) -> Result<(), String> {
     let since = log_length(group)?;
     for transport in transports(site) {
         let mut device = Device::over(transport, site, "john", "a.example")?;
-        // Where somebody is registered says nothing of who calls without a name.
+        // Where somebody is registered says nothing of who calls without a name, or with another.
         device.register()?;
         for (from, is_nameless) in froms(&device) {
             device.new_call();
             let request = invite(&from, "a.example");
+            if from.contains("sip:john@") {
+                calls(&hop, &mut device, &request, "john@a.example", true)
+                    .map_err(|e| format!("{transport:?}, {from}: {e}"))?;
+                continue;
+            }
             let with = respond(&mut device, &request, "john")?;
             calls(&hop, &mut device, &with, "john@a.example", !is_nameless)
                 .map_err(|e| format!("{transport:?}, {from}: {e}"))?;

@@ -9,6 +9,7 @@ use harness::redis::{Options, Redis};
 use harness::registrar::Site;
 
 use super::device::{Device, Request, Transport, expect, secure};
+use super::dialogs::called_without_routes;
 use super::group::{Group, Scenario};
 use super::hop::Hop;
 use super::websocket;
@@ -177,6 +178,13 @@ fn named(group: &Group) -> Result<(), String> {
             return Err(format!("our own Route went on:\n{invite}"));
         }
         expect(device.receive()?, 486)?;
+    }
+    // So it names itself to the others, also where a device forgets that.
+    let mut device = Device::new(&site, "mary", "a.example")?;
+    device.register()?;
+    let call = called_without_routes(&site, &hop, device)?;
+    if !call.is_routed_by("192.0.2.9") {
+        return Err("the call does not go by the advertised address".to_string());
     }
     // Names, ports and ways that are not ours.
     for route in [

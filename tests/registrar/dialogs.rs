@@ -18,6 +18,7 @@ pub const SCENARIOS: &[Scenario] = &[
     ("requests that lead away from their call", away),
     ("no contact, no place to go to", contactless),
     ("proxies that a device makes up", astray),
+    ("a device that knows no routes", routeless),
 ];
 
 /// They stop and start the registrar.
@@ -112,7 +113,7 @@ impl Call {
             cseq,
             ..self.request("ACK")
         };
-        device_acknowledges(hop, &mut self.device, &ack)
+        device_acknowledges(hop, &mut self.device, &ack).map(drop)
     }
 
     /// The device sends it, and the next hop receives it.
@@ -140,6 +141,12 @@ impl Call {
     fn way_back(&self) -> String {
         let back = self.routes.iter().rev().skip(self.proxies);
         back.cloned().collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether its requests go to this host.
+    pub fn is_routed_by(&self, host: &str) -> bool {
+        let is_of = |route: &String| route.starts_with(&format!("<sip:{host}:"));
+        !self.routes.is_empty() && self.routes.iter().all(is_of)
     }
 
     fn contact(&self) -> String {
@@ -250,10 +257,10 @@ pub fn hop_acknowledges(hop: &Hop, device: &mut Device, ack: &str) -> Result<(),
     hop_repeats(hop, device, ack, "ACK").map(drop)
 }
 
-/// The device acknowledges.
-pub fn device_acknowledges(hop: &Hop, device: &mut Device, ack: &Request) -> Result<(), String> {
+/// The device acknowledges; what the next hop receives.
+fn device_acknowledges(hop: &Hop, device: &mut Device, ack: &Request) -> Result<String, String> {
     std::thread::scope(|scope| {
-        let hearing = scope.spawn(|| hop.next("ACK").map(drop));
+        let hearing = scope.spawn(|| hop.next("ACK"));
         while !hearing.is_finished() {
             device.send(ack)?;
             let until = Instant::now() + AGAIN;
@@ -322,9 +329,34 @@ fn of_device(group: &Group) -> Result<(), String> {
 pub fn called(
     site: &Site,
     hop: &Hop,
-    mut device: Device,
+    device: Device,
     change: impl Fn(String) -> String,
 ) -> Result<Call, String> {
+    Ok(called_and_heard(site, hop, device, change)?.0)
+}
+
+/// The same for a device that knows no routes: the next hop learns them all the same.
+pub fn called_without_routes(site: &Site, hop: &Hop, device: Device) -> Result<Call, String> {
+    let without = |answer: String| {
+        let lines = answer.split_inclusive("\r\n");
+        lines
+            .filter(|line| !line.starts_with("Record-Route:"))
+            .collect()
+    };
+    let (call, heard) = called_and_heard(site, hop, device, without)?;
+    Ok(Call {
+        routes: headers(&heard, "Record-Route"),
+        ..call
+    })
+}
+
+/// A call to a device, and its answer as the next hop receives it.
+fn called_and_heard(
+    site: &Site,
+    hop: &Hop,
+    mut device: Device,
+    change: impl Fn(String) -> String,
+) -> Result<(Call, String), String> {
     let id = format!("to-{}-{}", device.local, device.call_id);
     let from = "<sip:100@a.example>;tag=hop";
     hop.send(&format!(
@@ -341,7 +373,7 @@ pub fn called(
     device.send_raw(answer.as_bytes())?;
     let heard = hop.next("SIP/2.0 200")?;
     device.call_id = id;
-    Ok(Call {
+    let call = Call {
         of_hop: uri(&invite, "Contact")?,
         of_device: uri(&heard, "Contact")?,
         from: headers(&heard, "To").concat(),
@@ -350,7 +382,8 @@ pub fn called(
         device,
         proxies: 0,
         cseq: 1,
-    })
+    };
+    Ok((call, heard))
 }
 
 fn to_device(group: &Group) -> Result<(), String> {
@@ -867,4 +900,153 @@ fn restart(group: &Group) -> Result<(), String> {
     call.reaches_device(site, &hop, "BYE")?;
     let request = call.request("INFO");
     expect(call.device.ask(&request)?, 481).map(drop)
+}
+
+/// As pyVoIP does: its requests have no Route, its answers no Record-Route, and to its ACK it makes up a To
+/// tag.
+fn routeless(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let hop = Hop::new(site)?;
+    let elsewhere = Elsewhere::new()?;
+    for transport in wires(site) {
+        let outcome = routeless_over(transport, site, &hop, &elsewhere);
+        outcome.map_err(|e| format!("{transport:?}: {e}"))?;
+    }
+    // What is no URI belongs to no call, and is no error of ours.
+    let begin = group.log_length()?;
+    let mut device = mary(site, Transport::Udp)?;
+    for uri in [
+        "sip:",
+        "sip:@a.example",
+        "nothing",
+        "sip:100@[::1",
+        "sip:100@a:b:c",
+        "x:y",
+        "sip:100@a.example:99999",
+    ] {
+        for method in ["INFO", "BYE", "ACK"] {
+            let request = Request {
+                method,
+                uri: uri.to_string(),
+                to: "<sip:100@a.example>;tag=there".to_string(),
+                ..Request::default()
+            };
+            device.new_call();
+            device.send(&request)?;
+            if method != "ACK" {
+                let answer = device.receive()?;
+                if ![400, 481].contains(&answer.status) {
+                    return Err(format!("{uri}: {answer:?}"));
+                }
+            }
+        }
+    }
+    group.no_error_since(begin)?;
+    hop.silent()
+}
+
+fn routeless_over(
+    transport: Transport,
+    site: &Site,
+    hop: &Hop,
+    elsewhere: &Elsewhere,
+) -> Result<(), String> {
+    // It calls.
+    let mut device = mary(site, transport)?;
+    device.new_call();
+    device.send(&Request::invite())?;
+    let invite = hop.next("INVITE")?;
+    let proxy = format!("<sip:127.0.0.1:{};lr;proxy=1>", site.next_hop);
+    let lines = format!("Record-Route: {proxy}\r\n{}", contact(site));
+    hop.send(&answer_with(&invite, "200 OK", &lines))?;
+    let heard = next(&mut device, "SIP/2.0 200")?;
+    let of_hop = uri(&heard, "Contact")?;
+    let to = headers(&heard, "To").concat();
+    let is_right = |method: &str, got: &str| {
+        got.starts_with(&format!("{method} {of_hop} ")) && headers(got, "Route") == [proxy.clone()]
+    };
+    let ack = Request {
+        method: "ACK",
+        to: "<sip:100@a.example>;tag=made-up".to_string(),
+        cseq: device.cseq,
+        ..Request::default()
+    };
+    // Not the caller's.
+    for wrong in [
+        Request {
+            from: format!("{}x", device.own_from()),
+            ..ack.clone()
+        },
+        Request {
+            cseq: ack.cseq + 1,
+            ..ack.clone()
+        },
+    ] {
+        device.send(&wrong)?;
+    }
+    let got = device_acknowledges(hop, &mut device, &ack)?;
+    if !is_right("ACK", &got) || headers(&got, "To") != [to.clone()] {
+        return Err(format!("an ACK for another:\n{got}"));
+    }
+    let own = [format!("{} ACK", ack.cseq)];
+    if headers(&got, "From") != [device.own_from()] || headers(&got, "CSeq") != own {
+        return Err(format!("an ACK of another:\n{got}"));
+    }
+    // It goes to the other side, whatever it is addressed to, or nowhere.
+    let info = Request {
+        method: "INFO",
+        uri: format!("sip:100@{}", elsewhere.place()?),
+        to,
+        cseq: ack.cseq + 1,
+        ..Request::default()
+    };
+    for wrong in [
+        Request {
+            to: format!("{}x", info.to),
+            ..info.clone()
+        },
+        Request {
+            from: format!("{}x", device.own_from()),
+            ..info.clone()
+        },
+    ] {
+        expect(device.ask(&wrong)?, 481)?;
+    }
+    for method in ["INFO", "BYE"] {
+        let request = Request {
+            method,
+            cseq: 0,
+            ..info.clone()
+        };
+        device.send(&request)?;
+        let got = hop.next(method)?;
+        if !is_right(method, &got) {
+            return Err(format!("{method} for another:\n{got}"));
+        }
+        hop.send(&answer_with(&got, "200 OK", ""))?;
+        expect(device.receive()?, 200)?;
+    }
+    expect(device.ask(&Request { cseq: 0, ..info })?, 481)?;
+    elsewhere.silent()?;
+    // It is called.
+    let mut call = called_without_routes(site, hop, mary(site, transport)?)?;
+    let ack = call.hop_request(site, "ACK").replace("CSeq: 2", "CSeq: 1");
+    hop_acknowledges(hop, &mut call.device, &ack)?;
+    call.reaches_device(site, hop, "INFO")?;
+    let bye = Request {
+        method: "BYE",
+        uri: call.of_hop.clone(),
+        from: call.from.clone(),
+        to: call.to.clone(),
+        ..Request::default()
+    };
+    call.reaches_hop_as(hop, &bye)?;
+    // Before there is an answer, there is no way without a Route.
+    let mut call = Call::of(mary(site, transport)?, site, hop, &["183 Session Progress"])?;
+    let update = Request {
+        headers: Vec::new(),
+        ..call.request("UPDATE")
+    };
+    expect(call.device.ask(&update)?, 481)?;
+    call.reaches_hop(hop, &call.request("BYE")).map(drop)
 }
