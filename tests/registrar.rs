@@ -22,6 +22,7 @@ mod registrar {
     pub mod jambonz;
     pub mod kept;
     pub mod lasting;
+    pub mod programs;
     pub mod restart;
     pub mod several;
     pub mod sipp;
@@ -39,7 +40,8 @@ use libtest_mimic::{Arguments, Trial};
 
 use registrar::{
     accounts, callers, calls, clients, dialogs, environment, field, grants, group, hops, hostile,
-    identity, jambonz, kept, lasting, restart, several, sipp, together, tokens, transports, trunks,
+    identity, jambonz, kept, lasting, programs, restart, several, sipp, together, tokens,
+    transports, trunks,
 };
 
 fn main() {
@@ -91,6 +93,7 @@ fn trials() -> Vec<Trial> {
         .iter()
         .flat_map(|core| group::trials(&setting, core, &scenarios, &alone, &of_mysql))
         .chain(several::trials(&setting))
+        .chain(programs::trials(&setting))
         .chain(environment::trials())
         .collect()
 }

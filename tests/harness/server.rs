@@ -32,7 +32,18 @@ pub struct Server {
 impl Server {
     /// Starts `command`, whose output must already be redirected.
     pub fn start(command: &mut Command) -> io::Result<Server> {
-        let mut child = command.stdin(Stdio::null()).spawn()?;
+        Server::launch(command.stdin(Stdio::null()))
+    }
+
+    /// The same for one that takes commands: what is written goes to its standard input.
+    pub fn start_with_input(command: &mut Command) -> io::Result<(Server, ChildStdin)> {
+        let mut server = Server::launch(command.stdin(Stdio::piped()))?;
+        let input = server.child.stdin.take();
+        Ok((server, input.ok_or(io::ErrorKind::BrokenPipe)?))
+    }
+
+    fn launch(command: &mut Command) -> io::Result<Server> {
+        let mut child = command.spawn()?;
         let watcher = Command::new("sh")
             .args(["-c", WATCH])
             .arg(child.id().to_string())

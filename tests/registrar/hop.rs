@@ -61,14 +61,20 @@ impl Hop {
         Ok(text)
     }
 
+    /// From now on it waits only for that long.
+    pub fn within(&self, limit: Duration) -> Result<(), String> {
+        let limited = self.0.set_read_timeout(Some(limit));
+        limited.map_err(|e| e.to_string())
+    }
+
+    /// From now on it waits as at first.
+    pub fn patient(&self) -> Result<(), String> {
+        self.within(LIMIT)
+    }
+
     /// Fails if a request is there or arrives within a moment.
     pub fn silent(&self) -> Result<(), String> {
-        let short = |limit| {
-            self.0
-                .set_read_timeout(Some(limit))
-                .map_err(|e| e.to_string())
-        };
-        short(SILENCE)?;
+        self.within(SILENCE)?;
         let outcome = loop {
             match self.receive() {
                 Err(_) => break Ok(()),
@@ -77,7 +83,7 @@ impl Hop {
                 Ok(text) => break Err(format!("the next hop got\n{text}")),
             }
         };
-        short(LIMIT)?;
+        self.patient()?;
         outcome
     }
 }
