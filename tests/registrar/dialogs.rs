@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use harness::registrar::Site;
 
 use super::device::{Device, Request, Transport, expect};
+use super::field::{log_length, no_error};
 use super::group::{Group, Scenario};
 use super::hop::{Elsewhere, Hop, answer_with, headers, uri};
 
@@ -913,7 +914,7 @@ fn routeless(group: &Group) -> Result<(), String> {
         outcome.map_err(|e| format!("{transport:?}: {e}"))?;
     }
     // What is no URI belongs to no call, and is no error of ours.
-    let begin = group.log_length()?;
+    let begin = log_length(group)?;
     let mut device = mary(site, Transport::Udp)?;
     for uri in [
         "sip:",
@@ -941,7 +942,7 @@ fn routeless(group: &Group) -> Result<(), String> {
             }
         }
     }
-    group.no_error_since(begin)?;
+    no_error(group, begin)?;
     hop.silent()
 }
 
