@@ -78,13 +78,21 @@ impl Circuits {
         if found.is_some() {
             return found;
         }
-        let free = |name, circuit: &&Circuit| {
-            let place = &circuit.url;
-            place.compare_exchange(0, name, Relaxed, Relaxed).is_ok()
-        };
         let (name, mut places) = self.places(url);
-        if let Some(circuit) = places.find(|circuit| free(name, circuit)) {
-            return Some(circuit);
+        let taken = places.find(|circuit| {
+            match circuit.url.compare_exchange(0, name, Relaxed, Relaxed) {
+                Ok(_) => {
+                    // What was written too late for another endpoint.
+                    circuit.failures.store(0, Relaxed);
+                    circuit.open_until.store(0, Relaxed);
+                    true
+                }
+                // Another process has just added it.
+                Err(other) => other == name,
+            }
+        });
+        if taken.is_some() {
+            return taken;
         }
         let (name, places) = self.places(url);
         let oldest = places.min_by_key(|circuit| circuit.last.load(Relaxed))?;

@@ -159,6 +159,9 @@ impl Setting {
         content.secret("jane", TOKEN_SECRET);
         content.profile("bare", "jane");
         content.secret("bare", TOKEN_SECRET);
+        // One whose user looks like somebody else's whole address.
+        content.profile("double", "jane@token.example@token.example");
+        content.secret("double", TOKEN_SECRET);
         let database = self.servers.create_with(backend, &files, &content)?;
         if backend == Backend::Mysql {
             let schema = database.url.rsplit('/').next().unwrap_or_default();

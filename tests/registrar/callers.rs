@@ -1,7 +1,7 @@
 //! Callers whose From names nobody, or has the device's own address: their credentials name them.
 
 use harness::digest::Response;
-use harness::registrar::{Site, token};
+use harness::registrar::{Site, token, token_of};
 
 use super::device::{Device, Request, Transport, expect, refused};
 use super::field::{challenge, log_length, no_error};
@@ -28,6 +28,7 @@ fn froms(device: &Device) -> Vec<(String, bool)> {
             "\"Anonymous\" <sip:anonymous@anonymous.invalid>".to_string(),
             true,
         ),
+        ("<sip:anonymous.invalid>".to_string(), true),
         ("<sip:mary@unknown.invalid>".to_string(), false),
         ("<sip:Anonymous@elsewhere.example>".to_string(), true),
     ];
@@ -152,6 +153,17 @@ fn by_token(group: &Group) -> Result<(), String> {
         if !offered.starts_with("Bearer realm=\"token.example\"") {
             return Err(format!("{from}: {answer:?}"));
         }
+        // A user that reads like another's address is nobody.
+        let end = (harness::tokens::now() + 600).to_string();
+        let double = token_of(
+            "double",
+            r#""call_hook":"https://token.example/call","#,
+            &end,
+        );
+        let asked = invite(&from, "token.example");
+        let of_double = format!("Proxy-Authorization: Bearer {double}");
+        expect(device.ask(&asked.with(of_double))?, 403)
+            .map_err(|e| format!("{from}, double: {e}"))?;
         // It is good in its own realm alone.
         let elsewhere = invite(&from, "a.example").with(line.clone());
         expect(device.ask(&elsewhere)?, 403).map_err(|e| format!("{from}: {e}"))?;

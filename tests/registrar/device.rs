@@ -18,6 +18,11 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 static COUNTER: AtomicU64 = AtomicU64::new(1);
 
+/// The next number: of a device, a call or a request.
+pub fn number() -> u64 {
+    COUNTER.fetch_add(1, Ordering::Relaxed)
+}
+
 /// The transport of SIP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
@@ -140,7 +145,7 @@ impl Device {
             .port(site)
             .ok_or_else(|| format!("no {}", transport.name()))?;
         let (wire, local) = connect(transport, port, site).map_err(|e| e.to_string())?;
-        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let number = number();
         Ok(Device {
             user: user.to_string(),
             realm: realm.to_string(),
@@ -188,7 +193,7 @@ impl Device {
 
     /// A new Call-ID for the requests that follow.
     pub fn new_call(&mut self) {
-        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let number = number();
         self.call_id = format!("{}-{number}", std::process::id());
     }
 
@@ -212,7 +217,7 @@ impl Device {
             0 => self.cseq + 1,
             given => given,
         };
-        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let number = number();
         let own = format!("sip:{}@{}", self.user, self.realm);
         let or = |text: &str, usual: String| match text.is_empty() {
             true => usual,

@@ -985,8 +985,16 @@ fn routeless_over(
     ] {
         device.send(&wrong)?;
     }
+    // Nor somebody's who has seen the INVITE.
+    let mut stranger = Device::over(transport, site, "john", "a.example")?;
+    stranger.call_id = device.call_id.clone();
+    let seen = Request {
+        from: device.own_from(),
+        ..ack.clone()
+    };
+    stranger.send(&seen.with("X-Stranger: yes"))?;
     let got = device_acknowledges(hop, &mut device, &ack)?;
-    if !is_right("ACK", &got) || headers(&got, "To") != [to.clone()] {
+    if got.contains("X-Stranger") || !is_right("ACK", &got) || headers(&got, "To") != [to.clone()] {
         return Err(format!("an ACK for another:\n{got}"));
     }
     let own = [format!("{} ACK", ack.cseq)];

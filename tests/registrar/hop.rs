@@ -6,6 +6,8 @@ use std::time::Duration;
 use harness::registrar::Site;
 use harness::server::wait_for;
 
+use super::device::number;
+
 /// How long to wait for a request to the next hop.
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -13,7 +15,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_millis(100);
 
 /// It sees what reaches it, and sends the answers it is given.
-pub struct Hop(UdpSocket);
+pub struct Hop(UdpSocket, u64);
 
 impl Hop {
     pub fn new(site: &Site) -> Result<Hop, String> {
@@ -25,7 +27,7 @@ impl Hop {
         connected
             .and_then(|()| socket.set_read_timeout(Some(LIMIT)))
             .map_err(|e| e.to_string())?;
-        Ok(Hop(socket))
+        Ok(Hop(socket, number()))
     }
 
     pub fn send(&self, text: &str) -> Result<(), String> {
@@ -80,11 +82,22 @@ impl Hop {
                 Err(_) => break Ok(()),
                 // Left over from an earlier call.
                 Ok(text) if text.starts_with("SIP/2.0") || text.starts_with("ACK") => {}
+                // Such a request is repeated until it is answered.
+                Ok(text) if self.is_earlier(&text) => self.send(&answer_to(&text, "200 OK"))?,
                 Ok(text) => break Err(format!("the next hop got\n{text}")),
             }
         };
         self.patient()?;
         outcome
+    }
+}
+
+impl Hop {
+    /// Whether the Call-ID of a request is that of a device from before this hop was there.
+    fn is_earlier(&self, text: &str) -> bool {
+        let ids = headers(text, "Call-ID");
+        let number = |id: &String| id.split_once('-')?.1.parse::<u64>().ok();
+        ids.first().and_then(number).is_some_and(|n| n < self.1)
     }
 }
 
