@@ -11,7 +11,7 @@ use harness::registrar::Site;
 
 use super::device::{Device, Request, Transport, expect, secure};
 use super::dialogs::called_without_routes;
-use super::group::{Group, Scenario};
+use super::group::{Group, Scenario, over_streams};
 use super::hop::Hop;
 use super::websocket;
 
@@ -218,6 +218,7 @@ fn upgrade(site: &Site, lines: &str) -> Result<(), String> {
         let Some(port) = transport.port(site) else {
             continue;
         };
+        over_streams();
         let connect = || {
             let mut stream = TcpStream::connect((site.address.as_str(), port))?;
             stream.set_read_timeout(Some(Duration::from_secs(20)))?;

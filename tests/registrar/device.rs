@@ -11,6 +11,7 @@ use harness::answer::Answer;
 use harness::digest::{Challenge, Response};
 use harness::registrar::Site;
 
+use super::group::over_streams;
 use super::websocket;
 
 /// How long to wait for an answer. It comes much sooner; the limit is for busy machines.
@@ -144,6 +145,9 @@ impl Device {
         let port = transport
             .port(site)
             .ok_or_else(|| format!("no {}", transport.name()))?;
+        if transport != Transport::Udp {
+            over_streams();
+        }
         let (wire, local) = connect(transport, port, site).map_err(|e| e.to_string())?;
         let number = number();
         Ok(Device {
