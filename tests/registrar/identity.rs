@@ -6,6 +6,7 @@ use harness::registrar::token_of;
 use serde_json::Value;
 
 use super::device::{Device, Request, expect, refused};
+use super::field::{log_length, no_error};
 use super::group::{Group, Scenario};
 use super::hop::{Hop, headers};
 
@@ -213,7 +214,8 @@ fn escaped(group: &Group) -> Result<(), String> {
         return Err(format!("it is not mary who calls:\n{invite}"));
     }
     expect(device.receive()?, 486)?;
-    // Invalid characters are invalid, escaped or not.
+    // Invalid characters are invalid, escaped or not, and no error of ours.
+    let begin = log_length(group)?;
     for user in [
         "%256dary",
         "%2525",
@@ -235,8 +237,10 @@ fn escaped(group: &Group) -> Result<(), String> {
         let answer = device.ask(&Request::register())?;
         // If the core cannot parse To at all, there is no address of record.
         refused(answer, 403, "Invalid address of record").map_err(|e| format!("{user}: {e}"))?;
+        let answer = device.ask(&Request::invite())?;
+        refused(answer, 403, "Invalid address of record").map_err(|e| format!("{user}: {e}"))?;
     }
-    Ok(())
+    no_error(group, begin)
 }
 
 /// A profile that names a user without a realm belongs to nobody, whatever the token says about a
