@@ -56,6 +56,10 @@ int aw_pv_set(aw_msg *msg, aw_spec *spec, const aw_value *value);
 int aw_avp_id(aw_str name, int *id);
 int aw_avp_add(int id, const aw_value *value);
 
+/* ---- where the core listens (check_self) ---- */
+/* Whether the host is this machine, at this port, or at any if port is 0. */
+int aw_is_myself(aw_str host, unsigned short port);
+
 /* ---- SQL databases (the DB API; query only) ---- */
 typedef struct aw_db aw_db;
 /* The result of db_bind_mod for this URL: NULL if no module serves it. */

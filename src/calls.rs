@@ -3,13 +3,18 @@
 pub mod answer;
 pub mod challenge;
 pub mod codes;
+pub mod compare;
+pub mod contacts;
 pub mod credentials;
+pub mod denials;
 pub mod headers;
 pub mod http;
 pub mod jwt;
 pub mod keys;
 pub mod realms;
 pub mod registrations;
+pub mod routes;
+pub mod tokens;
 mod waiting;
 
 pub use waiting::{Resume, Started, Until, Wait};
@@ -73,7 +78,16 @@ pub fn call(
             };
             return http::authorize(module, message, text(0), outputs, wait);
         }
-        Function::CheckHeaders => headers::check(module, message, output(0)),
+        Function::CheckHeaders => headers::check(module, message, output(0), text(1)),
+        Function::ContactGet => contacts::get(module, message, output(0), output(1), output(2)),
+        Function::TokenGet => tokens::get(module, message, output(0)),
+        Function::DenialHeaders => denials::headers(message, output(0), output(1)),
+        Function::CallerRouteSet => routes::caller(module, message, output(0)),
+        Function::CalleeRouteSet => routes::callee(module, message, text(0), output(1)),
+        Function::CheckRouteSet => routes::check(module, message, text(0), text(1)),
+        Function::IsEqual => compare::is_equal(message, output(0), output(1)),
+        Function::IsFrom => compare::is_from(module, message, text(0)),
+        Function::PeerGet => compare::peer(message, output(0), text(1), output(2)),
         Function::DigestChallenge => {
             let stale = arguments.number(3) != 0;
             challenge::digest(module, message, output(0), text(1), text(2), stale)
@@ -144,6 +158,8 @@ pub fn failed(function: Function) -> i32 {
         | Function::RegistrationRestore
         | Function::RegistrationCount
         | Function::RegistrationExpire => codes::registration::UNAVAILABLE,
+        Function::ContactGet => codes::contact::INVALID,
+        Function::TokenGet => codes::token::SEVERAL,
         _ => codes::FAILED,
     }
 }

@@ -2,19 +2,30 @@
 //!
 //! - [`mod@head`]: the header fields, and whether they can only be read in one way (RFC 3261
 //!   section 7.3.1).
+//! - [`Rule`]: what a proxy may demand of a head beyond that.
 //! - [`AddressOfRecord`], [`Party`]: whom a request is about (RFC 3261 section 10.2).
+//! - [`fn@asked`]: what is asked of a registrar (RFC 3261 section 10.2).
+//! - [`fn@entries`], [`HostPort`]: routes (RFC 3261 section 12.1).
 //! - [`fn@identity`]: a caller whose From is anonymous (RFC 3325 section 9.2).
 //! - [`requested_expires`]: the requested expiry (RFC 3261 section 10.2.1.1).
 
 mod address;
+mod contact;
 mod expires;
 mod head;
 mod identity;
+mod route;
+mod rules;
 
 pub use address::{AddressOfRecord, Party};
+pub use contact::{Asked, Contact, ContactError, asked, is_contact_uri};
 pub use expires::requested_expires;
 pub use head::{HeadError, Header, MAX_HEADERS, head};
 pub use identity::{identity, is_ip_address, is_nobodys};
+pub use route::{HostPort, entries, is_double, of_route_set, route_set};
+pub use rules::{
+    Rule, RuleError, check_line_ends, check_mandatory, check_max_forwards, check_method,
+};
 
 /// Whether a value can be put into a header, or passed through a script's regular expression, as it
 /// is: it contains no CR, LF or NUL.

@@ -235,6 +235,11 @@ enum { OSIPS_AVP_VAL_STR = 1 << 1 };
 extern int parse_avp_spec(const osips_str *name, int *avp_name);
 extern int add_avp(unsigned short flags, int id, osips_int_str val);
 
+/* ---- where it listens ----------------------------------------------------------------------- */
+
+/* 1 if the host, with any of its ports if port is 0, is a socket, an alias or advertised. */
+extern int check_self(osips_str *host, unsigned short port, unsigned short proto);
+
 /* ---- async ----------------------------------------------------------------------------------- */
 
 enum {

@@ -118,6 +118,62 @@ pub mod answer {
     pub const UNSENDABLE: i32 = -6;
 }
 
+/// Of `contact_get`.
+pub mod contact {
+    use crate::sip::ContactError;
+
+    /// A contact is to stay, or all that are named are to go.
+    pub const ASKED: i32 = 1;
+    /// There is no Contact.
+    pub const QUERY: i32 = 2;
+    /// Seconds are invalid, or there are too many contacts.
+    pub const EXPIRES: i32 = -1;
+    /// More than one is to stay.
+    pub const SEVERAL: i32 = -2;
+    /// `*` without `Expires: 0`.
+    pub const STAR: i32 = -3;
+    /// A contact is invalid, or an output could not be set.
+    pub const INVALID: i32 = -4;
+
+    /// The code of what is refused.
+    pub fn of(error: ContactError) -> i32 {
+        match error {
+            ContactError::Expires => EXPIRES,
+            ContactError::Several => SEVERAL,
+            ContactError::Star => STAR,
+            ContactError::Invalid => INVALID,
+        }
+    }
+}
+
+/// Of `token_get`.
+pub mod token {
+    /// There is one.
+    pub const FOUND: i32 = 1;
+    /// There is none.
+    pub const NONE: i32 = -1;
+    /// There are several, or the output could not be set.
+    pub const SEVERAL: i32 = -2;
+}
+
+/// Of `caller_route_set` and `callee_route_set`.
+pub mod route {
+    /// The route set leads to the source of the message alone.
+    pub const OF_SOURCE: i32 = 1;
+    /// It leads to others as well.
+    pub const OF_OTHERS: i32 = 2;
+}
+
+/// Of `peer_get`.
+pub mod peer {
+    /// The address is that of a peer.
+    pub const FOUND: i32 = 1;
+    /// It is neither.
+    pub const UNKNOWN: i32 = -1;
+    /// It is this machine.
+    pub const MYSELF: i32 = -2;
+}
+
 /// Of `realm_get`.
 pub mod realm {
     /// The table has the realm.

@@ -334,5 +334,20 @@ pub fn bare_token(raw: &[u8]) -> Result<&[u8], TokenError> {
     Ok(bare)
 }
 
+/// Whether the value of a header is a token, if only by its beginning: of scheme Bearer, or the header
+/// of a JSON Web Token, in any case, since a device that sends one means a token.
+pub fn is_like_a_token(value: &[u8]) -> bool {
+    let value = value.trim_ascii_start();
+    let starts = |prefix: &[u8]| {
+        let start = value.get(..prefix.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    };
+    let is_encoded = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
+    let end = value.iter().position(|byte| !is_encoded(byte));
+    starts(b"Bearer ")
+        || starts(b"Bearer\t")
+        || (starts(b"eyJ") && end.and_then(|end| value.get(end)) == Some(&b'.'))
+}
+
 #[cfg(test)]
 mod tests;

@@ -88,6 +88,12 @@ impl Message {
     }
 }
 
+/// Whether a host is this machine: at this port, or at any if it is 0 (`is_myself` of scripts).
+pub fn is_myself(host: &str, port: u16) -> bool {
+    // SAFETY: the host lives through the call, which only compares it.
+    unsafe { ffi::aw_is_myself(lend(host.as_bytes()), port) != 0 }
+}
+
 impl Variable {
     /// Wraps an output parameter of a script function; `None` if the script gave none.
     pub fn from_raw(raw: *mut c_void) -> Option<Self> {

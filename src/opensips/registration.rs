@@ -2,16 +2,39 @@
 
 use super::pvar::{Message, Variable};
 use super::request::MAX_CONTACTS;
+use crate::sip::Contact;
 
 /// The pseudo-variables, parsed once at start.
 #[derive(Debug)]
 pub struct RegistrationVariables {
-    /// URI and expiry of each contact, in the order of the message.
-    contacts: Vec<[Variable; 2]>,
+    /// Each contact, in the order of the message.
+    contacts: Vec<ContactVariables>,
+    /// The first Contact header, and a second one.
+    header: [Variable; 2],
     expires: Variable,
     protocol: Variable,
     address: Variable,
     port: Variable,
+}
+
+#[derive(Debug)]
+struct ContactVariables {
+    uri: Variable,
+    expires: Variable,
+    q: Variable,
+    methods: Variable,
+    received: Variable,
+}
+
+/// The contacts of a request, as the core finds them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contacts {
+    /// All but `*`; one more than [`MAX_CONTACTS`] if there are too many.
+    pub contacts: Vec<Contact>,
+    /// Whether there is one Contact header, and it is `*`.
+    pub is_star: bool,
+    /// The value of Expires.
+    pub expires: Option<Vec<u8>>,
 }
 
 /// Where a request arrived.
@@ -34,11 +57,18 @@ impl RegistrationVariables {
         let parse = |text: &str| Variable::parse(text).ok_or_else(|| text.to_owned());
         let contact = |index: usize| {
             let field = |name: &str| parse(&format!("$(ct.fields({name})[{index}])"));
-            Ok::<_, String>([field("uri")?, field("expires")?])
+            Ok::<_, String>(ContactVariables {
+                uri: field("uri")?,
+                expires: field("expires")?,
+                q: field("q")?,
+                methods: field("methods")?,
+                received: field("received")?,
+            })
         };
         Ok(RegistrationVariables {
             // One more than allowed, to notice that there are too many.
             contacts: (0..=MAX_CONTACTS).map(contact).collect::<Result<_, _>>()?,
+            header: [parse("$(hdr(Contact)[0])")?, parse("$(hdr(Contact)[1])")?],
             expires: parse("$hdr(Expires)")?,
             protocol: parse("$socket_in(proto)")?,
             address: parse("$socket_in(ip)")?,
@@ -54,9 +84,10 @@ impl RegistrationVariables {
         let all: Vec<(Vec<u8>, bool)> = self
             .contacts
             .iter()
-            .map_while(|[uri, expires]| {
-                let uri = message.text(*uri)?;
-                let expires = message.text(*expires).filter(|text| !text.is_empty());
+            .map_while(|contact| {
+                let uri = message.text(contact.uri)?;
+                let expires = message.text(contact.expires);
+                let expires = expires.filter(|text| !text.is_empty());
                 Some((uri, is_zero(expires.as_deref().or(header.as_deref()))))
             })
             .collect();
@@ -68,6 +99,48 @@ impl RegistrationVariables {
         };
         let contact = String::from_utf8(contact.clone()).ok()?;
         (!contact.is_empty()).then_some(contact)
+    }
+
+    /// All contacts. One that can't be read ends the list, unless it is the first.
+    pub fn contacts(&self, message: Message) -> Contacts {
+        let expires = message.text(self.expires);
+        let [first, second] = self.header.map(|header| message.text(header));
+        let Some(first) = first else {
+            return Contacts {
+                expires,
+                ..Contacts::default()
+            };
+        };
+        if first.trim_ascii() == b"*" && second.is_none() {
+            return Contacts {
+                is_star: true,
+                expires,
+                ..Contacts::default()
+            };
+        }
+        let mut contacts = Vec::new();
+        for variables in &self.contacts {
+            let uri = message.text(variables.uri);
+            if uri.is_none() && !contacts.is_empty() {
+                break;
+            }
+            let is_read = uri.is_some();
+            contacts.push(Contact {
+                uri,
+                expires: message.text(variables.expires),
+                q: message.text(variables.q),
+                methods: message.text(variables.methods),
+                received: message.text(variables.received),
+            });
+            if !is_read {
+                break;
+            }
+        }
+        Contacts {
+            contacts,
+            is_star: false,
+            expires,
+        }
     }
 
     /// Where the request arrived; `None` if the core does not know.

@@ -2,7 +2,7 @@
 
 use super::pvar::{Message, Variable};
 use crate::digest::MAX_HEADERS as MAX_CREDENTIALS;
-use crate::sip::{self, AddressOfRecord, HeadError, Header, MAX_HEADERS, Party};
+use crate::sip::{self, AddressOfRecord, HeadError, Header, MAX_HEADERS, Party, Rule, RuleError};
 
 /// Most Contact headers that are read. Devices send one or two, or one that holds a list.
 pub const MAX_CONTACTS: usize = 16;
@@ -34,8 +34,12 @@ pub struct RequestVariables {
     names: Vec<Variable>,
     authorization: Vec<Variable>,
     proxy_authorization: Vec<Variable>,
+    /// X-JWT, and a second one.
+    x_jwt: [Variable; 2],
     contact: Vec<Variable>,
     expires: Variable,
+    route: Vec<Variable>,
+    record_route: Vec<Variable>,
     core_username: Variable,
 }
 
@@ -93,8 +97,11 @@ impl RequestVariables {
             names: list("hdr_name", MAX_HEADERS)?,
             authorization: list("hdr(Authorization)", MAX_CREDENTIALS)?,
             proxy_authorization: list("hdr(Proxy-Authorization)", MAX_CREDENTIALS)?,
+            x_jwt: [parse("$(hdr(X-JWT)[0])")?, parse("$(hdr(X-JWT)[1])")?],
             contact: list("hdr(Contact)", MAX_CONTACTS)?,
             expires: parse("$hdr(Expires)")?,
+            route: list("hdr(Route)", MAX_HEADERS)?,
+            record_route: list("hdr(Record-Route)", MAX_HEADERS)?,
             core_username: parse("$aU")?,
         })
     }
@@ -205,12 +212,47 @@ impl RequestVariables {
         Ok(headers)
     }
 
+    /// Whether a message, whose headers these are, keeps rules.
+    ///
+    /// # Errors
+    /// Fails with the [`RuleError`] of the first that it breaks.
+    pub fn check(
+        &self,
+        message: Message,
+        headers: &[Header],
+        rules: &[Rule],
+    ) -> Result<(), RuleError> {
+        let method = || message.text(self.method).unwrap_or_default();
+        let buffer = || message.text(self.buffer).unwrap_or_default();
+        rules.iter().try_for_each(|rule| match rule {
+            Rule::Method => sip::check_method(&method()),
+            Rule::Mandatory => sip::check_mandatory(headers),
+            Rule::MaxForwards => sip::check_max_forwards(headers),
+            Rule::LineEnds => sip::check_line_ends(&buffer()),
+        })
+    }
+
     /// The credentials; of each kind at most one more than the module looks at.
     pub fn authorizations(&self, message: Message) -> Authorizations {
         Authorizations {
             authorization: values(message, &self.authorization),
             proxy_authorization: values(message, &self.proxy_authorization),
         }
+    }
+
+    /// The values of X-JWT; at most two.
+    pub fn x_jwt(&self, message: Message) -> Vec<Vec<u8>> {
+        values(message, &self.x_jwt)
+    }
+
+    /// The values of Route.
+    pub fn route(&self, message: Message) -> Vec<Vec<u8>> {
+        values(message, &self.route)
+    }
+
+    /// The values of Record-Route.
+    pub fn record_route(&self, message: Message) -> Vec<Vec<u8>> {
+        values(message, &self.record_route)
     }
 
     /// The whole username that the core's own parser finds in the first Proxy-Authorization or,

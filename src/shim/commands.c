@@ -51,6 +51,7 @@ const char *aw_function_name(enum aw_function function)
 #define IN AW_ARGUMENT_TEXT
 #define IN_OPTIONAL AW_ARGUMENT_TEXT
 #define NUMBER_OPTIONAL AW_ARGUMENT_NUMBER
+#define VARIABLE AW_ARGUMENT_OUTPUT
 #define OUT AW_ARGUMENT_OUTPUT
 #define OUT_OPTIONAL AW_ARGUMENT_OUTPUT
 #define FUNCTION(name, ...) { __VA_ARGS__ },
@@ -60,6 +61,7 @@ const unsigned char aw_arguments[][AW_MAX_ARGUMENTS] = { AW_FUNCTIONS };
 #undef FUNCTION
 #undef OUT_OPTIONAL
 #undef OUT
+#undef VARIABLE
 #undef NUMBER_OPTIONAL
 #undef IN_OPTIONAL
 #undef IN
@@ -67,6 +69,7 @@ const unsigned char aw_arguments[][AW_MAX_ARGUMENTS] = { AW_FUNCTIONS };
 #define IN { OSIPS_CMD_PARAM_STR, NULL, NULL }
 #define IN_OPTIONAL { OSIPS_CMD_PARAM_STR | OSIPS_CMD_PARAM_OPT, NULL, NULL }
 #define NUMBER_OPTIONAL { OSIPS_CMD_PARAM_INT | OSIPS_CMD_PARAM_OPT, NULL, NULL }
+#define VARIABLE { OSIPS_CMD_PARAM_VAR, NULL, NULL }
 #define OUT { OSIPS_CMD_PARAM_VAR, check_output, NULL }
 #define OUT_OPTIONAL { OSIPS_CMD_PARAM_VAR | OSIPS_CMD_PARAM_OPT, check_output, NULL }
 

@@ -13,6 +13,7 @@
  * do is in calls::call (src/calls.rs). An argument is
  *   IN, IN_OPTIONAL       a string
  *   NUMBER_OPTIONAL       an integer
+ *   VARIABLE              a variable to read, which may have no value
  *   OUT, OUT_OPTIONAL     a writable variable
  */
 #define AW_FUNCTIONS \
@@ -24,7 +25,16 @@
 	FUNCTION(jwt_sign, IN, IN, IN, OUT, IN_OPTIONAL) \
 	FUNCTION(jwt_challenge, OUT, IN, IN_OPTIONAL, IN_OPTIONAL, IN_OPTIONAL) \
 	ASYNC_FUNCTION(http_authorize, IN, OUT, OUT_OPTIONAL, OUT_OPTIONAL) \
-	FUNCTION(check_headers, OUT_OPTIONAL) \
+	FUNCTION(check_headers, OUT_OPTIONAL, IN_OPTIONAL) \
+	FUNCTION(contact_get, OUT, OUT, OUT_OPTIONAL) \
+	FUNCTION(token_get, OUT) \
+	FUNCTION(denial_headers, VARIABLE, OUT) \
+	FUNCTION(caller_route_set, OUT) \
+	FUNCTION(callee_route_set, IN, OUT) \
+	FUNCTION(check_route_set, IN, IN_OPTIONAL) \
+	FUNCTION(is_equal, VARIABLE, VARIABLE) \
+	FUNCTION(is_from, IN) \
+	FUNCTION(peer_get, VARIABLE, IN, OUT) \
 	FUNCTION(digest_challenge, OUT, IN, IN_OPTIONAL, NUMBER_OPTIONAL) \
 	FUNCTION(digest_realm, IN, OUT, NUMBER_OPTIONAL, OUT_OPTIONAL) \
 	FUNCTION(digest_answer, IN, IN, IN, IN, IN, IN, OUT) \

@@ -1,5 +1,5 @@
 /*
- * Messages, pseudo-variables and AVPs.
+ * Messages, pseudo-variables and AVPs, and where the core listens.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -104,4 +104,11 @@ int aw_avp_add(int id, const aw_value *value)
 	}
 	out.s = text_of(value);
 	return add_avp(OSIPS_AVP_VAL_STR, id, out);
+}
+
+int aw_is_myself(aw_str host, unsigned short port)
+{
+	osips_str name = osips_of(host);
+
+	return check_self(&name, port, 0) == 1;
 }

@@ -26,6 +26,16 @@ const struct sockaddr_in *net_address(void)
 	return &address;
 }
 
+/* Exported to modules. */
+int check_self(str *host, unsigned short port, unsigned short proto)
+{
+	char ip[INET_ADDRSTRLEN] = "";
+
+	(void)proto;
+	inet_ntop(AF_INET, &address.sin_addr, ip, sizeof ip);
+	return str_is(*host, ip) && (!port || port == ntohs(address.sin_port));
+}
+
 bool net_set_socket(const char *spec)
 {
 	char host[64] = "";

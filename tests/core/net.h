@@ -16,6 +16,8 @@ bool net_open(void);
 bool net_start(void);
 /* The address of the socket. */
 const struct sockaddr_in *net_address(void);
+/* Whether a host and a port, or any if it is 0, is that socket. */
+int check_self(str *host, unsigned short port, unsigned short proto);
 bool net_send(const struct peer *to, str data);
 
 #endif

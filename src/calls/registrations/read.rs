@@ -11,6 +11,9 @@ use crate::sip::{self, AddressOfRecord};
 /// The name of what is not a member: the seconds that are left.
 const LEFT: &str = "left";
 
+/// The member that is a URI.
+const CONTACT: &str = "contact";
+
 /// `registration_get(aor, out_entry)`.
 pub fn get(
     module: &'static Module,
@@ -66,7 +69,7 @@ fn give(call: &Call, found: &Registration, out: Option<Variable>) -> i32 {
         name => match found.member(name) {
             Some(MemberValue::Integer(number)) => avp.push(Value::Int(number)),
             // Anybody may have written it, and scripts put it into headers.
-            Some(MemberValue::Text(text)) if sip::is_one_line(text.as_bytes()) => {
+            Some(MemberValue::Text(text)) if is_safe(name, text.as_bytes()) => {
                 avp.push(Value::Text(text.as_bytes()))
             }
             _ => true,
@@ -76,6 +79,11 @@ fn give(call: &Call, found: &Registration, out: Option<Variable>) -> i32 {
         true => code::DONE,
         false => call.failed(&"an AVP of load_registration could not be set"),
     }
+}
+
+/// Whether a member can be handed to a script. A contact is one only if a registrar could have saved it.
+fn is_safe(name: &str, text: &[u8]) -> bool {
+    sip::is_one_line(text) && (name != CONTACT || sip::is_contact_uri(text))
 }
 
 /// `registration_count(realm, out_count)`.

@@ -346,3 +346,31 @@ fn tokens_of_every_algorithm_are_read() {
         assert_eq!(parse(&good(algorithm, "{}")).algorithm(), Some(algorithm));
     }
 }
+
+#[test]
+fn a_header_looks_like_a_token_by_its_beginning() {
+    for value in [
+        "Bearer x",
+        "bearer\tx",
+        " BEARER eyJ",
+        "eyJ.",
+        "eyJhbGci.x",
+        "\teyJ-_0.x",
+    ] {
+        assert!(is_like_a_token(value.as_bytes()), "{value:?}");
+    }
+    for value in [
+        "",
+        "Bearer",
+        "Bearerx y",
+        "Digest eyJ.",
+        "eyJ",
+        "eyJ x.",
+        "eyJ=.",
+        "xeyJ.",
+        "ey.J",
+        "eyJ\0.",
+    ] {
+        assert!(!is_like_a_token(value.as_bytes()), "{value:?}");
+    }
+}

@@ -1,0 +1,67 @@
+//! `contact_get`: what a REGISTER asks for its contacts.
+
+use std::ffi::CStr;
+
+use super::codes::contact as code;
+use crate::clock;
+use crate::log;
+use crate::module::Module;
+use crate::opensips::pvar::{Message, Value, Variable};
+use crate::opensips::request::MAX_CONTACTS;
+use crate::sip::{Asked, ContactError, asked};
+
+/// Name of the function in log lines.
+const FUNCTION: &CStr = c"contact_get";
+
+/// `contact_get(out_contact, out_expires [, out_removed])`.
+pub fn get(
+    module: &'static Module,
+    message: Message,
+    contact: Option<Variable>,
+    expires: Option<Variable>,
+    removed: Option<Variable>,
+) -> i32 {
+    let read = module.registration.contacts(message);
+    let asked = match read.contacts.len() {
+        0..=MAX_CONTACTS => {
+            let now = clock::now().as_secs();
+            asked(&read.contacts, read.is_star, read.expires.as_deref(), now)
+        }
+        _ => Err(ContactError::Expires),
+    };
+    let asked = match asked {
+        Ok(asked) => asked,
+        Err(error) => {
+            let code = code::of(error);
+            let source = module.request.source(message);
+            log!(Notice, FUNCTION, "refused ({code}) {source}: {error}");
+            return code;
+        }
+    };
+    let (uri, seconds, leaving, code) = match &asked {
+        Asked::Query => (Value::Null, None, 0, code::QUERY),
+        Asked::RemoveAll => (Value::Text(b"*"), Some(0), 0, code::ASKED),
+        Asked::Contact {
+            uri,
+            expires,
+            leaving,
+        } => (Value::Text(uri), *expires, *leaving, code::ASKED),
+    };
+    let number = |number: Option<i32>| Value::Int(number.unwrap_or(i32::MAX));
+    let seconds = seconds.map_or(Value::Int(-1), |seconds| number(seconds.try_into().ok()));
+    let outputs = [
+        (contact, uri),
+        (expires, seconds),
+        (removed, number(leaving.try_into().ok())),
+    ];
+    let mut set = outputs
+        .into_iter()
+        .filter_map(|(variable, value)| Some((variable?, value)));
+    match set.all(|(variable, value)| message.set(variable, value)) {
+        true => code,
+        false => {
+            log!(Error, FUNCTION, "an output could not be set");
+            code::INVALID
+        }
+    }
+}
