@@ -25,6 +25,7 @@ pub mod signing_key;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod token;
+pub(crate) mod username;
 pub(crate) mod verify;
 
 /// Quotes text from a token for a log line or a script, truncated and without control characters,
@@ -34,7 +35,7 @@ fn quote(text: &str) -> String {
 }
 
 /// The same with up to that many characters.
-fn quote_up_to(text: &str, longest: usize) -> String {
+pub(crate) fn quote_up_to(text: &str, longest: usize) -> String {
     let mut quoted = String::with_capacity(longest.min(text.len()) + 8);
     quoted.push('"');
     quoted.extend(text.chars().take(longest).flat_map(char::escape_default));

@@ -4,18 +4,20 @@
 //! web servers; this layer is above both, and knows about files, URLs and the time.
 //!
 //! [`KeyHolder`] is what a secret stands for: the keys themselves, or a [`KeyReference`] that names
-//! where they are. [`KeySources`] keeps what was read from there, querying providers through a
+//! where they are: a file, a URL, or the metadata of an issuer ([`Discovery`]). [`KeySources`] keeps what was read from there, querying providers through a
 //! [`Fetch`], which is [`HttpFetch`] except in tests, and telling other processes by
 //! [`SharedFetches`]; and [`KeyCache`] keeps the parsed keys of
 //! scripts.
 
 mod cache;
+mod discovery;
 mod error;
 mod fetch;
 mod file;
 mod freshness;
 mod holder;
 mod limits;
+mod metadata;
 mod provider;
 mod published;
 mod reference;
@@ -23,6 +25,7 @@ mod shared;
 mod sources;
 
 pub use cache::{KeyCache, ParsedKey};
+pub use discovery::{Discovery, TENANT};
 pub use fetch::{Fetch, FetchError, Fetched};
 pub use holder::{KeyHolder, candidate};
 pub use limits::SourceConfig;

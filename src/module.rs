@@ -23,6 +23,8 @@ pub struct Tables {
     pub endpoints: bool,
     /// The table of credentials.
     pub credentials: bool,
+    /// The tables of profiles and their secrets.
+    pub profiles: bool,
 }
 
 /// What is set up once.

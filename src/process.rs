@@ -37,6 +37,7 @@ use crate::opensips::{reactor, shared};
 use crate::pool::{NoNotify, Notify, OnQuiet, Pool, PoolConfig, Ticket};
 use crate::realms::Realms;
 use crate::store::cache::Ready;
+use crate::store::issuers::Issuer;
 use crate::store::realm::RealmRow;
 use crate::store::{Answer, Source, StoreError};
 use credential_cache::CredentialCache;
@@ -55,13 +56,24 @@ const MAX_NAMED: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 pub struct Verified {
     /// The decoded token.
     pub decoded: Box<str>,
-    /// The tag and the profile, for `jwt_authorize`: the token counts only as long as this very
-    /// profile is at hand. Without a tag, the profile is that of the identity provider.
-    pub subject: Option<(Option<Arc<str>>, Arc<Ready>)>,
+    /// Whose token it is, for `jwt_authorize`: it counts only as long as this very profile, and these
+    /// very rules of an issuer, are at hand.
+    pub subject: Option<Subject>,
     /// The username, if it is in the token.
     pub username: Option<Box<str>>,
     /// The claims that `load_claims` asks for.
     pub claims: Box<[Option<ClaimValue>]>,
+}
+
+/// Whose token it is.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The tag of the profile; `None` for a token of an identity provider.
+    pub tag: Option<Arc<str>>,
+    /// The profile and its keys.
+    pub ready: Arc<Ready>,
+    /// The issuer by whose rules it is judged; `None` for the rules of the parameters.
+    pub issuer: Option<Arc<Issuer>>,
 }
 
 /// See the [module](self).

@@ -20,7 +20,7 @@ use crate::digest::Nonces;
 use crate::http::{Circuits, MOST_FAILING};
 use crate::jwt::path::ClaimPath;
 use crate::jwt::signatures::{Bucket, Signatures};
-use crate::keys::{PLACES, SharedFetches};
+use crate::keys::{KeyHolder, PLACES, SharedFetches};
 use crate::log;
 use crate::module::{self, Module, Tables};
 use crate::opensips;
@@ -34,7 +34,6 @@ use crate::process::Database;
 use crate::process::loader;
 use crate::store::Source;
 use crate::store::cache::Ready;
-use crate::store::profiles::{Profile, Secret};
 
 static RAW: Mutex<Option<Raw>> = Mutex::new(None);
 
@@ -124,17 +123,8 @@ fn fetches() -> Result<SharedFetches, InitError> {
 }
 
 fn provider(url: &str) -> Arc<Ready> {
-    let material = Zeroizing::new(url.as_bytes().to_vec());
-    let secret = Secret {
-        material,
-        start: i64::MIN,
-        end: i64::MAX,
-    };
-    Arc::new(Ready::new(Profile {
-        username: Vec::new(),
-        columns: Vec::new(),
-        secrets: vec![secret],
-    }))
+    let url = url.as_bytes();
+    Arc::new(Ready::of_provider(url, KeyHolder::parse(url)))
 }
 
 fn claim_avps(claims: &[(String, ClaimPath)]) -> Result<Vec<Avp>, InitError> {

@@ -7,6 +7,7 @@
 pub mod cache;
 pub mod credentials;
 pub mod endpoints;
+pub mod issuers;
 pub mod mysql;
 pub mod profiles;
 pub mod realm;

@@ -9,6 +9,7 @@ mod caching {
     pub mod challenge;
     pub mod clock;
     pub mod demand;
+    pub mod discovery;
     pub mod documents;
     pub mod identity;
     pub mod issuers;

@@ -19,6 +19,7 @@ use super::waiting::{Started, Wait, on_thread};
 use crate::clock;
 use crate::config::database::Database;
 use crate::jwt::authorize::{self, Outcome};
+use crate::jwt::claims::unlisted_issuer;
 use crate::jwt::token::{self, Token};
 use crate::keys::candidate;
 use crate::log;
@@ -26,11 +27,11 @@ use crate::module::Module;
 use crate::opensips::pvar::Message;
 use crate::opensips::shared;
 use crate::opensips::stats::{self, Statistic};
-use crate::process::{self, Asked};
+use crate::process::{self, Asked, Subject};
 use crate::store::cache::{Lookup, Ready};
 use crate::store::profiles::{MAX_TAG, Profile};
 use crate::store::{Answer, StoreError};
-use call::{BY_PROFILE, Call, Subject};
+use call::{BY_PROFILE, Call};
 
 /// `jwt_authorize(token, out_decoded, out_username [, out_reason])`. It may return before it is
 /// done.
@@ -56,29 +57,10 @@ pub fn authorize(
         Ok(token) => token,
         Err(error) => return Started::Done(call.refuse(None, &error.into())),
     };
-    let tag = token
-        .claim(&tokens.tag_claim)
-        .and_then(|tag| tag.as_str())
-        .map(str::to_owned);
-    match (tag, &module.config.database, &module.provider) {
-        (Some(tag), Some(database), _) => call.by_tag(token, tag, database),
-        (None, _, Some(provider)) | (_, None, Some(provider)) => {
-            let subject = Subject {
-                tag: None,
-                ready: provider.clone(),
-            };
-            call.with_keys(token, subject)
-        }
-        (None, _, None) => Started::Done(call.refuse_tagless(&token)),
-        (Some(_), None, None) => {
-            log!(
-                Error,
-                call.function,
-                "needs the parameter \"db_url\" or \"jwks_url\""
-            );
-            Started::Done(call.refuse(Some(&token), &Outcome::StoreFailed))
-        }
+    if tokens.issuers.is_empty() {
+        return call.by_tag_or_provider(token);
     }
+    call.by_issuer(token)
 }
 
 /// What is known about a tag without asking the database.
@@ -123,14 +105,14 @@ impl Call {
             let reload_due = process.is_reload_due();
             let verified = process.tokens.get(token, BY_PROFILE, keys, clock::now)?;
             let subject = verified.subject.as_ref()?;
-            if let Some(tag) = &subject.0 {
+            if let Some(tag) = &subject.tag {
                 let current = process.profiles.as_mut()?.fresh(self.module, tag)?;
-                if !Arc::ptr_eq(&current, &subject.1) {
+                if !Arc::ptr_eq(&current, &subject.ready) {
                     return None;
                 }
                 self.count_stale();
             }
-            let ready = subject.1.clone();
+            let ready = subject.ready.clone();
             if ready.has_references() {
                 // Checks whether files have changed, which changes the generation.
                 for key in &ready.keys {
@@ -146,6 +128,61 @@ impl Call {
         })
     }
 
+    /// A token of an issuer that has rules of its own. It is judged by these alone; one of any other
+    /// is refused before anybody is asked, unless it names a profile.
+    fn by_issuer(self, token: Token) -> Started {
+        let tokens = &self.module.config.tokens;
+        let iss = token.claim("iss").and_then(|iss| iss.as_str());
+        let issuer = iss.and_then(|iss| tokens.issuers.get(iss)).cloned();
+        match issuer {
+            Some(issuer) => {
+                let subject = Subject {
+                    tag: None,
+                    ready: issuer.ready.clone(),
+                    issuer: Some(issuer),
+                };
+                self.with_keys(token, subject)
+            }
+            None if self.module.tables.profiles && token.claim(&tokens.tag_claim).is_some() => {
+                self.by_tag_or_provider(token)
+            }
+            None => {
+                let outcome = Outcome::ClaimRefused(unlisted_issuer(&token));
+                Started::Done(self.refuse(Some(&token), &outcome))
+            }
+        }
+    }
+
+    /// A token that is judged by the rules of the parameters: by the profile that it names, or by the
+    /// keys of `jwks_url`.
+    fn by_tag_or_provider(self, token: Token) -> Started {
+        let module = self.module;
+        let tag = token
+            .claim(&module.config.tokens.tag_claim)
+            .and_then(|tag| tag.as_str())
+            .map(str::to_owned);
+        match (tag, &module.config.database, &module.provider) {
+            (Some(tag), Some(database), _) => self.by_tag(token, tag, database),
+            (None, _, Some(provider)) | (_, None, Some(provider)) => {
+                let subject = Subject {
+                    tag: None,
+                    ready: provider.clone(),
+                    issuer: None,
+                };
+                self.with_keys(token, subject)
+            }
+            (None, _, None) => Started::Done(self.refuse_tagless(&token)),
+            (Some(_), None, None) => {
+                log!(
+                    Error,
+                    self.function,
+                    "needs the parameter \"db_url\", \"jwks_url\" or \"issuer_url\""
+                );
+                Started::Done(self.refuse(Some(&token), &Outcome::StoreFailed))
+            }
+        }
+    }
+
     fn by_tag(self, token: Token, tag: String, database: &'static Database) -> Started {
         if tag.len() > MAX_TAG {
             return Started::Done(self.refuse(Some(&token), &Outcome::NoProfile));
@@ -153,6 +190,7 @@ impl Call {
         let subject = |ready| Subject {
             tag: Some(tag.as_str().into()),
             ready,
+            issuer: None,
         };
         match self.by_cache(&tag) {
             AtHand::Preloaded(ready) => self.with_keys(token, subject(ready)),
@@ -313,6 +351,7 @@ impl Call {
                 Subject {
                     tag: Some(tag.into()),
                     ready,
+                    issuer: None,
                 },
             ),
             None => Started::Done(self.refuse(Some(&token), &Outcome::NoProfile)),
@@ -352,6 +391,7 @@ impl Call {
                     Subject {
                         tag: Some(tag.into()),
                         ready,
+                        issuer: None,
                     },
                 )
             }
@@ -385,16 +425,18 @@ impl Call {
         for (number, (holder, keys)) in ready.keys.iter().zip(&keys).enumerate() {
             if let Ok(keys) = keys {
                 self.report_failure(holder, &sources);
-                self.report_skipped(holder, keys, || match &subject.tag {
-                    Some(tag) => format!("secret {} of tag {tag:?}", number + 1),
-                    None => "jwks_url".to_owned(),
+                self.report_metadata(holder, &sources);
+                self.report_skipped(holder, keys, || match (&subject.tag, &subject.issuer) {
+                    (Some(tag), _) => format!("secret {} of tag {tag:?}", number + 1),
+                    (None, Some(issuer)) => format!("jwks of issuer {}", issuer.shown()),
+                    (None, None) => "jwks_url".to_owned(),
                 });
             }
         }
         let outcome = authorize::authorize(
             token,
             &candidates,
-            &self.module.config.tokens.rules,
+            self.rules(subject),
             &self.module.signatures,
             clock::now(),
         );
@@ -404,11 +446,11 @@ impl Call {
         let mut outage = false;
         for error in keys.iter().filter_map(|keys| keys.as_ref().err()) {
             outage |= error.is_outage();
-            log!(
-                Warning,
-                self.function,
-                "a secret of the token's profile: {error}"
-            );
+            let whose = match &subject.issuer {
+                Some(issuer) => format!("the keys of issuer {}", issuer.shown()),
+                None => "a secret of the token's profile".to_owned(),
+            };
+            log!(Warning, self.function, "{whose}: {error}");
         }
         match outcome {
             // The token may be good: a provider that is down is not the caller's fault.

@@ -25,6 +25,9 @@ pub enum ConfigError {
         /// What is wrong.
         cause: String,
     },
+    /// What is wrong, with the name of its parameter.
+    #[error("{0}")]
+    Fault(String),
     /// Two parameters that conflict, and anything else.
     #[error("parameter {name:?}: {cause}")]
     Other {

@@ -8,7 +8,9 @@ use crate::jwt::algorithm::AlgorithmSet;
 use crate::jwt::path::ClaimPath;
 use crate::jwt::rules::{RequiredClaim, Rules};
 use crate::jwt::token::Limits;
-use crate::keys::{KeyReference, SourceConfig};
+use crate::jwt::username::Username;
+use crate::keys::{KeyReference, SourceConfig, TENANT};
+use crate::store::issuers::{Defaults, IssuerRow, Issuers};
 
 /// Which address of record the user of a token stands for (`jwt_aor`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +36,10 @@ pub struct Tokens {
     pub weak_keys: bool,
     /// The JWK Set, or the file of keys, of an identity provider (`jwks_url`).
     pub jwks_url: Option<String>,
-    /// The claim that is the username of its tokens (`username_claim`).
-    pub username_claim: ClaimPath,
+    /// The issuers whose keys are found by their metadata (`issuer_url`, `issuer_tenants`).
+    pub issuers: Issuers,
+    /// The claim that is the username of tokens of these (`username_claim`).
+    pub username_claim: Username,
     /// Which address of record a token's user stands for (`jwt_aor`).
     pub aor: TokenAor,
     /// How long JWK Sets are kept (`jwks_min_ttl`, `jwks_max_ttl`, `jwks_min_refresh`).
@@ -68,25 +72,25 @@ impl Tokens {
         })?;
         let leeway = raw.int("leeway", 0, 0..=86_400, "seconds")?;
         let max_token_size = raw.int("max_token_size", 8192, 256..=65_535, "bytes")?;
+        let rules = rules(raw, algorithms, leeway.unsigned_abs())?;
+        let username_claim = ClaimPath::parse(raw.text("username_claim")?.unwrap_or("sub"))
+            .map(Username::Claim)
+            .map_err(|error| other("username_claim", error.to_string()))?;
+        let jwks_url = jwks_url(raw)?;
+        let defaults = Defaults {
+            rules,
+            username: username_claim,
+        };
+        let issuers = issuers(raw, &defaults)?;
+        if jwks_url.is_some() && !issuers.is_empty() {
+            return Err(other("issuer_url", "is not allowed with jwks_url".into()));
+        }
         Ok(Tokens {
             tag_claim: raw.text("tag_claim")?.unwrap_or("tag").to_owned(),
             limits: Limits {
                 max_token_size: usize::try_from(max_token_size).unwrap_or(8192),
             },
-            rules: Rules {
-                algorithms,
-                leeway: leeway.unsigned_abs(),
-                issuers: values(raw, "issuer")?,
-                audiences: values(raw, "audience")?,
-                require_exp: raw.flag("require_exp", false)?,
-                required_claims: required_claims(raw)?,
-                max_age: match raw.int("max_age", 0, 0..=315_360_000, "seconds, 0 = any")? {
-                    0 => None,
-                    age => Some(age.unsigned_abs()),
-                },
-                token_type: raw.text("token_type")?.map(str::to_owned),
-                required_scope: values(raw, "required_scope")?,
-            },
+            rules: defaults.rules,
             cache_size: usize::try_from(raw.int(
                 "token_cache_size",
                 4096,
@@ -103,12 +107,61 @@ impl Tokens {
             .unwrap_or(0),
             weak_keys: raw.flag("weak_keys", true)?,
             claims: claims(raw)?,
-            jwks_url: jwks_url(raw)?,
-            username_claim: ClaimPath::parse(raw.text("username_claim")?.unwrap_or("sub"))
-                .map_err(|error| other("username_claim", error.to_string()))?,
+            jwks_url,
+            issuers,
+            username_claim: defaults.username,
             aor: aor(raw)?,
             sources: sources(raw)?,
         })
+    }
+}
+
+/// What tokens are checked against.
+fn rules(raw: &Raw, algorithms: AlgorithmSet, leeway: u64) -> Result<Rules, ConfigError> {
+    Ok(Rules {
+        algorithms,
+        leeway,
+        issuers: values(raw, "issuer")?,
+        audiences: values(raw, "audience")?,
+        require_exp: raw.flag("require_exp", false)?,
+        required_claims: required_claims(raw)?,
+        max_age: match raw.int("max_age", 0, 0..=315_360_000, "seconds, 0 = any")? {
+            0 => None,
+            age => Some(age.unsigned_abs()),
+        },
+        token_type: raw.text("token_type")?.map(str::to_owned),
+        required_scope: values(raw, "required_scope")?,
+    })
+}
+
+/// The issuers of `issuer_url`: any realm is theirs, since they are no tenants' own.
+fn issuers(raw: &Raw, defaults: &Defaults) -> Result<Issuers, ConfigError> {
+    const NAME: &str = "issuer_url";
+    const TENANTS: &str = "issuer_tenants";
+    let tenants = values(raw, TENANTS)?.join(" ");
+    let mut rows = Vec::new();
+    for issuer in values(raw, NAME)? {
+        let is_template = issuer.contains(TENANT);
+        let row = IssuerRow {
+            tenants: Some(tenants.clone()).filter(|_| is_template),
+            realm: Some("*".to_owned()),
+            issuer,
+            ..IssuerRow::default()
+        };
+        rows.push((format!("parameter \"{NAME}\""), row));
+    }
+    let is_template = |row: &IssuerRow| row.tenants.is_some();
+    if !tenants.is_empty() && !rows.iter().any(|(_, row)| is_template(row)) {
+        return Err(other(
+            TENANTS,
+            format!("is set, and no issuer_url has {TENANT} in it"),
+        ));
+    }
+    // The first fault says which.
+    let issuers = Issuers::new(rows, defaults, &Issuers::default());
+    match issuers.faults.first() {
+        None => Ok(issuers),
+        Some(fault) => Err(ConfigError::Fault(fault.clone())),
     }
 }
 
@@ -181,18 +234,14 @@ fn sources(raw: &Raw) -> Result<SourceConfig, ConfigError> {
 fn required_claims(raw: &Raw) -> Result<Vec<RequiredClaim>, ConfigError> {
     const NAME: &str = "required_claims";
     let texts = raw.texts(NAME)?;
-    let list: Vec<_> = texts
-        .iter()
-        .flat_map(|t| t.split(';'))
-        .map(str::trim)
-        .filter(|t| !t.is_empty())
-        .collect();
-    if list.is_empty() && !texts.is_empty() {
+    let all = texts.join(";");
+    if texts.is_empty() {
+        return Ok(Vec::new());
+    }
+    if all.split(';').all(|text| text.trim().is_empty()) {
         return Err(raw.error(NAME, "a list of name or name=value, separated by ;"));
     }
-    list.into_iter()
-        .map(|text| RequiredClaim::parse(text).map_err(|e| other(NAME, e.to_string())))
-        .collect()
+    RequiredClaim::parse_list(&all).map_err(|error| other(NAME, error.to_string()))
 }
 
 fn claims(raw: &Raw) -> Result<Vec<(String, ClaimPath)>, ConfigError> {

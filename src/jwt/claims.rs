@@ -106,6 +106,16 @@ pub(super) fn check_issuer(token: &Token, rules: &Rules) -> Result<(), ClaimErro
     }
 }
 
+/// The error for a token whose issuer is none of those that have rules of their own.
+pub fn unlisted_issuer(token: &Token) -> ClaimError {
+    match token.claim("iss") {
+        None => ClaimError::Missing("iss".to_owned()),
+        Some(issuer) => ClaimError::NotListed {
+            found: shown(issuer),
+        },
+    }
+}
+
 /// The longest value of a claim that is shown whole, in characters.
 const SHOWN: usize = 128;
 
@@ -114,18 +124,22 @@ const SHOWN_VALUES: usize = 4;
 
 fn not_allowed(claim: &'static str, found: &Value, allowed: &[String]) -> ClaimError {
     let mut allowed = allowed.iter().map(|value| format!("{value:?}"));
-    let found = match found {
+    ClaimError::NotAllowed {
+        claim,
+        found: shown(found),
+        allowed: listed(&mut allowed),
+    }
+}
+
+/// One or several strings, quoted.
+fn shown(found: &Value) -> String {
+    match found {
         Value::String(found) => quote_up_to(found, SHOWN),
         Value::Array(found) if !found.is_empty() => listed(&mut found.iter().map(|value| {
             let text = value.as_str().map(|value| quote_up_to(value, SHOWN));
             text.unwrap_or_else(|| "not a string".to_owned())
         })),
         _ => "not a string".to_owned(),
-    };
-    ClaimError::NotAllowed {
-        claim,
-        found,
-        allowed: listed(&mut allowed),
     }
 }
 

@@ -51,4 +51,21 @@ impl RequiredClaim {
             value,
         })
     }
+
+    /// Reads several of them, separated by `;`.
+    ///
+    /// # Errors
+    /// Fails as [`parse`](Self::parse) does, and if there is none.
+    pub fn parse_list(text: &str) -> Result<Vec<Self>, PathError> {
+        let list: Vec<_> = text
+            .split(';')
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+            .collect();
+        match list.is_empty() {
+            // Not a name either.
+            true => Self::parse("").map(|claim| vec![claim]),
+            false => list.into_iter().map(Self::parse).collect(),
+        }
+    }
 }

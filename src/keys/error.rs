@@ -36,7 +36,8 @@ impl fmt::Display for SourceError {
     }
 }
 
-/// What went wrong. No message contains anything from a file or an answer.
+/// What went wrong. No message contains anything from a file or an answer, except whose metadata they are,
+/// quoted.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SourceCause {
     /// The file does not exist or can't be read.

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Instant};
 use thiserror::Error;
 
 use super::error::SourceError;
+use super::metadata::Metadata;
 use super::reference::{KeyReference, KeyReferenceError};
 use super::sources::KeySources;
 use crate::jwt::authorize::CandidateSecret;
@@ -105,53 +106,52 @@ impl KeyHolder {
                 .file(path, now())
                 .map(Keys::Shared)
                 .map_err(HolderError::File),
-            KeyHolder::Reference(KeyReference::Url(url)) => {
-                sources.known(url).map(Keys::Shared).ok_or_else(|| {
+            KeyHolder::Reference(KeyReference::Url(_) | KeyReference::Issuer(_)) => {
+                let name = self.published().unwrap_or_default();
+                sources.known(name).map(Keys::Shared).ok_or_else(|| {
                     sources
-                        .failure(url)
+                        .failure(name)
                         .map_or(HolderError::NotFetched, HolderError::Provider)
                 })
             }
         }
     }
 
-    /// The URL that has to be fetched before this token can be judged.
+    /// What is to be fetched, if the keys are not here or in a file: a URL, or an issuer.
+    fn published(&self) -> Option<&str> {
+        match self {
+            KeyHolder::Reference(reference) => reference.published(),
+            _ => None,
+        }
+    }
+
+    /// What has to be fetched before this token can be judged.
     pub fn must_fetch(&self, sources: &KeySources, token: &Token, now: Instant) -> Option<&str> {
-        match self {
-            KeyHolder::Reference(KeyReference::Url(url)) if sources.must_fetch(url, token, now) => {
-                Some(url)
-            }
-            _ => None,
-        }
+        self.published()
+            .filter(|name| sources.must_fetch(name, token, now))
     }
 
-    /// The URL that should be fetched in the background.
+    /// What should be fetched in the background.
     pub fn should_refresh(&self, sources: &KeySources, now: Instant) -> Option<&str> {
-        match self {
-            KeyHolder::Reference(KeyReference::Url(url)) if sources.should_refresh(url, now) => {
-                Some(url)
-            }
-            _ => None,
-        }
+        self.published()
+            .filter(|name| sources.should_refresh(name, now))
     }
 
-    /// The URL that may have other keys by now than those known, and may be asked: see
+    /// What may have other keys by now than those known, and may be asked: see
     /// [`KeySources::may_have_changed`].
     pub fn may_have_changed(&self, sources: &KeySources, now: Instant) -> Option<&str> {
-        match self {
-            KeyHolder::Reference(KeyReference::Url(url)) if sources.may_have_changed(url, now) => {
-                Some(url)
-            }
-            _ => None,
-        }
+        self.published()
+            .filter(|name| sources.may_have_changed(name, now))
     }
 
-    /// Why the last request to the URL of the keys failed, if it did.
+    /// Why the last request for the keys failed, if it did.
     pub fn failure(&self, sources: &KeySources) -> Option<SourceError> {
-        match self {
-            KeyHolder::Reference(KeyReference::Url(url)) => sources.failure(url),
-            _ => None,
-        }
+        sources.failure(self.published()?)
+    }
+
+    /// What the metadata of the keys' issuer say, if they are those of an issuer.
+    pub fn metadata(&self, sources: &KeySources) -> Option<Arc<Metadata>> {
+        sources.metadata(self.published()?)
     }
 
     /// Where the keys are, fit for a log; `None` if they are here.

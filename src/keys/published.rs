@@ -1,4 +1,4 @@
-//! Published keys: JWK Sets at URLs.
+//! Published keys: JWK Sets at URLs, and those of issuers.
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 use aws_lc_rs::digest::{Digest, SHA256, digest};
 use lru::LruCache;
 
+use super::discovery;
 use super::error::{SourceCause, SourceError};
 use super::fetch::{Fetch, FetchError, Fetched};
 use super::limits::SourceConfig;
+use super::metadata::{self, Metadata};
 use super::shared::{Lease, News, Place, SharedFetches, Turn};
 use crate::http::EndpointUrl;
 use crate::jwt::key::KeySet;
@@ -82,6 +84,8 @@ pub(super) struct Attempt<'a> {
 /// A fetched set.
 struct Good {
     keys: Arc<KeySet>,
+    /// What the metadata say that named it.
+    metadata: Option<Arc<Metadata>>,
     digest: Digest,
     /// When it was requested, and how long it is fresh from then on.
     asked: Instant,
@@ -108,6 +112,10 @@ pub(super) struct State {
 impl State {
     pub(super) fn known(&self) -> Option<Arc<KeySet>> {
         self.good.as_ref().map(|good| Arc::clone(&good.keys))
+    }
+
+    pub(super) fn metadata(&self) -> Option<Arc<Metadata>> {
+        self.good.as_ref()?.metadata.clone()
     }
 
     pub(super) fn failure(&self, url: &str) -> Option<SourceError> {
@@ -200,6 +208,7 @@ impl State {
         self.refresh_requested = None;
         let Read {
             keys,
+            metadata,
             digest,
             max_age,
         } = match read {
@@ -210,17 +219,23 @@ impl State {
             }
         };
         self.failed = None;
+        let before = self.good.take();
+        // What has not been changed is not reported again.
+        let known = before.as_ref().and_then(|good| good.metadata.clone());
+        let metadata = match known.filter(|known| Some(&**known) == metadata.as_ref()) {
+            Some(known) => Some(known),
+            None => metadata.map(Arc::new),
+        };
         // An unchanged set stays the same object, so that verifications made with it remain valid.
-        let same = self
-            .good
-            .as_ref()
+        let same = before
             .filter(|good| good.digest.as_ref() == digest.as_ref())
-            .map(|good| Arc::clone(&good.keys));
+            .map(|good| good.keys);
         if same.is_none() {
             generation.fetch_add(1, Ordering::AcqRel);
         }
         self.good = Some(Good {
             keys: same.unwrap_or(keys),
+            metadata,
             digest,
             asked,
             ttl: max_age
@@ -234,21 +249,27 @@ impl State {
 /// A document, read.
 struct Read {
     keys: Arc<KeySet>,
+    metadata: Option<Metadata>,
     digest: Digest,
     max_age: Option<Duration>,
 }
 
-fn read(answer: Result<Fetched, FetchError>) -> Result<Read, SourceCause> {
+fn read(url: &str, answer: Result<Fetched, FetchError>) -> Result<Read, SourceCause> {
     let fetched = answer?;
+    let (metadata, set) = metadata::split(url, &fetched.body);
     Ok(Read {
-        keys: Arc::new(KeySet::parse_published(&fetched.body)?),
-        digest: digest(&SHA256, &fetched.body),
+        keys: Arc::new(KeySet::parse_published(set)?),
+        metadata,
+        digest: digest(&SHA256, set),
         max_age: fetched.max_age,
     })
 }
 
 /// A URL without the parts that may be secret.
 fn shown(url: &str) -> String {
+    if let Some(place) = discovery::shown(url) {
+        return place;
+    }
     url.parse::<EndpointUrl>()
         .map_or_else(|_| "a URL".to_owned(), |url| url.to_string())
 }
@@ -281,7 +302,7 @@ impl Publisher {
                 reload,
                 answer,
             } = news;
-            state.take(read(answer), asked, reload, config, generation);
+            state.take(read(url, answer), asked, reload, config, generation);
         }
         state
     }
@@ -326,10 +347,10 @@ impl Publisher {
     ) -> Result<Arc<KeySet>, SourceError> {
         let Attempt { now, reload, .. } = *attempt;
         self.lock().asked = Some(now);
-        let answer = attempt.fetcher.get(url, attempt.deadline);
+        let answer = metadata::get(attempt.fetcher, url, attempt.deadline);
         let version = lease.map(|lease| self.shared.tell(&lease, url, now, reload, &answer));
         // Parsed before taking the lock, so that no one waits for it.
-        let read = read(answer);
+        let read = read(url, answer);
         let mut state = self.lock();
         if let Some(version) = version {
             state.version = version;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use percent_encoding::percent_decode;
 use thiserror::Error;
 
+use super::discovery::Discovery;
 use crate::http::EndpointUrl;
 
 /// Where keys are, instead of the keys themselves.
@@ -17,6 +18,8 @@ pub enum KeyReference {
     File(PathBuf),
     /// The URL of a JWK Set.
     Url(String),
+    /// The metadata of an issuer. No text of a row or a script names them.
+    Issuer(Discovery),
 }
 
 /// Why a reference to a key can't be used. It is not repeated here, as it may hold a password.
@@ -43,11 +46,21 @@ impl fmt::Display for KeyReference {
                 Ok(url) => url.fmt(formatter),
                 Err(_) => formatter.write_str("a URL"),
             },
+            Self::Issuer(discovery) => discovery.fmt(formatter),
         }
     }
 }
 
 impl KeyReference {
+    /// What [`KeySources`](super::KeySources) knows it by; `None` for a file.
+    pub fn published(&self) -> Option<&str> {
+        match self {
+            Self::File(_) => None,
+            Self::Url(url) => Some(url),
+            Self::Issuer(discovery) => Some(discovery.name()),
+        }
+    }
+
     /// Whether key material is only a reference to a key, and which. `None`: it is the key itself.
     ///
     /// - `file:///absolute/path`, percent-encoded where necessary (RFC 8089 section 2);

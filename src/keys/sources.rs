@@ -5,6 +5,9 @@
 //! that [share](KeySources::sharing) what they fetch count as one in this: what one was answered, all
 //! know at once. Nothing here has its own thread: only [`KeySources::fetch`] touches the network, on the caller's thread.
 //!
+//! Wherever a URL is asked for here, the name of an issuer's [`Discovery`](super::Discovery) may take its
+//! place.
+//!
 //! The steps for a token whose key is a URL, on a thread that must not block:
 //!
 //! 1. [`must_fetch`](KeySources::must_fetch)? Then call [`fetch`](KeySources::fetch) on a thread
@@ -23,6 +26,7 @@ use super::error::SourceError;
 use super::fetch::Fetch;
 use super::file::Files;
 use super::limits::SourceConfig;
+use super::metadata::Metadata;
 use super::published::{Attempt, Publishers};
 use super::shared::SharedFetches;
 use crate::jwt::key::KeySet;
@@ -87,6 +91,13 @@ impl KeySources {
         let publisher = self.publishers.find(url)?;
         let state = publisher.state(url, &self.config, &self.generation);
         state.known()
+    }
+
+    /// What the metadata of an issuer say, if they were fetched. Never blocks.
+    pub fn metadata(&self, url: &str) -> Option<Arc<Metadata>> {
+        let publisher = self.publishers.find(url)?;
+        let state = publisher.state(url, &self.config, &self.generation);
+        state.metadata()
     }
 
     /// Why the last request to a URL failed, if it did: the reason why nothing is

@@ -89,6 +89,8 @@
 	PARAMETER(signature_cache_size) \
 	PARAMETER(weak_keys) \
 	PARAMETER(jwks_url) \
+	PARAMETER(issuer_url) \
+	PARAMETER(issuer_tenants) \
 	PARAMETER(username_claim) \
 	PARAMETER(jwt_aor) \
 	PARAMETER(jwks_min_ttl) \

@@ -38,16 +38,13 @@ pub fn check(
     let token_tables = check(tokens, "jwt").and_then(|()| check(&database.tables.secrets, "jwt"));
     let endpoints = check(&http.tables.table, "http");
     let credentials = check(&outbound.table.table, "credentials");
-    let found = Tables {
+    let mut found = Tables {
+        profiles: false,
         endpoints: presence(endpoints, &http.tables.table, http.tables_named)?,
         credentials: presence(credentials, &outbound.table.table, outbound.tables_named)?,
     };
     let alone = !found.endpoints && !found.credentials;
-    if alone {
-        token_tables?;
-    } else {
-        presence(token_tables, tokens, database.tables_named)?;
-    }
+    found.profiles = presence(token_tables, tokens, alone || database.tables_named)?;
     Ok(found)
 }
 

@@ -10,8 +10,9 @@ use std::{
 };
 
 use lru::LruCache;
+use zeroize::Zeroizing;
 
-use super::profiles::Profile;
+use super::profiles::{Profile, Secret};
 use crate::keys::KeyHolder;
 
 /// How often the database is asked for one tag that it does not know, or whose secrets verify
@@ -42,6 +43,23 @@ impl Ready {
     /// Whether any of its keys are in a file or at a URL.
     pub fn has_references(&self) -> bool {
         self.keys.iter().any(KeyHolder::is_reference)
+    }
+
+    /// The keys of a provider, as a profile that all of its tokens share. `name` tells it from others.
+    pub fn of_provider(name: &[u8], keys: KeyHolder) -> Self {
+        let secret = Secret {
+            material: Zeroizing::new(name.to_vec()),
+            start: i64::MIN,
+            end: i64::MAX,
+        };
+        Ready {
+            profile: Profile {
+                username: Vec::new(),
+                columns: Vec::new(),
+                secrets: vec![secret],
+            },
+            keys: vec![keys],
+        }
     }
 
     /// Parses the secrets of a profile, once.

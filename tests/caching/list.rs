@@ -10,8 +10,8 @@ use harness::sipp;
 use libtest_mimic::Trial;
 
 use super::{
-    bearer, challenge, demand, documents, identity, issuers, keys, limits, outage, preload,
-    recipes, rules, sign, signatures,
+    bearer, challenge, demand, discovery, documents, identity, issuers, keys, limits, outage,
+    preload, recipes, rules, sign, signatures,
 };
 
 /// What a trial does with a core.
@@ -112,7 +112,7 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
             Box::new(|setting, core| preload::changes(setting, core, Backend::Mysql, "opensips")),
         ));
     }
-    let simple: [(&str, Shared); 27] = [
+    let simple: [(&str, Shared); 30] = [
         ("opensips-cfg/bearer.cfg", bearer::shipped),
         (
             "JSON Web Keys, and a file that is written anew",
@@ -132,6 +132,9 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
         ("all workers ask a provider once", documents::together),
         ("frequent mistakes are named", documents::mistakes),
         ("identity providers without a database", issuers::providers),
+        ("issuers and their metadata", discovery::found),
+        ("metadata that can't be had", discovery::lost),
+        ("issuers with tenants", discovery::tenants),
         ("recipes of the manual: companies", recipes::companies),
         ("recipes of the manual: applications", recipes::applications),
         ("jwt_aor", identity::addresses),

@@ -1,6 +1,7 @@
 //! An identity provider: an HTTPS server with a certificate from its own authority that publishes
-//! one JWK Set (RFC 7517, 5).
+//! one JWK Set (RFC 7517, 5), or several pages.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -39,11 +40,15 @@ pub struct Published {
     pub cache: &'static str,
     /// The JWK Set.
     pub body: String,
+    /// What is at which path, if not the set at each of them. There is nothing elsewhere.
+    pub pages: BTreeMap<String, String>,
 }
 
 struct Shared {
     published: Mutex<Published>,
     asked: AtomicUsize,
+    /// How often each path was asked for.
+    paths: Mutex<BTreeMap<String, usize>>,
     ended: AtomicBool,
 }
 
@@ -81,8 +86,10 @@ impl Provider {
                     status: 200,
                     cache: "max-age=3600",
                     body: set(keys),
+                    pages: BTreeMap::new(),
                 }),
                 asked: AtomicUsize::new(0),
+                paths: Mutex::default(),
                 ended: AtomicBool::new(false),
             }),
             thread: None,
@@ -93,7 +100,25 @@ impl Provider {
 
     /// The URL of the set.
     pub fn url(&self) -> String {
-        format!("https://127.0.0.1:{}/certs", self.port)
+        self.at("/certs")
+    }
+
+    /// The URL of a path.
+    pub fn at(&self, path: &str) -> String {
+        format!("https://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// How many requests for a path there have been.
+    pub fn asked_for(&self, path: &str) -> usize {
+        let paths = self.shared.paths.lock();
+        let paths = paths.unwrap_or_else(PoisonError::into_inner);
+        paths.get(path).copied().unwrap_or(0)
+    }
+
+    /// Puts a page at a path, and what is not at the path of a page is nowhere.
+    pub fn page(&self, path: &str, body: impl ToString) {
+        let mut published = self.published();
+        published.pages.insert(path.to_owned(), body.to_string());
     }
 
     /// The file of the authority that issued its certificate.
@@ -167,19 +192,33 @@ fn serve(stream: TcpStream, tls: Arc<ServerConfig>, shared: &Shared) -> Result<(
     let connection = ServerConnection::new(tls).map_err(|e| e.to_string())?;
     let mut reader = BufReader::new(StreamOwned::new(connection, stream));
     let mut line = String::new();
+    reader.read_line(&mut line).map_err(failed)?;
+    let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+    line.clear();
     while reader.read_line(&mut line).map_err(failed)? > 2 {
         line.clear();
     }
     shared.asked.fetch_add(1, Ordering::Relaxed);
+    let paths = shared.paths.lock();
+    *paths
+        .unwrap_or_else(PoisonError::into_inner)
+        .entry(path.clone())
+        .or_default() += 1;
     let Published {
         status,
         cache,
         body,
+        pages,
     } = shared
         .published
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .clone();
+    let (status, body) = match pages.get(&path) {
+        _ if pages.is_empty() => (status, body),
+        Some(page) => (status, page.clone()),
+        None => (404, String::new()),
+    };
     let head = format!(
         "HTTP/1.1 {status} Whatever\r\nContent-Type: application/json\r\nCache-Control: {cache}\r\n\
          Content-Length: {}\r\nConnection: close\r\n\r\n",
@@ -193,7 +232,8 @@ fn serve(stream: TcpStream, tls: Arc<ServerConfig>, shared: &Shared) -> Result<(
     stream.flush().map_err(failed)
 }
 
-fn set(keys: &[Value]) -> String {
+/// A JWK Set.
+pub fn set(keys: &[Value]) -> String {
     json!({ "keys": keys }).to_string()
 }
 

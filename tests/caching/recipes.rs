@@ -8,6 +8,7 @@ use harness::setting::Setting;
 use harness::tokens::{now, with_header};
 use serde_json::{Value, json};
 
+use super::discovery;
 use super::keys::edit;
 use super::provider::{Provider, certified, jwk, patient, x5c};
 use super::running::Running;
@@ -245,6 +246,32 @@ pub fn companies(setting: &Setting, core: &Core) -> Result<(), String> {
     for good in [of_v2(TENANT), of_v2(OTHER), of_v1(OTHER)] {
         trial(2, good, &several).run(&mut running)?;
     }
+    // The same keys by the metadata, which are here instead of at Microsoft.
+    let microsoft = "https://login.microsoftonline.com";
+    let here = |text: &str| text.replace(microsoft, &provider.at(""));
+    let template = here("https://login.microsoftonline.com/{tenantid}/v2.0");
+    let keys = provider.published().body.clone();
+    let page = discovery::metadata(&template, &provider.at("/common/discovery/v2.0/keys"));
+    provider.page(&format!("/common/v2.0{}", discovery::OPENID), page);
+    provider.page("/common/discovery/v2.0/keys", keys);
+    let by_metadata = self::recipe("Entra ID", 3)?;
+    let mut running = Running::start(setting, core, |script| {
+        let script = patient(script).set("http_tls_ca", provider.authority());
+        by_metadata.iter().fold(script, |script, (name, value)| {
+            script.set(name, here(value).as_str())
+        })
+    })?;
+    let strangers = several.each_ref().map(|(name, value, code)| {
+        let text = value.as_str().unwrap_or_default();
+        (*name, json!(here(text)), *code)
+    });
+    for tenant in [TENANT, OTHER] {
+        let good = edit(of_v2(tenant), |claims| {
+            claims["iss"] = json!(here(&v2(tenant)))
+        });
+        trial(3, good, &strangers).run(&mut running)?;
+    }
+    provider.published().pages.clear();
 
     const AUTH0: &str = "NjVBRjY5MDlCMUIwNzU4RTA2QzZFMDQ4QzQ2MDAyQjVDNjk1RTM2Qg";
     let auth0 = edit(jwk(AUTH0, &key), |jwk| {

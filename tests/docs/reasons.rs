@@ -5,6 +5,7 @@ use std::time::Duration;
 use auth_web::codes;
 use auth_web::jwt::algorithm::{Algorithm, AlgorithmSet};
 use auth_web::jwt::authorize::{CandidateSecret, Outcome, authorize};
+use auth_web::jwt::claims::unlisted_issuer;
 use auth_web::jwt::key::KeySet;
 use auth_web::jwt::rules::Rules;
 use auth_web::jwt::signatures::Signatures;
@@ -74,7 +75,10 @@ fn reasons() -> Result<(), Failed> {
         ..Rules::default()
     };
     let foreign = token(&other, "HS256", r#"{"iss":"x"}"#);
+    let unlisted = Token::parse(say(r#"{"iss":"x"}"#).as_bytes(), &Limits::default());
+    let unlisted = unlisted_issuer(&unlisted.map_err(|error| error.to_string())?);
     let outcomes = [
+        Outcome::from(unlisted),
         judge(&token(&other, "HS256", "{}"), &secret, later, &all),
         judge(&say("{}"), &rsa, later, &all),
         judge(&say("{}"), &secret, 1, &all),

@@ -1,11 +1,12 @@
 //! A script function that is called with a token, and where it stores its results.
 
-use std::{ffi::CStr, sync::Arc};
+use std::ffi::CStr;
 
 use crate::calls::waiting::Wait;
+use crate::jwt::rules::Rules;
 use crate::module::Module;
 use crate::opensips::pvar::{Message, Variable};
-use crate::store::cache::Ready;
+use crate::process::Subject;
 
 /// Context of tokens that `jwt_authorize` verified; those of `jwt_script_authorize` have the
 /// number of their key, which starts at 1.
@@ -32,11 +33,12 @@ pub(super) struct Call {
     pub(super) wait: Wait,
 }
 
-/// Whose token it is.
-#[derive(Clone)]
-pub(super) struct Subject {
-    /// The tag of the profile; `None` for a token of the identity provider.
-    pub(super) tag: Option<Arc<str>>,
-    /// The profile and its keys.
-    pub(super) ready: Arc<Ready>,
+impl Call {
+    /// The rules that a token of this subject is judged by.
+    pub(super) fn rules<'a>(&self, subject: &'a Subject) -> &'a Rules {
+        match &subject.issuer {
+            Some(issuer) => &issuer.rules,
+            None => &self.module.config.tokens.rules,
+        }
+    }
 }

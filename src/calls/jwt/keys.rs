@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::call::{Call, Subject};
+use super::call::Call;
 use crate::calls::waiting::{Started, on_thread};
 use crate::clock;
 use crate::jwt::authorize::Outcome;
@@ -11,7 +11,7 @@ use crate::jwt::token::Token;
 use crate::keys::{KeyHolder, KeySources};
 use crate::log;
 use crate::opensips::shared;
-use crate::process;
+use crate::process::{self, Subject};
 
 impl Call {
     /// Does something with a token, once the keys of its subject have been fetched if needed.
@@ -78,6 +78,19 @@ impl Call {
             && is_new_this_hour(&error.to_string())
         {
             log!(Warning, self.function, "{error}");
+        }
+    }
+
+    /// Logs where an issuer has its keys, once for all processes.
+    pub(super) fn report_metadata(&self, holder: &KeyHolder, sources: &KeySources) {
+        if let Some(metadata) = holder.metadata(sources)
+            && metadata.take_report()
+            && let Some(place) = holder.place()
+        {
+            let line = format!("{place}: {metadata}");
+            if shared::page().told.is_new(&line) {
+                log!(Info, self.function, "{line}");
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::{fmt::Display, hash::Hash, time::Instant};
 
-use super::call::{BY_PROFILE, Call, Subject};
+use super::call::{BY_PROFILE, Call};
 use crate::calls::codes::{DONE, jwt as code};
 use crate::config::tokens::TokenAor;
 use crate::jwt::algorithm;
@@ -12,13 +12,15 @@ use crate::jwt::claims::Validity;
 use crate::jwt::key::KeySet;
 use crate::jwt::path::{ClaimPath, ClaimValue};
 use crate::jwt::token::{self, Token};
+use crate::jwt::username::Username;
 use crate::log;
 use crate::opensips::pvar::{Value, Variable};
 use crate::opensips::stats::{self, Statistic};
-use crate::process::{self, Verified};
+use crate::process::{self, Subject, Verified};
 use crate::sip::{self, AddressOfRecord, Party};
 use crate::store::Cell;
 use crate::store::cache::Ready;
+use crate::store::issuers::{Issuer, SpeaksFor};
 
 /// `out_reason` of an admitted token.
 const AUTHORIZED: &str = "authorized";
@@ -43,7 +45,7 @@ impl Call {
         if let Some(Ok(keys)) = &keys {
             let name = || match tag {
                 Some(tag) => format!("secret {} of tag {tag:?}", candidate + 1),
-                None => "a key of jwks_url".to_owned(),
+                None => "a key of the provider".to_owned(),
             };
             let material = ready.profile.secrets.get(candidate).map(|s| &*s.material);
             if let Err(code) = self.check_weak(token, keys, (tag, material), name) {
@@ -52,10 +54,9 @@ impl Call {
         }
         let username = match tag {
             Some(_) => None,
-            None => match self.username(token) {
-                Some(username) => Some(username),
-                None => {
-                    let claim = &self.module.config.tokens.username_claim;
+            None => match self.username(token, subject) {
+                Ok(username) => Some(username),
+                Err(claim) => {
                     return self.refused(
                         Some(token),
                         code::CLAIM_REFUSED,
@@ -72,10 +73,10 @@ impl Call {
             decoded: token.decoded(),
             claims,
             username,
-            subject: Some((tag.clone(), ready.clone())),
+            subject: Some(subject.clone()),
         };
         let code = self.admit(token.as_str().as_bytes(), &verified, ready);
-        let rules = &self.module.config.tokens.rules;
+        let rules = self.rules(subject);
         if let (Some(secret), Ok(validity)) = (
             ready.profile.secrets.get(candidate),
             Validity::of(token, rules),
@@ -91,17 +92,21 @@ impl Call {
         code
     }
 
-    fn username(&self, token: &Token) -> Option<Box<str>> {
-        let claim = self
-            .module
-            .config
-            .tokens
-            .username_claim
-            .find(token.claims())?;
-        claim
-            .as_str()
-            .filter(|name| !name.is_empty() && sip::is_one_line(name.as_bytes()))
-            .map(Box::from)
+    /// The username that is in a token; the claim that it should be in, if there is none that a
+    /// script can be given.
+    fn username<'a>(
+        &'a self,
+        token: &Token,
+        subject: &'a Subject,
+    ) -> Result<Box<str>, &'a Username> {
+        let username = match &subject.issuer {
+            Some(issuer) => &issuer.username,
+            None => &self.module.config.tokens.username_claim,
+        };
+        let name = username.find(token.claims());
+        name.filter(|name| sip::is_one_line(name.as_bytes()))
+            .map(String::into_boxed_str)
+            .ok_or(username)
     }
 
     /// Sets the outputs of an admitted token, unless its user is somebody else. `text` is the bare
@@ -112,7 +117,9 @@ impl Call {
             Some(username) => username.as_bytes(),
             None => &profile.username,
         };
-        if let Err(code) = self.check_aor(text, username) {
+        let issuer = verified.subject.as_ref().and_then(|it| it.issuer.as_ref());
+        let checked = issuer.map_or(Ok(()), |issuer| self.check_realm(text, issuer));
+        if let Err(code) = checked.and_then(|()| self.check_aor(text, username)) {
             return code;
         }
         let columns = self.module.profile_avps.iter().zip(&profile.columns);
@@ -127,6 +134,29 @@ impl Call {
                 },
             });
         self.admit_token(text, verified, set)
+    }
+
+    /// Whether the issuer of a token may speak for the domain that the request is about: of one tenant's
+    /// issuer, no token stands for anybody of another tenant.
+    fn check_realm(&self, text: &[u8], issuer: &Issuer) -> Result<(), i32> {
+        if issuer.speaks_for == SpeaksFor::Any {
+            return Ok(());
+        }
+        let variables = &self.module.request;
+        let method = variables.method(self.message);
+        let party = variables.party(self.message, &method);
+        let domain = party.as_ref().map(Party::domain);
+        let is_theirs = domain.is_some_and(|domain| issuer.speaks_for.includes(domain))
+            && !variables.is_about_several(self.message, &method);
+        match is_theirs {
+            true => Ok(()),
+            false => {
+                let domain = domain.unwrap_or_default().escape_debug();
+                let issuer = issuer.shown();
+                let reason = format_args!("issuer {issuer} does not speak for \"{domain}\"");
+                Err(self.refused_text(Some(text), code::NOT_THEIRS, &reason))
+            }
+        }
     }
 
     /// Whether the user of a token is the one that the request is about (`jwt_aor`).

@@ -50,6 +50,12 @@ pub enum ClaimError {
         /// What the administrator allows.
         allowed: String,
     },
+    /// `iss` is none of those that are listed.
+    #[error("iss is {found}, which is not listed")]
+    NotListed {
+        /// What the token has, quoted.
+        found: String,
+    },
     /// A required scope is not granted (RFC 8693 section 4.2).
     #[error("scope {0} is not granted")]
     InsufficientScope(String),
@@ -75,6 +81,7 @@ impl ClaimError {
             Self::Missing(_)
             | Self::Differs(_)
             | Self::NotAllowed { .. }
+            | Self::NotListed { .. }
             | Self::InsufficientScope(_)
             | Self::TokenType { .. } => false,
         }

@@ -1,0 +1,302 @@
+//! Issuers of tokens, each with rules of its own: those of `issuer_url`, and the rows of a table.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::cache::Ready;
+use crate::jwt::algorithm::AlgorithmSet;
+use crate::jwt::key::KeySet;
+use crate::jwt::quote_up_to;
+use crate::jwt::rules::{RequiredClaim, Rules};
+use crate::jwt::username::Username;
+use crate::keys::{Discovery, KeyHolder, KeyReference, TENANT};
+
+/// Most issuers that count at a time, with each tenant of one that has tenants.
+pub const MAX_NAMES: usize = 10_000;
+
+/// Most bytes of an issuer.
+const MAX_ISSUER: usize = 255;
+
+/// What is said of one issuer. What is not said is as the parameters have it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IssuerRow {
+    /// `iss` of its tokens, perhaps with [`TENANT`] in it.
+    pub issuer: String,
+    /// The tenants that [`TENANT`] may stand for, separated by commas or blanks.
+    pub tenants: Option<String>,
+    /// The domains that it may speak for, separated by commas or blanks, or `*` for any.
+    pub realm: Option<String>,
+    /// Audiences of which a token has to have one, separated by commas or blanks.
+    pub audience: Option<String>,
+    /// The claim, or the template, of the username.
+    pub username_claim: Option<String>,
+    /// Algorithms, separated by commas or blanks.
+    pub algorithms: Option<String>,
+    /// `name` or `name=value`, separated by `;`.
+    pub required_claims: Option<String>,
+    /// The URL of its metadata, if it is not the well-known one.
+    pub discovery_url: Option<String>,
+    /// Its JWK Set, or the URL of that, in place of its metadata.
+    pub jwks: Option<String>,
+}
+
+/// What counts where a row says nothing.
+#[derive(Clone, Debug)]
+pub struct Defaults {
+    /// The rules of the parameters. Their issuers do not count.
+    pub rules: Rules,
+    /// `username_claim`.
+    pub username: Username,
+}
+
+/// The domains that an issuer may speak for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SpeaksFor {
+    /// Any.
+    Any,
+    /// These, in lower case.
+    Realms(Vec<String>),
+}
+
+impl SpeaksFor {
+    fn parse(text: &str) -> Result<Self, String> {
+        let list: Vec<_> = list(text).map(str::to_ascii_lowercase).collect();
+        let is_domain = |text: &String| {
+            let mut bytes = text.bytes();
+            bytes.all(|byte| byte.is_ascii_alphanumeric() || b"-.:[]_".contains(&byte))
+        };
+        match &list[..] {
+            [any] if any == "*" => Ok(SpeaksFor::Any),
+            [_, ..] if list.iter().all(is_domain) => Ok(SpeaksFor::Realms(list)),
+            _ => Err("realm must be *, or domains separated by commas or blanks".to_owned()),
+        }
+    }
+
+    /// Whether a domain is among them.
+    pub fn includes(&self, domain: &str) -> bool {
+        match self {
+            SpeaksFor::Any => true,
+            SpeaksFor::Realms(realms) => realms
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(domain)),
+        }
+    }
+}
+
+/// An issuer.
+#[derive(Debug)]
+pub struct Issuer {
+    row: IssuerRow,
+    /// Each `iss` that its tokens may have; at least one.
+    names: Vec<String>,
+    /// What its tokens are checked against.
+    pub rules: Rules,
+    /// Where their username is.
+    pub username: Username,
+    /// The domains that it may speak for.
+    pub speaks_for: SpeaksFor,
+    /// Its keys, as a profile that all of its tokens share.
+    pub ready: Arc<Ready>,
+}
+
+impl Issuer {
+    /// Reads what is said of an issuer.
+    ///
+    /// # Errors
+    /// Fails with what is wrong, in words that hold nothing secret.
+    pub fn new(row: IssuerRow, defaults: &Defaults) -> Result<Self, String> {
+        let names = names(&row)?;
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
+        let mut rules = Rules {
+            issuers: names.clone(),
+            ..defaults.rules.clone()
+        };
+        if let Some(text) = given(&row.audience) {
+            rules.audiences = list(&text).map(str::to_owned).collect();
+        }
+        if let Some(text) = given(&row.algorithms) {
+            rules.algorithms =
+                AlgorithmSet::parse(&text).map_err(|error| format!("algorithms: {error}"))?;
+        }
+        if let Some(text) = given(&row.required_claims) {
+            rules.required_claims = RequiredClaim::parse_list(&text)
+                .map_err(|error| format!("required_claims: {error}"))?;
+        }
+        let username = match given(&row.username_claim) {
+            Some(text) => {
+                Username::parse(text.trim()).map_err(|error| format!("username_claim: {error}"))?
+            }
+            None => defaults.username.clone(),
+        };
+        let speaks_for = match given(&row.realm) {
+            Some(text) => SpeaksFor::parse(&text)?,
+            None => return Err("realm is missing".to_owned()),
+        };
+        let keys = keys(&row.issuer, given(&row.discovery_url), given(&row.jwks))?;
+        let ready = Arc::new(Ready::of_provider(row.issuer.as_bytes(), keys));
+        Ok(Issuer {
+            row,
+            names,
+            rules,
+            username,
+            speaks_for,
+            ready,
+        })
+    }
+
+    /// The issuer as it was given, quoted, for logs.
+    pub fn shown(&self) -> String {
+        shown(&self.row.issuer)
+    }
+}
+
+/// An issuer, quoted.
+fn shown(issuer: &str) -> String {
+    quote_up_to(issuer, MAX_ISSUER)
+}
+
+/// The values of a list.
+fn list(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| c == ',' || c.is_whitespace())
+        .filter(|value| !value.is_empty())
+}
+
+/// Each `iss` of an issuer: one, or one for each tenant.
+fn names(row: &IssuerRow) -> Result<Vec<String>, String> {
+    let issuer = &row.issuer;
+    if issuer.is_empty() || issuer.len() > MAX_ISSUER {
+        return Err(format!("issuer must have 1 to {MAX_ISSUER} bytes"));
+    }
+    if issuer.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err("issuer has a blank or a control character in it".to_owned());
+    }
+    let tenants: Vec<_> = row
+        .tenants
+        .as_deref()
+        .map(list)
+        .into_iter()
+        .flatten()
+        .collect();
+    let is_tenant = |text: &&str| {
+        text.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+    };
+    match (issuer.contains(TENANT), tenants.is_empty()) {
+        (false, true) => Ok(vec![issuer.clone()]),
+        (false, false) => Err(format!("there are tenants, and no {TENANT} in the issuer")),
+        (true, true) => Err(format!(
+            "there is {TENANT} in the issuer, and there are no tenants"
+        )),
+        (true, false) if !tenants.iter().all(is_tenant) => {
+            Err("a tenant must be of letters, digits, -, . and _".to_owned())
+        }
+        (true, false) => {
+            let name = |tenant: &str| issuer.replace(TENANT, tenant);
+            let mut names: Vec<_> = tenants.into_iter().map(name).collect();
+            names.sort();
+            names.dedup();
+            Ok(names)
+        }
+    }
+}
+
+fn keys(
+    issuer: &str,
+    discovery_url: Option<String>,
+    jwks: Option<String>,
+) -> Result<KeyHolder, String> {
+    let Some(jwks) = jwks else {
+        let url = discovery_url.as_deref().map(str::trim);
+        let discovery = Discovery::new(issuer, url).map_err(|error| error.to_string())?;
+        return Ok(KeyHolder::Reference(KeyReference::Issuer(discovery)));
+    };
+    if discovery_url.is_some() {
+        return Err("there are both jwks and discovery_url".to_owned());
+    }
+    match KeyReference::of(jwks.as_bytes()) {
+        Some(Ok(reference @ KeyReference::Url(_))) => Ok(KeyHolder::Reference(reference)),
+        Some(Ok(_)) => Err("jwks must be a JWK Set, or its https URL".to_owned()),
+        Some(Err(error)) => Err(format!("jwks: {error}")),
+        // Never a secret: whoever may read the table could sign with it.
+        None => KeySet::parse_published(jwks.as_bytes())
+            .map(KeyHolder::Keys)
+            .map_err(|error| format!("jwks: {error}")),
+    }
+}
+
+/// All issuers that count.
+#[derive(Clone, Debug, Default)]
+pub struct Issuers {
+    by_name: HashMap<String, Arc<Issuer>>,
+    /// What was left out, and why: one line each.
+    pub faults: Vec<String>,
+}
+
+impl Issuers {
+    /// The issuers of these rows, each with what it is called in a log. What is the same as `before`
+    /// stays the same object. Two rows that name one issuer are both left out: which of them counts
+    /// would be up to the database.
+    pub fn new(
+        rows: impl IntoIterator<Item = (String, IssuerRow)>,
+        defaults: &Defaults,
+        before: &Issuers,
+    ) -> Self {
+        let mut faults = Vec::new();
+        let mut found = Vec::new();
+        for (called, row) in rows {
+            let issuer = shown(&row.issuer);
+            match before.same(&row) {
+                Some(same) => found.push((called, same)),
+                None => match Issuer::new(row, defaults) {
+                    Ok(issuer) => found.push((called, Arc::new(issuer))),
+                    Err(error) => faults.push(format!("{called}, issuer {issuer}: {error}")),
+                },
+            }
+        }
+        let mut counts: HashMap<String, usize> = HashMap::new();
+        for (_, issuer) in &found {
+            for name in &issuer.names {
+                *counts.entry(name.clone()).or_default() += 1;
+            }
+        }
+        let mut by_name = HashMap::new();
+        for (called, issuer) in found {
+            let twice = |name: &&String| counts.get(*name).is_some_and(|count| *count > 1);
+            if let Some(name) = issuer.names.iter().find(twice) {
+                faults.push(format!(
+                    "{called}: issuer {} is there more than once",
+                    shown(name)
+                ));
+            } else if by_name.len() + issuer.names.len() > MAX_NAMES {
+                faults.push(format!("{called}: there are more than {MAX_NAMES} issuers"));
+            } else {
+                let names = issuer
+                    .names
+                    .iter()
+                    .map(|name| (name.clone(), issuer.clone()));
+                by_name.extend(names);
+            }
+        }
+        Issuers { by_name, faults }
+    }
+
+    /// The issuer whose tokens have this `iss`, byte by byte.
+    pub fn get(&self, iss: &str) -> Option<&Arc<Issuer>> {
+        self.by_name.get(iss)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    /// The issuer of a row that says the same.
+    fn same(&self, row: &IssuerRow) -> Option<Arc<Issuer>> {
+        let name = names(row).ok()?.into_iter().next()?;
+        let issuer = self.get(&name).filter(|issuer| issuer.row == *row)?;
+        Some(issuer.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,218 @@
+use super::*;
+use crate::jwt::path::ClaimPath;
+
+const SET: &str = include_str!("../../../tests/jwks/auth0.json");
+
+fn defaults() -> Defaults {
+    Defaults {
+        rules: Rules {
+            issuers: vec!["of the parameter".to_owned()],
+            audiences: vec!["default".to_owned()],
+            leeway: 7,
+            ..Rules::default()
+        },
+        username: Username::Claim(ClaimPath::parse("sub").unwrap()),
+    }
+}
+
+fn row(issuer: &str, set: impl FnOnce(&mut IssuerRow)) -> IssuerRow {
+    let mut row = IssuerRow {
+        issuer: issuer.to_owned(),
+        realm: Some("a.example".to_owned()),
+        ..IssuerRow::default()
+    };
+    set(&mut row);
+    row
+}
+
+fn issuers(rows: &[IssuerRow], before: &Issuers) -> Issuers {
+    let called = |number: usize| format!("row {}", number + 1);
+    let rows = rows.iter().cloned().enumerate();
+    Issuers::new(rows.map(|(n, row)| (called(n), row)), &defaults(), before)
+}
+
+#[test]
+fn what_a_row_says_counts_and_else_the_parameters() {
+    let plain = Issuer::new(row("https://a.example", |_| {}), &defaults()).unwrap();
+    assert_eq!(plain.rules.issuers, ["https://a.example"]);
+    assert_eq!(
+        (plain.rules.audiences[0].as_str(), plain.rules.leeway),
+        ("default", 7)
+    );
+    assert_eq!(plain.username.to_string(), "sub");
+    assert!(plain.ready.has_references());
+    let full = row("a", |row| {
+        row.audience = Some(" x, y ".to_owned());
+        row.algorithms = Some("RS256".to_owned());
+        row.required_claims = Some("typ=Bearer; scope".to_owned());
+        row.username_claim = Some("{sub}@a.example".to_owned());
+        row.jwks = Some(SET.to_owned());
+        row.realm = Some("A.example b.example".to_owned());
+    });
+    let full = Issuer::new(full, &defaults()).unwrap();
+    assert_eq!(full.rules.audiences, ["x", "y"]);
+    assert_eq!(full.rules.required_claims.len(), 2);
+    assert_eq!(full.rules.algorithms.to_string(), "RS256");
+    assert!(!full.ready.has_references());
+    for (domain, is_in) in [
+        ("a.EXAMPLE", true),
+        ("b.example", true),
+        ("x.a.example", false),
+        ("", false),
+    ] {
+        assert_eq!(full.speaks_for.includes(domain), is_in, "{domain}");
+    }
+}
+
+#[test]
+fn tenants_are_told_apart_and_no_other_counts() {
+    let template = row("https://login.example/{tenantid}/v2.0", |row| {
+        row.tenants = Some("one, two".to_owned());
+    });
+    let all = issuers(&[template], &Issuers::default());
+    assert!(all.get("https://login.example/one/v2.0").is_some());
+    let two = all.get("https://login.example/two/v2.0").unwrap();
+    assert_eq!(two.rules.issuers.len(), 2);
+    for other in [
+        "https://login.example/{tenantid}/v2.0",
+        "https://login.example/three/v2.0",
+        "https://login.example/ONE/v2.0",
+        "https://login.example/one/v2.0/",
+        "",
+    ] {
+        assert!(all.get(other).is_none(), "{other}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_of_each_row() {
+    let https = "https://a.example";
+    let with = |set: fn(&mut IssuerRow)| row(https, set);
+    for (row, reason) in [
+        (row("", |_| {}), "1 to 255 bytes"),
+        (row(&"x".repeat(256), |_| {}), "1 to 255 bytes"),
+        (row("https://a.example/ b", |_| {}), "a blank"),
+        (row("urn:a", |_| {}), "https://host"),
+        (row("https://a.example?x=y", |_| {}), "https://host"),
+        (row("https://user@a.example", |_| {}), "https://host"),
+        (row("http://a.example", |_| {}), "must be at https"),
+        (row("https://{tenantid}/", |_| {}), "no tenants"),
+        (with(|row| row.tenants = Some("a".into())), "no {tenantid}"),
+        (
+            row("https://a.example/{tenantid}", |row| {
+                row.tenants = Some("a/b".into())
+            }),
+            "a tenant must be",
+        ),
+        (with(|row| row.realm = None), "realm is missing"),
+        (with(|row| row.realm = Some(" ".into())), "realm is missing"),
+        (
+            with(|row| row.realm = Some("*, a.example".into())),
+            "realm must be",
+        ),
+        (
+            with(|row| row.realm = Some("alice@a.example".into())),
+            "realm must be",
+        ),
+        (
+            with(|row| row.algorithms = Some("none".into())),
+            "algorithms: ",
+        ),
+        (
+            with(|row| row.required_claims = Some("a..b".into())),
+            "required_claims: ",
+        ),
+        (
+            with(|row| row.required_claims = Some(";".into())),
+            "required_claims: ",
+        ),
+        (
+            with(|row| row.username_claim = Some("{sub".into())),
+            "username_claim: ",
+        ),
+        (
+            with(|row| row.discovery_url = Some("http://a.example/x".into())),
+            "must be at https",
+        ),
+        (
+            with(|row| row.discovery_url = Some("x".into())),
+            "URL of an issuer's metadata",
+        ),
+        (
+            with(|row| row.jwks = Some("http://a.example/x".into())),
+            "jwks: ",
+        ),
+        (
+            with(|row| row.jwks = Some("file:///etc/key".into())),
+            "jwks must be",
+        ),
+        (
+            with(|row| row.jwks = Some("0123456789abcdef0123456789abcdef".into())),
+            "jwks: ",
+        ),
+        (
+            with(|row| row.jwks = Some(r#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#.into())),
+            "jwks: ",
+        ),
+        (
+            with(|row| {
+                row.jwks = Some("https://a.example/".into());
+                row.discovery_url = Some("https://a.example/".into());
+            }),
+            "both",
+        ),
+    ] {
+        let good = self::row("https://good.example", |_| {});
+        let all = issuers(&[good, row.clone()], &Issuers::default());
+        assert!(all.get("https://good.example").is_some(), "{row:?}");
+        let [fault] = &all.faults[..] else {
+            panic!("{row:?}: {:?}", all.faults);
+        };
+        assert!(
+            fault.starts_with("row 2, issuer") && fault.contains(reason),
+            "{fault}"
+        );
+    }
+}
+
+#[test]
+fn an_issuer_that_is_there_twice_does_not_count() {
+    let tenants = |list: &str| {
+        row("https://a.example/{tenantid}", |row| {
+            row.tenants = Some(list.to_owned())
+        })
+    };
+    let all = issuers(
+        &[
+            tenants("one two"),
+            row("https://a.example/two", |_| {}),
+            row("https://b.example", |_| {}),
+            tenants("three"),
+        ],
+        &Issuers::default(),
+    );
+    assert_eq!(all.faults.len(), 2, "{:?}", all.faults);
+    for (name, counts) in [
+        ("https://a.example/one", false),
+        ("https://a.example/two", false),
+        ("https://a.example/three", true),
+        ("https://b.example", true),
+    ] {
+        assert_eq!(all.get(name).is_some(), counts, "{name}");
+    }
+}
+
+#[test]
+fn a_row_that_did_not_change_is_the_same_object() {
+    let (a, b) = (
+        row("https://a.example", |_| {}),
+        row("https://b.example", |_| {}),
+    );
+    let first = issuers(&[a.clone(), b.clone()], &Issuers::default());
+    let changed = row("https://b.example", |row| {
+        row.realm = Some("b.example".into())
+    });
+    let second = issuers(&[a, changed], &first);
+    let same = |name: &str| Arc::ptr_eq(first.get(name).unwrap(), second.get(name).unwrap());
+    assert!(same("https://a.example") && !same("https://b.example"));
+}
