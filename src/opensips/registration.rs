@@ -1,6 +1,6 @@
 //! What a REGISTER says about the device, and where it arrived: through pseudo-variables.
 
-use super::pvar::{Message, Variable};
+use super::pvar::{Message, Value, Variable};
 use super::request::MAX_CONTACTS;
 use crate::sip::Contact;
 
@@ -15,11 +15,17 @@ pub struct RegistrationVariables {
     protocol: Variable,
     address: Variable,
     port: Variable,
+    log_level: Variable,
 }
+
+/// A level of the core's log at which it says nothing of what it can't parse.
+const QUIET: i32 = -2;
 
 #[derive(Debug)]
 struct ContactVariables {
     uri: Variable,
+    /// The host of the URI: whether the core's parser can read that.
+    host: Variable,
     expires: Variable,
     q: Variable,
     methods: Variable,
@@ -59,6 +65,7 @@ impl RegistrationVariables {
             let field = |name: &str| parse(&format!("$(ct.fields({name})[{index}])"));
             Ok::<_, String>(ContactVariables {
                 uri: field("uri")?,
+                host: parse(&format!("$(ct.fields(uri)[{index}]{{uri.host}})"))?,
                 expires: field("expires")?,
                 q: field("q")?,
                 methods: field("methods")?,
@@ -73,6 +80,7 @@ impl RegistrationVariables {
             protocol: parse("$socket_in(proto)")?,
             address: parse("$socket_in(ip)")?,
             port: parse("$socket_in(port)")?,
+            log_level: parse("$log_level")?,
         })
     }
 
@@ -101,8 +109,19 @@ impl RegistrationVariables {
         (!contact.is_empty()).then_some(contact)
     }
 
-    /// All contacts. One that can't be read ends the list, unless it is the first.
+    /// All contacts. One that can't be read ends the list, unless it is the first; one with a URI that the
+    /// core can't parse has none: usrloc would notice that only when it has removed the existing contact.
+    ///
+    /// What the core can't parse is the sender's fault, and no error of ours: it says nothing of it, and logs
+    /// at its usual level afterwards.
     pub fn contacts(&self, message: Message) -> Contacts {
+        message.set(self.log_level, Value::Int(QUIET));
+        let contacts = self.read_contacts(message);
+        message.set(self.log_level, Value::Null);
+        contacts
+    }
+
+    fn read_contacts(&self, message: Message) -> Contacts {
         let expires = message.text(self.expires);
         let [first, second] = self.header.map(|header| message.text(header));
         let Some(first) = first else {
@@ -126,7 +145,7 @@ impl RegistrationVariables {
             }
             let is_read = uri.is_some();
             contacts.push(Contact {
-                uri,
+                uri: uri.filter(|_| message.text(variables.host).is_some()),
                 expires: message.text(variables.expires),
                 q: message.text(variables.q),
                 methods: message.text(variables.methods),

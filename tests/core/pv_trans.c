@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "pvar.h"
+#include "sip.h"
 
 struct trans {
 	/* Transforms a value; -1 if that is not possible. */
@@ -120,11 +121,19 @@ static int from_base64(struct sip_msg *msg, const struct trans *t, struct pv_val
 	return pv_put_str(val, (str){out, (int)(p - out)});
 }
 
+static int uri_host(struct sip_msg *msg, const struct trans *t, struct pv_value *val)
+{
+	(void)msg, (void)t;
+	str user, host;
+	return uri_parse(val->rs, &user, &host) ? pv_put_str(val, host) : -1;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(struct sip_msg *msg, const struct trans *t, struct pv_value *val);
 	int params_n;
 } known[] = {
+	{"uri.host", uri_host, 0},
 	{"s.int", to_int, 0},
 	{"s.tolower", to_lower, 0},
 	{"s.escape.user", escaped_user, 0},

@@ -15,6 +15,7 @@ use super::hop::{Hop, answer_to, headers};
 
 pub const SCENARIOS: &[Scenario] = &[
     ("first requests without an answer", first),
+    ("contacts that nobody can read", unreadable_contacts),
     ("algorithms that were not offered", algorithms),
     ("several sets of credentials", several),
     ("tokens as JsSIP sends them", jssip),
@@ -930,6 +931,44 @@ fn query(group: &Group) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// They change nothing, wherever they stand, and are no error of ours: usrloc would notice only when it has
+/// removed the one that is there.
+fn unreadable_contacts(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let begin = log_length(group)?;
+    let mut device = Device::new(site, "john", "a.example")?;
+    device.register()?;
+    let own = device.contact();
+    for contact in [
+        "<sip:john@127.0.0.1:65536>",
+        "<sip:john@127.0.0.1:99999999999>",
+        "<sip:@127.0.0.1:5060>",
+        "<sip:john@>",
+        "<sip:john@[::1>",
+        "<sip:john@a:b>",
+        "<sip:>",
+        "<sip:john@127.0.0.1:5060>;expires=",
+        "<sip:john@127.0.0.1:5060",
+        "<*>",
+        "*;expires=0",
+        "\"john <sip:john@127.0.0.1>",
+    ] {
+        for expires in ["", "Expires: 0"] {
+            let alone = Request::register().contact(contact);
+            let beside = Request::register().contact(format!("<{own}>, {contact}"));
+            for mut request in [alone, beside] {
+                if !expires.is_empty() {
+                    request = request.with(expires);
+                }
+                let answer = device.ask(&request)?;
+                expect(answer, 400).map_err(|e| format!("{contact} {expires}: {e}"))?;
+                agree(site, "john@a.example", Some(&own))?;
+            }
+        }
+    }
+    no_error(group, begin)
 }
 
 /// The answers of an endpoint: user, body, and how a REGISTER is answered.
