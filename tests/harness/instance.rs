@@ -159,6 +159,26 @@ impl Instance {
         Ok(())
     }
 
+    /// Whether it has ended because its process for connections has crashed: the last of its processes,
+    /// in which no script and no module runs.
+    pub fn connections_crashed(&mut self) -> bool {
+        if self.server.ended().is_none() {
+            return false;
+        }
+        let log = self.log();
+        let crashed = log
+            .lines()
+            .filter(|line| line.contains("exited by a signal"));
+        // While it shuts down, it names each of the others.
+        let others = log.lines().filter_map(|line| {
+            let (_, rest) = line.split_once("shutdown_opensips: process ")?;
+            rest.split_once('(')?.0.parse::<usize>().ok()
+        });
+        let mut others: Vec<_> = others.collect();
+        others.sort_unstable();
+        crashed.count() == 1 && !others.is_empty() && others.into_iter().eq(1..self.workers.len())
+    }
+
     /// What each of its processes holds, without the first, which only waits for the others.
     pub fn footprint(&self) -> Vec<Footprint> {
         children(self.server.pid())
