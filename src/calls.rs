@@ -1,6 +1,7 @@
 //! The script functions, in terms of a request and its variables.
 
 pub mod answer;
+pub mod aor;
 pub mod challenge;
 pub mod codes;
 pub mod compare;
@@ -8,6 +9,7 @@ pub mod contacts;
 pub mod credentials;
 pub mod denials;
 pub mod headers;
+pub mod hooks;
 pub mod http;
 pub mod jwt;
 pub mod keys;
@@ -87,6 +89,15 @@ pub fn call(
         Function::CheckRouteSet => routes::check(module, message, text(0), text(1)),
         Function::IsEqual => compare::is_equal(message, output(0), output(1)),
         Function::IsFrom => compare::is_from(module, message, text(0)),
+        Function::HookUrl => hooks::url(message, output(0), output(1)),
+        Function::AorGet => {
+            let outputs = aor::Outputs {
+                aor: output(1),
+                realm: output(2),
+                reason: output(3),
+            };
+            aor::get(module, message, text(0), outputs)
+        }
         Function::PeerGet => compare::peer(message, output(0), text(1), output(2)),
         Function::DigestChallenge => {
             let stale = arguments.number(3) != 0;

@@ -63,6 +63,8 @@ pub struct Verified {
     pub username: Option<Box<str>>,
     /// The claims that `load_claims` asks for.
     pub claims: Box<[Option<ClaimValue>]>,
+    /// When it expires, in whole seconds since 1970; `None` if it does not say.
+    pub expires: Option<i64>,
 }
 
 /// Whose token it is.

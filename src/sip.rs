@@ -17,7 +17,7 @@ mod identity;
 mod route;
 mod rules;
 
-pub use address::{AddressOfRecord, Party};
+pub use address::{AddressOfRecord, AorError, Party, usable};
 pub use contact::{Asked, Contact, ContactError, asked, is_contact_uri};
 pub use expires::requested_expires;
 pub use head::{HeadError, Header, MAX_HEADERS, head};

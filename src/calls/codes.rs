@@ -118,6 +118,18 @@ pub mod answer {
     pub const UNSENDABLE: i32 = -6;
 }
 
+/// Of `aor_get`.
+pub mod aor {
+    /// To or From names it, or the argument.
+    pub const NAMED: i32 = 1;
+    /// P-Preferred-Identity names it.
+    pub const BY_IDENTITY: i32 = 2;
+    /// The credentials do.
+    pub const BY_CREDENTIALS: i32 = 3;
+    /// There is none that can be used.
+    pub const NONE: i32 = -1;
+}
+
 /// Of `contact_get`.
 pub mod contact {
     use crate::sip::ContactError;

@@ -20,7 +20,7 @@ const DEFAULT_TIMEOUT_MS: i64 = 5000;
 const DEFAULT_CONNECT_TIMEOUT_MS: i64 = 1000;
 
 /// What `load_authorization` accepts besides the parts of the credentials.
-const OF_REQUEST: [&str; 4] = ["header", "aor", "aor_user", "aor_domain"];
+const OF_REQUEST: [&str; 5] = ["header", "aor", "aor_user", "aor_domain", "left"];
 
 /// All names that `load_authorization` accepts.
 pub fn parts() -> impl Iterator<Item = &'static str> {

@@ -164,7 +164,7 @@ impl Grant {
             })?;
         let members = object.0.into_iter();
         Ok(Grant {
-            is_deep: depth(text) > MAX_DEPTH,
+            is_deep: is_deep(text),
             json: compact(text),
             members: members
                 .map(|(name, raw)| (name, compact(raw.get())))
@@ -436,6 +436,11 @@ fn depth(json: &str) -> usize {
 /// Whether all strings in valid JSON can be read: not every reader takes half a surrogate pair.
 pub fn is_readable(json: &str) -> bool {
     tokens(json).all(|token| !token.starts_with('"') || text(token).is_some())
+}
+
+/// Whether JSON is nested deeper than scripts can read.
+pub fn is_deep(json: &str) -> bool {
+    depth(json) > MAX_DEPTH
 }
 
 /// Valid JSON without the white space between its tokens.

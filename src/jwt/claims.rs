@@ -40,6 +40,13 @@ pub fn check_claims(token: &Token, rules: &Rules, now: Duration) -> Result<(), C
     check_scope(token, &rules.required_scope)
 }
 
+/// When a token expires, in whole seconds since 1970; `None` without an `exp` that is a
+/// number of 64 bits.
+pub fn expires(token: &Token) -> Option<i64> {
+    let expires = numeric_date(token, "exp").ok()??;
+    i64::try_from(expires.div_euclid(seconds(1))).ok()
+}
+
 fn check_times(token: &Token, rules: &Rules, now: Duration) -> Result<(), ClaimError> {
     let now = since_epoch(now);
     let leeway = seconds(rules.leeway);

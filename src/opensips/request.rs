@@ -51,6 +51,28 @@ struct Address {
     second: Variable,
 }
 
+/// Who says whom a request is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NamedBy {
+    /// To of a REGISTER, From of any other.
+    Address,
+    /// P-Preferred-Identity.
+    Identity,
+    /// Whoever of the domain the credentials prove. With the user of From, empty if that is nobody's.
+    Credentials(Vec<u8>),
+}
+
+/// Whom a request is about, as received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The user, with its escapes; empty where the credentials name it.
+    pub user: Vec<u8>,
+    /// The domain.
+    pub domain: Vec<u8>,
+    /// Who says so.
+    pub by: NamedBy,
+}
+
 /// The credentials of a request, as the core found them.
 #[derive(Debug)]
 pub struct Authorizations {
@@ -135,24 +157,24 @@ impl RequestVariables {
         }
     }
 
-    /// User and domain that the request is about, as received; the user is `None` for whoever the
-    /// credentials prove.
+    /// User and domain that the request is about, as received.
     ///
     /// A caller whose From is nobody's (RFC 3323 section 4.1.1.3) is whom P-Preferred-Identity names
     /// (RFC 3325 section 9.2), if it is one: a name that has to be proven like any other. If there is
     /// none, or From has the device's own address for a domain, he is looked for where he calls.
-    fn parties(&self, message: Message, method: &str) -> (Option<Vec<u8>>, Vec<u8>) {
+    pub fn named(&self, message: Message, method: &str) -> Named {
         let Address { user, domain, .. } = self.address(method);
         let [user, domain] = [user, domain].map(|part| message.text(*part).unwrap_or_default());
+        let named = |user, domain, by| Named { user, domain, by };
         if method == REGISTER {
-            return (Some(user), domain);
+            return named(user, domain, NamedBy::Address);
         }
         let is_nobodys = sip::is_nobodys(&user, &domain);
         if is_nobodys
             && let [Some(value), None] = self.preferred.map(|value| message.text(value))
             && let Some([user, domain]) = sip::identity(&value)
         {
-            return (Some(user), domain);
+            return named(user, domain, NamedBy::Identity);
         }
         match self.called_domain.and_then(|called| message.text(called)) {
             Some(called)
@@ -160,15 +182,16 @@ impl RequestVariables {
                     && !called.is_empty()
                     && !sip::is_ip_address(&called) =>
             {
-                (None, called)
+                let user = if is_nobodys { Vec::new() } else { user };
+                named(Vec::new(), called, NamedBy::Credentials(user))
             }
-            _ => (Some(user), domain),
+            _ => named(user, domain, NamedBy::Address),
         }
     }
 
     /// The domain of the user that the request is about, in lower case.
     pub fn domain(&self, message: Message, method: &str) -> String {
-        let (_, domain) = self.parties(message, method);
+        let domain = self.named(message, method).domain;
         String::from_utf8_lossy(&domain).to_ascii_lowercase()
     }
 
@@ -176,11 +199,11 @@ impl RequestVariables {
     /// `None` if that can't be anybody: a user with a percent-escaped CR, LF or NUL, or a domain that
     /// is not UTF-8, which could only be shown, and asked about, as a different one.
     pub fn party(&self, message: Message, method: &str) -> Option<Party> {
-        let (user, domain) = self.parties(message, method);
+        let Named { user, domain, by } = self.named(message, method);
         let domain = str::from_utf8(&domain).ok()?;
-        let Some(user) = user else {
+        if matches!(by, NamedBy::Credentials(_)) {
             return Some(Party::Proven(domain.to_ascii_lowercase()));
-        };
+        }
         let aor = AddressOfRecord::new(&user, domain);
         sip::is_one_line(aor.user()).then_some(Party::Named(aor))
     }

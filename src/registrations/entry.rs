@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use thiserror::Error;
@@ -35,7 +36,8 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// Reads the JSON text of an answer; an empty one grants nothing. Of members that occur twice the
+    /// Reads the JSON text of an answer, or a decoded token, of whose claims only the hooks are kept; an
+    /// empty one grants nothing. Of members that occur twice the
     /// last counts, as in JavaScript. A name may also be in another case, as in an [answer].
     ///
     /// [answer]: crate::http::Answer
@@ -46,6 +48,19 @@ impl Grant {
         if text.is_empty() {
             return Ok(Grant::default());
         }
+        match claims(text) {
+            None => Self::read(text),
+            Some(claims) => Ok(Grant {
+                app_calling: false,
+                queue_calling: false,
+                user_calling: false,
+                ..Self::read(claims)?
+            }),
+        }
+    }
+
+    /// Reads a JSON object.
+    fn read(text: &[u8]) -> Result<Self, GrantError> {
         let members: HashMap<String, &RawValue> =
             serde_json::from_slice(text).map_err(|_| GrantError::NotAnObject)?;
         let member = |name: &str| {
@@ -67,6 +82,13 @@ impl Grant {
             user_calling: is_on("allow_direct_user_calling"),
         })
     }
+}
+
+/// The claims of a decoded token, which is `header.claims`. `None` if it is none.
+fn claims(text: &[u8]) -> Option<&[u8]> {
+    let mut values = serde_json::Deserializer::from_slice(text).into_iter::<IgnoredAny>();
+    values.next()?.ok()?;
+    text.get(values.byte_offset()..)?.strip_prefix(b".")
 }
 
 /// Whether a JSON value is true in JavaScript, in which readers of registrations are written: all but

@@ -441,3 +441,27 @@ fn nobody_waits_for_a_server_that_is_gone() {
     let registrations = Registrations::new(&session);
     assert!(save(&registrations, "john@a.example", "sip:x", None, NOW).is_new());
 }
+
+#[test]
+fn of_a_decoded_token_the_hooks_are_kept() {
+    let claims = r#"{"allow_direct_app_calling":true,"call_hook":"https://a.example","call_status_hook":{"url":"x.y"}}"#;
+    let token = format!(r#"{{"alg":"ES256","typ":"{{"}}.{claims}"#);
+    let granted = Grant::parse(token.as_bytes()).unwrap();
+    let hooks = r#"{"call_hook":"https://a.example","call_status_hook":{"url":"x.y"}}"#;
+    assert_eq!(granted, Grant::parse(hooks.as_bytes()).unwrap());
+    assert_ne!(granted, Grant::parse(claims.as_bytes()).unwrap());
+    for text in [
+        "{}.", "{}.x", "{}{}", "{} .{}", ".{}", "{}.[]", "{}.{}.{}", "{}.{}x",
+    ] {
+        assert_eq!(
+            Grant::parse(text.as_bytes()),
+            Err(entry::GrantError::NotAnObject),
+            "{text}"
+        );
+    }
+    let lone = r#"{}.{"call_hook":"\ud800"}"#;
+    assert_eq!(
+        Grant::parse(lone.as_bytes()),
+        Err(entry::GrantError::Hook("call_hook"))
+    );
+}

@@ -35,6 +35,8 @@
 	FUNCTION(is_equal, VARIABLE, VARIABLE) \
 	FUNCTION(is_from, IN) \
 	FUNCTION(peer_get, VARIABLE, IN, OUT) \
+	FUNCTION(hook_url, VARIABLE, OUT) \
+	FUNCTION(aor_get, IN, OUT, OUT, OUT_OPTIONAL) \
 	FUNCTION(digest_challenge, OUT, IN, IN_OPTIONAL, NUMBER_OPTIONAL) \
 	FUNCTION(digest_realm, IN, OUT, NUMBER_OPTIONAL, OUT_OPTIONAL) \
 	FUNCTION(digest_answer, IN, IN, IN, IN, IN, IN, OUT) \

@@ -133,6 +133,54 @@ impl AddressOfRecord {
     }
 }
 
+/// The longest user as it is received, with its escapes, the longest one without, and the longest domain, in
+/// bytes.
+const MAX_ESCAPED_USER: usize = 192;
+const MAX_USER: usize = 64;
+const MAX_DOMAIN: usize = 190;
+
+/// Why an address of record can't be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AorError {
+    /// The domain of an address of record is a name.
+    #[error("Realm is an IP address")]
+    Address,
+    /// A user or a domain that can't be written everywhere as it is, or none.
+    #[error("Invalid address of record")]
+    Invalid,
+}
+
+/// The address of record of a user, as received with its escapes, and a domain, if both can be used as they
+/// are in SQL, in keys, in headers, and in a URI: the domain is a DNS name, the user as in RFC 3261 section
+/// 25.1, and unescaped still of the same bytes, so that nothing takes it for another escape.
+///
+/// # Errors
+/// [`AorError`].
+pub fn usable(user: &[u8], domain: &[u8]) -> Result<AddressOfRecord, AorError> {
+    let is_number = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+    let parts = domain.split(|byte| *byte == b'.');
+    if domain.starts_with(b"[") || (parts.clone().count() == 4 && parts.clone().all(is_number)) {
+        return Err(AorError::Address);
+    }
+    let is_domain = domain.len() <= MAX_DOMAIN
+        && domain.first().is_some_and(u8::is_ascii_alphanumeric)
+        && domain
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(byte));
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.!~*'()&=+$,;?/#-".contains(byte);
+    let is_escape = |(at, byte): (usize, &u8)| {
+        let digits = user.get(at + 1..at + 3);
+        *byte != b'%' || digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    let is_user = (1..=MAX_ESCAPED_USER).contains(&user.len())
+        && user.iter().all(|byte| is_plain(byte) || *byte == b'%')
+        && user.iter().enumerate().all(is_escape);
+    let domain = str::from_utf8(domain).ok().filter(|_| is_domain && is_user);
+    let aor = domain.map(|domain| AddressOfRecord::new(user, domain));
+    aor.filter(|aor| aor.user.len() <= MAX_USER && aor.user.iter().all(is_plain))
+        .ok_or(AorError::Invalid)
+}
+
 /// User and domain of a name that has both.
 fn split(name: &[u8]) -> Option<(&[u8], &[u8])> {
     let at = name.iter().rposition(|byte| *byte == b'@')?;
@@ -198,6 +246,32 @@ mod tests {
         assert_eq!(of("%6aohn").unwrap().user(), b"%6aohn");
         assert_eq!(of("a@a.example@a.example").unwrap().user(), b"a@a.example");
         assert_eq!((of(""), of("@a.example")), (None, None));
+    }
+
+    #[test]
+    fn what_is_usable_can_be_written_everywhere() {
+        let of = |user: &str, domain: &str| usable(user.as_bytes(), domain.as_bytes());
+        assert_eq!(of("%61l.1*+", "A.Example"), Ok(aor("al.1*+", "a.example")));
+        assert!(of(&"a".repeat(64), &"d".repeat(190)).is_ok());
+        assert!(of(&"%61".repeat(64), "localhost").is_ok());
+        for domain in ["192.0.2.1", "999.1.2.3", "[::1]", "[x"] {
+            assert_eq!(of("al", domain), Err(AorError::Address), "{domain}");
+        }
+        for domain in [
+            "", ".a", "-a", "a_b", "a b", "::1", "a\0", "<null>", "a\u{e4}", "a\r\n",
+        ] {
+            assert_eq!(of("al", domain), Err(AorError::Invalid), "{domain:?}");
+        }
+        assert_eq!(of("al", &"d".repeat(191)), Err(AorError::Invalid));
+        for user in [
+            "", "a b", "a@b", "a%", "a%4", "a%zz", "%00", "%0d%0a", "%20", "%40", "%25", "%2541",
+            "a\"", "a\\", "a:b", "<null>", "\u{e4}", "%e4", "a\0",
+        ] {
+            assert_eq!(of(user, "a.example"), Err(AorError::Invalid), "{user:?}");
+        }
+        for user in ["a".repeat(65), "%61".repeat(65)] {
+            assert_eq!(of(&user, "a.example"), Err(AorError::Invalid));
+        }
     }
 
     #[test]

@@ -167,7 +167,8 @@ mod tests {
         let proof = proof(&full, "j%6fhn");
         let john = aor("john");
         let part = |name| proof.part(name, &john);
-        for name in parts() {
+        // A token alone has an end.
+        for name in parts().filter(|name| *name != "left") {
             assert!(part(name).is_some(), "{name}");
         }
         let whole = Some(b"john@a.example".as_slice());

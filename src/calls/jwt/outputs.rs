@@ -5,10 +5,11 @@ use std::{fmt::Display, hash::Hash, time::Instant};
 
 use super::call::{BY_PROFILE, Call};
 use crate::calls::codes::{DONE, jwt as code};
+use crate::clock;
 use crate::config::tokens::TokenAor;
 use crate::jwt::algorithm;
 use crate::jwt::authorize::Outcome;
-use crate::jwt::claims::Validity;
+use crate::jwt::claims::{self, Validity};
 use crate::jwt::key::KeySet;
 use crate::jwt::path::{ClaimPath, ClaimValue};
 use crate::jwt::token::{self, Token};
@@ -24,6 +25,15 @@ use crate::store::issuers::{Issuer, SpeaksFor};
 
 /// `out_reason` of an admitted token.
 const AUTHORIZED: &str = "authorized";
+
+/// How many seconds of a token are left, for a script.
+fn left(expires: Option<i64>) -> Value<'static> {
+    let now = i64::try_from(clock::now().as_secs()).unwrap_or(i64::MAX);
+    let seconds = expires.map(|expires| expires.saturating_sub(now).max(0));
+    seconds.map_or(Value::Null, |seconds| {
+        Value::Int(i32::try_from(seconds).unwrap_or(i32::MAX))
+    })
+}
 
 impl Call {
     /// Admits a token that secret number `candidate` of its subject verified, and remembers it.
@@ -74,6 +84,7 @@ impl Call {
             claims,
             username,
             subject: Some(subject.clone()),
+            expires: claims::expires(token),
         };
         let code = self.admit(token.as_str().as_bytes(), &verified, ready);
         let rules = self.rules(subject);
@@ -119,9 +130,10 @@ impl Call {
         };
         let issuer = verified.subject.as_ref().and_then(|it| it.issuer.as_ref());
         let checked = issuer.map_or(Ok(()), |issuer| self.check_realm(text, issuer));
-        if let Err(code) = checked.and_then(|()| self.check_aor(text, username)) {
-            return code;
-        }
+        let aor = match checked.and_then(|()| self.check_aor(text, username)) {
+            Ok(aor) => aor,
+            Err(code) => return code,
+        };
         let columns = self.module.profile_avps.iter().zip(&profile.columns);
         let set = self.set(self.outputs.username, Value::Text(username))
             // The first of a list ends up in front, as with auth_jwt.
@@ -132,7 +144,8 @@ impl Call {
                     Ok(number) => avp.push(Value::Int(number)),
                     Err(_) => avp.push(Value::Text(number.to_string().as_bytes())),
                 },
-            });
+            })
+            && self.show(verified, aor.as_ref());
         self.admit_token(text, verified, set)
     }
 
@@ -159,11 +172,31 @@ impl Call {
         }
     }
 
-    /// Whether the user of a token is the one that the request is about (`jwt_aor`).
-    fn check_aor(&self, text: &[u8], username: &[u8]) -> Result<(), i32> {
+    /// Gives the script what `load_authorization` asks for of a token: whose it is, where that was
+    /// checked, and for how long.
+    fn show(&self, verified: &Verified, aor: Option<&AddressOfRecord>) -> bool {
+        let avps = self.module.authorization_avps.iter();
+        let mut wanted = avps.zip(&self.module.config.http.authorization).rev();
+        wanted.all(|(avp, wanted)| {
+            let aor = |part: fn(&AddressOfRecord) -> Vec<u8>| aor.map(part);
+            let part = match wanted.source.as_str() {
+                "scheme" => Some(b"bearer".to_vec()),
+                "aor" => aor(AddressOfRecord::whole),
+                "aor_user" => aor(|aor| aor.user().to_vec()),
+                "aor_domain" => aor(|aor| aor.domain().as_bytes().to_vec()),
+                "left" => return avp.push(left(verified.expires)),
+                _ => None,
+            };
+            part.is_none_or(|part| avp.push(Value::Text(&part)))
+        })
+    }
+
+    /// Whether the user of a token is the one that the request is about (`jwt_aor`), and who that is;
+    /// `None` if it is not checked.
+    fn check_aor(&self, text: &[u8], username: &[u8]) -> Result<Option<AddressOfRecord>, i32> {
         let wanted = &self.module.config.tokens.aor;
         if *wanted == TokenAor::Unchecked {
-            return Ok(());
+            return Ok(None);
         }
         let variables = &self.module.request;
         let method = variables.method(self.message);
@@ -176,15 +209,14 @@ impl Call {
             Party::Named(aor) => Some(aor.clone()),
             Party::Proven(domain) => AddressOfRecord::of_name(username, domain),
         };
-        let theirs = match (wanted, aor) {
+        let is_theirs = |aor: &AddressOfRecord| match wanted {
             _ if variables.is_about_several(self.message, &method) => false,
-            (_, None) => false,
-            (TokenAor::OfDomains(domains), Some(aor)) => aor.is_of(username, domains),
-            (_, Some(aor)) => aor.is_whole(username),
+            TokenAor::OfDomains(domains) => aor.is_of(username, domains),
+            _ => aor.is_whole(username),
         };
-        match theirs {
-            true => Ok(()),
-            false => {
+        match aor.filter(is_theirs) {
+            Some(aor) => Ok(Some(aor)),
+            None => {
                 let user = username.escape_ascii();
                 let reason = format_args!("its user \"{user}\" is not {party} (jwt_aor)");
                 Err(self.refused_text(Some(text), code::NOT_THEIRS, &reason))

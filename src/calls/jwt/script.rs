@@ -142,6 +142,7 @@ impl Call {
             claims,
             username: None,
             subject: None,
+            expires: None,
         };
         let code = self.admit_token(token.as_str().as_bytes(), &verified, true);
         if let Ok(validity) = Validity::of(&token, &tokens.rules) {

@@ -101,7 +101,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::jwt::claims::check_claims;
+    use crate::jwt::claims::{self, check_claims};
     use crate::jwt::testing::{NOW, at, claiming};
 
     proptest! {
@@ -128,6 +128,30 @@ mod tests {
             let validity = Validity::of(&token, &rules).unwrap();
             prop_assert_eq!(validity.includes(now), check_claims(&token, &rules, now).is_ok());
         }
+    }
+
+    #[test]
+    fn it_expires_in_a_second() {
+        let of = |exp: &str| claims::expires(&claiming(&format!(r#"{{"exp":{exp}}}"#)));
+        assert_eq!(of("1700000000"), Some(1_700_000_000));
+        assert_eq!(of("1700000000.999"), Some(1_700_000_000));
+        assert_eq!(of("1.7E9"), Some(1_700_000_000));
+        assert_eq!(of("17e+8"), Some(1_700_000_000));
+        assert_eq!(of("1e12"), Some(1_000_000_000_000));
+        assert_eq!(of("9223372036854775807"), Some(i64::MAX));
+        for other in [
+            "9223372036854775808",
+            "1e30",
+            "1e99",
+            "1e999",
+            "\"1700000000\"",
+            "null",
+            "[]",
+            "true",
+        ] {
+            assert_eq!(of(other), None, "{other}");
+        }
+        assert_eq!(claims::expires(&claiming("{}")), None);
     }
 
     #[test]
