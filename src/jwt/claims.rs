@@ -40,11 +40,15 @@ pub fn check_claims(token: &Token, rules: &Rules, now: Duration) -> Result<(), C
     check_scope(token, &rules.required_scope)
 }
 
-/// When a token expires, in whole seconds since 1970; `None` without an `exp` that is a
-/// number of 64 bits.
+/// What is no time: from here on, numbers of seconds are not told apart.
+const NO_TIME: i128 = 10_i128.pow(21);
+
+/// When a token expires, in whole seconds since 1970, at most `i64::MAX`; `None` without an `exp` that is a
+/// number below 10^21.
 pub fn expires(token: &Token) -> Option<i64> {
     let expires = numeric_date(token, "exp").ok()??;
-    i64::try_from(expires.div_euclid(seconds(1))).ok()
+    let seconds = Some(expires.div_euclid(seconds(1))).filter(|seconds| *seconds < NO_TIME)?;
+    Some(i64::try_from(seconds).unwrap_or(i64::MAX))
 }
 
 fn check_times(token: &Token, rules: &Rules, now: Duration) -> Result<(), ClaimError> {
