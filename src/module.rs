@@ -1,6 +1,7 @@
 //! The module in one OpenSIPS: what is set up once, before the fork, and never changes afterwards.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use crate::config::Config;
 use crate::config::database::Database;
@@ -15,6 +16,7 @@ use crate::opensips::request::RequestVariables;
 use crate::opensips::segment::Segment;
 use crate::opensips::{cachedb, db};
 use crate::store::cache::Ready;
+use crate::store::issuers::Issuers;
 
 /// The optional tables that exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub struct Tables {
     pub credentials: bool,
     /// The tables of profiles and their secrets.
     pub profiles: bool,
+    /// The table of issuers, where it is used.
+    pub issuers: bool,
 }
 
 /// What is set up once.
@@ -36,6 +40,9 @@ pub struct Module {
     pub core_driver: Option<db::Driver>,
     /// The keys of `jwks_url`, as a profile that all of its tokens share.
     pub provider: Option<Arc<Ready>>,
+    /// All issuers as they were at start, if there is a table of them, and when it
+    /// was read.
+    pub first_issuers: Option<(Instant, Arc<Issuers>)>,
     /// The first snapshot of all profiles, with `cache_mode` "preload".
     pub first_snapshot: Option<Segment>,
     /// The signatures that any process has verified.

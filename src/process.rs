@@ -5,6 +5,8 @@ mod cache;
 mod credential_cache;
 mod credentials;
 mod database;
+mod issuer_cache;
+mod issuers;
 pub mod loader;
 mod profiles;
 mod repeated;
@@ -12,6 +14,8 @@ mod warned;
 
 pub use cache::{Cache, Change, Gate, Passing};
 pub use database::{Asked, Database};
+pub use issuer_cache::{Lookup as IssuerLookup, Since as IssuersSince};
+pub use issuers::{IssuerList, now as issuers_now, report as report_issuers};
 pub use profiles::Profiles;
 pub use repeated::Repeated;
 pub use warned::WarnedOnce;
@@ -91,6 +95,8 @@ pub struct Process {
     cache: Option<Cache>,
     /// Profiles that are at hand, if there is a database of them.
     pub profiles: Option<Profiles>,
+    /// Issuers, if there is a table of them.
+    pub issuers: Option<IssuerList>,
     /// Endpoints of realms, if there is a table of them.
     pub endpoints: Option<Arc<Realms<Endpoint>>>,
     /// What the table of realms says, where columns of it are wanted.
@@ -153,6 +159,7 @@ impl Process {
                 .as_ref()
                 .map(|database| Database::new(database, module.core_driver)),
             profiles: config.database.as_ref().map(Profiles::new),
+            issuers: IssuerList::new(module),
             // An endpoint that is known stays in use for as long as the database fails.
             endpoints: module
                 .endpoints_database()

@@ -6,6 +6,7 @@ mod tables;
 pub use error::InitError;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use zeroize::Zeroizing;
 
@@ -30,10 +31,11 @@ use crate::opensips::request::RequestVariables;
 use crate::opensips::segment::Segment;
 use crate::opensips::stats::{self, Statistic};
 use crate::opensips::{cachedb, db, fork, guard, shared};
-use crate::process::Database;
 use crate::process::loader;
+use crate::process::{self, Database};
 use crate::store::Source;
 use crate::store::cache::Ready;
+use crate::store::issuers::Issuers;
 
 static RAW: Mutex<Option<Raw>> = Mutex::new(None);
 
@@ -62,6 +64,7 @@ pub fn init() -> Result<(), InitError> {
     let Checked {
         core_driver,
         tables,
+        first_issuers,
         first_snapshot,
     } = match &config.database {
         Some(database) => check(&config, database)?,
@@ -75,6 +78,7 @@ pub fn init() -> Result<(), InitError> {
     let module = Module {
         core_driver,
         tables,
+        first_issuers,
         first_snapshot,
         credentials: Arc::new(Credentials::new(config.outbound.entries.iter().cloned())),
         provider: config.tokens.jwks_url.as_deref().map(provider),
@@ -182,6 +186,7 @@ struct Checked {
     core_driver: Option<db::Driver>,
     /// The optional tables that exist.
     tables: Tables,
+    first_issuers: Option<(Instant, Arc<Issuers>)>,
     first_snapshot: Option<Segment>,
 }
 
@@ -206,6 +211,31 @@ fn check(config: &Config, settings: &DatabaseSettings) -> Result<Checked, InitEr
     })
 }
 
+/// The issuers as they are at start, so that no token has to wait for them. What is wrong with rows is
+/// logged.
+fn first_issuers(
+    config: &Config,
+    settings: &DatabaseSettings,
+    tables: Tables,
+    source: &mut dyn Source,
+) -> Result<Option<(Instant, Arc<Issuers>)>, InitError> {
+    if !tables.issuers {
+        return Ok(None);
+    }
+    let read = Instant::now();
+    let issuers = &config.tokens.issuers;
+    let rows = issuers
+        .table
+        .fetch_all(source)
+        .map_err(|error| InitError::Database {
+            shown: settings.shown.clone(),
+            error,
+        })?;
+    let issuers = issuers.with_rows(rows, &Issuers::default());
+    process::report_issuers(&issuers);
+    Ok(Some((read, Arc::new(issuers))))
+}
+
 fn check_with(
     config: &Config,
     settings: &DatabaseSettings,
@@ -225,6 +255,7 @@ fn check_with(
     Ok(Checked {
         core_driver: None,
         tables,
+        first_issuers: first_issuers(config, settings, tables, source)?,
         first_snapshot,
     })
 }

@@ -26,6 +26,7 @@ mod caching {
     pub mod running;
     pub mod sign;
     pub mod signatures;
+    pub mod tenants;
 }
 
 use std::sync::Arc;

@@ -1,10 +1,11 @@
 //! `jwt_authorize`: a token checked against the keys of its profile, or of an identity provider.
 //!
 //! The path of a token, each step only if the one before did not settle it: verified before
-//! ([`Call::by_verified`]); its profile at hand ([`Call::by_cache`]); the database ([`Call::ask`]);
+//! ([`Call::by_verified`]); its issuer has rules of its own ([`Call::by_issuer`]); its profile at hand ([`Call::by_cache`]); the database ([`Call::ask`]);
 //! the keys of a URL ([`Call::with_keys`]); the judgement ([`Call::judge`]).
 
 mod call;
+mod issuer;
 mod keys;
 mod outputs;
 mod script;
@@ -19,7 +20,6 @@ use super::waiting::{Started, Wait, on_thread};
 use crate::clock;
 use crate::config::database::Database;
 use crate::jwt::authorize::{self, Outcome};
-use crate::jwt::claims::unlisted_issuer;
 use crate::jwt::token::{self, Token};
 use crate::keys::candidate;
 use crate::log;
@@ -57,9 +57,6 @@ pub fn authorize(
         Ok(token) => token,
         Err(error) => return Started::Done(call.refuse(None, &error.into())),
     };
-    if tokens.issuers.is_empty() {
-        return call.by_tag_or_provider(token);
-    }
     call.by_issuer(token)
 }
 
@@ -105,6 +102,11 @@ impl Call {
             let reload_due = process.is_reload_due();
             let verified = process.tokens.get(token, BY_PROFILE, keys, clock::now)?;
             let subject = verified.subject.as_ref()?;
+            if let (Some(issuer), Some(list)) = (&subject.issuer, &process.issuers)
+                && !list.has(issuer)
+            {
+                return None;
+            }
             if let Some(tag) = &subject.tag {
                 let current = process.profiles.as_mut()?.fresh(self.module, tag)?;
                 if !Arc::ptr_eq(&current, &subject.ready) {
@@ -126,31 +128,6 @@ impl Call {
             process.refresh_keys(&ready.keys);
             Some(code)
         })
-    }
-
-    /// A token of an issuer that has rules of its own. It is judged by these alone; one of any other
-    /// is refused before anybody is asked, unless it names a profile.
-    fn by_issuer(self, token: Token) -> Started {
-        let tokens = &self.module.config.tokens;
-        let iss = token.claim("iss").and_then(|iss| iss.as_str());
-        let issuer = iss.and_then(|iss| tokens.issuers.get(iss)).cloned();
-        match issuer {
-            Some(issuer) => {
-                let subject = Subject {
-                    tag: None,
-                    ready: issuer.ready.clone(),
-                    issuer: Some(issuer),
-                };
-                self.with_keys(token, subject)
-            }
-            None if self.module.tables.profiles && token.claim(&tokens.tag_claim).is_some() => {
-                self.by_tag_or_provider(token)
-            }
-            None => {
-                let outcome = Outcome::ClaimRefused(unlisted_issuer(&token));
-                Started::Done(self.refuse(Some(&token), &outcome))
-            }
-        }
     }
 
     /// A token that is judged by the rules of the parameters: by the profile that it names, or by the

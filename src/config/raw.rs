@@ -132,6 +132,25 @@ impl Raw {
             .collect()
     }
 
+    /// The values of a parameter that takes one or several: separated by commas or blanks, or by
+    /// setting it more than once.
+    ///
+    /// # Errors
+    /// Fails if it is set, and there is none: that would turn off a check that was meant to be made.
+    pub fn values(&self, name: &str) -> Result<Vec<String>, ConfigError> {
+        let texts = self.texts(name)?;
+        let list: Vec<String> = texts
+            .iter()
+            .flat_map(|text| text.split(|c: char| c == ',' || c.is_whitespace()))
+            .filter(|value| !value.is_empty())
+            .map(str::to_owned)
+            .collect();
+        if list.is_empty() && !texts.is_empty() {
+            return Err(self.error(name, "one value, or several separated by commas or blanks"));
+        }
+        Ok(list)
+    }
+
     /// An integer, or a string of decimal digits.
     ///
     /// # Errors

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use super::avp_list;
+use super::issuers::IssuerSettings;
 use super::raw::{ConfigError, Raw};
 use crate::jwt::algorithm::AlgorithmSet;
 use crate::jwt::path::ClaimPath;
 use crate::jwt::rules::{RequiredClaim, Rules};
 use crate::jwt::token::Limits;
 use crate::jwt::username::Username;
-use crate::keys::{KeyReference, SourceConfig, TENANT};
-use crate::store::issuers::{Defaults, IssuerRow, Issuers};
+use crate::keys::{KeyReference, SourceConfig};
+use crate::store::issuers::Defaults;
 
 /// Which address of record the user of a token stands for (`jwt_aor`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +37,8 @@ pub struct Tokens {
     pub weak_keys: bool,
     /// The JWK Set, or the file of keys, of an identity provider (`jwks_url`).
     pub jwks_url: Option<String>,
-    /// The issuers whose keys are found by their metadata (`issuer_url`, `issuer_tenants`).
-    pub issuers: Issuers,
+    /// The issuers that have rules of their own.
+    pub issuers: IssuerSettings,
     /// The claim that is the username of tokens of these (`username_claim`).
     pub username_claim: Username,
     /// Which address of record a token's user stands for (`jwt_aor`).
@@ -81,9 +82,15 @@ impl Tokens {
             rules,
             username: username_claim,
         };
-        let issuers = issuers(raw, &defaults)?;
-        if jwks_url.is_some() && !issuers.is_empty() {
-            return Err(other("issuer_url", "is not allowed with jwks_url".into()));
+        let issuers = IssuerSettings::new(raw, defaults.clone())?;
+        let conflict = match () {
+            () if jwks_url.is_none() => None,
+            () if !issuers.fixed.is_empty() => Some("issuer_url"),
+            () if issuers.tables_named => Some("issuers_table"),
+            () => None,
+        };
+        if let Some(name) = conflict {
+            return Err(other(name, "is not allowed with jwks_url".into()));
         }
         Ok(Tokens {
             tag_claim: raw.text("tag_claim")?.unwrap_or("tag").to_owned(),
@@ -121,8 +128,8 @@ fn rules(raw: &Raw, algorithms: AlgorithmSet, leeway: u64) -> Result<Rules, Conf
     Ok(Rules {
         algorithms,
         leeway,
-        issuers: values(raw, "issuer")?,
-        audiences: values(raw, "audience")?,
+        issuers: raw.values("issuer")?,
+        audiences: raw.values("audience")?,
         require_exp: raw.flag("require_exp", false)?,
         required_claims: required_claims(raw)?,
         max_age: match raw.int("max_age", 0, 0..=315_360_000, "seconds, 0 = any")? {
@@ -130,39 +137,8 @@ fn rules(raw: &Raw, algorithms: AlgorithmSet, leeway: u64) -> Result<Rules, Conf
             age => Some(age.unsigned_abs()),
         },
         token_type: raw.text("token_type")?.map(str::to_owned),
-        required_scope: values(raw, "required_scope")?,
+        required_scope: raw.values("required_scope")?,
     })
-}
-
-/// The issuers of `issuer_url`: any realm is theirs, since they are no tenants' own.
-fn issuers(raw: &Raw, defaults: &Defaults) -> Result<Issuers, ConfigError> {
-    const NAME: &str = "issuer_url";
-    const TENANTS: &str = "issuer_tenants";
-    let tenants = values(raw, TENANTS)?.join(" ");
-    let mut rows = Vec::new();
-    for issuer in values(raw, NAME)? {
-        let is_template = issuer.contains(TENANT);
-        let row = IssuerRow {
-            tenants: Some(tenants.clone()).filter(|_| is_template),
-            realm: Some("*".to_owned()),
-            issuer,
-            ..IssuerRow::default()
-        };
-        rows.push((format!("parameter \"{NAME}\""), row));
-    }
-    let is_template = |row: &IssuerRow| row.tenants.is_some();
-    if !tenants.is_empty() && !rows.iter().any(|(_, row)| is_template(row)) {
-        return Err(other(
-            TENANTS,
-            format!("is set, and no issuer_url has {TENANT} in it"),
-        ));
-    }
-    // The first fault says which.
-    let issuers = Issuers::new(rows, defaults, &Issuers::default());
-    match issuers.faults.first() {
-        None => Ok(issuers),
-        Some(fault) => Err(ConfigError::Fault(fault.clone())),
-    }
 }
 
 fn aor(raw: &Raw) -> Result<TokenAor, ConfigError> {
@@ -173,7 +149,7 @@ fn aor(raw: &Raw) -> Result<TokenAor, ConfigError> {
             "\"off\", \"full\", or domains separated by commas or blanks",
         )
     };
-    let list = values(raw, NAME).map_err(|_| allowed())?;
+    let list = raw.values(NAME).map_err(|_| allowed())?;
     let is = |word: &str| list.iter().any(|value| value == word);
     let is_domain = |value: &String| {
         let bytes = value.bytes();
@@ -263,23 +239,6 @@ fn other(name: &str, cause: String) -> ConfigError {
         name: name.to_owned(),
         cause,
     }
-}
-
-/// The values of a parameter that takes one or several: separated by commas or blanks, or by
-/// setting it more than once.
-fn values(raw: &Raw, name: &str) -> Result<Vec<String>, ConfigError> {
-    let texts = raw.texts(name)?;
-    let list: Vec<String> = texts
-        .iter()
-        .flat_map(|text| text.split(|c: char| c == ',' || c.is_whitespace()))
-        .filter(|value| !value.is_empty())
-        .map(str::to_owned)
-        .collect();
-    // Set to nothing, it would turn off a check that was meant to be made.
-    if list.is_empty() && !texts.is_empty() {
-        return Err(raw.error(name, "one value, or several separated by commas or blanks"));
-    }
-    Ok(list)
 }
 
 #[cfg(test)]

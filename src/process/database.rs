@@ -18,7 +18,7 @@ use crate::pool::Pool;
 use crate::store::{Answer, Source};
 use native::Native;
 
-pub use native::Asked;
+pub use native::{Asked, Query};
 
 /// See the [module](self).
 pub struct Database(Driver);

@@ -93,6 +93,7 @@
 	PARAMETER(jwks_url) \
 	PARAMETER(issuer_url) \
 	PARAMETER(issuer_tenants) \
+	PARAMETER(issuers_table) \
 	PARAMETER(username_claim) \
 	PARAMETER(jwt_aor) \
 	PARAMETER(jwks_min_ttl) \

@@ -38,12 +38,22 @@ pub fn check(
     let token_tables = check(tokens, "jwt").and_then(|()| check(&database.tables.secrets, "jwt"));
     let endpoints = check(&http.tables.table, "http");
     let credentials = check(&outbound.table.table, "credentials");
+    let settings = &config.tokens.issuers;
+    let issuers = match config.tokens.jwks_url {
+        // Its tokens are all of one provider.
+        Some(_) => false,
+        None => {
+            let table = &settings.table.table;
+            presence(check(table, "issuers"), table, settings.tables_named)?
+        }
+    };
     let mut found = Tables {
+        issuers,
         profiles: false,
         endpoints: presence(endpoints, &http.tables.table, http.tables_named)?,
         credentials: presence(credentials, &outbound.table.table, outbound.tables_named)?,
     };
-    let alone = !found.endpoints && !found.credentials;
+    let alone = !found.endpoints && !found.credentials && !found.issuers;
     found.profiles = presence(token_tables, tokens, alone || database.tables_named)?;
     Ok(found)
 }

@@ -4,12 +4,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::cache::Ready;
+use super::{Cell, Select, Source, StoreError};
 use crate::jwt::algorithm::AlgorithmSet;
 use crate::jwt::key::KeySet;
 use crate::jwt::quote_up_to;
 use crate::jwt::rules::{RequiredClaim, Rules};
 use crate::jwt::username::Username;
 use crate::keys::{Discovery, KeyHolder, KeyReference, TENANT};
+
+/// Most rows of the table that are read.
+pub const MAX_ROWS: usize = 1000;
 
 /// Most issuers that count at a time, with each tenant of one that has tenants.
 pub const MAX_NAMES: usize = 10_000;
@@ -38,6 +42,107 @@ pub struct IssuerRow {
     pub discovery_url: Option<String>,
     /// Its JWK Set, or the URL of that, in place of its metadata.
     pub jwks: Option<String>,
+}
+
+/// The table of issuers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssuerTable {
+    /// Its name (`issuers_table`).
+    pub table: String,
+}
+
+/// What was read of the table.
+#[derive(Debug, Default)]
+pub struct Rows {
+    /// The rows, each with what it is called in a log.
+    pub rows: Vec<(String, IssuerRow)>,
+    /// What is no row, and why: one line each.
+    pub faults: Vec<String>,
+}
+
+impl IssuerTable {
+    /// All rows, at most [`MAX_ROWS`] of them.
+    ///
+    /// # Errors
+    /// Fails with the source's error.
+    pub fn fetch_all(&self, source: &mut dyn Source) -> Result<Rows, StoreError> {
+        let table = &self.table;
+        let select = Select {
+            table,
+            columns: &COLUMNS,
+            key: None,
+            limit: MAX_ROWS + 1,
+        };
+        let mut rows = Rows::default();
+        for (number, row) in source.select(&select)?.into_iter().enumerate() {
+            if number == MAX_ROWS {
+                let fault = format!("table {table}: it has more than {MAX_ROWS} rows");
+                rows.faults.push(fault);
+                break;
+            }
+            let mut cells = row.into_iter().map(text);
+            let id = cells.next().and_then(Result::ok).flatten();
+            let called = format!("table {table}, row {}", id.as_deref().unwrap_or("?"));
+            match cells.collect::<Result<Vec<_>, _>>().and_then(issuer_row) {
+                Ok(row) => rows.rows.push((called, row)),
+                Err(error) => rows.faults.push(format!("{called}: {error}")),
+            }
+        }
+        Ok(rows)
+    }
+}
+
+/// The columns of the table: what a row is called, and what is in an [`IssuerRow`].
+const COLUMNS: [&str; 10] = [
+    "id",
+    "issuer",
+    "tenants",
+    "realm",
+    "audience",
+    "username_claim",
+    "algorithms",
+    "required_claims",
+    "discovery_url",
+    "jwks",
+];
+
+/// A value as text, without the blanks that a column may append; `None` for none.
+fn text(cell: Cell) -> Result<Option<String>, &'static str> {
+    let Some(bytes) = cell.into_bytes() else {
+        return Ok(None);
+    };
+    let text = str::from_utf8(&bytes).map_err(|_| "it is not UTF-8")?;
+    Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
+}
+
+fn issuer_row(cells: Vec<Option<String>>) -> Result<IssuerRow, &'static str> {
+    let Ok(
+        [
+            issuer,
+            tenants,
+            realm,
+            audience,
+            username_claim,
+            algorithms,
+            required_claims,
+            discovery_url,
+            jwks,
+        ],
+    ) = <[_; 9]>::try_from(cells)
+    else {
+        return Err("it does not have the columns that were asked for");
+    };
+    Ok(IssuerRow {
+        issuer: issuer.unwrap_or_default(),
+        tenants,
+        realm,
+        audience,
+        username_claim,
+        algorithms,
+        required_claims,
+        discovery_url,
+        jwks,
+    })
 }
 
 /// What counts where a row says nothing.
@@ -233,12 +338,13 @@ pub struct Issuers {
 }
 
 impl Issuers {
-    /// The issuers of these rows, each with what it is called in a log. What is the same as `before`
-    /// stays the same object. Two rows that name one issuer are both left out: which of them counts
+    /// `fixed`, and the issuers of these rows, each with what it is called in a log. What is the same as
+    /// `before` stays the same object. Two rows that name one issuer are both left out: which of them counts
     /// would be up to the database.
     pub fn new(
         rows: impl IntoIterator<Item = (String, IssuerRow)>,
         defaults: &Defaults,
+        fixed: &Issuers,
         before: &Issuers,
     ) -> Self {
         let mut faults = Vec::new();
@@ -259,10 +365,13 @@ impl Issuers {
                 *counts.entry(name.clone()).or_default() += 1;
             }
         }
-        let mut by_name = HashMap::new();
+        let mut by_name = fixed.by_name.clone();
         for (called, issuer) in found {
             let twice = |name: &&String| counts.get(*name).is_some_and(|count| *count > 1);
-            if let Some(name) = issuer.names.iter().find(twice) {
+            if let Some(name) = issuer.names.iter().find(|name| fixed.get(name).is_some()) {
+                let name = shown(name);
+                faults.push(format!("{called}: issuer {name} is that of a parameter"));
+            } else if let Some(name) = issuer.names.iter().find(twice) {
                 faults.push(format!(
                     "{called}: issuer {} is there more than once",
                     shown(name)
@@ -283,6 +392,13 @@ impl Issuers {
     /// The issuer whose tokens have this `iss`, byte by byte.
     pub fn get(&self, iss: &str) -> Option<&Arc<Issuer>> {
         self.by_name.get(iss)
+    }
+
+    /// Whether this very issuer is among them.
+    pub fn has(&self, issuer: &Arc<Issuer>) -> bool {
+        let name = issuer.names.first();
+        let same = name.and_then(|name| self.get(name));
+        same.is_some_and(|same| Arc::ptr_eq(same, issuer))
     }
 
     /// Whether there are none.

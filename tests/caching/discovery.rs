@@ -164,11 +164,16 @@ pub fn lost(setting: &Setting, core: &Core) -> Result<(), String> {
     let page = metadata(&other, &provider.at("/wrong/keys"));
     provider.page(&format!("/wrong{OPENID}"), page);
     let none = provider.at("/none");
+    // What runs on this machine is not asked because somebody's metadata say so.
+    let local = provider.at("/local");
+    let keys = provider.at("/other/keys").replace("https:", "http:");
+    provider.page(&format!("/local{OPENID}"), metadata(&local, &keys));
     provider.pause();
     let mut running = Running::start(setting, core, |it| {
-        script(it, &provider)
-            .set("jwks_min_ttl", 1)
-            .set("issuer_url", format!("{wrong} {other} {none}").as_str())
+        script(it, &provider).set("jwks_min_ttl", 1).set(
+            "issuer_url",
+            format!("{wrong} {other} {none} {local}").as_str(),
+        )
     })?;
     let (by_wrong, by_other) = (of(&wrong, &key, "one"), of(&other, &key, "one"));
     running.everywhere(&by_other, -6)?;
@@ -180,6 +185,7 @@ pub fn lost(setting: &Setting, core: &Core) -> Result<(), String> {
     running.until_asked_again();
     running.everywhere(&by_wrong, -6)?;
     running.everywhere(&of(&none, &key, "one"), -6)?;
+    running.everywhere(&of(&local, &key, "one"), -6)?;
     if provider.asked_for("/wrong/keys") != 0 {
         return Err("keys of another issuer are asked for".to_owned());
     }
@@ -218,6 +224,7 @@ pub fn lost(setting: &Setting, core: &Core) -> Result<(), String> {
             "keys from {other}{OPENID}: its metadata: is not a JSON object; the last good ones stay in use"
         ),
         "its metadata name no issuer".to_owned(),
+        "the jwks_uri of its metadata is not an https URL".to_owned(),
     ] {
         if !log.contains(&line) {
             return Err(format!("no line {line}: {log}"));

@@ -11,7 +11,7 @@ use libtest_mimic::Trial;
 
 use super::{
     bearer, challenge, demand, discovery, documents, identity, issuers, keys, limits, outage,
-    preload, recipes, rules, sign, signatures,
+    preload, recipes, rules, sign, signatures, tenants,
 };
 
 /// What a trial does with a core.
@@ -22,6 +22,9 @@ type WithOwn = fn(&Own, &Setting, &Core) -> Result<(), String>;
 
 /// A trial that shares the servers of the run.
 type Shared = fn(&Setting, &Core) -> Result<(), String>;
+
+/// A trial with a kind of database, by a driver.
+type WithBackend = fn(&Setting, &Core, Backend, &'static str) -> Result<(), String>;
 
 /// All trials.
 pub fn trials(setting: &Arc<Setting>) -> Vec<Trial> {
@@ -71,6 +74,7 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
             |o, s, c| outage::under_load(o, s, c, "preload"),
         ),
         with_own("MariaDB hangs", outage::hanging),
+        with_own("rows of issuers: MariaDB hangs", tenants::hanging),
         with_own(
             "MariaDB is stopped until cache_grace is over",
             outage::grace,
@@ -105,6 +109,31 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
             Box::new(move |setting, core| preload::changes(setting, core, backend, "auto")),
         ));
     }
+    for (backend, driver) in [
+        (Backend::Mysql, "auto"),
+        (Backend::Mysql, "opensips"),
+        (Backend::Sqlite, "auto"),
+        (Backend::Postgres, "auto"),
+    ] {
+        let by_core = driver == "opensips" || backend != Backend::Mysql;
+        // The stand-in has a driver for SQLite alone.
+        if by_core && backend != Backend::Sqlite && !core.is_opensips() {
+            continue;
+        }
+        let module = by_core.then(|| backend.opensips_module());
+        let both: [(&str, WithBackend); 2] = [
+            ("rows of issuers", tenants::rows),
+            ("rows of issuers change", tenants::changes),
+        ];
+        for (name, run) in both {
+            let name = format!("{name}, {backend}, {driver}");
+            trials.push(make(
+                &name,
+                needs(backend, module),
+                Box::new(move |setting, core| run(setting, core, backend, driver)),
+            ));
+        }
+    }
     if core.is_opensips() {
         trials.push(make(
             "changes, preloaded, mysql by OpenSIPS's own driver",
@@ -112,7 +141,7 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
             Box::new(|setting, core| preload::changes(setting, core, Backend::Mysql, "opensips")),
         ));
     }
-    let simple: [(&str, Shared); 30] = [
+    let simple: [(&str, Shared); 32] = [
         ("opensips-cfg/bearer.cfg", bearer::shipped),
         (
             "JSON Web Keys, and a file that is written anew",
@@ -135,6 +164,8 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
         ("issuers and their metadata", discovery::found),
         ("metadata that can't be had", discovery::lost),
         ("issuers with tenants", discovery::tenants),
+        ("rows of issuers: realms", tenants::realms),
+        ("rows of issuers: at start", tenants::start),
         ("recipes of the manual: companies", recipes::companies),
         ("recipes of the manual: applications", recipes::applications),
         ("jwt_aor", identity::addresses),

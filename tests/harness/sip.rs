@@ -27,6 +27,26 @@ pub fn exchange(
     exchange_with("127.0.0.1", port, method, user, headers, limit)
 }
 
+/// The same for a Request-URI of this domain and another From, without its tag.
+pub fn exchange_as(
+    port: u16,
+    method: &str,
+    (user, domain): (&str, &str),
+    from: &str,
+    headers: &[(&str, &str)],
+    limit: Duration,
+) -> io::Result<Answer> {
+    let uri = format!("sip:{user}@{domain}");
+    send(
+        ("127.0.0.1", port),
+        method,
+        user,
+        (&uri, from),
+        headers,
+        limit,
+    )
+}
+
 fn exchange_with(
     host: &str,
     port: u16,
@@ -35,8 +55,21 @@ fn exchange_with(
     headers: &[(&str, &str)],
     limit: Duration,
 ) -> io::Result<Answer> {
+    let uri = format!("sip:{user}@{host}:{port}");
+    let from = "<sip:caller@example.org>";
+    send((host, port), method, user, (&uri, from), headers, limit)
+}
+
+fn send(
+    to: (&str, u16),
+    method: &str,
+    user: &str,
+    (uri, from): (&str, &str),
+    headers: &[(&str, &str)],
+    limit: Duration,
+) -> io::Result<Answer> {
     let socket = UdpSocket::bind(("127.0.0.1", 0))?;
-    socket.connect((host, port))?;
+    socket.connect(to)?;
     socket.set_read_timeout(Some(limit))?;
     let local = socket.local_addr()?.port();
     let call = CALLS.fetch_add(1, Ordering::Relaxed);
@@ -46,9 +79,9 @@ fn exchange_with(
         .map(|(name, value)| format!("{name}: {value}\r\n"))
         .collect();
     let request = format!(
-        "{method} sip:{user}@{host}:{port} SIP/2.0\r\n\
+        "{method} {uri} SIP/2.0\r\n\
          Via: SIP/2.0/UDP 127.0.0.1:{local};branch=z9hG4bK-{id}\r\n\
-         From: <sip:caller@example.org>;tag={id}\r\n\
+         From: {from};tag={id}\r\n\
          To: <sip:{user}@example.org>\r\n\
          Call-ID: {id}@127.0.0.1\r\n\
          CSeq: 1 {method}\r\n\

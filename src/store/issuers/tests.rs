@@ -26,9 +26,18 @@ fn row(issuer: &str, set: impl FnOnce(&mut IssuerRow)) -> IssuerRow {
 }
 
 fn issuers(rows: &[IssuerRow], before: &Issuers) -> Issuers {
+    with_fixed(rows, &Issuers::default(), before)
+}
+
+fn with_fixed(rows: &[IssuerRow], fixed: &Issuers, before: &Issuers) -> Issuers {
     let called = |number: usize| format!("row {}", number + 1);
     let rows = rows.iter().cloned().enumerate();
-    Issuers::new(rows.map(|(n, row)| (called(n), row)), &defaults(), before)
+    Issuers::new(
+        rows.map(|(n, row)| (called(n), row)),
+        &defaults(),
+        fixed,
+        before,
+    )
 }
 
 #[test]
@@ -215,4 +224,69 @@ fn a_row_that_did_not_change_is_the_same_object() {
     let second = issuers(&[a, changed], &first);
     let same = |name: &str| Arc::ptr_eq(first.get(name).unwrap(), second.get(name).unwrap());
     assert!(same("https://a.example") && !same("https://b.example"));
+}
+
+#[test]
+fn no_row_takes_the_place_of_a_parameter() {
+    let parameter = row("https://a.example", |row| row.realm = Some("*".into()));
+    let fixed = issuers(&[parameter], &Issuers::default());
+    let rows = [
+        row("https://a.example", |_| {}),
+        row("https://b.example", |_| {}),
+    ];
+    let all = with_fixed(&rows, &fixed, &Issuers::default());
+    assert_eq!(all.faults.len(), 1, "{:?}", all.faults);
+    assert!(all.has(fixed.get("https://a.example").unwrap()));
+    assert!(all.get("https://b.example").is_some());
+}
+
+/// Cells of a row: the name of the row, and those of its columns.
+struct Table(Vec<Vec<Cell>>);
+
+impl Source for Table {
+    fn select(&mut self, select: &Select<'_>) -> Result<Vec<Vec<Cell>>, StoreError> {
+        assert_eq!((select.table, select.key), ("jwt_issuers", None));
+        Ok(self.0.iter().take(select.limit).cloned().collect())
+    }
+}
+
+fn fetch(rows: Vec<Vec<Cell>>) -> Rows {
+    let table = "jwt_issuers".to_owned();
+    IssuerTable { table }.fetch_all(&mut Table(rows)).unwrap()
+}
+
+fn cells(issuer: &[u8]) -> Vec<Cell> {
+    let mut row = vec![Cell::Null; COLUMNS.len()];
+    row[0] = Cell::Int(7);
+    row[1] = Cell::Text(issuer.to_vec());
+    row[3] = Cell::Text(b" a.example  ".to_vec());
+    row
+}
+
+#[test]
+fn rows_are_read_by_their_columns() {
+    let mut full = cells(b"https://a.example ");
+    full[9] = Cell::Text(b"https://a.example/keys".to_vec());
+    full[4] = Cell::Text(b"  ".to_vec());
+    let rows = fetch(vec![full, cells(b"\xff"), vec![Cell::Int(9)]]);
+    let [(called, row)] = &rows.rows[..] else {
+        panic!("{rows:?}");
+    };
+    assert_eq!(called, "table jwt_issuers, row 7");
+    assert_eq!(row.issuer, "https://a.example");
+    assert_eq!(
+        (row.realm.as_deref(), &row.audience),
+        (Some("a.example"), &None)
+    );
+    assert_eq!(row.jwks.as_deref(), Some("https://a.example/keys"));
+    assert_eq!(rows.faults.len(), 2, "{:?}", rows.faults);
+}
+
+#[test]
+fn a_table_that_is_too_long_is_read_in_part_and_said_to_be() {
+    let row = |number: usize| cells(format!("https://{number}.example").as_bytes());
+    let rows = fetch((0..MAX_ROWS).map(row).collect());
+    assert_eq!((rows.rows.len(), rows.faults.len()), (MAX_ROWS, 0));
+    let rows = fetch((0..=MAX_ROWS).map(row).collect());
+    assert_eq!((rows.rows.len(), rows.faults.len()), (MAX_ROWS, 1));
 }

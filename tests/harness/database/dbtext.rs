@@ -10,7 +10,13 @@ use crate::profiles::Content;
 pub fn create(folder: &Path, schema: &[PathBuf], content: &Content) -> Result<Database, String> {
     let shipped = schema.last().ok_or("no folder of tables")?;
     fs::create_dir_all(folder).map_err(|e| e.to_string())?;
-    for table in ["version", "jwt_profiles", "jwt_secrets", "credentials"] {
+    for table in [
+        "version",
+        "jwt_profiles",
+        "jwt_secrets",
+        "jwt_issuers",
+        "credentials",
+    ] {
         fs::copy(shipped.join(table), folder.join(table)).map_err(|e| format!("{table}: {e}"))?;
     }
     let head = read(&folder.join("jwt_profiles"))?;

@@ -1,0 +1,34 @@
+-- auth_web: the issuers of tokens, each with rules of its own, for MySQL and MariaDB.
+--
+--   mariadb opensips < issuers.sql
+--
+-- Can be run on a database that OpenSIPS's own scripts have set up, and again at any time: existing
+-- tables and rows are left unchanged.
+
+-- The layout version of each table; OpenSIPS modules check it before they use a table.
+CREATE TABLE IF NOT EXISTS version (
+    table_name    CHAR(32)               NOT NULL,
+    table_version INT UNSIGNED DEFAULT 0 NOT NULL,
+    CONSTRAINT t_name_idx UNIQUE (table_name)
+) ENGINE=InnoDB;
+
+-- One row for each issuer of tokens. issuer: the claim iss of its tokens, byte by byte; {tenantid} in it
+-- stands for any of tenants. realm: the domains that it may speak for, or * for any. audience, tenants, realm,
+-- algorithms: one, or several separated by commas or blanks. username_claim: a claim, or a text with claims
+-- in braces. required_claims: name or name=value, separated by semicolons. NULL in audience, username_claim,
+-- algorithms and required_claims means the parameter of that name. jwks: a JWK Set, or its https URL; NULL
+-- means where the issuer's metadata say, which are at discovery_url, or where they follow from the issuer.
+CREATE TABLE IF NOT EXISTS jwt_issuers (
+    id              INT(10) UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    issuer          VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    tenants         TEXT         DEFAULT NULL,
+    realm           VARCHAR(1024) NOT NULL,
+    audience        VARCHAR(1024) DEFAULT NULL,
+    username_claim  VARCHAR(255) DEFAULT NULL,
+    algorithms      VARCHAR(255) DEFAULT NULL,
+    required_claims VARCHAR(1024) DEFAULT NULL,
+    discovery_url   VARCHAR(255) DEFAULT NULL,
+    jwks            TEXT         DEFAULT NULL
+) ENGINE=InnoDB;
+
+INSERT IGNORE INTO version (table_name, table_version) VALUES ('jwt_issuers', 1);

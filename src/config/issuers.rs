@@ -1,0 +1,75 @@
+//! Parameters for issuers that have rules of their own: `issuer_url`, `issuer_tenants`,
+//! `issuers_table`.
+
+use super::raw::{ConfigError, Raw};
+use crate::keys::TENANT;
+use crate::store::issuers::{Defaults, IssuerRow, IssuerTable, Issuers, Rows};
+
+/// What the parameters say of issuers.
+#[derive(Clone, Debug)]
+pub struct IssuerSettings {
+    /// The issuers of `issuer_url`.
+    pub fixed: Issuers,
+    /// What counts where a row says nothing.
+    pub defaults: Defaults,
+    /// The table of further ones.
+    pub table: IssuerTable,
+    /// Whether the script names the table itself, so that it must exist.
+    pub tables_named: bool,
+}
+
+impl IssuerSettings {
+    /// Reads the parameters.
+    ///
+    /// # Errors
+    /// Fails with the first one that is wrong.
+    pub fn new(raw: &Raw, defaults: Defaults) -> Result<Self, ConfigError> {
+        Ok(IssuerSettings {
+            fixed: fixed(raw, &defaults)?,
+            defaults,
+            table: IssuerTable {
+                table: raw.identifier("issuers_table", "jwt_issuers", true)?,
+            },
+            tables_named: raw.has("issuers_table"),
+        })
+    }
+
+    /// All issuers: those of the parameter, and of the table. `before` is what was read last.
+    pub fn with_rows(&self, rows: Rows, before: &Issuers) -> Issuers {
+        let Rows { rows, faults } = rows;
+        let mut issuers = Issuers::new(rows, &self.defaults, &self.fixed, before);
+        issuers.faults.extend(faults);
+        issuers
+    }
+}
+
+/// The issuers of `issuer_url`: any realm is theirs, since they are no tenants' own.
+fn fixed(raw: &Raw, defaults: &Defaults) -> Result<Issuers, ConfigError> {
+    const NAME: &str = "issuer_url";
+    const TENANTS: &str = "issuer_tenants";
+    let tenants = raw.values(TENANTS)?.join(" ");
+    let mut rows = Vec::new();
+    for issuer in raw.values(NAME)? {
+        let is_template = issuer.contains(TENANT);
+        let row = IssuerRow {
+            tenants: Some(tenants.clone()).filter(|_| is_template),
+            realm: Some("*".to_owned()),
+            issuer,
+            ..IssuerRow::default()
+        };
+        rows.push((format!("parameter \"{NAME}\""), row));
+    }
+    let is_template = |row: &IssuerRow| row.tenants.is_some();
+    if !tenants.is_empty() && !rows.iter().any(|(_, row)| is_template(row)) {
+        return Err(ConfigError::Other {
+            name: TENANTS.to_owned(),
+            cause: format!("is set, and no issuer_url has {TENANT} in it"),
+        });
+    }
+    // The first fault says which.
+    let issuers = Issuers::new(rows, defaults, &Issuers::default(), &Issuers::default());
+    match issuers.faults.first() {
+        None => Ok(issuers),
+        Some(fault) => Err(ConfigError::Fault(fault.clone())),
+    }
+}

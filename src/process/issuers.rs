@@ -1,0 +1,111 @@
+//! The issuers of a table, as a process has them at hand.
+//!
+//! With the native driver the table is read on a thread. A token whose issuer is listed waits for that if
+//! what is known of it is too old; one of any other waits for nothing but the first reading after
+//! `jwt_reload`.
+
+use std::ffi::CStr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::database::Query;
+use super::issuer_cache::{IssuerCache, Lookup, Since};
+use crate::log;
+use crate::module::Module;
+use crate::opensips::shared;
+use crate::pool::{NoNotify, Ticket};
+use crate::store::Answer;
+use crate::store::issuers::{Issuer, Issuers, Rows};
+
+/// Name in log lines.
+const NAME: &CStr = c"issuers";
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct IssuerList {
+    module: &'static Module,
+    cache: IssuerCache,
+    /// In progress on a thread, for nobody in particular.
+    pending: Option<(Since, Ticket<Answer<Rows>>)>,
+}
+
+/// Now, and after how many reloads.
+pub fn now() -> Since {
+    Since {
+        generation: shared::page().generation.get(),
+        time: Instant::now(),
+    }
+}
+
+/// Logs what is wrong with rows, once for all processes.
+pub fn report(issuers: &Issuers) {
+    for fault in &issuers.faults {
+        if shared::page().told.is_new(fault) {
+            log!(Error, NAME, "left out: {fault}");
+        }
+    }
+}
+
+impl IssuerList {
+    /// With what was read at start; `None` without a table.
+    pub fn new(module: &'static Module) -> Option<Self> {
+        let cache = &module.config.database.as_ref()?.cache;
+        let (time, issuers) = module.first_issuers.clone()?;
+        let since = Since {
+            generation: 0,
+            time,
+        };
+        Some(IssuerList {
+            module,
+            cache: IssuerCache::new(cache.ttl, cache.grace, Some((since, issuers))),
+            pending: None,
+        })
+    }
+
+    /// Whether an issuer counts still, and need not be asked for.
+    pub fn has(&self, issuer: &Arc<Issuer>) -> bool {
+        let fresh = self.cache.fresh(now());
+        fresh.is_some_and(|issuers| issuers.has(issuer))
+    }
+
+    /// See [`IssuerCache::lookup`].
+    pub fn lookup(&mut self) -> Lookup {
+        if let Some((since, ticket)) = self.pending.take() {
+            match ticket.try_take() {
+                Ok(Ok(rows)) => drop(self.store(since, rows)),
+                Ok(Err(error)) => self.report_failure(&error.to_string()),
+                Err(ticket) => self.pending = Some((since, ticket)),
+            }
+        }
+        self.cache.lookup(now())
+    }
+
+    /// Takes what was asked for at `since`; the issuers that count by then.
+    pub fn store(&mut self, since: Since, rows: Rows) -> Arc<Issuers> {
+        let tokens = &self.module.config.tokens.issuers;
+        let before = self.cache.newest().cloned().unwrap_or_default();
+        let issuers = tokens.with_rows(rows, &before);
+        report(&issuers);
+        self.cache.store(since, Arc::new(issuers))
+    }
+
+    /// Reads the table for nobody in particular.
+    pub fn refresh(&mut self, query: Query<Rows>) {
+        if self.pending.is_none() {
+            match query.start(NoNotify) {
+                Ok(ticket) => self.pending = Some((now(), ticket)),
+                Err(error) => self.report_failure(&error.to_string()),
+            }
+        }
+    }
+
+    fn report_failure(&self, error: &str) {
+        let database = self.module.config.database.as_ref();
+        let shown = database.map_or("", |database| database.shown.as_str());
+        log!(
+            Warning,
+            NAME,
+            "{shown}: {error}; the cache serves (cache_grace)"
+        );
+    }
+}
