@@ -127,7 +127,7 @@ fn rsa_key(jwk: &Object) -> Result<Material, KeyError> {
         .map(Material::Rsa)
 }
 
-/// RFC 7518 section 6.2.1: both coordinates have the full size of the field.
+/// RFC 7518 section 6.2.1.
 fn elliptic(jwk: &Object) -> Result<Material, KeyError> {
     let curve = text(jwk, "crv")?.ok_or(KeyError::Jwk("crv is missing"))?;
     let (size, read): (_, fn(&[u8]) -> _) = match curve {
@@ -138,12 +138,24 @@ fn elliptic(jwk: &Object) -> Result<Material, KeyError> {
         "secp256k1" => (32, spki::secp256k1),
         _ => return Err(unsupported_curve(curve)),
     };
-    let (x, y) = (public_bytes(jwk, "x")?, public_bytes(jwk, "y")?);
-    if x.len() != size || y.len() != size {
-        return Err(KeyError::Jwk("x or y does not have the size of the curve"));
-    }
+    let (x, y) = (coordinate(jwk, "x", size)?, coordinate(jwk, "y", size)?);
     // SEC 1 section 2.3.3, uncompressed.
     read(&[&[4], &x[..], &y[..]].concat())
+}
+
+/// A coordinate, in `size` bytes as RFC 7518 section 6.2.1.2 requires. Providers that write numbers leave
+/// out leading zeros, or put one in front as a sign; the number is the same, and has to be on the curve.
+fn coordinate(jwk: &Object, name: &str, size: usize) -> Result<Vec<u8>, KeyError> {
+    let bytes = public_bytes(jwk, name)?;
+    let number = match bytes.split_first() {
+        Some((0, number)) if number.len() == size => Some(number),
+        Some(_) if bytes.len() <= size => Some(&bytes[..]),
+        _ => None,
+    };
+    let number = number.ok_or(KeyError::Jwk("x or y does not have the size of the curve"))?;
+    let mut coordinate = vec![0; size - number.len()];
+    coordinate.extend_from_slice(number);
+    Ok(coordinate)
 }
 
 /// RFC 8037 section 2.

@@ -1,4 +1,8 @@
-use aws_lc_rs::signature::{RsaPublicKeyComponents, RsaSubjectPublicKey};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{
+    ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RsaPublicKeyComponents,
+    RsaSubjectPublicKey,
+};
 use proptest::prelude::*;
 
 use super::*;
@@ -60,6 +64,51 @@ fn verify(token: &str, keys: &KeySet) -> Result<(), SignatureError> {
 
 fn error(json: &str) -> KeyError {
     Key::parse(json.as_bytes()).unwrap_err()
+}
+
+/// As Keycloak, Gluu and others write coordinates: as numbers, whose zeros in front are left out, or with one
+/// as a sign, as BigInteger of Java does.
+#[test]
+fn coordinates_may_be_written_as_numbers() {
+    let digits = |number: &[u8]| {
+        let first = number.iter().position(|byte| *byte != 0).unwrap();
+        number[first..].to_vec()
+    };
+    let with_sign = |number: &[u8]| [&[0], number].concat();
+    let forms: [&dyn Fn(&[u8]) -> Vec<u8>; 2] = [&digits, &with_sign];
+    let document = |x: &[u8], y: &[u8]| {
+        let (x, y) = (base64url(x), base64url(y));
+        format!(r#"{{"kty":"EC","crv":"P-521","x":"{x}","y":"{y}"}}"#)
+    };
+    // Every second number of 521 bits has a zero in front.
+    let (pair, x, y) = std::iter::repeat_with(|| {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P521_SHA512_FIXED_SIGNING).unwrap();
+        let point = pair.public_key().as_ref();
+        let (x, y) = point[1..].split_at(66);
+        let (x, y) = (x.to_vec(), y.to_vec());
+        (pair, x, y)
+    })
+    .find(|(_, x, y)| x[0] == 0 && y[0] != 0)
+    .unwrap();
+    let input = format!("{}.{}", base64url(r#"{"alg":"ES512"}"#), base64url("{}"));
+    let signature = pair.sign(&SystemRandom::new(), input.as_bytes()).unwrap();
+    let token = format!("{input}.{}", base64url(signature));
+    for form in forms {
+        let keys = KeySet::parse(document(&form(&x), &form(&y)).as_bytes()).unwrap();
+        assert_eq!(verify(&token, &keys), Ok(()));
+    }
+    let size = KeyError::Jwk("x or y does not have the size of the curve");
+    for (x, y) in [
+        (vec![1; 67], y.clone()),
+        (with_sign(&with_sign(&x)), y.clone()),
+        (x.clone(), vec![]),
+    ] {
+        assert_eq!(error(&document(&x, &y)), size);
+    }
+    // Another number is no point of the curve.
+    for other in [&x[1..65], &[0; 66], &[0]] {
+        assert_eq!(error(&document(other, &y)), KeyError::Malformed);
+    }
 }
 
 #[test]
