@@ -82,7 +82,7 @@ pub enum CredentialsError {
     TooManyParameters,
     /// No nonce or no response, or empty ones: a first request of a device that names its user at
     /// once (RFC 3261 section 22.2, 3GPP TS 24.229 section 5.1.1.2), or what remained of a lost
-    /// challenge.
+    /// challenge. Also nothing at all, or only a scheme, as a device writes that has nothing to say.
     #[error("the header answers no challenge")]
     Unanswered,
     /// Several credentials in one header, which RFC 3261 section 7.3.1 forbids, as commas also
@@ -172,8 +172,12 @@ impl Credentials {
     /// # Errors
     /// Fails with [`CredentialsError`] if the header is not a list of parameters.
     pub fn username_of(value: &[u8]) -> Result<Option<Vec<u8>>, CredentialsError> {
+        if trim(value).is_empty() {
+            return Ok(None);
+        }
         let (scheme, lexer) = scheme(value)?;
-        if !scheme.eq_ignore_ascii_case(b"Digest") {
+        // The core takes the bare word for another scheme, too.
+        if !scheme.eq_ignore_ascii_case(b"Digest") || lexer.is_at_end() {
             return Ok(None);
         }
         username(&mut Parameters::read(lexer)?).map(Some)
@@ -239,7 +243,11 @@ fn scheme(value: &[u8]) -> Result<(&[u8], Lexer<'_>), CredentialsError> {
     if value.len() > MAX_HEADER_LENGTH {
         return Err(CredentialsError::TooLong(value.len()));
     }
-    let mut lexer = Lexer::new(trim(value));
+    let value = trim(value);
+    if value.is_empty() {
+        return Err(CredentialsError::Unanswered);
+    }
+    let mut lexer = Lexer::new(value);
     let scheme = lexer.token();
     let separated = lexer.white_space();
     if scheme.is_empty() || !(separated || lexer.is_at_end()) {
@@ -270,6 +278,9 @@ fn is_begin(value: &[u8]) -> bool {
 
 fn b64token(value: &[u8]) -> Result<String, CredentialsError> {
     let body = trim(value);
+    if body.is_empty() {
+        return Err(CredentialsError::Unanswered);
+    }
     let mut parts = body.splitn(2, |byte| *byte == b',');
     if parts.nth(1).is_some_and(|rest| is_begin(trim(rest))) {
         return Err(CredentialsError::List);
@@ -310,6 +321,9 @@ const NAMES: [&str; 12] = [
 
 impl Parameters {
     fn read(mut lexer: Lexer<'_>) -> Result<Parameters, CredentialsError> {
+        if lexer.is_at_end() {
+            return Err(CredentialsError::Unanswered);
+        }
         let mut parameters = Parameters::default();
         let mut extensions: Vec<&[u8]> = Vec::new();
         for number in 0..MAX_PARAMETERS {
@@ -320,7 +334,10 @@ impl Parameters {
             if name.is_empty() || !lexer.separator(b'=') {
                 return Err(CredentialsError::Grammar);
             }
-            let value = lexer.value().map_err(|_| CredentialsError::Grammar)?;
+            let value = lexer.value().map_err(|_| match lexer.rest().first() {
+                None | Some(b',') if is_answer(name) => CredentialsError::Unanswered,
+                _ => CredentialsError::Grammar,
+            })?;
             let known = NAMES
                 .iter()
                 .zip(&mut parameters.values)
@@ -363,6 +380,14 @@ impl Parameters {
     }
 }
 
+/// Whether a parameter answers a challenge. Without quotes and a value it answers none, and the core can't
+/// read the header.
+fn is_answer(name: &[u8]) -> bool {
+    [b"nonce".as_slice(), b"response"]
+        .iter()
+        .any(|known| name.eq_ignore_ascii_case(known))
+}
+
 /// What may be escaped in the value of a parameter: nothing in a name that something may act on.
 fn allowed_escape(name: &str) -> Escape {
     match name {
@@ -385,17 +410,19 @@ fn username(found: &mut Parameters) -> Result<Vec<u8>, CredentialsError> {
 
 fn digest(mut found: Parameters) -> Result<Digest, CredentialsError> {
     let username = username(&mut found)?;
-    if username.is_empty() {
-        return Err(CredentialsError::Missing("username"));
-    }
     let [nonce, response] =
         ["nonce", "response"].map(|name| found.take(name).filter(|value| !value.is_empty()));
     let (Some(nonce), Some(response)) = (nonce, response) else {
         return Err(CredentialsError::Unanswered);
     };
+    if username.is_empty() {
+        return Err(CredentialsError::Missing("username"));
+    }
     let realm = utf8("realm", found.required("realm")?)?;
     let uri = found.required("uri")?;
-    let algorithm = match found.take("algorithm") {
+    // Empty quotes say nothing.
+    let mut said = |name| found.take(name).filter(|value: &Vec<u8>| !value.is_empty());
+    let algorithm = match said("algorithm") {
         None => Algorithm::Md5,
         Some(name) => str::from_utf8(&name)
             .map_err(|_| UnknownAlgorithm)?
@@ -406,7 +433,7 @@ fn digest(mut found: Parameters) -> Result<Digest, CredentialsError> {
             name: "response",
             allowed: "32 hexadecimal digits for MD5, 64 for the others",
         })?;
-    let qop = found.take("qop").map(qop_value).transpose()?;
+    let qop = said("qop").map(qop_value).transpose()?;
     let nc = match found.take("nc") {
         None if qop.is_some() => return Err(CredentialsError::Missing("nc")),
         None => None,

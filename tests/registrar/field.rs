@@ -19,6 +19,7 @@ pub const SCENARIOS: &[Scenario] = &[
     ("algorithms that were not offered", algorithms),
     ("several sets of credentials", several),
     ("tokens as JsSIP sends them", jssip),
+    ("old devices and empty parameters", old_forms),
     ("callers without a name", anonymous),
     ("callers without a name, by token", anonymous_by_token),
     ("a login that is not the number", login),
@@ -109,6 +110,13 @@ const FIRST: &[&str] = &[
     r#"Digest username="NAME", realm="REALM", nonce="n", uri="sip:REALM", response="00000000000000000000000000000000", Bearer abc.def.ghi"#,
     "Basic am9objpzZWNyZXQ=",
     "abc.def",
+    // Of devices that have nothing to say, or fill in a template.
+    "",
+    "Digest",
+    "Bearer",
+    r#"Digest realm="REALM",nonce="",uri="sip:REALM",response="""#,
+    r#"Digest username="", realm="REALM", nonce="", uri="sip:REALM", response="""#,
+    r#"Digest username="NAME@REALM", realm="REALM", nonce=, uri="sip:REALM", response="#,
 ];
 
 fn first(group: &Group) -> Result<(), String> {
@@ -143,6 +151,33 @@ fn first(group: &Group) -> Result<(), String> {
                 }
             }
         }
+    }
+    no_error(group, since)
+}
+
+/// RFC 2069, and parameters that are there but empty.
+fn old_forms(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let since = log_length(group)?;
+    for more in [
+        "",
+        ", qop=\"\"",
+        ", algorithm=\"\"",
+        ", opaque=\"\", qop=\"\"",
+    ] {
+        let mut device = Device::new(site, "john", "a.example")?;
+        let offered = device.challenge(&Request::register())?;
+        let mut response = Response::to(&offered, "john", "secret", "sip:a.example");
+        response.qop = None;
+        let header = response.header("REGISTER");
+        let header = match more.contains("algorithm") {
+            true => header.replace(", algorithm=MD5", ""),
+            false => header,
+        };
+        let line = format!("Authorization: {header}{more}");
+        expect(device.ask(&Request::register().with(line.clone()))?, 200)
+            .map_err(|e| format!("{line}: {e}"))?;
+        agree(site, "john@a.example", Some(&device.contact()))?;
     }
     no_error(group, since)
 }

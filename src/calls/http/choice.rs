@@ -32,8 +32,8 @@ pub struct Chosen {
 /// first Authorization; it is called only if that header is of this scheme.
 ///
 /// Headers that [answer no challenge](CredentialsError::wants_challenge) are no credentials, but the
-/// users that they name count. Where one has several sets of credentials, none of the request counts:
-/// whom it names can't be told.
+/// users that they name count. Where one has several sets of credentials, or breaks off before its answer,
+/// none of the request counts: whom it names can't be told.
 ///
 /// # Errors
 /// Fails if it is not certain who the user is, or, if nothing can be chosen, with what is wrong
@@ -57,9 +57,14 @@ pub fn choose(
     }
     // The user that each names, in the order in which they are considered; none if the core does
     // not look for a name either.
-    let names = values()
+    let names = match values()
         .map(|value| Credentials::username_of(value))
-        .collect::<Result<Vec<_>, _>>()?;
+        .collect::<Result<Vec<_>, _>>()
+    {
+        Ok(names) => names,
+        Err(error) if error.wants_challenge() => return Ok(None),
+        Err(error) => return Err(error),
+    };
     let mut named = names.iter().flatten();
     let user = named.next();
     if named.any(|name| Some(name) != user) {
@@ -242,6 +247,19 @@ mod tests {
         assert_eq!(chosen(&[&mary, &ours]), Err(CredentialsError::SeveralUsers));
         let ambiguous = Err(CredentialsError::Ambiguous);
         assert_eq!(choose_of(&[first], &[], Some("mary")), ambiguous);
+        // Empty headers name nobody, and are in nobody's way.
+        for nothing in ["", "Digest", "Bearer"] {
+            assert_eq!(chosen(&[nothing]), Ok(None), "{nothing}");
+            assert_eq!(chosen(&[nothing, &ours]), is("a.example ours"), "{nothing}");
+            assert_eq!(chosen(&[nothing, "Bearer abc"]), is("abc"), "{nothing}");
+            // The core looks at the first alone.
+            let beside = choose_of(&[nothing, &ours], &[], Some("x"));
+            assert_eq!(beside, is("a.example ours"), "{nothing}");
+        }
+        let broken = "Digest username=\"mary\", nonce=, response=";
+        assert_eq!(chosen(&[broken]), Ok(None));
+        assert_eq!(chosen(&[broken, &ours]), Ok(None));
+        assert_eq!(chosen(&["Bearer abc", broken]), Ok(None));
         // Nobody can tell whom a list names.
         for list in [
             format!("{ours}, {ours}"),
