@@ -53,6 +53,10 @@ pub enum HeadError {
     /// case-sensitively.
     #[error("the method is not REGISTER, but looks like it")]
     Method,
+    /// CSeq is not a number of 32 bits and the method of the request (RFC 3261 section 8.1.1.5): who
+    /// answers takes the method from there.
+    #[error("CSeq must be a number below 2^32 and the method of the request")]
+    Sequence,
     /// The core sees other header fields.
     #[error("header {0} can be read in two ways")]
     Ambiguous(usize),
@@ -71,6 +75,7 @@ pub fn head(message: &[u8]) -> Result<Vec<Header>, HeadError> {
         .position(|byte| !b"\r\n".contains(byte))
         .unwrap_or(message.len());
     let mut rest = message.get(begin..).unwrap_or_default();
+    let mut first: &[u8] = &[];
     for number in 1.. {
         let Some(end) = rest.iter().position(|byte| *byte == b'\n') else {
             break;
@@ -82,12 +87,16 @@ pub fn head(message: &[u8]) -> Result<Vec<Header>, HeadError> {
             return Err(HeadError::Byte(number));
         }
         if number == 1 {
+            first = line;
             continue;
         }
         if line.is_empty() {
-            return match twice(&headers) {
-                None => Ok(headers),
-                Some(name) => Err(HeadError::Twice(name)),
+            if let Some(name) = twice(&headers) {
+                return Err(HeadError::Twice(name));
+            }
+            return match is_in_sequence(first, &headers) {
+                true => Ok(headers),
+                false => Err(HeadError::Sequence),
             };
         }
         if line.starts_with(b" ") || line.starts_with(b"\t") {
@@ -123,6 +132,26 @@ fn twice(headers: &[Header]) -> Option<&'static str> {
         let ((long, _), seen) = known.find(|((long, short), _)| is(long) || is(short))?;
         std::mem::replace(seen, true).then_some(*long)
     })
+}
+
+/// Whether CSeq, if there is one, has a number of 32 bits and the method of `first`, the request line. A
+/// reply has no method of its own.
+fn is_in_sequence(first: &[u8], headers: &[Header]) -> bool {
+    let method = first.split(|byte| *byte == b' ').next().unwrap_or_default();
+    let mut named = headers.iter();
+    let Some((_, value)) = named.find(|(name, _)| name.eq_ignore_ascii_case(b"CSeq")) else {
+        return true;
+    };
+    let is_blank = |byte: &u8| b" \t".contains(byte);
+    let mut parts = value.split(is_blank).filter(|part| !part.is_empty());
+    let (number, of, more) = (parts.next(), parts.next(), parts.next());
+    let is_number = number.is_some_and(|digits| {
+        let text = str::from_utf8(digits).ok();
+        let is_digits = digits.iter().all(u8::is_ascii_digit);
+        is_digits && text.is_some_and(|text| text.parse::<u32>().is_ok())
+    });
+    let is_reply = method.starts_with(b"SIP/");
+    is_number && more.is_none() && (is_reply || of == Some(method))
 }
 
 /// RFC 3261 section 25.1.
@@ -179,6 +208,42 @@ mod tests {
         let several =
             "Via: a\r\nv: b\r\nContact: a\r\nm: b\r\nRoute: a\r\nRoute: b\r\nSubject: a\r\ns: b";
         assert!(read(&format!("{several}\r\nTo: a\r\nFrom: b")).is_ok());
+    }
+
+    #[test]
+    fn a_request_and_its_sequence_have_one_method() {
+        for value in [
+            "1 REGISTER",
+            "0 REGISTER",
+            "4294967295\tREGISTER",
+            "0000000000000007  REGISTER",
+            "1\r\n REGISTER",
+        ] {
+            assert!(read(&format!("CSeq: {value}")).is_ok(), "{value}");
+        }
+        for value in [
+            "",
+            "1",
+            "REGISTER",
+            "1 INVITE",
+            "1 register",
+            "1 REGISTER x",
+            "1REGISTER",
+            "-1 REGISTER",
+            "+1 REGISTER",
+            "x REGISTER",
+            "1.0 REGISTER",
+            "4294967296 REGISTER",
+        ] {
+            let error = Err(HeadError::Sequence);
+            assert_eq!(read(&format!("CSeq: {value}")), error, "{value}");
+        }
+        let reply = b"SIP/2.0 200 OK\r\nCSeq: 7 INVITE\r\n\r\n";
+        assert!(head(reply).is_ok());
+        assert_eq!(
+            head(b"SIP/2.0 200 OK\r\nCSeq: x INVITE\r\n\r\n"),
+            Err(HeadError::Sequence)
+        );
     }
 
     #[test]

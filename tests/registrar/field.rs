@@ -20,6 +20,7 @@ pub const SCENARIOS: &[Scenario] = &[
     ("several sets of credentials", several),
     ("tokens as JsSIP sends them", jssip),
     ("old devices and empty parameters", old_forms),
+    ("numbers and methods in CSeq", sequences),
     ("callers without a name", anonymous),
     ("callers without a name, by token", anonymous_by_token),
     ("a login that is not the number", login),
@@ -179,6 +180,44 @@ fn old_forms(group: &Group) -> Result<(), String> {
             .map_err(|e| format!("{line}: {e}"))?;
         agree(site, "john@a.example", Some(&device.contact()))?;
     }
+    no_error(group, since)
+}
+
+/// Who answers takes the method from CSeq, and usrloc the number (RFC 3261 section 8.1.1.5).
+fn sequences(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let hop = Hop::new(site)?;
+    let mut device = Device::new(site, "john", "a.example")?;
+    device.register()?;
+    let since = log_length(group)?;
+    for request in [Request::register(), Request::invite()] {
+        let method = request.method;
+        let other = match method {
+            "REGISTER" => "INVITE",
+            _ => "REGISTER",
+        };
+        for sequence in [
+            format!("7 {other}"),
+            format!("7 {}", method.to_lowercase()),
+            format!("x {method}"),
+            format!("-1 {method}"),
+            format!("4294967296 {method}"),
+        ] {
+            let mut from = Device::new(site, "john", "a.example")?;
+            let text = from.render(&request);
+            let own = format!("CSeq: {} {method}\r\n", from.cseq);
+            let changed = text.replace(&own, &format!("CSeq: {sequence}\r\n"));
+            from.send_raw(changed.as_bytes())?;
+            let answer =
+                expect(from.receive_any()?, 400).map_err(|e| format!("{sequence}: {e}"))?;
+            let reason = answer.header("X-Reason").unwrap_or_default();
+            if !reason.starts_with("CSeq must be") {
+                return Err(format!("{sequence}: {answer:?}"));
+            }
+        }
+    }
+    agree(site, "john@a.example", Some(&device.contact()))?;
+    hop.silent()?;
     no_error(group, since)
 }
 
