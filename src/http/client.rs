@@ -116,6 +116,8 @@ pub(super) fn agent(config: &ClientConfig) -> Result<Agent, TrustError> {
         .max_redirects(0)
         .max_redirects_will_error(false)
         .user_agent(config.user_agent.as_str())
+        // Without it any coding is acceptable (RFC 9110 section 12.5.3), and none is undone here.
+        .accept_encoding("identity")
         .max_response_header_size(MAX_HEAD)
         .input_buffer_size(BUFFER)
         .output_buffer_size(BUFFER)

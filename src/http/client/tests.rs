@@ -76,6 +76,7 @@ fn a_post_carries_the_json_and_the_connection_is_used_again() {
         assert_eq!(request.line, "POST /auth?k=v HTTP/1.1");
         assert_eq!(request.header("content-type"), Some("application/json"));
         assert_eq!(request.header("accept"), Some("application/json"));
+        assert_eq!(request.header("accept-encoding"), Some("identity"));
         assert_eq!(request.header("user-agent"), Some("me/1"));
         assert_eq!(
             request.header("host"),
