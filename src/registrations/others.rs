@@ -68,8 +68,17 @@ impl Registrations<'_> {
         let mut keep = cmd("SET");
         keep.arg(&cursor).arg(at.unwrap_or(0)).arg("PX").arg(KEPT);
         self.session.query::<()>(&keep)?;
-        let mut adopt = scripts::ADOPT.key(realm_key(realm));
-        adopt.arg(now).arg(&found);
+        let index = realm_key(realm);
+        let mut entered = cmd("ZRANGE");
+        entered.arg(&index).arg(0).arg(-1);
+        found.extend(self.session.query::<Vec<Vec<u8>>>(&entered)?);
+        found.sort_unstable();
+        found.dedup();
+        let mut adopt = scripts::ADOPT.key(index);
+        for user in &found {
+            adopt.key(user);
+        }
+        adopt.arg(now);
         let ((), _) = self.script(|connection| adopt.invoke(connection))?;
         let pause = (started.elapsed() * PAUSE).as_millis();
         note(pause.max(LEAST_PAUSE), "")?;

@@ -166,18 +166,17 @@ return redis.call('ZCOUNT', KEYS[1], '(' .. ARGV[1], '+inf')
 "
 );
 
-/// KEYS: index of the realm. ARGV: now, users. Enters those that have a registration, and takes out whoever
-/// has none.
+/// KEYS: index of the realm, users. ARGV: now. Enters those that have a registration and are not there, and
+/// takes out those that have none.
 pub static ADOPT: LazyLock<Script> = with_functions!(
     r"
-for at = 2, #ARGV do
-  if not redis.call('ZSCORE', KEYS[1], ARGV[at]) then
-    local left = redis.call('PTTL', ARGV[at])
-    if left > 0 then enter(KEYS[1], ARGV[at], ARGV[1] + left) end
+for at = 2, #KEYS do
+  local left = redis.call('PTTL', KEYS[at])
+  if left == -2 then
+    redis.call('ZREM', KEYS[1], KEYS[at])
+  elseif left > 0 and not redis.call('ZSCORE', KEYS[1], KEYS[at]) then
+    enter(KEYS[1], KEYS[at], ARGV[1] + left)
   end
-end
-for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
-  if redis.call('EXISTS', member) == 0 then redis.call('ZREM', KEYS[1], member) end
 end
 "
 );
