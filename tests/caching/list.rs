@@ -134,6 +134,11 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
             ));
         }
     }
+    trials.push(make(
+        "rows of issuers, db_text",
+        needs(Backend::DbText, Some("db_text.so")),
+        Box::new(|setting, core| tenants::rows(setting, core, Backend::DbText, "auto")),
+    ));
     if core.is_opensips() {
         trials.push(make(
             "changes, preloaded, mysql by OpenSIPS's own driver",

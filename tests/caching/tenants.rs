@@ -1,5 +1,6 @@
 //! The table of issuers: rules of their own, and the realms that they may speak for.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use harness::core::Core;
@@ -24,6 +25,9 @@ const LONG: i64 = 3600;
 
 /// A database with the table of issuers and these profiles.
 fn create(setting: &Setting, backend: Backend, content: &Content) -> Result<Database, String> {
+    if backend == Backend::DbText {
+        return setting.servers.create(backend, content);
+    }
     let issuers = schema(backend).with_file_name("issuers.sql");
     setting.servers.create_with(
         backend,
@@ -34,6 +38,9 @@ fn create(setting: &Setting, backend: Backend, content: &Content) -> Result<Data
 
 /// Adds a row: the columns that are not NULL, and their values.
 fn insert(database: &Database, row: &[(&str, &str)]) -> Result<(), String> {
+    if database.backend == Backend::DbText {
+        return append(database, row);
+    }
     let columns: Vec<_> = row.iter().map(|(column, _)| *column).collect();
     let values: Vec<_> = row
         .iter()
@@ -45,6 +52,27 @@ fn insert(database: &Database, row: &[(&str, &str)]) -> Result<(), String> {
             "INSERT INTO jwt_issuers ({columns}) VALUES ({values});"
         ))
         .map(drop)
+}
+
+/// Adds a row to a file of db_text, in the order of its columns.
+fn append(database: &Database, row: &[(&str, &str)]) -> Result<(), String> {
+    let folder = database.url.strip_prefix("text://").ok_or("no folder")?;
+    let file = Path::new(folder).join("jwt_issuers");
+    let text = std::fs::read_to_string(&file).map_err(|e| e.to_string())?;
+    let head = text.lines().next().ok_or("no columns")?;
+    let names = head
+        .split_whitespace()
+        .filter_map(|it| it.split('(').next());
+    let value = |name: &str| match name {
+        "id" => text.lines().count().to_string(),
+        name => {
+            let value = row.iter().find(|(column, _)| *column == name);
+            let value = value.map_or("", |(_, value)| *value);
+            value.replace('\\', "\\\\").replace(':', "\\:")
+        }
+    };
+    let values: Vec<_> = names.map(value).collect();
+    std::fs::write(&file, format!("{text}{}\n", values.join(":"))).map_err(|e| e.to_string())
 }
 
 fn script(script: Script, provider: &Provider, database: &Database, driver: &str) -> Script {
