@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <arpa/inet.h>
+#include <strings.h>
 
 #include "net.h"
 #include "pvar.h"
@@ -122,13 +123,34 @@ GETTER(get_contact)
 	return pv_put_indexed(msg, p, res, items, n);
 }
 
+/* As it is written; of contacts in angle brackets only. */
+static str contact_expires(str contact)
+{
+	static const char name[] = ";expires=";
+	int len = (int)sizeof name - 1, at = 0, end;
+
+	while (at < contact.len && contact.s[at] != '>')
+		at++;
+	while (at + len <= contact.len && strncasecmp(contact.s + at, name, (size_t)len))
+		at++;
+	if (at + len > contact.len)
+		return (str){NULL, 0};
+	for (end = at += len; end < contact.len && !strchr("; \t", contact.s[end]);)
+		end++;
+	return (str){contact.s + at, end - at};
+}
+
 GETTER(get_contact_field)
 {
 	str items[MAX_ITEMS];
 
 	int n = contacts(msg, items);
 	int at = p->pvi.type == PV_IDX_INT ? p->pvi.u.ival : 0;
-	if (!str_is(p->pvn.u.isname.name.s, "uri") || at < 0 || at >= n || str_is(items[at], "*"))
+	if (at < 0 || at >= n || str_is(items[at], "*"))
+		return pv_put_null(res);
+	if (str_is(p->pvn.u.isname.name.s, "expires"))
+		return put_nonempty(res, contact_expires(items[at]));
+	if (!str_is(p->pvn.u.isname.name.s, "uri"))
 		return pv_put_null(res);
 	return put_address(res, items[at], URI_WHOLE);
 }

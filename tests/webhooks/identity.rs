@@ -23,6 +23,7 @@ pub const SCENARIOS: &[Scenario] = &[
     ("load_authorization", proof),
     ("several contacts", contacts),
     ("check_headers", checked),
+    ("functions that read a request", functions),
 ];
 
 /// Nonces are not checked, and endpoints belong to realms: only a.example and c.example have one.
@@ -487,6 +488,136 @@ fn checked(group: &Group) -> Result<(), String> {
         return Err(format!("no reason: {reply:?}"));
     }
     group.expect_log(since, &["check_headers", "NUL"])
+}
+
+/// What the functions say of requests: service, further headers, return code and output.
+fn functions(group: &Group) -> Result<(), String> {
+    let device = group.device()?;
+    let jwt = "eyJhbGciOiJub25lIn0.e30.";
+    let bearer = format!("Bearer {jwt}");
+    let object = r#"{"method":"POST","url":"wss://a.example"}"#;
+    let elsewhere = device.local().replace("127.0.0.1", "127.0.0.2");
+    for (service, headers, code, output) in [
+        ("rules", vec![], "1", ""),
+        (
+            "rules",
+            vec![("X-A", "b\nX-B: c")],
+            "-1",
+            "Lines of the head must end with CR LF",
+        ),
+        ("no-rule", vec![], "-1", ""),
+        (
+            "contacts",
+            vec![("Contact", "<sip:old@192.0.2.7>;expires=0")],
+            "1",
+            "LOCAL",
+        ),
+        (
+            "contacts",
+            vec![("Contact", "<sip:new@192.0.2.7>")],
+            "-2",
+            "",
+        ),
+        (
+            "contacts",
+            vec![("Contact", "<sip:a%zz@192.0.2.7>;expires=0")],
+            "-4",
+            "",
+        ),
+        ("contacts", vec![("Expires", "4294967296")], "-1", ""),
+        ("contacts", vec![("Expires", "soon")], "-1", ""),
+        ("token", vec![("Authorization", jwt)], "1", jwt),
+        (
+            "token",
+            vec![("Proxy-Authorization", &bearer)],
+            "1",
+            &bearer,
+        ),
+        ("token", vec![("X-JWT", jwt)], "1", jwt),
+        ("token", vec![], "-1", ""),
+        (
+            "token",
+            vec![("Authorization", "Digest username=\"u\"")],
+            "-1",
+            "",
+        ),
+        (
+            "token",
+            vec![("Authorization", jwt), ("X-JWT", jwt)],
+            "-2",
+            "",
+        ),
+        ("equal", vec![("X-One", "a"), ("X-Other", "a")], "1", ""),
+        ("equal", vec![("X-One", "a"), ("X-Other", "A")], "-1", ""),
+        ("equal", vec![("X-One", "<null>")], "-1", ""),
+        ("equal", vec![], "-1", ""),
+        (
+            "from",
+            vec![("X-Sources", "192.0.2.7:*, 127.0.0.1:*")],
+            "1",
+            "",
+        ),
+        ("from", vec![("X-Sources", device.local())], "1", ""),
+        ("from", vec![("X-Sources", &elsewhere)], "-1", ""),
+        (
+            "from",
+            vec![("X-Sources", "127.0.0.1:1,127.0.0.1,*,:*")],
+            "-1",
+            "",
+        ),
+        ("hook", vec![("X-Hook", object)], "1", "wss://a.example"),
+        (
+            "hook",
+            vec![("X-Hook", "https://a.example")],
+            "1",
+            "https://a.example",
+        ),
+        ("hook", vec![("X-Hook", "https://a b")], "-1", ""),
+        ("hook", vec![], "-1", ""),
+        ("aor", vec![], "1", "john@a.example"),
+        (
+            "peer",
+            vec![("X-Address", "192.0.2.7:9")],
+            "1",
+            "192.0.2.7:5060",
+        ),
+        (
+            "peer",
+            vec![("X-Address", "[2001:DB8::7]:9")],
+            "1",
+            "[2001:db8::7]:5062",
+        ),
+        ("peer", vec![("X-Address", "127.0.0.1")], "-2", ""),
+        ("peer", vec![("X-Address", "192.0.2.7@192.0.2.8")], "-1", ""),
+        ("peer", vec![], "-1", ""),
+    ] {
+        let question = Question::register(service, "john", "a.example");
+        let with = |question: Question, (name, value): &(&str, &str)| question.with(name, *value);
+        let question = headers.iter().fold(question, with);
+        let reply = device
+            .ask(&question)?
+            .expect(code)
+            .map_err(|e| format!("{service} {headers:?}: {e}"))?;
+        let output = output.replace("LOCAL", &format!("sip:john@{}", device.local()));
+        if !output.is_empty() && !reply.header("X-Result").contains(&format!("|{output}|")) {
+            return Err(format!(
+                "{service} {headers:?}: {output:?} expected: {reply:?}"
+            ));
+        }
+    }
+    let ask = |user: &str, domain: &str| device.ask(&Question::register("aor", user, domain));
+    ask("%6aohn", "A.example")?.expect("1")?;
+    for (user, domain, reason) in [
+        ("john", "192.0.2.7", "Realm is an IP address"),
+        ("jo%20hn", "a.example", "Invalid address of record"),
+        ("john", "a_b", "Invalid address of record"),
+    ] {
+        let reply = ask(user, domain)?.expect("-1")?;
+        if !reply.header("X-Result").contains(reason) {
+            return Err(format!("{user}@{domain}: {reply:?}"));
+        }
+    }
+    Ok(())
 }
 
 /// Credentials whose nonce nobody issued.
