@@ -98,7 +98,8 @@ pub fn check_max_forwards(headers: &[Header]) -> Result<(), RuleError> {
     }
 }
 
-/// Fails for a head with an LF that does not follow a CR, or with empty lines in front.
+/// Fails for a head with an LF that does not follow a CR. Empty lines in front count as nothing (RFC 3261
+/// section 7.5).
 pub fn check_line_ends(message: &[u8]) -> Result<(), RuleError> {
     let mut rest = message;
     let mut lines = 0;
@@ -107,7 +108,7 @@ pub fn check_line_ends(message: &[u8]) -> Result<(), RuleError> {
         rest = after.strip_prefix(b"\r\n").ok_or(RuleError::LineEnds)?;
         match line.is_empty() {
             true if lines > 0 => return Ok(()),
-            true => return Err(RuleError::LineEnds),
+            true => {}
             false => lines += 1,
         }
     }
@@ -169,10 +170,12 @@ mod tests {
 
     #[test]
     fn lines_end_with_cr_lf() {
-        assert_eq!(
-            check_line_ends(b"R s SIP/2.0\r\nTo: a\r\n b\r\n\r\nbody\n\n"),
-            Ok(())
-        );
+        for message in [
+            b"R s SIP/2.0\r\nTo: a\r\n b\r\n\r\nbody\n\n".as_slice(),
+            b"\r\n\r\nR s SIP/2.0\r\n\r\n",
+        ] {
+            assert_eq!(check_line_ends(message), Ok(()), "{message:?}");
+        }
         for message in [
             b"".as_slice(),
             b"R s SIP/2.0\r\nTo: a\r\n",
@@ -180,7 +183,8 @@ mod tests {
             b"R s SIP/2.0\r\nTo: a\n\r\n",
             b"R s SIP/2.0\r\nTo: a\r\n\n",
             b"R s SIP/2.0\r\nTo: a\rb\r\n\r\n",
-            b"\r\nR s SIP/2.0\r\n\r\n",
+            b"\r\n\r\n",
+            b"\nR s SIP/2.0\r\n\r\n",
         ] {
             assert_eq!(
                 check_line_ends(message),

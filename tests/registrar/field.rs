@@ -11,11 +11,14 @@ use serde_json::{Value, json};
 
 use super::device::{Device, Request, Transport, expect, refused};
 use super::group::{Group, Scenario};
-use super::hop::{Hop, answer_to, headers};
+use super::hop::{Hop, answer_to, answer_with, headers};
 
 pub const SCENARIOS: &[Scenario] = &[
     ("first requests without an answer", first),
     ("contacts that nobody can read", unreadable_contacts),
+    ("what is odd and lawful", odd),
+    ("what is wrong is told", wrong),
+    ("a device redirects its calls", redirected),
     ("algorithms that were not offered", algorithms),
     ("several sets of credentials", several),
     ("tokens as JsSIP sends them", jssip),
@@ -1005,6 +1008,131 @@ fn query(group: &Group) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// A device that is registered, and the next hop.
+fn john(site: &Site) -> Result<(Device, Hop), String> {
+    let mut device = Device::new(site, "john", "a.example")?;
+    device.register()?;
+    Ok((device, Hop::new(site)?))
+}
+
+/// Its next INVITE, up to where it is refused for a reason that is not its own.
+fn reaches(device: &mut Device, hop: &Hop, invite: &str) -> Result<(), String> {
+    device.send_raw(invite.as_bytes())?;
+    hop.answer("INVITE", "486 Busy Here")?;
+    expect(device.receive()?, 486).map(drop)
+}
+
+fn odd(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let begin = log_length(group)?;
+    let (mut device, hop) = john(site)?;
+    let port = site.udp;
+    // The realm as outbound proxy.
+    for route in [
+        "<sip:a.example;lr>".to_string(),
+        "<sip:A.example;lr>".to_string(),
+        format!("<sip:a.example:{port};lr>"),
+    ] {
+        let line = format!("Route: {route}");
+        let answer = device.ask(&Request::register().with(&line))?;
+        expect(answer, 200).map_err(|e| format!("{route}: {e}"))?;
+        device.new_call();
+        let invite = device.render(&Request::invite().with(&line));
+        reaches(&mut device, &hop, &invite).map_err(|e| format!("{route}: {e}"))?;
+    }
+    for route in ["<sip:b.example;lr>", "<sip:a.example:1;lr>"] {
+        device.new_call();
+        let invite = Request::invite().with(format!("Route: {route}"));
+        expect(device.ask(&invite)?, 403).map_err(|e| format!("{route}: {e}"))?;
+    }
+    // The To tag of the last answer.
+    let again = Request {
+        to: "<sip:john@a.example>;tag=last".to_string(),
+        ..Request::register()
+    };
+    expect(device.ask(&again)?, 200)?;
+    agree(site, "john@a.example", Some(&device.contact()))?;
+    // Empty lines in front (RFC 3261 section 7.5).
+    device.new_call();
+    let invite = device.render(&Request::invite());
+    device.send_raw(format!("\r\n\r\n{invite}").as_bytes())?;
+    // They are still there.
+    let invite = loop {
+        let text = hop.receive()?;
+        if text.trim_start().starts_with("INVITE ") {
+            break text.trim_start().to_string();
+        }
+    };
+    hop.send(&answer_to(&invite, "486 Busy Here"))?;
+    expect(device.receive()?, 486)?;
+    no_error(group, begin)
+}
+
+fn wrong(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let begin = log_length(group)?;
+    let (mut device, hop) = john(site)?;
+    let own = device.contact();
+    for from in ["<sip:john@a.example>", "<sip:john@a.example>;tag="] {
+        device.new_call();
+        let invite = Request {
+            from: from.to_string(),
+            ..Request::invite()
+        };
+        refused(device.ask(&invite)?, 400, "From has no tag")?;
+    }
+    for contact in [
+        "<sip:john@127.0.0.1:65536>",
+        "<sip:@127.0.0.1>",
+        "<tel:+15551234>",
+        "<sip:john@127.0.0.1>;expires=",
+    ] {
+        device.new_call();
+        let answer = device.ask(&Request::invite().contact(contact))?;
+        expect(answer, 400).map_err(|e| format!("{contact}: {e}"))?;
+    }
+    device.new_call();
+    let cancel = Request {
+        method: "CANCEL",
+        ..Request::default()
+    };
+    expect(device.ask(&cancel)?, 481)?;
+    device.call_id = "x".repeat(256);
+    let long = "Call-ID is longer than 255 bytes";
+    refused(device.ask(&Request::register())?, 400, long)?;
+    agree(site, "john@a.example", Some(&own))?;
+    no_error(group, begin)?;
+    hop.silent()
+}
+
+/// The contact of a redirection is where the caller is to go, and not where the device is.
+fn redirected(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let (mut device, hop) = john(site)?;
+    let port = site.next_hop;
+    hop.send(&format!(
+        "INVITE sip:john@a.example SIP/2.0\r\n\
+         Via: SIP/2.0/UDP 127.0.0.1:{port};branch=z9hG4bKaway{port}\r\n\
+         Max-Forwards: 70\r\nFrom: <sip:100@a.example>;tag=1\r\n\
+         To: <sip:john@a.example>\r\nCall-ID: away-{port}\r\nCSeq: 1 INVITE\r\n\
+         Contact: <sip:100@127.0.0.1:{port}>\r\nContent-Length: 0\r\n\r\n"
+    ))?;
+    let invite = loop {
+        let text = device.receive_text()?;
+        if text.starts_with("INVITE") {
+            break text;
+        }
+    };
+    let contacts = "Contact: <sip:200@a.example>;q=0.5, <sip:201@192.0.2.1:5080>\r\n";
+    let answer = answer_with(&invite, "302 Moved Temporarily", contacts);
+    device.send_raw(answer.as_bytes())?;
+    let heard = hop.next("SIP/2.0 302")?;
+    match contacts.contains(&headers(&heard, "Contact").concat()) && heard.contains("Contact") {
+        true => Ok(()),
+        false => Err(format!("it leads elsewhere:\n{heard}")),
+    }
 }
 
 /// They change nothing, wherever they stand, and are no error of ours: usrloc would notice only when it has

@@ -70,12 +70,14 @@ fn error(json: &str) -> KeyError {
 /// as a sign, as BigInteger of Java does.
 #[test]
 fn coordinates_may_be_written_as_numbers() {
-    let digits = |number: &[u8]| {
+    fn digits(number: &[u8]) -> Vec<u8> {
         let first = number.iter().position(|byte| *byte != 0).unwrap();
         number[first..].to_vec()
-    };
-    let with_sign = |number: &[u8]| [&[0], number].concat();
-    let forms: [&dyn Fn(&[u8]) -> Vec<u8>; 2] = [&digits, &with_sign];
+    }
+    fn with_sign(number: &[u8]) -> Vec<u8> {
+        [&[0], number].concat()
+    }
+    let forms = [digits, with_sign as fn(&[u8]) -> Vec<u8>];
     let document = |x: &[u8], y: &[u8]| {
         let (x, y) = (base64url(x), base64url(y));
         format!(r#"{{"kty":"EC","crv":"P-521","x":"{x}","y":"{y}"}}"#)
