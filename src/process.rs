@@ -67,6 +67,8 @@ pub struct Verified {
     pub username: Option<Box<str>>,
     /// The claims that `load_claims` asks for.
     pub claims: Box<[Option<ClaimValue>]>,
+    /// Its `iss`, if that is a string.
+    pub issuer: Option<Box<str>>,
     /// When it expires, in whole seconds since 1970; `None` if it does not say.
     pub expires: Option<i64>,
 }
@@ -89,6 +91,8 @@ pub struct Process {
     threads: Arc<Pool>,
     /// Threads for Redis: those of a database that hangs are all taken.
     cache_threads: Arc<Pool>,
+    /// Those that fetch keys: providers that hang must leave the database to others.
+    key_threads: Arc<Pool>,
     /// `None` without `db_url`.
     database: Option<Database>,
     /// `None` without `cachedb_url`.
@@ -148,11 +152,13 @@ impl Process {
         };
         let config = &module.config;
         let cache_threads = Arc::new(Pool::new("auth_web-redis", threads.clone()));
+        let key_threads = Arc::new(Pool::new("auth_web-keys", threads.clone()));
         let threads = Arc::new(Pool::new("auth_web-db", threads));
         Process {
             module,
             cache: Cache::new(&config.cache, module.cache_engine, &cache_threads),
             cache_threads,
+            key_threads,
             threads,
             database: config
                 .database
@@ -273,7 +279,7 @@ impl Process {
                 })
                 .collect()
         };
-        self.threads
+        self.key_threads
             .submit(deadline, lost, job, notify)
             .map_err(|error| vec![format!("keys of a URL are not fetched: {error}")])
     }

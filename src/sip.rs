@@ -22,7 +22,7 @@ pub use contact::{Asked, Contact, ContactError, asked, is_contact_uri};
 pub use expires::requested_expires;
 pub use head::{HeadError, Header, MAX_HEADERS, head};
 pub use identity::{identity, is_ip_address, is_nobodys};
-pub use route::{HostPort, entries, is_double, of_route_set, route_set};
+pub use route::{HostPort, entries, is_double, is_same_address, of_route_set, route_set};
 pub use rules::{
     Rule, RuleError, check_line_ends, check_mandatory, check_max_forwards, check_method,
 };

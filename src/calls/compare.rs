@@ -3,8 +3,7 @@
 use super::codes::{DONE, FAILED, peer as code_of_peer};
 use crate::module::Module;
 use crate::opensips::pvar::{Message, Value, Variable, is_myself};
-use crate::opensips::registration::bracketed;
-use crate::sip::HostPort;
+use crate::sip::{HostPort, is_same_address};
 
 fn code(is_so: bool) -> i32 {
     match is_so {
@@ -21,13 +20,13 @@ pub fn is_equal(message: Message, one: Option<Variable>, other: Option<Variable>
 
 /// `is_from(sources)`: whether the message comes from one of these, `address:port` or `address:*`.
 pub fn is_from(module: &'static Module, message: Message, sources: &[u8]) -> i32 {
-    let address = bracketed(&module.request.source(message));
-    let exactly = format!("{address}:{}", module.request.source_port(message));
-    let any_port = format!("{address}:*");
+    let address = module.request.source(message);
+    let port = module.request.source_port(message).to_string();
     let is_it = |source: &[u8]| {
-        let source = source.trim_ascii();
-        source.eq_ignore_ascii_case(exactly.as_bytes())
-            || source.eq_ignore_ascii_case(any_port.as_bytes())
+        let source = str::from_utf8(source).unwrap_or_default().trim_ascii();
+        source
+            .rsplit_once(':')
+            .is_some_and(|(host, of)| is_same_address(host, &address) && (of == "*" || of == port))
     };
     code(sources.split(|byte| *byte == b',').any(is_it))
 }

@@ -102,9 +102,15 @@ impl Call {
             let reload_due = process.is_reload_due();
             let verified = process.tokens.get(token, BY_PROFILE, keys, clock::now)?;
             let subject = verified.subject.as_ref()?;
-            if let (Some(issuer), Some(list)) = (&subject.issuer, &process.issuers)
-                && !list.has(issuer)
-            {
+            let is_current = process
+                .issuers
+                .as_ref()
+                .is_none_or(|list| match &subject.issuer {
+                    Some(issuer) => list.has(issuer),
+                    // An issuer that was added since then speaks for itself.
+                    None => list.lacks(verified.issuer.as_deref()),
+                });
+            if !is_current {
                 return None;
             }
             if let Some(tag) = &subject.tag {

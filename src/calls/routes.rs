@@ -3,7 +3,7 @@
 use super::codes::{FAILED, route as code};
 use crate::module::Module;
 use crate::opensips::pvar::{Message, Value, Variable, is_myself};
-use crate::sip::{HostPort, entries, is_double, of_route_set, route_set};
+use crate::sip::{HostPort, entries, is_double, is_same_address, of_route_set, route_set};
 
 /// The most entries of ours: one, or two where the transport changes.
 const MAX_OURS: usize = 2;
@@ -37,7 +37,7 @@ fn give(module: &'static Module, message: Message, uris: &[&[u8]], out: Option<V
     }
     let source = module.request.source(message);
     let is_theirs = |uri: &&[u8]| {
-        HostPort::of(uri).is_some_and(|of| !of.has_maddr && of.host.eq_ignore_ascii_case(&source))
+        HostPort::of(uri).is_some_and(|of| !of.has_maddr && is_same_address(of.host, &source))
     };
     match uris.iter().all(is_theirs) {
         true => code::OF_SOURCE,
@@ -65,7 +65,7 @@ pub fn callee(
 ) -> i32 {
     let values = module.request.record_route(message);
     match (uris(&values), of_route_set(caller)) {
-        (Some(uris), Some(caller)) => match above_ours(&uris, caller.len()) {
+        (Some(uris), Some(caller)) => match above_ours(&uris, &caller) {
             Some(above) => {
                 let reversed: Vec<_> = above.iter().rev().copied().collect();
                 give(module, message, &reversed, out)
@@ -76,9 +76,24 @@ pub fn callee(
     }
 }
 
-/// The entries above ours, which are followed by this many others.
-fn above_ours<'a, 'b>(uris: &'b [&'a [u8]], below: usize) -> Option<&'b [&'a [u8]]> {
-    let (rest, _) = uris.split_at_checked(uris.len().checked_sub(below)?)?;
+/// Whether two URIs lead to the same place. Some write the parameters of a copy in a way of their own.
+fn lead_to_one_place(one: &[u8], other: &[u8]) -> bool {
+    let place = |uri| HostPort::of(uri).filter(|of| !of.has_maddr);
+    let is_one = |one: HostPort<'_>, other: HostPort<'_>| {
+        one.port == other.port
+            && (one.host.eq_ignore_ascii_case(other.host) || is_same_address(one.host, other.host))
+    };
+    one == other
+        || place(one).is_some_and(|one| place(other).is_some_and(|other| is_one(one, other)))
+}
+
+/// The entries above ours, which are followed by those of the caller, and no others.
+fn above_ours<'a, 'b>(uris: &'b [&'a [u8]], caller: &[&'a [u8]]) -> Option<&'b [&'a [u8]]> {
+    let (rest, below) = uris.split_at_checked(uris.len().checked_sub(caller.len())?)?;
+    let mut pairs = below.iter().zip(caller);
+    if !pairs.all(|(below, caller)| lead_to_one_place(below, caller)) {
+        return None;
+    }
     let (last, rest) = rest.split_last()?;
     if !is_ours(last) {
         return None;

@@ -1,5 +1,6 @@
 //! The headers of a denial, for the reply to the request.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::Deserialize;
@@ -36,15 +37,20 @@ const OWN: [&str; 11] = [
 pub fn denial_headers(answer: &[u8]) -> String {
     let mut lines = String::new();
     let mut headers: Vec<(String, String)> = Vec::new();
+    // An answer may have thousands of members.
+    let mut places: HashMap<String, usize> = HashMap::new();
     for (name, raw) in members(answer) {
         let value = match raw.as_str() {
             "null" => String::new(),
             json if json.starts_with('"') => serde_json::from_str(json).unwrap_or_default(),
             json => json.to_owned(),
         };
-        match headers.iter_mut().find(|(known, _)| *known == name) {
+        match places.get(&name).and_then(|place| headers.get_mut(*place)) {
             Some((_, known)) => *known = value,
-            None => headers.push((name, value)),
+            None => {
+                places.insert(name.clone(), headers.len());
+                headers.push((name, value));
+            }
         }
     }
     let fit = headers

@@ -45,7 +45,7 @@ impl Discovery {
         match url {
             // The issuer itself may have any form.
             Some(_) if !issuer.contains(' ') => {}
-            None if is_plain(issuer) => {}
+            None if is_plain(issuer) && !host(issuer).contains(TENANT) => {}
             _ => return Err(DiscoveryError::Issuer),
         }
         let discovery = Discovery {
@@ -71,6 +71,12 @@ impl fmt::Display for Discovery {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&shown(&self.name).unwrap_or_default())
     }
+}
+
+/// Host and port of a URL.
+fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    rest.split('/').next().unwrap_or_default()
 }
 
 /// Whether a text is a URL that names a host and perhaps a path, and nothing else.
@@ -114,6 +120,17 @@ pub(super) fn shown(name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tenant_is_no_host() {
+        for issuer in [
+            "https://{tenantid}",
+            "https://{tenantid}.login.example",
+            "https://login.example:{tenantid}/x",
+        ] {
+            assert_eq!(Discovery::new(issuer, None), Err(DiscoveryError::Issuer));
+        }
+    }
 
     #[test]
     fn places_follow_from_the_issuer() {

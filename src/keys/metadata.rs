@@ -69,7 +69,7 @@ impl Metadata {
     }
 
     /// Reads metadata of `issuer` (RFC 8414 section 2). `https` is whether they came over TLS: then
-    /// whatever they name must be there as well, and not on this machine.
+    /// whatever they name must be there as well.
     fn parse(text: &[u8], issuer: &str, https: bool) -> Result<Self, String> {
         if text.len() > MAX_METADATA {
             return Err(format!("its metadata are longer than {MAX_METADATA} bytes"));

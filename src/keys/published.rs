@@ -22,6 +22,9 @@ use crate::jwt::token::Token;
 /// nonexistent keys must not tie up all threads of a pool while a provider hangs.
 pub(super) const MOST_WAITING: usize = 32;
 
+/// The same while there is none: one provider that hangs must leave threads for others.
+const MOST_WAITING_FIRST: usize = 128;
+
 /// The URLs in use.
 pub(super) struct Publishers {
     entries: Mutex<LruCache<String, Arc<Publisher>>>,
@@ -372,7 +375,11 @@ impl Publisher {
         url: &str,
         deadline: Instant,
     ) -> Result<Arc<KeySet>, SourceError> {
-        if state.good.is_some() && state.waiting >= MOST_WAITING {
+        let most = match state.good {
+            Some(_) => MOST_WAITING,
+            None => MOST_WAITING_FIRST,
+        };
+        if state.waiting >= most {
             return Err(state.error(url, SourceCause::TooManyWait));
         }
         state.waiting += 1;

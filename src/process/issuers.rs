@@ -68,6 +68,12 @@ impl IssuerList {
         fresh.is_some_and(|issuers| issuers.has(issuer))
     }
 
+    /// Whether what counts is known, and this `iss` is that of no issuer.
+    pub fn lacks(&self, iss: Option<&str>) -> bool {
+        let fresh = self.cache.fresh(now());
+        fresh.is_some_and(|issuers| iss.is_none_or(|iss| issuers.get(iss).is_none()))
+    }
+
     /// See [`IssuerCache::lookup`].
     pub fn lookup(&mut self) -> Lookup {
         if let Some((since, ticket)) = self.pending.take() {
@@ -92,8 +98,10 @@ impl IssuerList {
     /// Reads the table for nobody in particular.
     pub fn refresh(&mut self, query: Query<Rows>) {
         if self.pending.is_none() {
+            // Before it is asked: a reload in between makes the answer outdated.
+            let since = now();
             match query.start(NoNotify) {
-                Ok(ticket) => self.pending = Some((now(), ticket)),
+                Ok(ticket) => self.pending = Some((since, ticket)),
                 Err(error) => self.report_failure(&error.to_string()),
             }
         }

@@ -1,5 +1,7 @@
 //! Route and Record-Route (RFC 3261 sections 20.30 and 20.34).
 
+use std::net::IpAddr;
+
 /// Host and port of a SIP or SIPS URI, as far as it can be read in only one way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HostPort<'a> {
@@ -56,7 +58,11 @@ impl<'a> HostPort<'a> {
             }
             _ => return None,
         };
-        let parameters = rest.split('?').next().unwrap_or_default();
+        let (parameters, headers) = rest.split_once('?').unwrap_or((rest, ""));
+        // Some look for parameters behind headers as well.
+        if headers.contains(';') {
+            return None;
+        }
         let mut names = parameters
             .split(';')
             .map(|parameter| parameter.split('=').next().unwrap_or_default());
@@ -66,6 +72,17 @@ impl<'a> HostPort<'a> {
             has_maddr: names.any(|name| name.trim().eq_ignore_ascii_case("maddr")),
         })
     }
+}
+
+/// Whether two texts are the same IP address, of IPv6 with or without brackets and in any form.
+pub fn is_same_address(one: &str, other: &str) -> bool {
+    let read = |text: &str| {
+        let bare = text
+            .strip_prefix('[')
+            .and_then(|text| text.strip_suffix(']'));
+        bare.unwrap_or(text).parse::<IpAddr>().ok()
+    };
+    read(one).is_some_and(|one| read(other) == Some(one))
 }
 
 /// The URIs of a header that is a list of addresses in angle brackets and nothing else. `None` for any
@@ -78,7 +95,9 @@ pub fn entries(value: &[u8]) -> Option<Vec<&[u8]>> {
         let (uri, rest) = inside.split_at(end);
         let rest = rest.get(1..).unwrap_or_default();
         let is_plain = |text: &[u8]| !text.iter().any(|byte| b"<>\"\0".contains(byte));
-        if uri.is_empty() || !is_plain(uri) || !is_plain(rest) {
+        // A URI that is folded is none to all readers.
+        let is_word = uri.iter().all(|byte| *byte > b' ');
+        if uri.is_empty() || !is_word || !is_plain(uri) || !is_plain(rest) {
             return None;
         }
         found.push(uri);

@@ -218,6 +218,10 @@ impl Issuer {
         };
         if let Some(text) = given(&row.audience) {
             rules.audiences = list(&text).map(str::to_owned).collect();
+            // An empty list would turn off the check.
+            if rules.audiences.is_empty() {
+                return Err("audience has no value".to_owned());
+            }
         }
         if let Some(text) = given(&row.algorithms) {
             rules.algorithms =
@@ -349,8 +353,16 @@ impl Issuers {
     ) -> Self {
         let mut faults = Vec::new();
         let mut found = Vec::new();
+        let mut names = fixed.by_name.len();
         for (called, row) in rows {
             let issuer = shown(&row.issuer);
+            // Counted before anything is made of them.
+            let tenants = list(row.tenants.as_deref().unwrap_or_default());
+            names = names.saturating_add(tenants.take(MAX_NAMES + 1).count().max(1));
+            if names > MAX_NAMES {
+                faults.push(format!("{called}: there are more than {MAX_NAMES} issuers"));
+                continue;
+            }
             match before.same(&row) {
                 Some(same) => found.push((called, same)),
                 None => match Issuer::new(row, defaults) {

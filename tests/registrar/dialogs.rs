@@ -19,6 +19,7 @@ pub const SCENARIOS: &[Scenario] = &[
     ("requests that lead away from their call", away),
     ("no contact, no place to go to", contactless),
     ("proxies that a device makes up", astray),
+    ("a route that a device rewrites", rewritten),
     ("a device that knows no routes", routeless),
 ];
 
@@ -1090,4 +1091,48 @@ fn routeless_over(
     };
     expect(call.device.ask(&update)?, 481)?;
     call.reaches_hop(hop, &call.request("BYE")).map(drop)
+}
+
+/// A device that is called answers with other proxies than those that the INVITE came by: the caller hears its
+/// own ones.
+fn rewritten(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let hop = Hop::new(site)?;
+    let elsewhere = Elsewhere::new()?;
+    let evil = format!("<sip:{};lr>", elsewhere.place()?);
+    let mut device = mary(site, Transport::Udp)?;
+    let port = site.next_hop;
+    let way = format!("<sip:127.0.0.1:{port};lr>");
+    for (number, has_way) in [true, false].into_iter().enumerate() {
+        let id = format!("rewritten-{number}-{}", device.local);
+        let mut line = format!("Record-Route: {way}\r\n");
+        if !has_way {
+            line.clear();
+        }
+        hop.send(&format!(
+            "INVITE sip:mary@a.example SIP/2.0\r\n\
+             Via: SIP/2.0/UDP 127.0.0.1:{port};branch=z9hG4bK{id}\r\n{line}\
+             Max-Forwards: 70\r\nFrom: <sip:100@a.example>;tag=hop\r\n\
+             To: <sip:mary@a.example>\r\nCall-ID: {id}\r\nCSeq: 1 INVITE\r\n{}\
+             Content-Length: 0\r\n\r\n",
+            contact(site)
+        ))?;
+        let invite = next(&mut device, "INVITE")?;
+        let mine = format!("Contact: <{}>\r\n", device.contact());
+        let answer = answer_with(&invite, "200 OK", &mine);
+        let line = format!("Record-Route: {evil}\r\n");
+        let answer = match number {
+            0 => answer.replace(&format!("Record-Route: {way}\r\n"), &line),
+            _ => answer.replace("Content-Length", &format!("{line}Content-Length")),
+        };
+        device.send_raw(answer.as_bytes())?;
+        let heard = hop.next("SIP/2.0 200")?;
+        let routes = headers(&heard, "Record-Route").join(",");
+        let is_whole =
+            routes.contains(&format!(":{}", site.udp)) && routes.contains(&way) == has_way;
+        if routes.contains(&evil) || !is_whole {
+            return Err(format!("{number}: the caller would go elsewhere:\n{heard}"));
+        }
+    }
+    elsewhere.silent()
 }

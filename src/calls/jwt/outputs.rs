@@ -84,6 +84,10 @@ impl Call {
             claims,
             username,
             subject: Some(subject.clone()),
+            issuer: token
+                .claim("iss")
+                .and_then(|iss| iss.as_str())
+                .map(Into::into),
             expires: claims::expires(token),
         };
         let code = self.admit(token.as_str().as_bytes(), &verified, ready);

@@ -142,6 +142,7 @@ impl Call {
             claims,
             username: None,
             subject: None,
+            issuer: None,
             expires: None,
         };
         let code = self.admit_token(token.as_str().as_bytes(), &verified, true);

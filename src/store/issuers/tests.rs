@@ -290,3 +290,25 @@ fn a_table_that_is_too_long_is_read_in_part_and_said_to_be() {
     let rows = fetch((0..=MAX_ROWS).map(row).collect());
     assert_eq!((rows.rows.len(), rows.faults.len()), (MAX_ROWS, 1));
 }
+
+#[test]
+fn an_audience_of_nothing_is_not_any_audience() {
+    for text in [",", " , ", ", ,"] {
+        let row = row("https://a.example", |row| {
+            row.audience = Some(text.to_owned());
+        });
+        let said = Issuer::new(row, &defaults()).unwrap_err();
+        assert_eq!(said, "audience has no value", "{text:?}");
+    }
+}
+
+#[test]
+fn tenants_are_counted_before_anything_is_made_of_them() {
+    let tenants: Vec<_> = (0..=MAX_NAMES).map(|number| number.to_string()).collect();
+    let many = row("https://a.example/{tenantid}", |row| {
+        row.tenants = Some(tenants.join(","));
+    });
+    let found = issuers(&[many], &Issuers::default());
+    assert!(found.is_empty());
+    assert!(found.faults[0].contains("more than 10000 issuers"));
+}
