@@ -139,6 +139,11 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
         needs(Backend::DbText, Some("db_text.so")),
         Box::new(|setting, core| tenants::rows(setting, core, Backend::DbText, "auto")),
     ));
+    trials.push(make(
+        "rows of issuers: a provider hangs",
+        needs(Backend::Mysql, None),
+        Box::new(tenants::hostile),
+    ));
     if core.is_opensips() {
         trials.push(make(
             "changes, preloaded, mysql by OpenSIPS's own driver",
@@ -146,7 +151,7 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
             Box::new(|setting, core| preload::changes(setting, core, Backend::Mysql, "opensips")),
         ));
     }
-    let simple: [(&str, Shared); 32] = [
+    let simple: [(&str, Shared); 33] = [
         ("opensips-cfg/bearer.cfg", bearer::shipped),
         (
             "JSON Web Keys, and a file that is written anew",
@@ -170,6 +175,7 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
         ("metadata that can't be had", discovery::lost),
         ("issuers with tenants", discovery::tenants),
         ("rows of issuers: realms", tenants::realms),
+        ("rows of issuers: remembered tokens", tenants::remembered),
         ("rows of issuers: at start", tenants::start),
         ("recipes of the manual: companies", recipes::companies),
         ("recipes of the manual: applications", recipes::applications),

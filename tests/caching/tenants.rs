@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use harness::blackhole::Blackhole;
 use harness::core::Core;
 use harness::database::own::Own;
 use harness::database::{Backend, Database, schema};
@@ -577,5 +578,80 @@ pub fn hanging(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> 
         .ok_or("the database answers, and a new row does not count")?;
         running.expect(&a, 1)?;
         running.instance.check_workers()
+    })
+}
+
+/// A token that is remembered by its profile ends with the row of its issuer, also where profiles are read
+/// anew without a change.
+pub fn remembered(setting: &Setting, core: &Core) -> Result<(), String> {
+    let (secret, other) = (Key::secret(), Key::p256());
+    let keys = set(&[jwk("one", &other)]);
+    let provider = Provider::start(&setting.folder(), &[])?;
+    let mut content = Content::default();
+    content.profile("phone", "alice");
+    content.secret("phone", &secret.verifier());
+    let database = create(setting, Backend::Sqlite, &content)?;
+    let add = |issuer, realm| {
+        let row = [("issuer", issuer), ("realm", realm), ("jwks", &*keys)];
+        insert(&database, &row)
+    };
+    add("urn:some", "*")?;
+    let running = Running::start_with(setting, core, 1, |it| {
+        script(it, &provider, &database, "auto")
+            .set("cache_ttl", 1)
+            .set("cache_mode", "preload")
+    })?;
+    let claims = format!(r#"{{"tag":"phone","iss":"urn:new","exp":{}}}"#, i32::MAX);
+    let known = token(&secret, "HS256", &claims);
+    running.expect(&known, 1)?;
+    running.expect(&known, 1)?;
+    add("urn:new", "b.example")?;
+    wait_for(LIMIT, || {
+        (running.all_say(&known, -1) == Ok(true)).then_some(())
+    })
+    .ok_or("a token outlives the row of its issuer")?;
+    for _ in 0..3 {
+        running.mi.reload()?;
+        running.expect(&known, -1)?;
+        std::thread::sleep(Duration::from_millis(400));
+        running.expect(&known, -1)?;
+    }
+    Ok(())
+}
+
+/// Tokens that wait for the keys of an issuer that hangs leave the database to others.
+pub fn hostile(setting: &Setting, core: &Core) -> Result<(), String> {
+    /// More than there are threads for the database.
+    const MANY: usize = 300;
+    let (secret, key) = (Key::secret(), Key::p256());
+    let hole = Blackhole::silent()?;
+    let mut content = Content::default();
+    content.profile("phone", "alice");
+    content.secret("phone", &secret.verifier());
+    let provider = Provider::start(&setting.folder(), &[])?;
+    let database = create(setting, Backend::Mysql, &content)?;
+    let url = format!("http://127.0.0.1:{}/", hole.port);
+    let row = [("issuer", "urn:hostile"), ("realm", "*"), ("jwks", &*url)];
+    insert(&database, &row)?;
+    let running = Running::start_with(setting, core, 1, |it| {
+        script(it, &provider, &database, "auto")
+            .set("http_timeout", 5000)
+            .set("cache_ttl", LONG)
+    })?;
+    let claims = format!(r#"{{"tag":"phone","exp":{}}}"#, i32::MAX);
+    let other = token(&secret, "HS256", &claims);
+    std::thread::scope(|scope| {
+        for number in 0..MANY {
+            let hostile = with("urn:hostile", &key, "x", json!({"n": number}));
+            let running = &running;
+            scope.spawn(move || running.exchange("async", &[("X-JWT", &hostile)]).is_ok());
+        }
+        // By then they wait.
+        std::thread::sleep(Duration::from_secs(2));
+        let said = Said::of(running.exchange("async", &[("X-JWT", &other)])?)?;
+        match said.code {
+            1 => Ok(()),
+            code => Err(format!("{code}: the database is not asked")),
+        }
     })
 }
