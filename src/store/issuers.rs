@@ -358,17 +358,21 @@ impl Issuers {
             let issuer = shown(&row.issuer);
             // Counted before anything is made of them.
             let tenants = list(row.tenants.as_deref().unwrap_or_default());
-            names = names.saturating_add(tenants.take(MAX_NAMES + 1).count().max(1));
-            if names > MAX_NAMES {
+            let more = tenants.take(MAX_NAMES + 1).count().max(1);
+            if names.saturating_add(more) > MAX_NAMES {
                 faults.push(format!("{called}: there are more than {MAX_NAMES} issuers"));
                 continue;
             }
-            match before.same(&row) {
-                Some(same) => found.push((called, same)),
-                None => match Issuer::new(row, defaults) {
-                    Ok(issuer) => found.push((called, Arc::new(issuer))),
-                    Err(error) => faults.push(format!("{called}, issuer {issuer}: {error}")),
-                },
+            let read = match before.same(&row) {
+                Some(same) => Ok(same),
+                None => Issuer::new(row, defaults).map(Arc::new),
+            };
+            match read {
+                Ok(issuer) => {
+                    names += more;
+                    found.push((called, issuer));
+                }
+                Err(error) => faults.push(format!("{called}, issuer {issuer}: {error}")),
             }
         }
         let mut counts: HashMap<String, usize> = HashMap::new();

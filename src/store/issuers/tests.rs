@@ -308,7 +308,23 @@ fn tenants_are_counted_before_anything_is_made_of_them() {
     let many = row("https://a.example/{tenantid}", |row| {
         row.tenants = Some(tenants.join(","));
     });
-    let found = issuers(&[many], &Issuers::default());
-    assert!(found.is_empty());
-    assert!(found.faults[0].contains("more than 10000 issuers"));
+    // Those that are left out take no place of others.
+    let mut broken = many.clone();
+    broken.tenants = Some(tenants[2..].join(","));
+    broken.algorithms = Some("RS257".to_owned());
+    let [before, after] = ["urn:before", "urn:after"].map(|issuer| {
+        row(issuer, |row| {
+            row.jwks = Some(SET.to_owned());
+        })
+    });
+    let found = issuers(&[before, broken, many, after], &Issuers::default());
+    assert!(found.get("urn:before").is_some() && found.get("urn:after").is_some());
+    let of_row = |number: usize| {
+        found
+            .faults
+            .iter()
+            .find(|f| f.starts_with(&format!("row {number}")))
+    };
+    assert!(of_row(2).unwrap().contains("algorithms: "));
+    assert!(of_row(3).unwrap().contains("more than 10000 issuers"));
 }
