@@ -30,6 +30,7 @@ fn script(setting: &Setting, key: &Key, endpoint: &Endpoint) -> Result<Shipped, 
     for (tag, username) in [
         ("caller", "caller@a.example"),
         ("mary", "mary@a.example"),
+        ("longer", "caller@x@a.example"),
         ("bare", "caller"),
         ("loud", "CALLER@a.example"),
         ("elsewhere", "caller@b.example"),
@@ -60,6 +61,9 @@ pub fn bound(setting: &Setting, core: &Core) -> Result<(), String> {
     let victim = "sip:caller@a.example";
     let good = long("caller");
     let proof = Proof::Token(&good);
+    let longer = long("longer");
+    let other = ("sip:caller%40x@a.example", Proof::Token(&longer));
+    bindings::namesake(&device, (victim, proof), other)?;
     bindings::stars(&device, victim, proof)?;
     let others = long("elsewhere");
     let other = ("sip:caller@b.example", Proof::Token(&others));

@@ -449,3 +449,39 @@ pub fn try_all(device: &Device, attack: &Attack<'_>) -> Result<(), String> {
     }
     Ok(())
 }
+
+/// Whoever begins anew with his CSeq takes no contact from a user whose name his own begins with.
+///
+/// # Errors
+/// Fails if he does, or is refused.
+pub fn namesake(
+    device: &Device,
+    (to, proof): (&str, Proof<'_>),
+    (other, others): (&str, Proof<'_>),
+) -> Result<(), String> {
+    let contact = format!("<sip:one@{}>;expires=600", device.local());
+    let line = format!("Contact: {contact}");
+    register(device, to, proof, &[&line])?;
+    for cseq in [10, 5] {
+        let written = Written {
+            method: "REGISTER".to_string(),
+            uri: device.registrar(),
+            from: format!("<{other}>"),
+            to: format!("<{other}>"),
+            call_id: format!("namesake-{}", device.local()),
+            cseq,
+            lines: vec![line.clone(), credentials(device, other, others)?],
+            ..Written::default()
+        };
+        let reply = device.ask_as(&written)?;
+        if reply.status != 200 {
+            return Err(format!("{other}, {cseq}: {reply:?}"));
+        }
+        let held = bound(device, to, proof)?;
+        if held.len() != 1 {
+            return Err(format!("{to} has {held:?}, by {other}"));
+        }
+    }
+    sign_off(device, other, others)?;
+    sign_off(device, to, proof)
+}
