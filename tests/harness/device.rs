@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::digest::{Challenge, Response};
+use super::server::uninterrupted;
 
 /// How long to wait for an answer. It comes much sooner; the limit is for busy machines.
 pub const LIMIT: Duration = Duration::from_secs(15);
@@ -282,7 +283,7 @@ impl Device {
                 return Err(ErrorKind::TimedOut.into());
             }
             self.socket.set_read_timeout(Some(left))?;
-            let length = self.socket.recv(&mut buffer)?;
+            let length = uninterrupted(|| self.socket.recv(&mut buffer))?;
             let reply = Reply::parse(&buffer[..length])
                 .ok_or_else(|| Error::new(ErrorKind::InvalidData, "not a SIP answer"))?;
             if reply.status >= 200 {

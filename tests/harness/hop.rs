@@ -5,6 +5,7 @@ use std::net::UdpSocket;
 use super::device::{LIMIT, Question};
 use crate::core::Core;
 use crate::instance::Config;
+use crate::server::uninterrupted;
 
 /// The line of a shipped script where the reader's own routing goes.
 const PLACE: &str = "send_reply(200, \"OK\");";
@@ -64,10 +65,8 @@ impl Hop {
     /// The next message, as it arrives.
     fn receive(&self) -> Result<String, String> {
         let mut buffer = vec![0; 65_535];
-        let length = self
-            .0
-            .recv(&mut buffer)
-            .map_err(|e| format!("no call: {e}"))?;
+        let length =
+            uninterrupted(|| self.0.recv(&mut buffer)).map_err(|e| format!("no call: {e}"))?;
         Ok(String::from_utf8_lossy(&buffer[..length]).into_owned())
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::server::wait_for;
+use crate::server::{uninterrupted, wait_for};
 
 /// How long an answer may take.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -44,7 +44,7 @@ impl Mi {
         });
         sent.map_err(failed)?;
         let mut buffer = vec![0; 65_535];
-        let length = socket.recv(&mut buffer).map_err(failed)?;
+        let length = uninterrupted(|| socket.recv(&mut buffer)).map_err(failed)?;
         let answer: Value =
             serde_json::from_slice(&buffer[..length]).map_err(|e| format!("MI {method}: {e}"))?;
         match answer.get("result") {

@@ -188,6 +188,20 @@ pub fn children(pid: u32) -> Vec<u32> {
         .collect()
 }
 
+/// Does it again as long as a signal interrupts it: a wait with a limit is not resumed after the machine
+/// has stood still for a moment.
+///
+/// # Errors
+/// Fails with any other error.
+pub fn uninterrupted<T>(mut work: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match work() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            outcome => return outcome,
+        }
+    }
+}
+
 /// Checks repeatedly until there is a result or `limit` is over.
 pub fn wait_for<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let end = Instant::now() + limit;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::answer::Answer;
+use super::server::uninterrupted;
 
 static CALLS: AtomicU64 = AtomicU64::new(1);
 
@@ -92,7 +93,7 @@ fn send(
     socket.send(request.as_bytes())?;
     let mut buffer = vec![0; 65_535];
     loop {
-        let length = socket.recv(&mut buffer)?;
+        let length = uninterrupted(|| socket.recv(&mut buffer))?;
         let answer = Answer::parse(&buffer[..length])
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not a SIP answer"))?;
         if answer.status >= 200 {

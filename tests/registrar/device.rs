@@ -10,6 +10,7 @@ use std::time::Duration;
 use harness::answer::Answer;
 use harness::digest::{Challenge, Response};
 use harness::registrar::Site;
+use harness::server::uninterrupted;
 
 use super::group::over_streams;
 use super::websocket;
@@ -293,8 +294,7 @@ impl Device {
         let bytes = match &mut self.wire {
             Wire::Udp(socket) => {
                 let mut buffer = vec![0; 65_535];
-                let length = socket
-                    .recv(&mut buffer)
+                let length = uninterrupted(|| socket.recv(&mut buffer))
                     .map_err(|e| format!("no answer: {e}"))?;
                 buffer.truncate(length);
                 Ok(buffer)

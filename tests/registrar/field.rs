@@ -7,6 +7,7 @@ use std::time::Duration;
 use harness::answer::Answer;
 use harness::digest::{Challenge, Response};
 use harness::registrar::{Site, token};
+use harness::server::uninterrupted;
 use serde_json::{Value, json};
 
 use super::device::{Device, Request, Transport, expect, refused};
@@ -1325,7 +1326,7 @@ fn trusted(group: &Group) -> Result<(), String> {
     let answered = |socket: &UdpSocket| {
         let mut buffer = [0; 65_535];
         loop {
-            let length = socket.recv(&mut buffer).map_err(|e| e.to_string())?;
+            let length = uninterrupted(|| socket.recv(&mut buffer)).map_err(|e| e.to_string())?;
             let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
             if !text.starts_with("SIP/2.0 1") {
                 return Ok::<_, String>(text);

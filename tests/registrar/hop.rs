@@ -4,7 +4,7 @@ use std::net::UdpSocket;
 use std::time::Duration;
 
 use harness::registrar::Site;
-use harness::server::wait_for;
+use harness::server::{uninterrupted, wait_for};
 
 use super::device::number;
 
@@ -39,9 +39,7 @@ impl Hop {
 
     pub fn receive(&self) -> Result<String, String> {
         let mut buffer = vec![0; 65_535];
-        let length = self
-            .0
-            .recv(&mut buffer)
+        let length = uninterrupted(|| self.0.recv(&mut buffer))
             .map_err(|e| format!("nothing reaches the next hop: {e}"))?;
         Ok(String::from_utf8_lossy(&buffer[..length]).into_owned())
     }
@@ -121,7 +119,7 @@ impl Elsewhere {
     /// Fails if anything is there or arrives within a moment.
     pub fn silent(&self) -> Result<(), String> {
         let mut buffer = vec![0; 65_535];
-        match self.0.recv(&mut buffer) {
+        match uninterrupted(|| self.0.recv(&mut buffer)) {
             Err(_) => Ok(()),
             Ok(length) => {
                 let text = String::from_utf8_lossy(&buffer[..length]).into_owned();

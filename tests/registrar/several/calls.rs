@@ -4,6 +4,7 @@ use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
 use harness::registrar::Site;
+use harness::server::uninterrupted;
 
 use super::super::device::{Device, Request, Transport, expect};
 use super::super::dialogs::{called, called_without_routes, hop_acknowledges, next, wires};
@@ -200,7 +201,7 @@ fn strangers(pair: &mut Pair) -> Result<(), String> {
 fn final_answer(socket: &UdpSocket) -> Result<String, String> {
     let mut buffer = vec![0; 65_535];
     loop {
-        let length = socket.recv(&mut buffer).map_err(|e| e.to_string())?;
+        let length = uninterrupted(|| socket.recv(&mut buffer)).map_err(|e| e.to_string())?;
         let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
         if !text.starts_with("SIP/2.0 1") {
             return Ok(text);
