@@ -341,6 +341,19 @@ impl Call {
         }
     }
 
+    /// Refuses a token that needs a row that can't be read.
+    fn refuse_unread(&self, token: &Token, shown: &str, error: &StoreError) -> i32 {
+        let outcome = Outcome::StoreFailed;
+        let code = self.count_refusal(codes::jwt::of(&outcome), &outcome);
+        log!(
+            Error,
+            self.function,
+            "refused ({code}) token {}: {shown}: {error}",
+            token.fingerprint()
+        );
+        code
+    }
+
     fn fall_back(self, question: Question, error: &StoreError) -> Started {
         let Question {
             token,
@@ -351,17 +364,7 @@ impl Call {
         } = question;
         let shown = &database.shown;
         match fallback {
-            Fallback::Nothing => {
-                let outcome = Outcome::StoreFailed;
-                let code = self.count_refusal(codes::jwt::of(&outcome), &outcome);
-                log!(
-                    Error,
-                    self.function,
-                    "refused ({code}) token {}: {shown}: {error}",
-                    token.fingerprint()
-                );
-                Started::Done(code)
-            }
+            Fallback::Nothing => Started::Done(self.refuse_unread(&token, shown, error)),
             Fallback::Stale(ready) => {
                 stats::count(Statistic::JwtServedStale);
                 log!(

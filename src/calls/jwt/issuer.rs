@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::call::Call;
-use crate::calls::codes;
 use crate::calls::waiting::{Started, on_thread};
 use crate::jwt::authorize::Outcome;
 use crate::jwt::claims::unlisted_issuer;
@@ -134,17 +133,7 @@ impl Call {
                 );
                 self.among(token, &known)
             }
-            None => {
-                let outcome = Outcome::StoreFailed;
-                let code = self.count_refusal(codes::jwt::of(&outcome), &outcome);
-                log!(
-                    Error,
-                    self.function,
-                    "refused ({code}) token {}: {shown}: {error}",
-                    token.fingerprint()
-                );
-                Started::Done(code)
-            }
+            None => Started::Done(self.refuse_unread(&token, shown, &error)),
         }
     }
 }
