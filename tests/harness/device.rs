@@ -1,12 +1,12 @@
 //! A SIP device over UDP: asks, is challenged, asks again.
 
 use std::io::{Error, ErrorKind};
-use std::net::UdpSocket;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::digest::{Challenge, Response};
 use super::server::uninterrupted;
+use super::udp::ClientSocket;
 
 /// How long to wait for an answer. It comes much sooner; the limit is for busy machines.
 pub const LIMIT: Duration = Duration::from_secs(15);
@@ -15,7 +15,7 @@ static COUNTER: AtomicU64 = AtomicU64::new(1);
 
 /// One socket on one loopback address.
 pub struct Device {
-    socket: UdpSocket,
+    socket: ClientSocket,
     server: u16,
     local: String,
 }
@@ -205,7 +205,7 @@ impl Device {
 
     /// A device on another address of the loopback network: another source to ban.
     pub fn at(address: &str, server: u16) -> Result<Device, String> {
-        let socket = UdpSocket::bind((address, 0)).map_err(|e| format!("{address}: {e}"))?;
+        let socket = ClientSocket::bind((address, 0)).map_err(|e| format!("{address}: {e}"))?;
         let local = socket.local_addr().map_err(|e| e.to_string())?.to_string();
         socket
             .connect(("127.0.0.1", server))

@@ -35,6 +35,7 @@ pub mod sip;
 pub mod sipp;
 pub mod tls;
 pub mod tokens;
+pub mod udp;
 pub mod world;
 
 use std::path::PathBuf;

@@ -96,7 +96,11 @@ fn send(
         let length = uninterrupted(|| socket.recv(&mut buffer))?;
         let answer = Answer::parse(&buffer[..length])
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not a SIP answer"))?;
-        if answer.status >= 200 {
+        // Whoever had this port before may still be sent repeated answers.
+        let ours = answer
+            .header("Call-ID")
+            .is_some_and(|of| of.starts_with(&id));
+        if answer.status >= 200 && ours {
             return Ok(answer);
         }
     }

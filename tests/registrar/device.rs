@@ -1,7 +1,7 @@
 //! A SIP device over UDP, TCP, TLS, WS and WSS.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{TcpStream, UdpSocket};
+use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +11,7 @@ use harness::answer::Answer;
 use harness::digest::{Challenge, Response};
 use harness::registrar::Site;
 use harness::server::uninterrupted;
+use harness::udp::ClientSocket;
 
 use super::group::over_streams;
 use super::websocket;
@@ -62,7 +63,7 @@ trait Stream: Read + Write + Send {}
 impl<T: Read + Write + Send> Stream for T {}
 
 enum Wire {
-    Udp(UdpSocket),
+    Udp(ClientSocket),
     Stream(BufReader<Box<dyn Stream>>),
     WebSocket(Box<dyn Stream>),
 }
@@ -385,7 +386,10 @@ impl Device {
 pub fn expect(answer: Answer, status: u16) -> Result<Answer, String> {
     match answer.status == status {
         true => Ok(answer),
-        false => Err(format!("{status} expected, got {answer:?}")),
+        false => Err(format!(
+            "{status} expected, got {}: {answer:?}",
+            answer.status
+        )),
     }
 }
 
@@ -400,7 +404,7 @@ pub fn refused(answer: Answer, status: u16, reason: &str) -> Result<(), String> 
 
 fn connect(transport: Transport, port: u16, site: &Site) -> io::Result<(Wire, String)> {
     if transport == Transport::Udp {
-        let socket = UdpSocket::bind(("127.0.0.1", 0))?;
+        let socket = ClientSocket::bind(("127.0.0.1", 0))?;
         socket.connect((site.address.as_str(), port))?;
         socket.set_read_timeout(Some(LIMIT))?;
         let local = socket.local_addr()?.to_string();

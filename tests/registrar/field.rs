@@ -1,13 +1,14 @@
 //! What devices, webhooks and jambonz send in the field.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use harness::answer::Answer;
 use harness::digest::{Challenge, Response};
 use harness::registrar::{Site, token};
 use harness::server::uninterrupted;
+use harness::udp::ClientSocket;
 use serde_json::{Value, json};
 
 use super::device::{Device, Request, Transport, expect, refused};
@@ -1292,7 +1293,7 @@ fn trusted(group: &Group) -> Result<(), String> {
     group.stop();
     let mut site = group.setting.site(&group.core, group.backend)?;
     let from = |address: &str| {
-        let socket = UdpSocket::bind((address, 0)).map_err(|e| e.to_string())?;
+        let socket = ClientSocket::bind((address, 0)).map_err(|e| e.to_string())?;
         let limit = socket.set_read_timeout(Some(Duration::from_secs(20)));
         let place = socket.local_addr().map_err(|e| e.to_string())?;
         limit
@@ -1312,7 +1313,7 @@ fn trusted(group: &Group) -> Result<(), String> {
     let _instance = site.start(&group.core)?;
     let mut device = Device::new(&site, "john", "a.example")?;
     device.register()?;
-    let invite = |socket: &UdpSocket, number: usize| {
+    let invite = |socket: &ClientSocket, number: usize| {
         let place = socket.local_addr().map_err(|e| e.to_string())?;
         let text = format!(
             "INVITE sip:john@a.example SIP/2.0\r\n\
@@ -1323,7 +1324,7 @@ fn trusted(group: &Group) -> Result<(), String> {
         );
         socket.send(text.as_bytes()).map_err(|e| e.to_string())
     };
-    let answered = |socket: &UdpSocket| {
+    let answered = |socket: &ClientSocket| {
         let mut buffer = [0; 65_535];
         loop {
             let length = uninterrupted(|| socket.recv(&mut buffer)).map_err(|e| e.to_string())?;

@@ -1,10 +1,10 @@
 //! Calls that come in at one registrar for devices at the other.
 
-use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
 use harness::registrar::Site;
 use harness::server::uninterrupted;
+use harness::udp::ClientSocket;
 
 use super::super::device::{Device, Request, Transport, expect};
 use super::super::dialogs::{called, called_without_routes, hop_acknowledges, next, wires};
@@ -175,7 +175,7 @@ fn strangers(pair: &mut Pair) -> Result<(), String> {
     device.patience(super::pair::SILENCE);
     for address in ["127.0.0.1", "127.0.0.5", b.address.as_str()] {
         for (number, site) in [a, b].into_iter().enumerate() {
-            let socket = UdpSocket::bind((address, 0)).map_err(|e| e.to_string())?;
+            let socket = ClientSocket::bind((address, 0)).map_err(|e| e.to_string())?;
             let connected = socket.connect(site.place());
             connected
                 .and_then(|()| socket.set_read_timeout(Some(SOON)))
@@ -198,7 +198,7 @@ fn strangers(pair: &mut Pair) -> Result<(), String> {
     reaches(&hop, b, &mut device, "member")
 }
 
-fn final_answer(socket: &UdpSocket) -> Result<String, String> {
+fn final_answer(socket: &ClientSocket) -> Result<String, String> {
     let mut buffer = vec![0; 65_535];
     loop {
         let length = uninterrupted(|| socket.recv(&mut buffer)).map_err(|e| e.to_string())?;
