@@ -13,6 +13,7 @@ pub mod hooks;
 pub mod http;
 pub mod jwt;
 pub mod keys;
+pub mod options;
 pub mod realms;
 pub mod registrations;
 pub mod routes;
@@ -83,6 +84,7 @@ pub fn call(
         Function::CheckHeaders => headers::check(module, message, output(0), text(1)),
         Function::ContactGet => contacts::get(module, message, output(0), output(1), output(2)),
         Function::TokenGet => tokens::get(module, message, output(0)),
+        Function::UnsupportedGet => options::get(module, message, text(0), text(1), output(2)),
         Function::DenialHeaders => denials::headers(message, output(0), output(1)),
         Function::CallerRouteSet => routes::caller(module, message, output(0)),
         Function::CalleeRouteSet => routes::callee(module, message, text(0), output(1)),
@@ -171,6 +173,7 @@ pub fn failed(function: Function) -> i32 {
         | Function::RegistrationExpire => codes::registration::UNAVAILABLE,
         Function::ContactGet => codes::contact::INVALID,
         Function::TokenGet => codes::token::SEVERAL,
+        Function::UnsupportedGet => codes::unsupported::MALFORMED,
         _ => codes::FAILED,
     }
 }

@@ -34,6 +34,8 @@ pub struct Config {
     /// Whether a caller whose From names nobody is whom the credentials name, in the domain of the
     /// Request-URI (`caller_by_credentials`).
     pub caller_by_credentials: bool,
+    /// The AVP with the realm in which a caller is whom the credentials name (`caller_realm_avp`).
+    pub caller_realm_avp: Option<String>,
 }
 
 impl Config {
@@ -51,6 +53,16 @@ impl Config {
             outbound: outbound::Outbound::new(raw)?,
             registrations: registrations::Registrations::new(raw)?,
             caller_by_credentials: raw.flag("caller_by_credentials", false)?,
+            caller_realm_avp: caller_realm_avp(raw)?,
         })
     }
+}
+
+fn caller_realm_avp(raw: &Raw) -> Result<Option<String>, ConfigError> {
+    const NAME: &str = "caller_realm_avp";
+    let Some(avp) = raw.text(NAME)? else {
+        return Ok(None);
+    };
+    let name = avp_list::name(avp).ok_or_else(|| raw.error(NAME, "an AVP, as $avp(name)"))?;
+    Ok(Some(name.to_owned()))
 }

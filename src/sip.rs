@@ -5,6 +5,7 @@
 //! - [`Rule`]: what a proxy may demand of a head beyond that.
 //! - [`AddressOfRecord`], [`Party`]: whom a request is about (RFC 3261 section 10.2).
 //! - [`fn@asked`]: what is asked of a registrar (RFC 3261 section 10.2).
+//! - [`fn@unsupported`]: the extensions that a request demands (RFC 3261 section 19.2).
 //! - [`fn@entries`], [`HostPort`]: routes (RFC 3261 section 12.1).
 //! - [`fn@identity`]: a caller whose From is anonymous (RFC 3325 section 9.2).
 //! - [`requested_expires`]: the requested expiry (RFC 3261 section 10.2.1.1).
@@ -14,6 +15,7 @@ mod contact;
 mod expires;
 mod head;
 mod identity;
+mod options;
 mod route;
 mod rules;
 
@@ -22,6 +24,7 @@ pub use contact::{Asked, Contact, ContactError, asked, is_contact_uri};
 pub use expires::requested_expires;
 pub use head::{HeadError, Header, MAX_HEADERS, head};
 pub use identity::{identity, is_ip_address, is_nobodys};
+pub use options::unsupported;
 pub use route::{HostPort, entries, is_double, is_same_address, of_route_set, route_set};
 pub use rules::{
     Rule, RuleError, check_line_ends, check_mandatory, check_max_forwards, check_method,

@@ -93,8 +93,11 @@ pub fn init() -> Result<(), InitError> {
         registration_avps: avps("load_registration", &config.registrations.members)?,
         cache_engine: cache_engine(&config.cache)?,
         nonces: nonces(&config.http)?,
-        request: RequestVariables::new(config.caller_by_credentials)
-            .map_err(InitError::Variable)?,
+        request: RequestVariables::new(
+            config.caller_by_credentials,
+            config.caller_realm_avp.as_deref(),
+        )
+        .map_err(InitError::Variable)?,
         registration: RegistrationVariables::new().map_err(InitError::Variable)?,
         config,
     };

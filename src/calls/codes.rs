@@ -168,6 +168,16 @@ pub mod token {
     pub const SEVERAL: i32 = -2;
 }
 
+/// Of `unsupported_get`.
+pub mod unsupported {
+    /// Something is demanded that is not supported.
+    pub const FOUND: i32 = 1;
+    /// Nothing is.
+    pub const NONE: i32 = -1;
+    /// It can't be told, or the output could not be set.
+    pub const MALFORMED: i32 = -2;
+}
+
 /// Of `caller_route_set` and `callee_route_set`.
 pub mod route {
     /// The route set leads to the source of the message alone.

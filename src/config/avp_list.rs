@@ -33,13 +33,18 @@ fn parse_one(text: &str) -> Option<AvpSource> {
             source: name.to_owned(),
         });
     };
-    let avp = avp.trim().strip_prefix("$avp(")?.strip_suffix(')')?.trim();
     let source = source.trim();
-    let plain = !avp.is_empty() && !avp.contains(['$', '(', ')']) && !source.is_empty();
-    plain.then(|| AvpSource {
+    let avp = name(avp).filter(|_| !source.is_empty())?;
+    Some(AvpSource {
         avp: avp.to_owned(),
         source: source.to_owned(),
     })
+}
+
+/// The name in `$avp(name)`.
+pub fn name(avp: &str) -> Option<&str> {
+    let name = avp.trim().strip_prefix("$avp(")?.strip_suffix(')')?.trim();
+    Some(name).filter(|name| !name.is_empty() && !name.contains(['$', '(', ')']))
 }
 
 #[cfg(test)]

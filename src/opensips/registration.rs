@@ -85,8 +85,9 @@ impl RegistrationVariables {
     }
 
     /// The URI of the contact: of several, the only one that is not being removed, as when a device
-    /// whose address has changed replaces its old one (RFC 3261 section 10.2.2). `None` if there is none
-    /// or `*`, if several are to stay or all of several to go, and if one can't be read or is not UTF-8.
+    /// whose address has changed replaces its old one (RFC 3261 section 10.2.2); it may be repeated. `None`
+    /// if there is none or `*`, if several are to stay or all of several to go, and if one can't be read or
+    /// is not UTF-8.
     pub fn contact(&self, message: Message) -> Option<String> {
         let header = message.text(self.expires);
         let all: Vec<(Vec<u8>, bool)> = self
@@ -100,9 +101,11 @@ impl RegistrationVariables {
             })
             .collect();
         let mut staying = all.iter().filter(|(_, is_leaving)| !is_leaving);
-        let (contact, _) = match (staying.next(), staying.next(), all.as_slice()) {
-            (_, _, all) if all.len() > MAX_CONTACTS => return None,
-            (Some(only), None, _) | (None, _, [only]) => only,
+        let first = staying.next();
+        let (contact, _) = match (first, all.as_slice()) {
+            (_, all) if all.len() > MAX_CONTACTS => return None,
+            (Some(only), _) if staying.all(|other| other == only) => only,
+            (None, [only]) => only,
             _ => return None,
         };
         let contact = String::from_utf8(contact.clone()).ok()?;

@@ -29,6 +29,8 @@ pub struct RequestVariables {
     /// The domain of the Request-URI as received, where it is that of a caller whose From names
     /// nobody (`caller_by_credentials`).
     called_domain: Option<Variable>,
+    /// The realm in which a script has the credentials name the caller (`caller_realm_avp`).
+    caller_realm: Option<Variable>,
     buffer: Variable,
     /// Names of headers, in the order of the message.
     names: Vec<Variable>,
@@ -58,7 +60,8 @@ pub enum NamedBy {
     Address,
     /// P-Preferred-Identity.
     Identity,
-    /// Whoever of the domain the credentials prove. With the user of From, empty if that is nobody's.
+    /// Whoever of the domain the credentials prove. With the user of From, empty if there is none, or that is
+    /// nobody's.
     Credentials(Vec<u8>),
 }
 
@@ -83,11 +86,12 @@ pub struct Authorizations {
 }
 
 impl RequestVariables {
-    /// Parses them. `by_credentials` is `caller_by_credentials`.
+    /// Parses them. `by_credentials` is `caller_by_credentials`, `caller_realm` the name of
+    /// `caller_realm_avp`.
     ///
     /// # Errors
     /// Fails with the specification that the core does not know.
-    pub fn new(by_credentials: bool) -> Result<Self, String> {
+    pub fn new(by_credentials: bool, caller_realm: Option<&str>) -> Result<Self, String> {
         let parse = |text: &str| Variable::parse(text).ok_or_else(|| text.to_owned());
         // One more than allowed, to notice that there are too many.
         let list = |name: &str, most: usize| {
@@ -115,6 +119,9 @@ impl RequestVariables {
                 parse("$(hdr(P-Preferred-Identity)[1])")?,
             ],
             called_domain: by_credentials.then(|| parse("$od")).transpose()?,
+            caller_realm: caller_realm
+                .map(|name| parse(&format!("$avp({name})")))
+                .transpose()?,
             buffer: parse("$mb")?,
             names: list("hdr_name", MAX_HEADERS)?,
             authorization: list("hdr(Authorization)", MAX_CREDENTIALS)?,
@@ -161,7 +168,8 @@ impl RequestVariables {
     ///
     /// A caller whose From is nobody's (RFC 3323 section 4.1.1.3) is whom P-Preferred-Identity names
     /// (RFC 3325 section 9.2), if it is one: a name that has to be proven like any other. If there is
-    /// none, or From has the device's own address for a domain, he is looked for where he calls.
+    /// none, or From has the device's own address for a domain, he is looked for where he calls. Before all
+    /// of that, the script may know where to look.
     pub fn named(&self, message: Message, method: &str) -> Named {
         let Address { user, domain, .. } = self.address(method);
         let [user, domain] = [user, domain].map(|part| message.text(*part).unwrap_or_default());
@@ -170,6 +178,14 @@ impl RequestVariables {
             return named(user, domain, NamedBy::Address);
         }
         let is_nobodys = sip::is_nobodys(&user, &domain);
+        let by_credentials = |user, realm| {
+            let user = if is_nobodys { Vec::new() } else { user };
+            named(Vec::new(), realm, NamedBy::Credentials(user))
+        };
+        let chosen = self.caller_realm.and_then(|realm| message.text(realm));
+        if let Some(realm) = chosen.filter(|realm| !realm.is_empty()) {
+            return by_credentials(user, realm);
+        }
         if is_nobodys
             && let [Some(value), None] = self.preferred.map(|value| message.text(value))
             && let Some([user, domain]) = sip::identity(&value)
@@ -182,8 +198,7 @@ impl RequestVariables {
                     && !called.is_empty()
                     && !sip::is_ip_address(&called) =>
             {
-                let user = if is_nobodys { Vec::new() } else { user };
-                named(Vec::new(), called, NamedBy::Credentials(user))
+                by_credentials(user, called)
             }
             _ => named(user, domain, NamedBy::Address),
         }

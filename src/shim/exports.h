@@ -28,6 +28,7 @@
 	FUNCTION(check_headers, OUT_OPTIONAL, IN_OPTIONAL) \
 	FUNCTION(contact_get, OUT, OUT, OUT_OPTIONAL) \
 	FUNCTION(token_get, OUT) \
+	FUNCTION(unsupported_get, IN, IN, OUT) \
 	FUNCTION(denial_headers, VARIABLE, OUT) \
 	FUNCTION(caller_route_set, OUT) \
 	FUNCTION(callee_route_set, IN, OUT) \
@@ -128,6 +129,7 @@
 	PARAMETER(load_authorization) \
 	PARAMETER(aor_check) \
 	PARAMETER(caller_by_credentials) \
+	PARAMETER(caller_realm_avp) \
 	PARAMETER(endpoints_table) \
 	PARAMETER(endpoint_realm_column) \
 	PARAMETER(endpoint_url_column) \

@@ -1,5 +1,7 @@
 //! What a REGISTER asks for its contacts (RFC 3261 section 10.2).
 
+use super::head::is_token;
+
 /// The longest URI of a contact, in bytes: a registrar keeps it, and writes it into replies.
 const MAX_URI: usize = 500;
 
@@ -35,7 +37,7 @@ pub enum Asked {
         uri: Vec<u8>,
         /// For how long, in seconds; `None` if the request does not say, 0 if it is to go.
         expires: Option<u32>,
-        /// How many contacts are to go.
+        /// How many contacts are to go, and how often the one that is to stay is repeated.
         leaving: usize,
     },
 }
@@ -47,7 +49,7 @@ pub enum ContactError {
     /// are read.
     #[error("an expiry is no number of seconds, or there are too many contacts")]
     Expires,
-    /// More than one is to stay.
+    /// More than one is to stay, or one for different times.
     #[error("more than one contact is to be registered")]
     Several,
     /// `*` is only for removing (RFC 3261 section 10.2.2).
@@ -60,7 +62,8 @@ pub enum ContactError {
 
 /// What a request asks. `contacts` are those that its Contact headers list, without `*`; `is_star` is
 /// whether there is one such header, and it is `*`; `header` is Expires; `now` is UNIX time in
-/// seconds. At most one contact may be to stay. The time of one is its parameter, or else Expires.
+/// seconds. At most one contact may be to stay; it may be there several times, for the same time. The
+/// time of one is its parameter, or else Expires.
 ///
 /// # Errors
 /// [`ContactError`].
@@ -82,22 +85,26 @@ pub fn asked(
         return Ok(Asked::Query);
     };
     let mut named = (first, by_header);
-    let (mut staying, mut leaving) = (0, 0);
+    let (mut staying, mut leaving) = (None, 0);
+    let mut is_several = false;
     for (number, contact) in contacts.iter().enumerate() {
         let own = contact.expires.as_deref().filter(|text| !text.is_empty());
         let seconds = match own {
             Some(own) => delta_seconds(Some(own), now)?,
             None => by_header,
         };
-        match seconds {
-            Some(0) => leaving += 1,
-            _ => staying += 1,
-        }
         if seconds != Some(0) || number == 0 {
             named = (contact, seconds);
         }
+        let this = (contact.uri.as_deref(), seconds);
+        match staying {
+            _ if seconds == Some(0) => leaving += 1,
+            None => staying = Some(this),
+            Some(one) if one == this => leaving += 1,
+            Some(_) => is_several = true,
+        }
     }
-    if staying > 1 {
+    if is_several {
         return Err(ContactError::Several);
     }
     if !contacts.iter().all(is_valid) {
@@ -179,7 +186,7 @@ fn is_qvalue(text: &[u8]) -> bool {
     }
 }
 
-/// RFC 3840 section 9: names of methods, separated by commas. An empty list is none.
+/// RFC 3840 section 9: names of methods, which are tokens, separated by commas. An empty list is none.
 fn is_methods(text: &[u8]) -> bool {
     let blank = |byte: &u8| *byte == b' ';
     let mut names = text.split(|byte| *byte == b',').map(|name| {
@@ -189,8 +196,7 @@ fn is_methods(text: &[u8]) -> bool {
             .zip(end)
             .and_then(|(start, end)| name.get(start..=end))
     });
-    text.iter().all(blank)
-        || names.all(|name| name.is_some_and(|name| name.iter().all(u8::is_ascii_alphabetic)))
+    text.iter().all(blank) || names.all(|name| name.is_some_and(is_token))
 }
 
 #[cfg(test)]
@@ -235,6 +241,21 @@ mod tests {
         assert_eq!(ask(&[(b, ""), (a, "0")], None), one(b, None, 1));
         assert_eq!(ask(&[(a, "0"), (b, "0")], Some("9")), one(a, Some(0), 2));
         assert_eq!(ask(&[(a, ""), (b, "")], None), Err(ContactError::Several));
+        // One that is there twice is one, if both agree.
+        assert_eq!(ask(&[(a, ""), (a, "")], None), one(a, None, 1));
+        assert_eq!(ask(&[(a, "30"), (a, "030")], None), one(a, Some(30), 1));
+        assert_eq!(ask(&[(a, ""), (a, "60")], Some("60")), one(a, Some(60), 1));
+        assert_eq!(
+            ask(&[(a, "0"), (b, "9"), (a, "0"), (b, "9"), (b, "9")], None),
+            one(b, Some(9), 4)
+        );
+        for two in [
+            [(a, "30"), (a, "60")],
+            [(a, ""), (a, "60")],
+            [(a, ""), ("sip:A@h", "")],
+        ] {
+            assert_eq!(ask(&two, None), Err(ContactError::Several), "{two:?}");
+        }
         // That there are several is said before what is wrong with one.
         assert_eq!(ask(&[("x", ""), (b, "")], None), Err(ContactError::Several));
         assert_eq!(
@@ -323,7 +344,14 @@ mod tests {
         ] {
             assert!(!is_qvalue(q.as_bytes()), "{q:?}");
         }
-        for methods in ["", "  ", "INVITE", " INVITE , bye,ACK "] {
+        for methods in [
+            "",
+            "  ",
+            "INVITE",
+            " INVITE , bye,ACK ",
+            "INVITE, X-FOO",
+            "1!%*_+`'~.",
+        ] {
             assert!(is_methods(methods.as_bytes()), "{methods:?}");
         }
         for methods in [
@@ -331,6 +359,7 @@ mod tests {
             "INVITE,",
             "INVITE BYE",
             "INVITE;",
+            "INVITE, X/FOO",
             "IN\0VITE",
             "\tINVITE",
         ] {
@@ -343,7 +372,7 @@ mod tests {
         };
         assert!(set(|c| c.q = Some(b"0.5".to_vec())));
         assert!(!set(|c| c.q = Some(b"5".to_vec())));
-        assert!(!set(|c| c.methods = Some(b"!".to_vec())));
+        assert!(!set(|c| c.methods = Some(b"/".to_vec())));
         assert!(!set(|c| c.received = Some(b"sip:x".to_vec())));
     }
 

@@ -111,7 +111,7 @@ pub fn head(message: &[u8]) -> Result<Vec<Header>, HeadError> {
         // header for an unknown one.
         let blanks = name.iter().rev().take_while(|byte| **byte == b' ');
         let (name, _) = name.split_at(name.len() - blanks.count());
-        if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
+        if !is_token(name) {
             return Err(HeadError::Name(number));
         }
         if headers.len() == MAX_HEADERS {
@@ -154,9 +154,10 @@ fn is_in_sequence(first: &[u8], headers: &[Header]) -> bool {
     is_number && more.is_none() && (is_reply || of == Some(method))
 }
 
-/// RFC 3261 section 25.1.
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte)
+/// Whether this is a token (RFC 3261 section 25.1).
+pub fn is_token(text: &[u8]) -> bool {
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(byte);
+    !text.is_empty() && text.iter().all(allowed)
 }
 
 #[cfg(test)]

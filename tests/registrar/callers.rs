@@ -31,6 +31,15 @@ fn froms(device: &Device) -> Vec<(String, bool)> {
         ("<sip:anonymous.invalid>".to_string(), true),
         ("<sip:mary@unknown.invalid>".to_string(), false),
         ("<sip:Anonymous@elsewhere.example>".to_string(), true),
+        // Of no realm of ours.
+        ("<tel:+15550100>".to_string(), false),
+        ("\"1\" <tel:100;phone-context=a.example>".to_string(), false),
+        ("<sip:a.example>".to_string(), false),
+        ("<sip:limited.example:5062>".to_string(), false),
+        ("<sip:pbx.elsewhere.example>".to_string(), false),
+        ("<sip:mary@elsewhere.example>".to_string(), false),
+        ("<sip:asterisk@localhost:5062;x=y>".to_string(), false),
+        ("<sip:john@elsewhere.example>".to_string(), false),
     ];
     froms.push((format!("<{}>", device.contact()), false));
     froms
@@ -212,6 +221,37 @@ fn others(group: &Group) -> Result<(), String> {
         request.uri = uri.to_string();
         refused(device.ask(&request)?, 403, "Realm is an IP address")?;
     }
+    // Nor where the caller is of elsewhere.
+    for from in [
+        "<tel:+15550100>",
+        "<sip:a.example>",
+        "<sip:john@elsewhere.example>",
+    ] {
+        for (uri, reason) in [
+            ("sip:100@unknown.example", "Unknown realm"),
+            ("sip:100@off.example", "Account has been deactivated"),
+            ("sip:100@192.0.2.8", "Realm is an IP address"),
+        ] {
+            let mut request = invite(from, "a.example");
+            request.uri = uri.to_string();
+            refused(device.ask(&request)?, 403, reason).map_err(|e| format!("{from}: {e}"))?;
+        }
+        // He is nobody of elsewhere, either.
+        let request = invite(from, "a.example");
+        let with = respond(&mut device, &request, "eve@evil.example")?;
+        refused(device.ask(&with)?, 403, "Invalid address of record")
+            .map_err(|e| format!("{from}: {e}"))?;
+    }
+    // Who names a realm of ours is of that realm, and has to be the one that he names.
+    let named = invite("<sip:mary@a.example>", "limited.example");
+    let offered = challenge(&expect(device.ask(&named)?, 407)?)?;
+    let response = Response::to(&offered, "john", "secret", "sip:100@limited.example");
+    let line = format!("Proxy-Authorization: {}", response.header("INVITE"));
+    refused(
+        device.ask(&named.with(line))?,
+        403,
+        "Not your address of record",
+    )?;
     no_error(group, since)?;
     hop.silent()
 }

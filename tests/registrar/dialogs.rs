@@ -17,6 +17,7 @@ pub const SCENARIOS: &[Scenario] = &[
     ("a call from behind a NAT", behind_nat),
     ("requests of no call", of_no_call),
     ("requests that lead away from their call", away),
+    ("requests for the name that was called", by_name),
     ("no contact, no place to go to", contactless),
     ("proxies that a device makes up", astray),
     ("a route that a device rewrites", rewritten),
@@ -676,6 +677,61 @@ fn led_away(call: &Call, place: &str, method: &'static str) -> Vec<Request> {
     ]
 }
 
+/// Whether the route of a request is that of its call, wherever it is addressed to.
+fn is_on_its_way(call: &Call, request: &Request) -> bool {
+    request.headers == [call.route()] && ![&call.of_hop, &call.of_device].contains(&&request.uri)
+}
+
+/// Such a request reaches the other side of its call at the address that this gave for itself, by these proxies.
+fn reaches_other_side(
+    call: &mut Call,
+    hop: &Hop,
+    request: &Request,
+    proxies: &[String],
+) -> Result<(), String> {
+    let method = request.method;
+    call.device.send(request)?;
+    let own = [format!("{} {method}", call.device.cseq)];
+    // Anything else is a retransmission.
+    let got = loop {
+        let got = hop.next(method)?;
+        if headers(&got, "CSeq") == own {
+            break got;
+        }
+    };
+    let routes = headers(&got, "Route").join(",").replace(", ", ",");
+    if !got.starts_with(&format!("{method} {} ", call.of_hop)) || routes != proxies.join(",") {
+        return Err(format!("{request:?} is for another:\n{got}"));
+    }
+    let answer = answer_with(&got, "200 OK", &call.contact());
+    hop_repeats(hop, &mut call.device, &answer, "SIP/2.0 200")?;
+    match method {
+        "INVITE" => call.acknowledge(hop),
+        _ => Ok(()),
+    }
+}
+
+/// A device that speaks for the other side reaches itself, at its own address, or nobody.
+fn reaches_itself(call: &mut Call, request: &Request) -> Result<(), String> {
+    let method = request.method;
+    call.device.send(request)?;
+    let own = [format!("{} {method}", call.device.cseq)];
+    loop {
+        let text = call.device.receive_text()?;
+        if headers(&text, "CSeq") != own || text.starts_with("SIP/2.0 1") {
+            continue;
+        }
+        if text.starts_with("SIP/2.0") {
+            return Ok(());
+        }
+        if !text.starts_with(&format!("{method} {} ", call.of_device)) {
+            return Err(format!("{request:?} is for another:\n{text}"));
+        }
+        let answer = answer_with(&text, "200 OK", "");
+        call.device.send_raw(answer.as_bytes())?;
+    }
+}
+
 fn away(group: &Group) -> Result<(), String> {
     let site = group.site()?;
     let hop = Hop::new(site)?;
@@ -716,6 +772,16 @@ fn away(group: &Group) -> Result<(), String> {
                     call.device.send(&request)?;
                     continue;
                 }
+                if is_on_its_way(&call, &request) {
+                    match request.from == call.to {
+                        false => reaches_other_side(&mut call, &hop, &request, &[])?,
+                        // It would give an address for the other side; and its own routes, in their order, lead to a
+                        // socket from which no connection of its own is found.
+                        true if method == "INVITE" || transport != Transport::Udp => {}
+                        true => reaches_itself(&mut call, &request)?,
+                    }
+                    continue;
+                }
                 let answer = call.device.ask(&request)?;
                 if ![403, 481].contains(&answer.status) {
                     return Err(format!("{request:?}: {answer:?}"));
@@ -745,6 +811,113 @@ fn away(group: &Group) -> Result<(), String> {
         device = call.device;
     }
     elsewhere.silent()
+}
+
+/// Some devices address what belongs to a call to whom they have called, or write the other side's contact in a
+/// way of their own.
+fn by_name(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let hop = Hop::new(site)?;
+    let elsewhere = Elsewhere::new()?;
+    let since = log_length(group)?;
+    let port = site.next_hop;
+    let proxies = [
+        format!("<sip:127.0.0.1:{port};lr;proxy=1>"),
+        "<sip:inner@192.0.2.1;lr>".to_string(),
+    ];
+    for transport in wires(site) {
+        for proxies in [&proxies[..], &proxies[..1], &[]] {
+            let by_name = called_by_name(site, &hop, transport, proxies);
+            by_name.map_err(|e| format!("{transport:?}, {proxies:?}: {e}"))?;
+        }
+        // The other way round.
+        for is_contact in [false, true] {
+            let mut call = called(site, &hop, mary(site, transport)?, |answer| answer)?;
+            let ack = call.hop_request(site, "ACK").replace("CSeq: 2", "CSeq: 1");
+            hop_acknowledges(&hop, &mut call.device, &ack)?;
+            let of_device = call.of_device.clone();
+            for method in ["INFO", "UPDATE", "BYE"] {
+                call.of_device = match is_contact {
+                    true => of_device.replace("device=", "device=9"),
+                    false => "sip:mary@a.example".to_string(),
+                };
+                let got = call.reaches_device(site, &hop, method)?;
+                if !got.starts_with(&format!("{method} {of_device} ")) {
+                    return Err(format!("{transport:?}: {method} is for another:\n{got}"));
+                }
+            }
+        }
+    }
+    elsewhere.silent()?;
+    // Where two threads read one connection, they find half of a message each.
+    if !group.core.loses_messages() {
+        no_error(group, since)?;
+    }
+    hop.silent()
+}
+
+/// A call by these proxies, ended by a BYE for the name.
+fn called_by_name(
+    site: &Site,
+    hop: &Hop,
+    transport: Transport,
+    proxies: &[String],
+) -> Result<(), String> {
+    let lines = proxies.iter().rev();
+    let lines: String = lines.map(|p| format!("Record-Route: {p}\r\n")).collect();
+    let lines = format!("{lines}{}", contact(site));
+    let device = mary(site, transport)?;
+    let mut call = Call::with(device, hop, &["200 OK"], &lines, &Request::invite())?;
+    call.proxies = proxies.len();
+    let one_line = call.route();
+    let each = call.routes.iter().map(|route| format!("Route: {route}"));
+    let each: Vec<String> = each.collect();
+    for uri in [
+        "sip:100@a.example".to_string(),
+        "sip:100@elsewhere.example;transport=tcp".to_string(),
+        "tel:100".to_string(),
+        format!("sip:100@127.0.0.1:{}", site.udp),
+        format!("{};transport=udp;x=y", call.of_hop),
+    ] {
+        for headers in [vec![one_line.clone()], each.clone()] {
+            for method in ["INFO", "INVITE"] {
+                let request = Request {
+                    uri: uri.clone(),
+                    headers: headers.clone(),
+                    ..call.request(method)
+                };
+                reaches_other_side(&mut call, hop, &request, proxies)
+                    .map_err(|e| format!("{method} {uri} by {headers:?}: {e}"))?;
+            }
+        }
+    }
+    let bye = Request {
+        uri: "sip:100@a.example".to_string(),
+        ..call.request("BYE")
+    };
+    // Of this call, and by its route.
+    for (wrong, status) in [
+        (
+            Request {
+                to: format!("{}x", bye.to),
+                ..bye.clone()
+            },
+            481,
+        ),
+        (
+            Request {
+                uri: bye.uri.clone(),
+                headers: vec![format!("{one_line}, <sip:127.0.0.1:9;lr>")],
+                ..call.request("INFO")
+            },
+            403,
+        ),
+    ] {
+        let answer = call.device.ask(&wrong)?;
+        expect(answer, status).map_err(|e| format!("{wrong:?}: {e}"))?;
+    }
+    reaches_other_side(&mut call, hop, &bye, proxies)?;
+    expect(call.device.ask(&bye)?, 481).map(drop)
 }
 
 fn contactless(group: &Group) -> Result<(), String> {
@@ -896,7 +1069,10 @@ fn restart(group: &Group) -> Result<(), String> {
     call.reaches_hop(&hop, &call.request("INVITE"))?;
     call.reaches_device(site, &hop, "INFO")?;
     for request in led_away(&call, &elsewhere.place()?, "INFO") {
-        expect(call.device.ask(&request)?, 403)?;
+        match is_on_its_way(&call, &request) {
+            true => reaches_other_side(&mut call, &hop, &request, &[])?,
+            false => drop(expect(call.device.ask(&request)?, 403)?),
+        }
     }
     elsewhere.silent()?;
     call.reaches_device(site, &hop, "BYE")?;

@@ -12,6 +12,7 @@ use harness::udp::ClientSocket;
 use serde_json::{Value, json};
 
 use super::device::{Device, Request, Transport, expect, refused};
+use super::dialogs::wires;
 use super::group::{Group, Scenario};
 use super::hop::{Hop, answer_to, answer_with, headers};
 
@@ -30,6 +31,9 @@ pub const SCENARIOS: &[Scenario] = &[
     ("callers without a name, by token", anonymous_by_token),
     ("a login that is not the number", login),
     ("an old contact and a new one", replaced),
+    ("a contact that is there twice", repeated),
+    ("methods of a contact", methods),
+    ("extensions that are required", required),
     ("a device that has restarted", restarted),
     ("seconds of 32 bits", long),
     ("answers as endpoints write them", answers),
@@ -581,6 +585,148 @@ fn replaced(group: &Group) -> Result<(), String> {
     agree(site, aor, Some(&old))?;
     expect(device.authorize(&request, "secret")?, 200)?;
     agree(site, aor, None)?;
+    no_error(group, since)
+}
+
+/// One contact is one, however often it is there, if it is always for the same time.
+fn repeated(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let aor = "john@a.example";
+    let since = log_length(group)?;
+    for transport in wires(site) {
+        let mut device = Device::over(transport, site, "john", "a.example")?;
+        for number in 0..5 {
+            let own = format!("{};n={number}", device.contact());
+            let request = match number {
+                0 => Request::register().contact(format!("<{own}>, <{own}>")),
+                1 => Request::register()
+                    .contact(format!("<{own}>;expires=600"))
+                    .with(format!("m: \"John\" <{own}>;q=0.5;expires=600")),
+                2 => Request::register()
+                    .contact(format!("<{own}>, <{own}>;expires=0600, <{own}>"))
+                    .with("Expires: 600"),
+                // Beside one that goes, and the same once more.
+                3 => Request::register().contact(format!(
+                    "<{own}>;expires=600, <sip:john@192.0.2.10>;expires=0, <{own}>;expires=600"
+                )),
+                _ => Request::register()
+                    .contact(format!("<{own}>, <{own}>"))
+                    .with("Expires: 3600"),
+            };
+            for _ in 0..2 {
+                let answer = expect(device.authorize(&request, "secret")?, 200)
+                    .map_err(|e| format!("{transport:?}, {number}: {e}"))?;
+                let listed = answer.headers.iter().filter(|(name, _)| name == "Contact");
+                if listed.count() != 1 {
+                    return Err(format!("{number}: not one contact: {answer:?}"));
+                }
+                agree(site, aor, Some(&own))
+                    .map_err(|e| format!("{transport:?}, {number}: {e}"))?;
+            }
+            // For different times, it is refused, and changes nothing.
+            for two in [
+                format!("<{own}>;expires=600, <{own}>;expires=60"),
+                format!("<{own}>, <{own}>;expires=600"),
+                format!("<{own}>, <{own};x=y>"),
+            ] {
+                let request = Request::register().contact(&two);
+                let answer = device.authorize(&request, "secret")?;
+                expect(answer, 400).map_err(|e| format!("{two}: {e}"))?;
+                agree(site, aor, Some(&own))?;
+            }
+        }
+        let own = format!("{};n=4", device.contact());
+        let off = Request::register().contact(format!("<{own}>;expires=0, <{own}>;expires=0"));
+        expect(device.authorize(&off, "secret")?, 200)?;
+        agree(site, aor, None)?;
+    }
+    if !group.core.loses_messages() {
+        no_error(group, since)?;
+    }
+    Ok(())
+}
+
+/// Any token may be the name of a method (RFC 3261 section 25.1).
+fn methods(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let since = log_length(group)?;
+    let mut device = Device::new(site, "john", "a.example")?;
+    let own = device.contact();
+    for methods in ["INVITE, X-FOO", "INVITE,ACK,BYE,X_FOO.2", "!%*_+`'~-.1", ""] {
+        let request = Request::register().contact(format!("<{own}>;methods=\"{methods}\""));
+        let answer = device.authorize(&request.with("Expires: 900"), "secret")?;
+        expect(answer, 200).map_err(|e| format!("{methods}: {e}"))?;
+        agree(site, "john@a.example", Some(&own)).map_err(|e| format!("{methods}: {e}"))?;
+    }
+    for methods in ["INVITE X-FOO", "INVITE, X/FOO", ",", "X:"] {
+        let request = Request::register().contact(format!("<{own}>;methods=\"{methods}\""));
+        refused(device.ask(&request)?, 400, "Invalid contact")
+            .map_err(|e| format!("{methods}: {e}"))?;
+    }
+    agree(site, "john@a.example", Some(&own))?;
+    no_error(group, since)
+}
+
+/// Who demands what is not understood is told what that is (RFC 3261 section 8.2.2.3): of us as registrar, and
+/// as proxy.
+fn required(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let hop = Hop::new(site)?;
+    let since = log_length(group)?;
+    let mut device = Device::new(site, "john", "a.example")?;
+    let own = device.contact();
+    for line in [
+        "Require: outbound",
+        "Require: Path, outbound",
+        "Require: path\r\nRequire: outbound",
+        "Require:",
+        // It is for proxies that this is.
+        "Proxy-Require: x-unknown",
+        "Supported: path, outbound, gruu, x-unknown",
+    ] {
+        let request = Request::register().with(line);
+        expect(device.authorize(&request, "secret")?, 200).map_err(|e| format!("{line}: {e}"))?;
+        agree(site, "john@a.example", Some(&own))?;
+    }
+    let unsupported = |answer: Answer, tags: &str| {
+        let answer = expect(answer, 420)?;
+        match answer.header("Unsupported") == Some(tags) {
+            true => Ok(()),
+            false => Err(format!("Unsupported: {tags} expected, got {answer:?}")),
+        }
+    };
+    for (line, tags) in [
+        ("Require: x-unknown", "x-unknown"),
+        ("Require: path, gruu", "gruu"),
+        ("Require: a, path\r\nrequire: b,A", "a, b"),
+    ] {
+        let answer = device.ask(&Request::register().with(line))?;
+        unsupported(answer, tags).map_err(|e| format!("{line}: {e}"))?;
+    }
+    for (line, tags) in [
+        ("Proxy-Require: x-unknown", "x-unknown"),
+        ("Proxy-Require: privacy, sec-agree", "sec-agree"),
+    ] {
+        device.new_call();
+        let answer = device.ask(&Request::invite().with(line))?;
+        unsupported(answer, tags).map_err(|e| format!("{line}: {e}"))?;
+    }
+    for (request, name) in [
+        (Request::register(), "Require"),
+        (Request::invite(), "Proxy-Require"),
+    ] {
+        device.new_call();
+        let answer = device.ask(&request.with(format!("{name}: a b")))?;
+        refused(answer, 400, &format!("Invalid {name}"))?;
+    }
+    agree(site, "john@a.example", Some(&own))?;
+    hop.silent()?;
+    // What the other side is to understand is for that to say.
+    for line in ["Require: 100rel, x-unknown", "Proxy-Require: privacy"] {
+        device.new_call();
+        let invite = device.render(&Request::invite().with(line));
+        reaches(&mut device, &hop, &invite).map_err(|e| format!("{line}: {e}"))?;
+    }
     no_error(group, since)
 }
 

@@ -497,6 +497,7 @@ fn functions(group: &Group) -> Result<(), String> {
     let bearer = format!("Bearer {jwt}");
     let object = r#"{"method":"POST","url":"wss://a.example"}"#;
     let elsewhere = device.local().replace("127.0.0.1", "127.0.0.2");
+    let own = format!("<sip:john@{}>;expires=3600", device.local());
     for (service, headers, code, output) in [
         ("rules", vec![], "1", ""),
         (
@@ -524,6 +525,13 @@ fn functions(group: &Group) -> Result<(), String> {
             "-4",
             "",
         ),
+        ("contacts", vec![("Contact", &own)], "1", "LOCAL"),
+        (
+            "contacts",
+            vec![("Contact", "<sip:old@192.0.2.7>;expires=0;methods=\"X-FOO\"")],
+            "1",
+            "LOCAL",
+        ),
         ("contacts", vec![("Expires", "4294967296")], "-1", ""),
         ("contacts", vec![("Expires", "soon")], "-1", ""),
         ("token", vec![("Authorization", jwt)], "1", jwt),
@@ -547,6 +555,15 @@ fn functions(group: &Group) -> Result<(), String> {
             "-2",
             "",
         ),
+        ("options", vec![], "-1", ""),
+        ("options", vec![("Require", "Path,outbound")], "-1", ""),
+        (
+            "options",
+            vec![("Require", "gruu, path"), ("Require", "x-a")],
+            "1",
+            "gruu, x-a",
+        ),
+        ("options", vec![("Require", "a b")], "-2", ""),
         ("equal", vec![("X-One", "a"), ("X-Other", "a")], "1", ""),
         ("equal", vec![("X-One", "a"), ("X-Other", "A")], "-1", ""),
         ("equal", vec![("X-One", "<null>")], "-1", ""),
