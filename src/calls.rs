@@ -83,6 +83,7 @@ pub fn call(
         }
         Function::CheckHeaders => headers::check(module, message, output(0), text(1)),
         Function::ContactGet => contacts::get(module, message, output(0), output(1), output(2)),
+        Function::TargetGet => contacts::target(module, message, output(0)),
         Function::TokenGet => tokens::get(module, message, output(0)),
         Function::UnsupportedGet => options::get(module, message, text(0), text(1), output(2)),
         Function::DenialHeaders => denials::headers(message, output(0), output(1)),
@@ -91,6 +92,7 @@ pub fn call(
         Function::CheckRouteSet => routes::check(module, message, text(0), text(1)),
         Function::IsEqual => compare::is_equal(message, output(0), output(1)),
         Function::IsFrom => compare::is_from(module, message, text(0)),
+        Function::IsSameDestination => compare::is_same_destination(message, output(0), output(1)),
         Function::HookUrl => hooks::url(message, output(0), output(1)),
         Function::AorGet => {
             let outputs = aor::Outputs {

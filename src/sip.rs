@@ -25,9 +25,10 @@ pub use expires::requested_expires;
 pub use head::{HeadError, Header, MAX_HEADERS, head};
 pub use identity::{identity, is_ip_address, is_nobodys};
 pub use options::unsupported;
-pub use route::{HostPort, entries, is_double, is_same_address, of_route_set, route_set};
+pub use route::{HostPort, entries, is_double, of_route_set, route_set};
 pub use rules::{
     Rule, RuleError, check_line_ends, check_mandatory, check_max_forwards, check_method,
+    check_request_uri, check_x_jwt,
 };
 
 /// Whether a value can be put into a header, or passed through a script's regular expression, as it

@@ -1,8 +1,8 @@
-//! `contact_get`: what a REGISTER asks for its contacts.
+//! `contact_get`: what a REGISTER asks for its contacts; `target_get`: where the sender of a message is.
 
 use std::ffi::CStr;
 
-use super::codes::contact as code;
+use super::codes::{DONE, FAILED, contact as code};
 use crate::clock;
 use crate::log;
 use crate::module::Module;
@@ -63,5 +63,16 @@ pub fn get(
             log!(Error, FUNCTION, "an output could not be set");
             code::INVALID
         }
+    }
+}
+
+/// `target_get(out_target)`: 1; -1 unless the message gives one remote target.
+pub fn target(module: &'static Module, message: Message, out: Option<Variable>) -> i32 {
+    let target = module.registration.target(message);
+    let value = target.as_deref().map_or(Value::Null, Value::Text);
+    let is_set = out.is_some_and(|out| message.set(out, value));
+    match is_set && target.is_some() {
+        true => DONE,
+        false => FAILED,
     }
 }

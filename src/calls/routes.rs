@@ -3,7 +3,7 @@
 use super::codes::{FAILED, route as code};
 use crate::module::Module;
 use crate::opensips::pvar::{Message, Value, Variable, is_myself};
-use crate::sip::{HostPort, entries, is_double, is_same_address, of_route_set, route_set};
+use crate::sip::{HostPort, entries, is_double, of_route_set, route_set};
 
 /// The most entries of ours: one, or two where the transport changes.
 const MAX_OURS: usize = 2;
@@ -36,9 +36,7 @@ fn give(module: &'static Module, message: Message, uris: &[&[u8]], out: Option<V
         return FAILED;
     }
     let source = module.request.source(message);
-    let is_theirs = |uri: &&[u8]| {
-        HostPort::of(uri).is_some_and(|of| !of.has_maddr && is_same_address(of.host, &source))
-    };
+    let is_theirs = |uri: &&[u8]| HostPort::of(uri).is_some_and(|of| of.is_of(&source));
     match uris.iter().all(is_theirs) {
         true => code::OF_SOURCE,
         false => code::OF_OTHERS,
@@ -78,13 +76,9 @@ pub fn callee(
 
 /// Whether two URIs lead to the same place. Some write the parameters of a copy in a way of their own.
 fn lead_to_one_place(one: &[u8], other: &[u8]) -> bool {
-    let place = |uri| HostPort::of(uri).filter(|of| !of.has_maddr);
-    let is_one = |one: HostPort<'_>, other: HostPort<'_>| {
-        one.port == other.port
-            && (one.host.eq_ignore_ascii_case(other.host) || is_same_address(one.host, other.host))
-    };
+    let place = HostPort::of(one);
     one == other
-        || place(one).is_some_and(|one| place(other).is_some_and(|other| is_one(one, other)))
+        || place.is_some_and(|one| HostPort::of(other).is_some_and(|other| one.leads_to(&other)))
 }
 
 /// The entries above ours, which are followed by those of the caller, and no others.

@@ -94,6 +94,29 @@ pub fn is_myself(host: &str, port: u16) -> bool {
     unsafe { ffi::aw_is_myself(lend(host.as_bytes()), port) != 0 }
 }
 
+/// A level of the core's log at which it says nothing of what it can't parse.
+const QUIET: i32 = -2;
+
+/// `$log_level`, the level at which the core logs in this process.
+#[derive(Clone, Copy, Debug)]
+pub struct LogLevel(Variable);
+
+impl LogLevel {
+    /// Parses it. `None` if the core does not know it.
+    pub fn new() -> Option<Self> {
+        Variable::parse("$log_level").map(LogLevel)
+    }
+
+    /// Reads what a sender may have written in any way: what the core can't parse is the sender's fault, and no
+    /// error of ours. The core says nothing of it, and logs at its usual level afterwards.
+    pub fn quietly<T>(self, message: Message, read: impl FnOnce() -> T) -> T {
+        message.set(self.0, Value::Int(QUIET));
+        let result = read();
+        message.set(self.0, Value::Null);
+        result
+    }
+}
+
 impl Variable {
     /// Wraps an output parameter of a script function; `None` if the script gave none.
     pub fn from_raw(raw: *mut c_void) -> Option<Self> {

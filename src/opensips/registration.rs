@@ -1,6 +1,6 @@
 //! What a REGISTER says about the device, and where it arrived: through pseudo-variables.
 
-use super::pvar::{Message, Value, Variable};
+use super::pvar::{LogLevel, Message, Variable};
 use super::request::MAX_CONTACTS;
 use crate::sip::Contact;
 
@@ -15,11 +15,8 @@ pub struct RegistrationVariables {
     protocol: Variable,
     address: Variable,
     port: Variable,
-    log_level: Variable,
+    log_level: LogLevel,
 }
-
-/// A level of the core's log at which it says nothing of what it can't parse.
-const QUIET: i32 = -2;
 
 #[derive(Debug)]
 struct ContactVariables {
@@ -80,7 +77,7 @@ impl RegistrationVariables {
             protocol: parse("$socket_in(proto)")?,
             address: parse("$socket_in(ip)")?,
             port: parse("$socket_in(port)")?,
-            log_level: parse("$log_level")?,
+            log_level: LogLevel::new().ok_or("$log_level")?,
         })
     }
 
@@ -114,14 +111,23 @@ impl RegistrationVariables {
 
     /// All contacts. One that can't be read ends the list, unless it is the first; one with a URI that the
     /// core can't parse has none: usrloc would notice that only when it has removed the existing contact.
-    ///
-    /// What the core can't parse is the sender's fault, and no error of ours: it says nothing of it, and logs
-    /// at its usual level afterwards.
     pub fn contacts(&self, message: Message) -> Contacts {
-        message.set(self.log_level, Value::Int(QUIET));
-        let contacts = self.read_contacts(message);
-        message.set(self.log_level, Value::Null);
-        contacts
+        let read = || self.read_contacts(message);
+        self.log_level.quietly(message, read)
+    }
+
+    /// The remote target that a message gives for its sender (RFC 3261 section 12.1): the URI of its contact.
+    /// `None` unless there is one Contact header with one contact whose host can be read.
+    pub fn target(&self, message: Message) -> Option<Vec<u8>> {
+        let [first, second] = self.contacts.get(..2)? else {
+            return None;
+        };
+        self.log_level.quietly(message, || {
+            let [header, other] = self.header.map(|header| message.text(header));
+            let uri = message.text(first.uri)?;
+            let is_one = header.is_some() && other.is_none() && message.text(second.uri).is_none();
+            (is_one && message.text(first.host).is_some()).then_some(uri)
+        })
     }
 
     fn read_contacts(&self, message: Message) -> Contacts {

@@ -1,6 +1,6 @@
 //! What is read from a SIP request, all of it through pseudo-variables.
 
-use super::pvar::{Message, Variable};
+use super::pvar::{LogLevel, Message, Variable};
 use crate::digest::MAX_HEADERS as MAX_CREDENTIALS;
 use crate::sip::{self, AddressOfRecord, HeadError, Header, MAX_HEADERS, Party, Rule, RuleError};
 
@@ -31,6 +31,11 @@ pub struct RequestVariables {
     called_domain: Option<Variable>,
     /// The realm in which a script has the credentials name the caller (`caller_realm_avp`).
     caller_realm: Option<Variable>,
+    /// User and host of the Request-URI.
+    called: [Variable; 2],
+    request_uri: Variable,
+    from_tag: Variable,
+    log_level: LogLevel,
     buffer: Variable,
     /// Names of headers, in the order of the message.
     names: Vec<Variable>,
@@ -122,6 +127,10 @@ impl RequestVariables {
             caller_realm: caller_realm
                 .map(|name| parse(&format!("$avp({name})")))
                 .transpose()?,
+            called: [parse("$rU")?, parse("$rd")?],
+            request_uri: parse("$ru")?,
+            from_tag: parse("$ft")?,
+            log_level: LogLevel::new().ok_or("$log_level")?,
             buffer: parse("$mb")?,
             names: list("hdr_name", MAX_HEADERS)?,
             authorization: list("hdr(Authorization)", MAX_CREDENTIALS)?,
@@ -262,12 +271,23 @@ impl RequestVariables {
     ) -> Result<(), RuleError> {
         let method = || message.text(self.method).unwrap_or_default();
         let buffer = || message.text(self.buffer).unwrap_or_default();
-        rules.iter().try_for_each(|rule| match rule {
+        let is_there = |variable: Variable| message.text(variable).is_some();
+        let check = |rule: &Rule| match rule {
             Rule::Method => sip::check_method(&method()),
             Rule::Mandatory => sip::check_mandatory(headers),
             Rule::MaxForwards => sip::check_max_forwards(headers),
             Rule::LineEnds => sip::check_line_ends(&buffer()),
-        })
+            Rule::RequestUri => {
+                let uri = message.text(self.request_uri).unwrap_or_default();
+                let [user, host] = self.called.map(is_there);
+                sip::check_request_uri(&uri, user, host)
+            }
+            Rule::FromTag if is_there(self.from_tag) => Ok(()),
+            Rule::FromTag => Err(RuleError::FromTag),
+            Rule::XJwt => sip::check_x_jwt(headers),
+        };
+        self.log_level
+            .quietly(message, || rules.iter().try_for_each(check))
     }
 
     /// The credentials; of each kind at most one more than the module looks at.

@@ -27,6 +27,7 @@
 	ASYNC_FUNCTION(http_authorize, IN, OUT, OUT_OPTIONAL, OUT_OPTIONAL) \
 	FUNCTION(check_headers, OUT_OPTIONAL, IN_OPTIONAL) \
 	FUNCTION(contact_get, OUT, OUT, OUT_OPTIONAL) \
+	FUNCTION(target_get, OUT) \
 	FUNCTION(token_get, OUT) \
 	FUNCTION(unsupported_get, IN, IN, OUT) \
 	FUNCTION(denial_headers, VARIABLE, OUT) \
@@ -35,6 +36,7 @@
 	FUNCTION(check_route_set, IN, IN_OPTIONAL) \
 	FUNCTION(is_equal, VARIABLE, VARIABLE) \
 	FUNCTION(is_from, IN) \
+	FUNCTION(is_same_destination, VARIABLE, VARIABLE) \
 	FUNCTION(peer_get, VARIABLE, IN, OUT) \
 	FUNCTION(hook_url, VARIABLE, OUT) \
 	FUNCTION(aor_get, IN, OUT, OUT, OUT_OPTIONAL) \

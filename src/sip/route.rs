@@ -72,10 +72,21 @@ impl<'a> HostPort<'a> {
             has_maddr: names.any(|name| name.trim().eq_ignore_ascii_case("maddr")),
         })
     }
+
+    /// Whether this leads to a host, by the same name, or the same IP address in any form.
+    pub fn is_of(&self, host: &str) -> bool {
+        !self.has_maddr
+            && (self.host.eq_ignore_ascii_case(host) || is_same_address(self.host, host))
+    }
+
+    /// Whether this leads to the same host and port as another.
+    pub fn leads_to(&self, other: &HostPort<'_>) -> bool {
+        !other.has_maddr && self.port == other.port && self.is_of(other.host)
+    }
 }
 
 /// Whether two texts are the same IP address, of IPv6 with or without brackets and in any form.
-pub fn is_same_address(one: &str, other: &str) -> bool {
+fn is_same_address(one: &str, other: &str) -> bool {
     let read = |text: &str| {
         let bare = text
             .strip_prefix('[')

@@ -21,6 +21,12 @@ pub enum Rule {
     MaxForwards,
     /// Lines end with CR LF.
     LineEnds,
+    /// The Request-URI can be read.
+    RequestUri,
+    /// From has a tag.
+    FromTag,
+    /// X-JWT is alone.
+    XJwt,
 }
 
 impl Rule {
@@ -31,6 +37,9 @@ impl Rule {
             b"mandatory" => Some(Rule::Mandatory),
             b"max_forwards" => Some(Rule::MaxForwards),
             b"crlf" => Some(Rule::LineEnds),
+            b"request_uri" => Some(Rule::RequestUri),
+            b"from_tag" => Some(Rule::FromTag),
+            b"x_jwt" => Some(Rule::XJwt),
             _ => None,
         }
     }
@@ -51,6 +60,15 @@ pub enum RuleError {
     /// A line that ends with LF alone is a line of its own to some, and part of the next to others.
     #[error("Lines of the head must end with CR LF")]
     LineEnds,
+    /// The core can't read it, or finds no host in it, which only a number (RFC 3966) lacks.
+    #[error("Invalid Request-URI")]
+    RequestUri,
+    /// RFC 3261 section 8.1.1.3.
+    #[error("From has no tag")]
+    FromTag,
+    /// Whose a request is with X-JWT and other credentials, or another X-JWT, can't be told.
+    #[error("X-JWT is not the only Authorization")]
+    XJwt,
 }
 
 /// Fails for a method with small letters.
@@ -95,6 +113,31 @@ pub fn check_max_forwards(headers: &[Header]) -> Result<(), RuleError> {
     match values.all(|(_, value)| is_hops(value)) {
         true => Ok(()),
         false => Err(RuleError::MaxForwards),
+    }
+}
+
+/// Fails for an X-JWT beside another one, or beside other credentials.
+pub fn check_x_jwt(headers: &[Header]) -> Result<(), RuleError> {
+    let number = |names: &[&str]| {
+        let is_one = |name: &[u8]| {
+            let mut names = names.iter();
+            names.any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+        };
+        headers.iter().filter(|(name, _)| is_one(name)).count()
+    };
+    match number(&["X-JWT"]) {
+        0 => Ok(()),
+        1 if number(&["Authorization", "Proxy-Authorization"]) == 0 => Ok(()),
+        _ => Err(RuleError::XJwt),
+    }
+}
+
+/// Fails unless a Request-URI could be read. One of scheme `tel` has no host, but a number, its user.
+pub fn check_request_uri(uri: &[u8], user: bool, host: bool) -> Result<(), RuleError> {
+    let scheme = uri.get(..4).unwrap_or_default();
+    match host || (user && scheme.eq_ignore_ascii_case(b"tel:")) {
+        true => Ok(()),
+        false => Err(RuleError::RequestUri),
     }
 }
 
@@ -165,6 +208,32 @@ mod tests {
             "", "256", "-1", "+1", "7 0", "x", "000255", "00007", "1.0", "99999",
         ] {
             assert_eq!(check(value), Err(RuleError::MaxForwards), "{value}");
+        }
+    }
+
+    #[test]
+    fn an_x_jwt_is_alone() {
+        let check = |lines: &[(&str, &str)]| check_x_jwt(&headers(lines));
+        let [jwt, one, other] = [
+            ("x-jwt", "a"),
+            ("Authorization", "b"),
+            ("proxy-authorization", "c"),
+        ];
+        for lines in [&[][..], &[jwt], &[one], &[one, other, one]] {
+            assert_eq!(check(lines), Ok(()), "{lines:?}");
+        }
+        for lines in [[jwt, jwt], [jwt, one], [other, jwt]] {
+            assert_eq!(check(&lines), Err(RuleError::XJwt), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_request_uri_has_a_host_or_a_number() {
+        assert_eq!(check_request_uri(b"sip:a", false, true), Ok(()));
+        assert_eq!(check_request_uri(b"TEL:1", true, false), Ok(()));
+        for (uri, user) in [("tel:", false), ("sip:a@", true), ("", false), ("t", true)] {
+            let outcome = check_request_uri(uri.as_bytes(), user, false);
+            assert_eq!(outcome, Err(RuleError::RequestUri), "{uri}");
         }
     }
 

@@ -61,6 +61,18 @@ GETTER(get_from)
 	return put_address(res, sip_header_body(msg, "From"), iname(p));
 }
 
+GETTER(get_from_tag)
+{
+	str body = sip_header_body(msg, "From");
+	struct nameaddr a;
+	str tag;
+
+	(void)p;
+	if (!body.len || !nameaddr_parse(body, &a) || !param_find(a.params, "tag", ';', &tag))
+		return pv_put_null(res);
+	return put_nonempty(res, tag);
+}
+
 GETTER(get_to)
 {
 	return put_address(res, sip_header_body(msg, "To"), iname(p));
@@ -209,10 +221,13 @@ GETTER(get_whole)
 const struct pv_export pv_sip_table[] = {
 	PLAIN("rm", get_method, 0),
 	PLAIN("rU", get_ruri, URI_USER),
+	PLAIN("ru", get_ruri, URI_WHOLE),
+	PLAIN("rd", get_ruri, URI_HOST),
 	PLAIN("od", get_ruri, URI_HOST),
 	PLAIN("fu", get_from, URI_WHOLE),
 	PLAIN("fU", get_from, URI_USER),
 	PLAIN("fd", get_from, URI_HOST),
+	PLAIN("ft", get_from_tag, 0),
 	PLAIN("tu", get_to, URI_WHOLE),
 	PLAIN("tU", get_to, URI_USER),
 	PLAIN("td", get_to, URI_HOST),

@@ -507,6 +507,52 @@ fn functions(group: &Group) -> Result<(), String> {
             "Lines of the head must end with CR LF",
         ),
         ("no-rule", vec![], "-1", ""),
+        ("more-rules", vec![("X-JWT", jwt)], "1", ""),
+        (
+            "more-rules",
+            vec![("X-JWT", jwt), ("Authorization", "Digest")],
+            "-1",
+            "X-JWT is not the only Authorization",
+        ),
+        ("target", vec![], "1", "LOCAL"),
+        ("target", vec![("m", "<sip:other@192.0.2.7>")], "-1", ""),
+        (
+            "destination",
+            vec![
+                ("X-One", "sip:a@[2001:db8::7]:5060;x"),
+                ("X-Other", "sip:[2001:DB8:0::7]:5060"),
+            ],
+            "1",
+            "",
+        ),
+        (
+            "destination",
+            vec![
+                ("X-One", "sip:a.example"),
+                ("X-Other", "sips:a@A.example;y=z"),
+            ],
+            "1",
+            "",
+        ),
+        (
+            "destination",
+            vec![
+                ("X-One", "sip:a.example"),
+                ("X-Other", "sip:a.example:5060"),
+            ],
+            "-1",
+            "",
+        ),
+        (
+            "destination",
+            vec![
+                ("X-One", "sip:a.example"),
+                ("X-Other", "sip:a.example;maddr=b.example"),
+            ],
+            "-1",
+            "",
+        ),
+        ("destination", vec![("X-One", "sip:a.example")], "-1", ""),
         (
             "contacts",
             vec![("Contact", "<sip:old@192.0.2.7>;expires=0")],
@@ -600,7 +646,7 @@ fn functions(group: &Group) -> Result<(), String> {
         ),
         (
             "peer",
-            vec![("X-Address", "[2001:DB8::7]:9")],
+            vec![("X-Address", "[2001:DB8:0:0::7]:9")],
             "1",
             "[2001:db8::7]:5062",
         ),
