@@ -29,7 +29,7 @@ use std::collections::BTreeSet;
 use ::redis::{ErrorKind, FromRedisValue, RedisError, ServerErrorKind, cmd};
 
 use crate::redis::{CacheError, Session};
-use crate::sip::AddressOfRecord;
+use crate::sip::{AddressOfRecord, is_same_uri};
 
 pub use entry::{Entry, Grant, MemberValue, Registration};
 pub use newest::Newest;
@@ -207,12 +207,34 @@ impl<'a> Registrations<'a> {
         Ok(raw.and_then(|raw| Registration::parse(raw, now)))
     }
 
-    /// Removes a registration: that of `contact`, compared byte by byte, or whatever is there. One that
-    /// can't be read is removed in any case.
+    /// Removes a registration: that of one of `contacts`, in whatever spelling (RFC 3261 section 19.1.4), or
+    /// whatever is there. One that can't be read is removed in any case.
     ///
     /// # Errors
     /// [`CacheError`].
     pub fn remove(
+        &self,
+        aor: &AddressOfRecord,
+        contacts: Option<&[String]>,
+        now: u64,
+    ) -> Result<Removed, CacheError> {
+        let contact = contacts.map(|contacts| contacts.first().map_or("", String::as_str));
+        let removed = self.remove_exactly(aor, contact, now)?;
+        let Some(contacts) = contacts.filter(|_| removed == Removed::Other) else {
+            return Ok(removed);
+        };
+        let known = self.get(aor, now)?;
+        let known = known.as_ref().and_then(|known| known.member("contact"));
+        match known {
+            Some(MemberValue::Text(known)) if contacts.iter().any(|it| is_same_uri(it, &known)) => {
+                self.remove_exactly(aor, Some(&known), now)
+            }
+            _ => Ok(removed),
+        }
+    }
+
+    /// Removes the registration of `contact`, compared byte by byte, or whatever is there.
+    fn remove_exactly(
         &self,
         aor: &AddressOfRecord,
         contact: Option<&str>,

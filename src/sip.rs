@@ -7,6 +7,7 @@
 //! - [`fn@asked`]: what is asked of a registrar (RFC 3261 section 10.2).
 //! - [`fn@unsupported`]: the extensions that a request demands (RFC 3261 section 19.2).
 //! - [`fn@entries`], [`HostPort`]: routes (RFC 3261 section 12.1).
+//! - [`fn@is_same_uri`]: when two URIs are equivalent (RFC 3261 section 19.1.4).
 //! - [`fn@identity`]: a caller whose From is anonymous (RFC 3325 section 9.2).
 //! - [`requested_expires`]: the requested expiry (RFC 3261 section 10.2.1.1).
 
@@ -18,6 +19,7 @@ mod identity;
 mod options;
 mod route;
 mod rules;
+mod uri;
 
 pub use address::{AddressOfRecord, AorError, Party, usable};
 pub use contact::{Asked, Contact, ContactError, asked, is_contact_uri};
@@ -30,6 +32,7 @@ pub use rules::{
     Rule, RuleError, check_line_ends, check_mandatory, check_max_forwards, check_method,
     check_request_uri, check_x_jwt,
 };
+pub use uri::is_same_uri;
 
 /// Whether a value can be put into a header, or passed through a script's regular expression, as it
 /// is: it contains no CR, LF or NUL.

@@ -171,6 +171,20 @@ impl RegistrationVariables {
         }
     }
 
+    /// The URIs of the contacts that a request asks to remove, without those that are not UTF-8.
+    pub fn leaving(&self, message: Message) -> Vec<String> {
+        let Contacts {
+            contacts, expires, ..
+        } = self.contacts(message);
+        let is_leaving = |contact: &Contact| {
+            let own = contact.expires.as_deref().filter(|text| !text.is_empty());
+            is_zero(own.or(expires.as_deref()))
+        };
+        let leaving = contacts.into_iter().filter(is_leaving);
+        let uri = |contact: Contact| String::from_utf8(contact.uri?).ok();
+        leaving.filter_map(uri).collect()
+    }
+
     /// Where the request arrived; `None` if the core does not know.
     pub fn arrival(&self, message: Message) -> Option<Arrival> {
         let text = |variable| String::from_utf8(message.text(variable)?).ok();

@@ -217,14 +217,39 @@ fn what_is_saved_is_found_whatever_it_is() {
             );
             // Only the very contact takes it out.
             let other = format!("{text} ");
-            let removed = registrations.remove(&john, Some(&other), NOW).unwrap();
+            let removed = registrations.remove(&john, Some(&[other]), NOW).unwrap();
             assert_eq!(removed, Removed::Other);
-            let removed = registrations.remove(&john, Some(text), NOW).unwrap();
+            let removed = registrations
+                .remove(&john, Some(&[text.to_owned()]), NOW)
+                .unwrap();
             assert!(removed.before().is_some());
             assert!(site.is_gone(&whole));
-            let removed = registrations.remove(&john, Some(text), NOW).unwrap();
+            let removed = registrations
+                .remove(&john, Some(&[text.to_owned()]), NOW)
+                .unwrap();
             assert_eq!(removed.before(), None);
         }
+    }
+}
+
+#[test]
+fn a_contact_is_removed_in_any_spelling() {
+    let Some(site) = Site::start() else { return };
+    let session = site.session();
+    let grant = Grant::default();
+    let john = aor("john@a.example");
+    for registrations in both(&session) {
+        let entry = entry(&john, "sip:%6aohn@h:5062;ob", &grant);
+        registrations.save(&entry, None, NOW).unwrap();
+        let remove = |contacts: [&str; 2]| {
+            let contacts = contacts.map(str::to_owned);
+            registrations.remove(&john, Some(&contacts), NOW).unwrap()
+        };
+        for others in [["sip:john@h", "sip:john@h:5063"], ["sip:JOHN@h:5062", ""]] {
+            assert_eq!(remove(others), Removed::Other);
+        }
+        assert!(remove(["sip:john@h", "sip:john@H:5062"]).before().is_some());
+        assert_eq!(remove(["sip:john@h", "sip:john@h"]).before(), None);
     }
 }
 

@@ -194,13 +194,16 @@ pub fn remove(
         Ok(whom) => whom,
         Err(code) => return Started::Done(code),
     };
+    let is_any = ["", "*"].contains(&contact.as_str());
+    let mut contacts = vec![contact];
+    contacts.extend(module.registration.leaving(message));
     call.ask(
         wait,
         move |registrations| {
-            let contact = Some(contact.as_str()).filter(|contact| !["", "*"].contains(contact));
+            let contacts = (!is_any).then_some(contacts.as_slice());
             registrations
                 .of_account(account.as_deref())
-                .remove(&aor, contact, now())
+                .remove(&aor, contacts, now())
         },
         move |call, removed| match removed {
             Removed::Other => code::NO,

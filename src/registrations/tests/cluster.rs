@@ -96,9 +96,13 @@ fn the_keys_are_on_different_nodes() {
     let restored = registrations.restore(&first, left, before.as_ref(), NOW + 2);
     assert!(restored.unwrap());
     assert_eq!(cli(port, &["GET", "user:u0@r0.example"]), found.json());
-    let removed = registrations.remove(&first, Some("sip:2"), NOW).unwrap();
+    let removed = registrations
+        .remove(&first, Some(&["sip:2".to_owned()]), NOW)
+        .unwrap();
     assert_eq!(removed, Removed::Other);
-    let removed = registrations.remove(&first, Some("sip:1"), NOW).unwrap();
+    let removed = registrations
+        .remove(&first, Some(&["sip:1".to_owned()]), NOW)
+        .unwrap();
     assert!(removed.before().is_some());
     assert_eq!(cli(port, &["EXISTS", "user:u0@r0.example"]), "0");
     assert_eq!(cli(port, &["ZCARD", "active-user"]), "8");

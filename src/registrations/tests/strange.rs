@@ -45,7 +45,9 @@ fn whatever_else_is_there_gives_way() {
                 site.cli(&["EXISTS", "active-user", "active-user:a.example"]),
                 "0"
             );
-            let removed = registrations.remove(&john, Some("sip:1"), NOW).unwrap();
+            let removed = registrations
+                .remove(&john, Some(&["sip:1".to_owned()]), NOW)
+                .unwrap();
             let stays = ["[1]", "{\"expiryTime\":\"x\"}"].contains(&strange);
             assert_eq!(removed == Removed::Other, stays, "{strange}");
         }
@@ -56,7 +58,9 @@ fn whatever_else_is_there_gives_way() {
         assert!(save(&registrations, "john@a.example", "sip:2", None, NOW).is_new());
         site.cli(&["DEL", key]);
         site.cli(&["HSET", key, "contact", "sip:1"]);
-        let removed = registrations.remove(&john, Some("sip:1"), NOW).unwrap();
+        let removed = registrations
+            .remove(&john, Some(&["sip:1".to_owned()]), NOW)
+            .unwrap();
         assert_eq!(removed.before(), None);
         assert!(site.is_gone("john@a.example"));
     }
