@@ -82,7 +82,7 @@ pub fn call(
             return http::authorize(module, message, text(0), outputs, wait);
         }
         Function::CheckHeaders => headers::check(module, message, output(0), text(1)),
-        Function::ContactGet => contacts::get(module, message, output(0), output(1), output(2)),
+        Function::ContactGet => contacts::get(module, message, [0, 1, 2, 3].map(output)),
         Function::TargetGet => contacts::target(module, message, output(0)),
         Function::TokenGet => tokens::get(module, message, output(0)),
         Function::UnsupportedGet => options::get(module, message, text(0), text(1), output(2)),
@@ -91,6 +91,7 @@ pub fn call(
         Function::CalleeRouteSet => routes::callee(module, message, text(0), output(1)),
         Function::CheckRouteSet => routes::check(module, message, text(0), text(1)),
         Function::IsEqual => compare::is_equal(message, output(0), output(1)),
+        Function::SourceGet => compare::source(module, message, output(0), output(1)),
         Function::IsFrom => compare::is_from(module, message, text(0)),
         Function::IsSameDestination => compare::is_same_destination(message, output(0), output(1)),
         Function::HookUrl => hooks::url(message, output(0), output(1)),
@@ -154,7 +155,7 @@ pub fn call(
         }
         Function::RegistrationIsNewest => registrations::is_newest(module, message, text(0)),
         Function::RegistrationCount => {
-            return registrations::count(module, message, text(0), output(1), wait);
+            return registrations::count(module, message, [text(0), text(2)], output(1), wait);
         }
         Function::RegistrationExpire => registrations::expire(module, message),
     };

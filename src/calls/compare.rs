@@ -1,8 +1,10 @@
-//! `is_equal`, `is_from`, `is_same_destination` and `peer_get`: what `==` of a script can't compare.
+//! `is_equal`, `is_from`, `is_same_destination` and `peer_get`: what `==` of a script can't compare; and
+//! `source_get`, where a message comes from.
 
 use super::codes::{DONE, FAILED, peer as code_of_peer};
 use crate::module::Module;
 use crate::opensips::pvar::{Message, Value, Variable, is_myself};
+use crate::opensips::registration::bracketed;
 use crate::sip::HostPort;
 
 fn code(is_so: bool) -> i32 {
@@ -44,6 +46,24 @@ pub fn is_from(module: &'static Module, message: Message, sources: &[u8]) -> i32
         })
     };
     code(sources.split(|byte| *byte == b',').any(is_it))
+}
+
+/// `source_get(out_uri [, out_protocol])`: where the message comes from.
+pub fn source(
+    module: &'static Module,
+    message: Message,
+    uri: Option<Variable>,
+    protocol: Option<Variable>,
+) -> i32 {
+    let Some(arrival) = module.registration.arrival(message) else {
+        return FAILED;
+    };
+    let host = bracketed(&module.request.source(message));
+    let source = format!("sip:{host}:{}", module.request.source_port(message));
+    let set = |variable: Option<Variable>, text: &str| {
+        variable.is_none_or(|variable| message.set(variable, Value::Text(text.as_bytes())))
+    };
+    code(set(uri, &source) && set(protocol, &arrival.protocol))
 }
 
 /// `host:port`, as a URI; the port is optional.

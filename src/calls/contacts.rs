@@ -13,13 +13,11 @@ use crate::sip::{Asked, ContactError, asked};
 /// Name of the function in log lines.
 const FUNCTION: &CStr = c"contact_get";
 
-/// `contact_get(out_contact, out_expires [, out_removed])`.
+/// `contact_get(out_contact, out_expires [, out_removed [, out_reason]])`.
 pub fn get(
     module: &'static Module,
     message: Message,
-    contact: Option<Variable>,
-    expires: Option<Variable>,
-    removed: Option<Variable>,
+    [contact, expires, removed, reason]: [Option<Variable>; 4],
 ) -> i32 {
     let read = module.registration.contacts(message);
     let asked = match read.contacts.len() {
@@ -35,6 +33,9 @@ pub fn get(
             let code = code::of(error);
             let source = module.request.source(message);
             log!(Notice, FUNCTION, "refused ({code}) {source}: {error}");
+            // It is refused in any case.
+            let text = error.to_string();
+            _ = reason.is_none_or(|reason| message.set(reason, Value::Text(text.as_bytes())));
             return code;
         }
     };

@@ -40,8 +40,9 @@ pub fn check(
         );
         return FAILED;
     }
+    let has_target = || module.registration.target(message).is_some();
     let error = match module.request.headers(message) {
-        Ok(headers) => match module.request.check(message, &headers, &rules) {
+        Ok(headers) => match module.request.check(message, &headers, &rules, has_target) {
             Ok(()) => return DONE,
             Err(error) => error.to_string(),
         },

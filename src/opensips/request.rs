@@ -259,7 +259,8 @@ impl RequestVariables {
         Ok(headers)
     }
 
-    /// Whether a message, whose headers these are, keeps rules.
+    /// Whether a message, whose headers these are, keeps rules. `has_target` tells whether it has one contact
+    /// that can be read.
     ///
     /// # Errors
     /// Fails with the [`RuleError`] of the first that it breaks.
@@ -268,6 +269,7 @@ impl RequestVariables {
         message: Message,
         headers: &[Header],
         rules: &[Rule],
+        has_target: impl Fn() -> bool,
     ) -> Result<(), RuleError> {
         let method = || message.text(self.method).unwrap_or_default();
         let buffer = || message.text(self.buffer).unwrap_or_default();
@@ -285,6 +287,8 @@ impl RequestVariables {
             Rule::FromTag if is_there(self.from_tag) => Ok(()),
             Rule::FromTag => Err(RuleError::FromTag),
             Rule::XJwt => sip::check_x_jwt(headers),
+            Rule::Contact if has_target() => Ok(()),
+            Rule::Contact => Err(RuleError::Contact),
         };
         self.log_level
             .quietly(message, || rules.iter().try_for_each(check))

@@ -26,7 +26,7 @@
 	FUNCTION(jwt_challenge, OUT, IN, IN_OPTIONAL, IN_OPTIONAL, IN_OPTIONAL) \
 	ASYNC_FUNCTION(http_authorize, IN, OUT, OUT_OPTIONAL, OUT_OPTIONAL) \
 	FUNCTION(check_headers, OUT_OPTIONAL, IN_OPTIONAL) \
-	FUNCTION(contact_get, OUT, OUT, OUT_OPTIONAL) \
+	FUNCTION(contact_get, OUT, OUT, OUT_OPTIONAL, OUT_OPTIONAL) \
 	FUNCTION(target_get, OUT) \
 	FUNCTION(token_get, OUT) \
 	FUNCTION(unsupported_get, IN, IN, OUT) \
@@ -37,6 +37,7 @@
 	FUNCTION(is_equal, VARIABLE, VARIABLE) \
 	FUNCTION(is_from, IN) \
 	FUNCTION(is_same_destination, VARIABLE, VARIABLE) \
+	FUNCTION(source_get, OUT, OUT_OPTIONAL) \
 	FUNCTION(peer_get, VARIABLE, IN, OUT) \
 	FUNCTION(hook_url, VARIABLE, OUT) \
 	FUNCTION(aor_get, IN, OUT, OUT, OUT_OPTIONAL) \
@@ -51,7 +52,7 @@
 	ASYNC_FUNCTION(registration_remove, IN, OUT_OPTIONAL, IN_OPTIONAL) \
 	ASYNC_FUNCTION(registration_restore, IN, IN_OPTIONAL) \
 	FUNCTION(registration_is_newest, IN) \
-	ASYNC_FUNCTION(registration_count, IN, OUT) \
+	ASYNC_FUNCTION(registration_count, IN, OUT, IN_OPTIONAL) \
 	FUNCTION(registration_expire)
 
 /* PARAMETER(name). What each means and allows is in src/config/. */

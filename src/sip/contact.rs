@@ -47,16 +47,16 @@ pub enum Asked {
 pub enum ContactError {
     /// Not 0 to 2^32-1, or so much that a registrar would take it for the past; or more contacts than
     /// are read.
-    #[error("an expiry is no number of seconds, or there are too many contacts")]
+    #[error("Invalid expires")]
     Expires,
     /// More than one is to stay, or one for different times.
-    #[error("more than one contact is to be registered")]
+    #[error("More than one contact")]
     Several,
     /// `*` is only for removing (RFC 3261 section 10.2.2).
     #[error("Contact: * is for Expires: 0")]
     Star,
     /// A URI, `q`, `methods` or `received` that a registrar can't or must not save.
-    #[error("a contact is invalid")]
+    #[error("Invalid contact")]
     Invalid,
 }
 

@@ -27,6 +27,8 @@ pub enum Rule {
     FromTag,
     /// X-JWT is alone.
     XJwt,
+    /// There is one contact.
+    Contact,
 }
 
 impl Rule {
@@ -40,6 +42,7 @@ impl Rule {
             b"request_uri" => Some(Rule::RequestUri),
             b"from_tag" => Some(Rule::FromTag),
             b"x_jwt" => Some(Rule::XJwt),
+            b"contact" => Some(Rule::Contact),
             _ => None,
         }
     }
@@ -69,6 +72,9 @@ pub enum RuleError {
     /// Whose a request is with X-JWT and other credentials, or another X-JWT, can't be told.
     #[error("X-JWT is not the only Authorization")]
     XJwt,
+    /// RFC 3261 section 8.1.1.8: requests that begin a dialog have exactly one.
+    #[error("A call has one contact")]
+    Contact,
 }
 
 /// Fails for a method with small letters.

@@ -498,6 +498,7 @@ fn functions(group: &Group) -> Result<(), String> {
     let object = r#"{"method":"POST","url":"wss://a.example"}"#;
     let elsewhere = device.local().replace("127.0.0.1", "127.0.0.2");
     let own = format!("<sip:john@{}>;expires=3600", device.local());
+    let source = format!("udp|sip:{}", device.local());
     for (service, headers, code, output) in [
         ("rules", vec![], "1", ""),
         (
@@ -514,6 +515,13 @@ fn functions(group: &Group) -> Result<(), String> {
             "-1",
             "X-JWT is not the only Authorization",
         ),
+        (
+            "more-rules",
+            vec![("m", "<sip:other@192.0.2.7>")],
+            "-1",
+            "A call has one contact",
+        ),
+        ("source", vec![], "1", &source),
         ("target", vec![], "1", "LOCAL"),
         ("target", vec![("m", "<sip:other@192.0.2.7>")], "-1", ""),
         (

@@ -168,6 +168,18 @@ fn kept(setting: &Setting, core: &Core) -> Result<(), String> {
     john.with("save", &[("X-Limit", "0")], "-1")?;
     mary.with("save", &[("X-Limit", "2")], "1")?;
     john.ask("count", "1")?.expect_header("X-Out", "2")?;
+    for (limit, code) in [
+        ("3", "1"),
+        ("2", "-1"),
+        ("0", "-1"),
+        ("-1", "1"),
+        ("x", "-5"),
+    ] {
+        let reply = john.with("count", &[("X-Limit", limit)], code)?;
+        if limit != "x" {
+            reply.expect_header("X-Out", "2")?;
+        }
+    }
     mary.with("remove", &[("X-About", "*")], "1")?;
     john.ask("count", "1")?.expect_header("X-Out", "1")?;
 
@@ -259,8 +271,8 @@ fn malformed(user: &User<'_>) -> Result<(), String> {
         // The endpoint's fault, not the device's.
         user.with("save", &[("X-Grant", grant)], "-5")?;
     }
-    for limit in ["-2", "x", "4294967296"] {
-        user.with("save", &[("X-Limit", limit)], "-6")?;
+    for limit in ["-2", "x", "1.0"] {
+        user.with("save", &[("X-Limit", limit)], "-5")?;
     }
     for contact in [
         ", <sip:other@10.0.0.1>",

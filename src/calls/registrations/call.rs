@@ -102,6 +102,29 @@ impl Call {
         )
     }
 
+    /// How many registrations a realm may have, as a table has it. `None` for -1, for nothing, and for more than
+    /// a script can count.
+    ///
+    /// # Errors
+    /// Fails with the return code, which is logged, if it is anything else: that is no fault of the device.
+    pub fn limit(&self, text: &[u8]) -> Result<Option<u32>, i32> {
+        match text.trim_ascii() {
+            b"" | b"-1" => Ok(None),
+            digits if digits.iter().all(u8::is_ascii_digit) => {
+                let number = str::from_utf8(digits)
+                    .ok()
+                    .and_then(|text| text.parse::<i32>().ok());
+                Ok(number.map(i32::unsigned_abs))
+            }
+            other => {
+                let other = other.escape_ascii();
+                Err(self.failed(&format_args!(
+                    "limit is neither -1 nor a number from 0: {other}"
+                )))
+            }
+        }
+    }
+
     /// Sets an output, if the script names one.
     pub fn set(&self, variable: Option<Variable>, value: Value<'_>) -> bool {
         let is_set = variable.is_none_or(|variable| self.message.set(variable, value));

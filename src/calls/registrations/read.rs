@@ -86,11 +86,11 @@ fn is_safe(name: &str, text: &[u8]) -> bool {
     sip::is_one_line(text) && (name != CONTACT || sip::is_contact_uri(text))
 }
 
-/// `registration_count(realm, out_count)`.
+/// `registration_count(realm, out_count [, limit])`.
 pub fn count(
     module: &'static Module,
     message: Message,
-    realm: &[u8],
+    [realm, limit]: [&[u8]; 2],
     out: Option<Variable>,
     wait: Wait,
 ) -> Started {
@@ -103,12 +103,18 @@ pub fn count(
         Ok(realm) if !realm.is_empty() => realm.trim_ascii().to_ascii_lowercase(),
         _ => return Started::Done(call.malformed(&"realm is empty or not UTF-8")),
     };
+    let limit = match call.limit(limit) {
+        Ok(limit) => limit.map(u64::from),
+        Err(code) => return Started::Done(code),
+    };
     call.ask(
         wait,
         move |registrations| registrations.count(&realm, now()),
         move |call, number| {
+            let is_full = limit.is_some_and(|limit| number >= limit);
             let number = i32::try_from(number).unwrap_or(i32::MAX);
             match call.set(out, Value::Int(number)) {
+                true if is_full => code::NO,
                 true => code::DONE,
                 false => code::UNAVAILABLE,
             }

@@ -138,11 +138,7 @@ fn saving(
     let Some(expires) = seconds.filter(|seconds| *seconds > 0) else {
         return Err(call.malformed(&"expires is not a number of seconds above 0"));
     };
-    let limit = match (limit, integer(limit)) {
-        (b"", _) | (_, Some(-1)) => None,
-        (_, Some(limit @ 0..)) => Some(limit.unsigned_abs()),
-        _ => return Err(call.malformed(&"limit is neither -1 nor a number from 0")),
-    };
+    let limit = call.limit(limit)?;
     let (aor, account) = registered(call, of_account)?;
     // That is no fault of the device.
     let granted = |error| call.failed(&format_args!("{}: {error}", aor.domain().escape_debug()));
