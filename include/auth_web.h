@@ -95,6 +95,22 @@ int aw_cachedb_add(aw_cachedb *cdb, void *con, aw_str key, int n, int expires, i
 /* 1 if found, 0 if not, negative on failure. */
 int aw_cachedb_counter(aw_cachedb *cdb, void *con, aw_str key, int *value);
 
+/* ---- management interface ---- */
+/* A parameter of a command, which may be text or a number of 32 bits. 0 if it is not there, negative if
+ * it is neither. Valid until the next one is read. */
+int aw_mi_param(const void *params, const char *name, aw_str *out);
+/* Answers; NULL if there is no memory. That of an object has lists of objects with texts and numbers in
+ * it, each non-zero or NULL if there is no memory. */
+void *aw_mi_ok(void);
+void *aw_mi_error(int code, aw_str message);
+void *aw_mi_object(void **object);
+void *aw_mi_list(void *object, const char *name);
+void *aw_mi_element(void *list);
+int aw_mi_text(void *object, const char *name, aw_str value);
+int aw_mi_number(void *object, const char *name, double value);
+/* Frees an answer that is not given. */
+void aw_mi_free(void *response);
+
 /* ---- entry points ---- */
 
 /* One modparam: text, or number if text is NULL. A negative result refuses it. */
@@ -135,8 +151,8 @@ const char *aw_function_name(enum aw_function function);
 /* The process of cache_mode "preload". Never returns. */
 void aw_rs_loader(void);
 
-/* A command of the management interface. Non-zero if the module is not set up. */
-int aw_rs_command(enum aw_command command);
+/* A command of the management interface; its answer, NULL if there is none. */
+void *aw_rs_command(enum aw_command command, const void *params);
 
 unsigned long aw_rs_statistic(enum aw_statistic statistic);
 

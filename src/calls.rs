@@ -16,6 +16,7 @@ pub mod keys;
 pub mod options;
 pub mod realms;
 pub mod registrations;
+pub mod revocations;
 pub mod routes;
 pub mod tokens;
 mod waiting;
@@ -27,6 +28,7 @@ use crate::log;
 use crate::module::Module;
 use crate::opensips::arguments::Arguments;
 use crate::opensips::ffi::{aw_command as Command, aw_function as Function};
+use crate::opensips::mi::{Answer, Params};
 use crate::opensips::pvar::Message;
 use crate::opensips::shared;
 
@@ -182,7 +184,7 @@ pub fn failed(function: Function) -> i32 {
 }
 
 /// Runs a command of the management interface.
-pub fn command(command: Command) {
+pub fn command(module: &'static Module, command: Command, params: &Params<'_>) -> Answer {
     match command {
         Command::JwtReload => {
             shared::page().generation.add(1);
@@ -192,6 +194,8 @@ pub fn command(command: Command) {
                 "cached profiles and tokens are forgotten"
             );
         }
+        Command::JwtRevoke => return revocations::revoke(module, params),
+        Command::JwtRevoked => return revocations::revoked(module, params),
         Command::CredentialsReload => {
             shared::page().credentials_generation.add(1);
             log!(
@@ -201,4 +205,5 @@ pub fn command(command: Command) {
             );
         }
     }
+    Answer::Ok
 }

@@ -6,7 +6,7 @@
 //! The path of a token: [`token`] reads it, [`key`] reads what may verify it, [`verify`] checks the
 //! signature, [`claims`] checks its claims against the [`rules`], and [`authorize`] combines these
 //! into the answer for the routing script. [`cache`] remembers the answers, and [`signatures`] what any
-//! process has verified. In the other direction,
+//! process has verified; [`revocations`] is what is refused nevertheless. In the other direction,
 //! [`sign`] makes a token, and [`challenge`] asks for one.
 
 pub mod algorithm;
@@ -18,6 +18,7 @@ pub mod json;
 pub mod key;
 pub(crate) mod path;
 pub mod public_key;
+pub mod revocations;
 pub mod rules;
 pub(crate) mod sign;
 pub mod signatures;

@@ -56,6 +56,7 @@ mod entry {
         self, aw_async, aw_command, aw_function, aw_msg, aw_statistic, osips_module_exports,
     };
     use crate::opensips::guard;
+    use crate::opensips::mi::{Answer, Params};
     use crate::opensips::pvar::Message;
     use crate::opensips::resume::{self, Context, Suspended};
     use crate::process::{self, loader};
@@ -281,13 +282,15 @@ mod entry {
 
     /// A command of the management interface.
     #[unsafe(no_mangle)]
-    extern "C" fn aw_rs_command(command: aw_command) -> c_int {
-        guard::entry(c"command", -1, || {
-            if module::get().is_none() {
-                return -1;
-            }
-            calls::command(command);
-            0
+    extern "C" fn aw_rs_command(command: aw_command, params: *const c_void) -> *mut c_void {
+        guard::entry(c"command", core::ptr::null_mut(), || {
+            // SAFETY: the core gives them for this call.
+            let params = unsafe { Params::from_raw(params) };
+            let answer = match module::get() {
+                Some(module) => calls::command(module, command, &params),
+                None => Answer::error(500, "the module is not set up"),
+            };
+            answer.into_raw()
         })
     }
 
@@ -315,7 +318,7 @@ mod entry {
         aw_rs_resume(_, _, _, _),
         aw_rs_ready(),
         aw_rs_loader(),
-        aw_rs_command(_),
+        aw_rs_command(_, _),
         aw_rs_statistic(_),
     );
 }

@@ -8,6 +8,7 @@ use crate::config::database::Database;
 use crate::credentials::Credentials;
 use crate::digest::Nonces;
 use crate::http::Circuits;
+use crate::jwt::revocations::Revocations;
 use crate::jwt::signatures::Signatures;
 use crate::keys::SharedFetches;
 use crate::opensips::avp::Avp;
@@ -47,6 +48,8 @@ pub struct Module {
     pub first_snapshot: Option<Segment>,
     /// The signatures that any process has verified.
     pub signatures: Signatures,
+    /// The tokens that are revoked.
+    pub revocations: Revocations,
     /// The web servers that fail, as any process has met them.
     pub circuits: Circuits,
     /// What any process has fetched from providers.

@@ -12,6 +12,7 @@ pub mod ffi;
 pub mod fork;
 pub mod guard;
 pub mod log;
+pub mod mi;
 pub mod pvar;
 pub mod reactor;
 pub mod registration;

@@ -32,6 +32,7 @@ use crate::counters::Claim;
 use crate::http::{Ban, Client, Endpoint, Entry, TrustError, Webhooks};
 use crate::jwt::cache::VerifiedTokens;
 use crate::jwt::path::ClaimValue;
+use crate::jwt::revocations::Identity;
 use crate::jwt::signing_key::{SigningKey, SigningKeyError};
 use crate::keys::{Fetch, FetchError, Fetched, HttpFetch, KeyCache, KeyHolder, KeySources};
 use crate::module::Module;
@@ -67,8 +68,8 @@ pub struct Verified {
     pub username: Option<Box<str>>,
     /// The claims that `load_claims` asks for.
     pub claims: Box<[Option<ClaimValue>]>,
-    /// Its `iss`, if that is a string.
-    pub issuer: Option<Box<str>>,
+    /// By what it may be revoked.
+    pub identity: Identity,
     /// When it expires, in whole seconds since 1970; `None` if it does not say.
     pub expires: Option<i64>,
 }

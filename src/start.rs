@@ -5,8 +5,9 @@ mod tables;
 
 pub use error::InitError;
 
+use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
@@ -20,6 +21,8 @@ use crate::credentials::Credentials;
 use crate::digest::Nonces;
 use crate::http::{Circuits, MOST_FAILING};
 use crate::jwt::path::ClaimPath;
+use crate::jwt::revocations::Revocations;
+use crate::jwt::revocations::list::{List, Memory};
 use crate::jwt::signatures::{Bucket, Signatures};
 use crate::keys::{KeyHolder, PLACES, SharedFetches};
 use crate::log;
@@ -83,6 +86,7 @@ pub fn init() -> Result<(), InitError> {
         credentials: Arc::new(Credentials::new(config.outbound.entries.iter().cloned())),
         provider: config.tokens.jwks_url.as_deref().map(provider),
         signatures: signatures(config.tokens.signature_cache_size)?,
+        revocations: revocations(config.tokens.revocations_max)?,
         circuits: Circuits::new(shared::zeroed(MOST_FAILING)?),
         fetches: Arc::new(fetches()?),
         profile_avps: avps("load_credentials", profile_avps)?,
@@ -120,6 +124,21 @@ fn signatures(capacity: usize) -> Result<Signatures, InitError> {
     }
     let count = || stats::count(Statistic::JwtSignatures);
     Ok(Signatures::new(&key, buckets).counting(count))
+}
+
+/// The memory of `revocations_max`.
+fn revocations(capacity: usize) -> Result<Revocations, InitError> {
+    const TIMEOUT: Duration = Duration::from_secs(2);
+    let head = shared::zeroed(1)?.first();
+    let memory = Memory {
+        head: head.ok_or(std::io::Error::from(ErrorKind::OutOfMemory))?,
+        entries: shared::zeroed(Memory::entries(capacity))?,
+        slots: shared::zeroed(Memory::slots(capacity))?,
+    };
+    let list = List::new(memory, |lock, work| {
+        shared::locked(lock, TIMEOUT, work).is_some()
+    });
+    Ok(Revocations { told: list })
 }
 
 /// The memory in which processes find what others fetched.

@@ -21,6 +21,7 @@ mod caching {
     pub mod preload;
     pub mod provider;
     pub mod recipes;
+    pub mod revocations;
     pub mod rows;
     pub mod rules;
     pub mod running;

@@ -320,6 +320,13 @@ struct osips_mi_export_40 {
 };
 
 extern void *init_mi_result_string(const char *value, int value_len);
+extern void *init_mi_result_object(void **object);
+extern void *add_mi_array(void *to, char *name, int name_len);
+extern void *add_mi_object(void *to, char *name, int name_len);
+extern int add_mi_string(void *to, char *name, int name_len, const char *value, int value_len);
+extern int add_mi_number(void *to, char *name, int name_len, double value);
+extern void free_mi_response(void *response);
+extern int try_get_mi_string_param(const void *params, char *name, char **value, int *value_len);
 extern void *init_mi_error_extra(int code, const char *msg, int msg_len, const char *details,
 	int details_len);
 

@@ -30,6 +30,8 @@ pub mod jwt {
     pub const STORE_FAILED: i32 = -6;
     /// The token is valid, and somebody else's.
     pub const NOT_THEIRS: i32 = -7;
+    /// The token is revoked.
+    pub const REVOKED: i32 = -8;
 
     /// The code of a judgement.
     pub fn of(outcome: &Outcome) -> i32 {
@@ -41,6 +43,7 @@ pub mod jwt {
             Outcome::NoProfile => NO_PROFILE,
             Outcome::ClaimRefused(_) => CLAIM_REFUSED,
             Outcome::StoreFailed => STORE_FAILED,
+            Outcome::Revoked(_) => REVOKED,
         }
     }
 }

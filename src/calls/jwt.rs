@@ -20,6 +20,7 @@ use super::waiting::{Started, Wait, on_thread};
 use crate::clock;
 use crate::config::database::Database;
 use crate::jwt::authorize::{self, Outcome};
+use crate::jwt::revocations::Identity;
 use crate::jwt::token::{self, Token};
 use crate::keys::candidate;
 use crate::log;
@@ -94,7 +95,7 @@ struct Question {
 
 impl Call {
     /// A token that was verified before: no signature check, not even parsing. Its times are
-    /// checked, and the keys that verified it must still be the current ones.
+    /// checked, and whether it is revoked, and the keys that verified it must still be the current ones.
     fn by_verified(&self, token: &[u8]) -> Option<i32> {
         process::with(self.module, |process| {
             let token = token::bare_token(token).ok()?;
@@ -102,13 +103,16 @@ impl Call {
             let reload_due = process.is_reload_due();
             let verified = process.tokens.get(token, BY_PROFILE, keys, clock::now)?;
             let subject = verified.subject.as_ref()?;
+            if let Some(revoked) = self.revoked(&verified.identity) {
+                return Some(self.refuse_remembered(token, &revoked));
+            }
             let is_current = process
                 .issuers
                 .as_ref()
                 .is_none_or(|list| match &subject.issuer {
                     Some(issuer) => list.has(issuer),
                     // An issuer that was added since then speaks for itself.
-                    None => list.lacks(verified.issuer.as_deref()),
+                    None => list.lacks(verified.identity.issuer.as_deref()),
                 });
             if !is_current {
                 return None;
@@ -454,10 +458,14 @@ impl Call {
         outcome: &Outcome,
         generation: u64,
     ) -> i32 {
-        let Outcome::Authorized { candidate } = outcome else {
+        let Outcome::Authorized { candidate, kid } = outcome else {
             return self.refuse(Some(token), outcome);
         };
-        self.admit_first(token, subject, *candidate, generation)
+        let identity = Identity::of(token, kid.as_deref());
+        if let Some(revoked) = self.revoked(&identity) {
+            return self.refuse(Some(token), &revoked);
+        }
+        self.admit_first(token, subject, *candidate, generation, identity)
     }
 }
 

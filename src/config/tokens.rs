@@ -49,6 +49,8 @@ pub struct Tokens {
     pub cache_size: usize,
     /// Most verified signatures that all processes together remember (`signature_cache_size`).
     pub signature_cache_size: usize,
+    /// Most revocations that count at a time (`revocations_max`).
+    pub revocations_max: usize,
     /// AVPs and the claims that go into them (`load_claims`).
     pub claims: Vec<(String, ClaimPath)>,
 }
@@ -112,6 +114,13 @@ impl Tokens {
                 "signatures, 0 = off",
             )?)
             .unwrap_or(0),
+            revocations_max: usize::try_from(raw.int(
+                "revocations_max",
+                10_000,
+                1..=1_000_000,
+                "revocations",
+            )?)
+            .unwrap_or(1),
             weak_keys: raw.flag("weak_keys", true)?,
             claims: claims(raw)?,
             jwks_url,
@@ -324,6 +333,7 @@ mod tests {
             ("leeway", "-1", "from 0 to 86400"),
             ("max_token_size", "100000", "from 256 to 65535"),
             ("require_exp", "yes", "0 or 1"),
+            ("revocations_max", "0", "from 1 to 1000000"),
             ("issuer", " ", "one value"),
         ] {
             let message = tokens(&[(name, value)]).unwrap_err().to_string();

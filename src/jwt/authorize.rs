@@ -4,6 +4,7 @@ use std::{fmt, time::Duration};
 
 use super::claims::{ClaimError, check_claims, check_issuer};
 use super::key::{KeyError, KeySet};
+use super::revocations::Revocation;
 use super::rules::Rules;
 use super::signatures::Signatures;
 use super::token::{Token, TokenError};
@@ -36,6 +37,8 @@ pub enum Outcome {
     Authorized {
         /// Index into the candidates.
         candidate: usize,
+        /// The `kid` of the key that verified it, if it has one.
+        kid: Option<Box<str>>,
     },
     /// No secret verifies the token.
     NotVerified {
@@ -62,6 +65,8 @@ pub enum Outcome {
     ClaimRefused(ClaimError),
     /// The store of the profiles could not answer.
     StoreFailed,
+    /// It is revoked.
+    Revoked(Revocation),
 }
 
 impl Outcome {
@@ -140,6 +145,7 @@ impl fmt::Display for Outcome {
             Self::OutOfTime(error) | Self::ClaimRefused(error) => error.fmt(formatter),
             Self::NoProfile => formatter.write_str("no such profile"),
             Self::StoreFailed => formatter.write_str("the store failed"),
+            Self::Revoked(revocation) => write!(formatter, "revoked: {revocation}"),
         }
     }
 }
@@ -176,9 +182,12 @@ pub fn authorize(
         };
         tried += 1;
         match verify_with_set(token, keys, rules.algorithms, signatures) {
-            Ok(()) => {
+            Ok(key) => {
                 return match check_claims(token, rules, now) {
-                    Ok(()) => Outcome::Authorized { candidate },
+                    Ok(()) => Outcome::Authorized {
+                        candidate,
+                        kid: key.kid().map(Into::into),
+                    },
                     Err(error) => error.into(),
                 };
             }

@@ -46,9 +46,19 @@ const NO_TIME: i128 = 10_i128.pow(21);
 /// When a token expires, in whole seconds since 1970, at most `i64::MAX`; `None` without an `exp` that is a
 /// number below 10^21.
 pub fn expires(token: &Token) -> Option<i64> {
-    let expires = numeric_date(token, "exp").ok()??;
-    let seconds = Some(expires.div_euclid(seconds(1))).filter(|seconds| *seconds < NO_TIME)?;
-    Some(i64::try_from(seconds).unwrap_or(i64::MAX))
+    whole(numeric_date(token, "exp").ok()??)
+}
+
+/// When a token was issued, in whole seconds since 1970, at most `i64::MAX`; `None` without an `iat` that is
+/// a number below 10^21.
+pub fn issued(token: &Token) -> Option<i64> {
+    whole(numeric_date(token, "iat").ok()??)
+}
+
+/// Whole seconds of a time in nanoseconds.
+fn whole(time: i128) -> Option<i64> {
+    let seconds = Some(time.div_euclid(seconds(1))).filter(|seconds| *seconds < NO_TIME)?;
+    Some(i64::try_from(seconds).unwrap_or(if seconds < 0 { i64::MIN } else { i64::MAX }))
 }
 
 fn check_times(token: &Token, rules: &Rules, now: Duration) -> Result<(), ClaimError> {

@@ -95,22 +95,22 @@ pub fn verify_signature(
     }
 }
 
-/// Verifies the token's signature with any key of a set that may have made it.
+/// Verifies the token's signature with any key of a set that may have made it, and says which one has.
 ///
 /// # Errors
 /// Fails with [`SignatureError::Mismatch`] if a key of the right kind was tried; otherwise with the
 /// reason why none was.
-pub fn verify_with_set(
-    token: &Token,
-    keys: &KeySet,
+pub fn verify_with_set<'a>(
+    token: &'a Token,
+    keys: &'a KeySet,
     allowed: AlgorithmSet,
     signatures: &Signatures,
-) -> Result<(), SignatureError> {
+) -> Result<&'a Key, SignatureError> {
     check_header(token, allowed)?;
     let mut refusal = None;
     for key in keys.candidates(token) {
         match verify_signature(token, key, allowed, signatures) {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(key),
             Err(SignatureError::Mismatch) => refusal = Some(SignatureError::Mismatch),
             Err(error) => refusal = refusal.or(Some(error)),
         }

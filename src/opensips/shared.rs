@@ -13,6 +13,7 @@ use once_cell::sync::OnceCell;
 
 use super::ffi::{AW_STATISTICS_COUNT, aw_statistic as Statistic};
 use crate::http::Circuit;
+use crate::jwt::revocations::list::{Entry, Head, Slot};
 use crate::jwt::signatures::Bucket;
 use crate::keys::Place;
 use crate::registrations::Newest;
@@ -177,6 +178,12 @@ unsafe impl Zeroed for Bucket {}
 unsafe impl Zeroed for Place {}
 // SAFETY: atomics.
 unsafe impl Zeroed for Circuit {}
+// SAFETY: atomics.
+unsafe impl Zeroed for Head {}
+// SAFETY: atomics.
+unsafe impl Zeroed for Entry {}
+// SAFETY: an atomic.
+unsafe impl Zeroed for Slot {}
 
 /// Memory for this many values, all zero, that processes that are forked later share. It is never
 /// given back. What is not touched takes no memory.
@@ -216,6 +223,15 @@ pub fn page() -> &'static Page {
 /// Runs `work` while no other process runs its own. It must be short, and never wait for a network.
 /// `None` if the lock was not free in time. The lock of a process that died is taken over.
 pub fn exclusively<T>(work: impl FnOnce() -> T) -> Option<T> {
+    locked(&page().lock, LOCK_TIMEOUT, work)
+}
+
+/// The same for what has a lock of its own: the number of the process that holds it, 0 for none.
+pub fn locked<T>(
+    lock: &'static AtomicU64,
+    timeout: Duration,
+    work: impl FnOnce() -> T,
+) -> Option<T> {
     struct Locked(&'static AtomicU64);
     impl Drop for Locked {
         fn drop(&mut self) {
@@ -223,13 +239,12 @@ pub fn exclusively<T>(work: impl FnOnce() -> T) -> Option<T> {
         }
     }
 
-    let lock = &page().lock;
     let me = u64::from(std::process::id());
     let start = Instant::now();
     while let Err(owner) = lock.compare_exchange_weak(0, me, Ordering::Acquire, Ordering::Relaxed) {
         if owner != 0 && !is_alive(owner) {
             let _ = lock.compare_exchange(owner, 0, Ordering::Relaxed, Ordering::Relaxed);
-        } else if start.elapsed() > LOCK_TIMEOUT {
+        } else if start.elapsed() > timeout {
             return None;
         }
         std::thread::yield_now();
@@ -259,6 +274,8 @@ fn has_ended(pid: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jwt::revocations::list::{Key, List, Memory};
+    use crate::jwt::revocations::{Kind, Revocation};
     use crate::jwt::signatures::Signatures;
 
     #[test]
@@ -378,5 +395,57 @@ mod tests {
         // SAFETY: our own child.
         unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) };
         assert!(knows(&memory, u64::MAX));
+    }
+
+    #[test]
+    fn what_is_revoked_outlives_who_is_killed_while_he_writes() {
+        fn list(capacity: usize) -> List {
+            let memory = Memory {
+                head: zeroed(1).unwrap().first().unwrap(),
+                entries: zeroed(Memory::entries(capacity)).unwrap(),
+                slots: zeroed(Memory::slots(capacity)).unwrap(),
+            };
+            List::new(memory, |lock, work| {
+                locked(lock, Duration::from_secs(60), work).is_some()
+            })
+        }
+        let list = list(64);
+        let ending = |value: &str, until| {
+            Revocation::new(Kind::Jti, value, None, None, Some(until)).unwrap()
+        };
+        let is_revoked = |value: &str| {
+            let key = Key {
+                kind: Kind::Jti,
+                value,
+                issuer: None,
+            };
+            list.find(key).is_some()
+        };
+        for round in 0..20_i64 {
+            let mine = format!("round {round}");
+            list.add(&ending(&mine, i64::MAX), 1000).unwrap();
+            let made_up: Vec<_> = (0..64)
+                .map(|number| ending(&number.to_string(), number + 1))
+                .collect();
+            // SAFETY: the child only computes and allocates, which glibc allows after a fork, and is killed.
+            let pid = unsafe { libc::fork() };
+            if pid == 0 {
+                loop {
+                    for (now, revocation) in (0_i64..).zip(&made_up) {
+                        let _ = list.add(revocation, now);
+                    }
+                }
+            }
+            std::thread::sleep(Duration::from_millis(3));
+            // SAFETY: our own child.
+            unsafe {
+                libc::kill(pid, libc::SIGKILL);
+                libc::waitpid(pid, std::ptr::null_mut(), 0);
+            }
+            for earlier in 0..=round {
+                assert!(is_revoked(&format!("round {earlier}")), "round {round}");
+            }
+        }
+        assert!(!is_revoked("round 20"));
     }
 }

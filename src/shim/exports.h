@@ -93,6 +93,7 @@
 	PARAMETER(load_claims) \
 	PARAMETER(token_cache_size) \
 	PARAMETER(signature_cache_size) \
+	PARAMETER(revocations_max) \
 	PARAMETER(weak_keys) \
 	PARAMETER(jwks_url) \
 	PARAMETER(issuer_url) \
@@ -190,10 +191,28 @@
 	STATISTIC(registrations_full) \
 	STATISTIC(registrations_removed)
 
-/* COMMAND(name, help) of the management interface. */
+/*
+ * COMMAND(name, help, forms) of the management interface. Of a command, each set of parameters with
+ * which it may be called is a FORM.
+ */
 #define AW_COMMANDS \
-	COMMAND(jwt_reload, "forgets the profiles and tokens that are cached, in all processes") \
-	COMMAND(credentials_reload, "reads the table of credentials again, in all processes")
+	COMMAND(jwt_reload, "forgets the profiles and tokens that are cached, in all processes", \
+		FORM(jwt_reload, NULL)) \
+	COMMAND(jwt_revoke, "refuses tokens from now on: of a jti, sub, sid or kid", \
+		FORM(jwt_revoke, "type", "value") \
+		FORM(jwt_revoke, "type", "value", "iss") \
+		FORM(jwt_revoke, "type", "value", "exp") \
+		FORM(jwt_revoke, "type", "value", "before") \
+		FORM(jwt_revoke, "type", "value", "iss", "exp") \
+		FORM(jwt_revoke, "type", "value", "iss", "before") \
+		FORM(jwt_revoke, "type", "value", "exp", "before") \
+		FORM(jwt_revoke, "type", "value", "iss", "exp", "before")) \
+	COMMAND(jwt_revoked, "lists what is revoked", \
+		FORM(jwt_revoked, NULL) \
+		FORM(jwt_revoked, "offset") \
+		FORM(jwt_revoked, "type", "value")) \
+	COMMAND(credentials_reload, "reads the table of credentials again, in all processes", \
+		FORM(credentials_reload, NULL))
 
 /* The kind of an argument. */
 enum aw_argument {
@@ -220,7 +239,7 @@ enum aw_statistic { AW_STATISTICS };
 enum { AW_STATISTICS_COUNT = 0 AW_STATISTICS };
 #undef STATISTIC
 
-#define COMMAND(name, help) AW_COMMAND_##name,
+#define COMMAND(name, ...) AW_COMMAND_##name,
 enum aw_command { AW_COMMANDS };
 #undef COMMAND
 

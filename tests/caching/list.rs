@@ -11,7 +11,7 @@ use libtest_mimic::Trial;
 
 use super::{
     bearer, challenge, demand, discovery, documents, identity, issuers, keys, limits, outage,
-    preload, recipes, rules, sign, signatures, tenants,
+    preload, recipes, revocations, rules, sign, signatures, tenants,
 };
 
 /// What a trial does with a core.
@@ -151,7 +151,7 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
             Box::new(|setting, core| preload::changes(setting, core, Backend::Mysql, "opensips")),
         ));
     }
-    let simple: [(&str, Shared); 33] = [
+    let simple: [(&str, Shared); 37] = [
         ("opensips-cfg/bearer.cfg", bearer::shipped),
         (
             "JSON Web Keys, and a file that is written anew",
@@ -179,6 +179,10 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
         ("rows of issuers: at start", tenants::start),
         ("recipes of the manual: companies", recipes::companies),
         ("recipes of the manual: applications", recipes::applications),
+        ("revoked tokens", revocations::kinds),
+        ("revoked keys", revocations::keys),
+        ("jwt_revoke: parameters", revocations::commands),
+        ("jwt_revoke: a full list", revocations::full),
         ("jwt_aor", identity::addresses),
         ("line ends and NUL in claims", identity::lines),
         ("claims, age, type and scope", rules::claims),

@@ -102,22 +102,21 @@ void abi_put_cdb_funcs(void *dst, const struct cdb_base *base, int capability)
 	}
 }
 
-struct mi_cmd_view abi_mi_cmd(const void *table, int i)
+const char *abi_mi_name(const void *table, int i)
 {
-	struct mi_cmd_view v = {0};
+	if (abi.wide_mi)
+		return ((const struct mi_export_20 *)table)[i].name;
+	return ((const struct mi_export_10 *)table)[i].name;
+}
 
+struct mi_recipe_view abi_mi_recipe(const void *table, int i, int k)
+{
+	if (k >= MI_RECIPES)
+		return (struct mi_recipe_view){0};
 	if (abi.wide_mi) {
-		const struct mi_export_20 *e = (const struct mi_export_20 *)table + i;
-		v.name = e->name;
-		for (const struct mi_recipe_20 *r = e->recipes; v.name && r < e->recipes + MI_RECIPES && r->cmd; r++)
-			if (!r->params[0])
-				v.plain = r->cmd;
-	} else {
-		const struct mi_export_10 *e = (const struct mi_export_10 *)table + i;
-		v.name = e->name;
-		for (const struct mi_recipe_10 *r = e->recipes; v.name && r < e->recipes + MI_RECIPES && r->cmd; r++)
-			if (!r->params[0])
-				v.plain = r->cmd;
+		const struct mi_recipe_20 *r = &((const struct mi_export_20 *)table)[i].recipes[k];
+		return (struct mi_recipe_view){r->cmd, r->params};
 	}
-	return v;
+	const struct mi_recipe_10 *r = &((const struct mi_export_10 *)table)[i].recipes[k];
+	return (struct mi_recipe_view){r->cmd, r->params};
 }

@@ -430,16 +430,17 @@ struct mi_export_20 {
 	const char *aliases[4];
 };
 
-/*
- * Command number `i` of a module's table, and its function without parameters (NULL if it has
- * none). The name is NULL at the end of the table.
- */
-struct mi_cmd_view {
-	const char *name;
-	mi_fn plain;
+/* The name of command number `i` of a module's table; NULL at its end. */
+const char *abi_mi_name(const void *table, int i);
+
+/* Recipe number `k` of command number `i`: its function, NULL after the last one, and the names of its
+ * parameters. */
+struct mi_recipe_view {
+	mi_fn run;
+	char *const *params;
 };
 
-struct mi_cmd_view abi_mi_cmd(const void *table, int i);
+struct mi_recipe_view abi_mi_recipe(const void *table, int i, int k);
 
 /* The stamps that a module must carry; a module may take them from here. */
 extern struct module_exports proto_udp_exports;

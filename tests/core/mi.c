@@ -6,6 +6,8 @@
 #include "mi.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -15,7 +17,7 @@
 #include "reactor.h"
 #include "stats.h"
 
-enum { NOT_FOUND = -32601, BAD_REQUEST = -32600, NO_JSON = -32700, SERVER_ERROR = -32000 };
+enum { NOT_FOUND = -32601, INVALID_PARAMS = -32602, BAD_REQUEST = -32600, NO_JSON = -32700, SERVER_ERROR = -32000 };
 
 /* ---- responses ---- */
 
@@ -42,6 +44,38 @@ struct mi_item *init_mi_error_extra(int code, const char *msg, int msg_len, cons
 	return response("error", e);
 }
 
+struct mi_item *init_mi_result_object(struct mi_item **object)
+{
+	return response("result", *object = json_new(J_OBJECT));
+}
+
+struct mi_item *add_mi_array(struct mi_item *to, char *name, int name_len)
+{
+	return json_add(to, (str){name, name_len}, json_new(J_ARRAY));
+}
+
+struct mi_item *add_mi_object(struct mi_item *to, char *name, int name_len)
+{
+	return json_add(to, (str){name, name_len}, json_new(J_OBJECT));
+}
+
+int add_mi_string(struct mi_item *to, char *name, int name_len, const char *value, int value_len)
+{
+	json_add(to, (str){name, name_len}, json_string((str){(char *)value, value_len}));
+	return 0;
+}
+
+int add_mi_number(struct mi_item *to, char *name, int name_len, double value)
+{
+	json_add(to, (str){name, name_len}, json_number(value));
+	return 0;
+}
+
+void free_mi_response(struct mi_item *r)
+{
+	json_free(r);
+}
+
 static struct mi_item *error(int code, const char *msg)
 {
 	return init_mi_error_extra(code, msg, (int)strlen(msg), NULL, 0);
@@ -62,15 +96,75 @@ static struct mi_item *statistics(const struct mi_item *params)
 	return response("result", numbers);
 }
 
+/* The member of an object, or the element of an array in that place of the recipe. */
+static struct mi_item *param(const struct mi_params *params, const char *name)
+{
+	struct mi_item *item = params->item ? params->item->child : NULL;
+
+	if (!params->item || params->item->type == J_OBJECT)
+		return params->item ? json_get(params->item, name) : NULL;
+	for (char *const *p = params->list; item && *p; p++, item = item->next)
+		if (strcmp(*p, name) == 0)
+			return item;
+	return NULL;
+}
+
+int try_get_mi_string_param(const struct mi_params *params, char *name, char **value, int *value_len)
+{
+	static char number[32];
+	struct mi_item *item = param(params, name);
+
+	if (!item)
+		return -1;
+	if (item->type == J_STRING) {
+		*value = item->string.s;
+		*value_len = item->string.len;
+	} else if (item->type == J_NUMBER) {
+		/* As the core does: what does not fit into an int is cut off. */
+		double n = item->number;
+		int whole = n >= INT_MAX ? INT_MAX : n <= INT_MIN ? INT_MIN : (int)n;
+		*value_len = snprintf(number, sizeof number, "%d", whole);
+		*value = number;
+	} else {
+		return -2;
+	}
+	return 0;
+}
+
+/* Does a recipe have as many parameters, and those that are named? */
+static bool fits(char *const *names, const struct mi_item *params)
+{
+	int missing = 0;
+
+	for (const struct mi_item *p = params ? params->child : NULL; p; p = p->next)
+		missing++;
+	for (; *names; names++, missing--)
+		if (!params || (params->type == J_OBJECT && !json_get(params, *names)))
+			return false;
+	return missing == 0;
+}
+
 static struct mi_item *run(str name, const struct mi_item *params)
 {
+	int number;
+
 	if (str_is(name, "get_statistics"))
 		return statistics(params);
-	mi_fn f = module_find_mi(name);
-	if (!f)
+	const void *commands = module_find_mi(name, &number);
+	if (!commands)
 		return error(NOT_FOUND, "Method not found");
-	struct mi_item *r = f(&(struct mi_params){NULL, NULL}, NULL);
-	return r ? r : error(SERVER_ERROR, "Server error");
+	struct mi_recipe_view r, found = {0};
+	for (int k = 0; (r = abi_mi_recipe(commands, number, k)).run; k++) {
+		if (!fits(r.params, params))
+			continue;
+		if (found.run && params && params->type == J_ARRAY)
+			return error(INVALID_PARAMS, "Invalid params");
+		found = r;
+	}
+	if (!found.run)
+		return error(INVALID_PARAMS, "Invalid params");
+	struct mi_item *done = found.run(&(struct mi_params){(struct mi_item *)params, found.params}, NULL);
+	return done ? done : error(SERVER_ERROR, "Server error");
 }
 
 static void handle(str request, struct buf *answer)

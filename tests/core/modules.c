@@ -265,13 +265,15 @@ const struct acmd_export *module_find_acmd(const char *name)
 	return NULL;
 }
 
-mi_fn module_find_mi(str name)
+const void *module_find_mi(str name, int *number)
 {
 	for (struct module *m = modules; m; m = m->next) {
-		struct mi_cmd_view cmd;
-		for (int i = 0; m->ex && m->ex->mi_cmds && (cmd = abi_mi_cmd(m->ex->mi_cmds, i)).name; i++)
-			if (str_is(name, cmd.name))
-				return cmd.plain;
+		const char *other;
+		for (int i = 0; m->ex && m->ex->mi_cmds && (other = abi_mi_name(m->ex->mi_cmds, i)); i++)
+			if (str_is(name, other)) {
+				*number = i;
+				return m->ex->mi_cmds;
+			}
 	}
 	return NULL;
 }

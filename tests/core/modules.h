@@ -22,8 +22,8 @@ void modules_destroy(void);
 
 const struct cmd_export *module_find_cmd(const char *name);
 const struct acmd_export *module_find_acmd(const char *name);
-/* The function of an MI command that takes no parameters. */
-mi_fn module_find_mi(str name);
+/* The table that has an MI command, and its number there; NULL if there is none. */
+const void *module_find_mi(str name, int *number);
 /* Extra processes exported by modules, numbered consecutively; false after the last one. */
 bool module_process(int i, const struct proc_export **p);
 

@@ -60,7 +60,8 @@ fn rows(list: &str, mark: &str) -> Vec<Vec<String>> {
         .unwrap_or_else(|| panic!("{ROWS} has no list {list}"));
     let of = |line: &str| {
         let (_, rest) = line.split_once(mark)?;
-        let (row, _) = rest.split_once(')')?;
+        // Unless it goes on in the next line, where nothing is that is asked for here.
+        let row = rest.split_once(')').map_or(rest, |(row, _)| row);
         Some(row.split(',').map(|word| word.trim().to_string()).collect())
     };
     let rows: Vec<_> = lines.lines().filter_map(of).collect();

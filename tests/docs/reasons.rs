@@ -7,6 +7,7 @@ use auth_web::jwt::algorithm::{Algorithm, AlgorithmSet};
 use auth_web::jwt::authorize::{CandidateSecret, Outcome, authorize};
 use auth_web::jwt::claims::unlisted_issuer;
 use auth_web::jwt::key::KeySet;
+use auth_web::jwt::revocations::{Kind, Revocation};
 use auth_web::jwt::rules::Rules;
 use auth_web::jwt::signatures::Signatures;
 use auth_web::jwt::token::{Limits, Token};
@@ -36,6 +37,18 @@ fn judge(text: &str, secret: &Key, end: i64, rules: &Rules) -> Outcome {
         end_ts: end,
     };
     authorize(&token, &[candidate], rules, &Signatures::none(), NOW)
+}
+
+fn revoked(
+    kind: Kind,
+    value: &str,
+    issuer: Option<&str>,
+    before: Option<i64>,
+) -> Result<Outcome, Failed> {
+    let revocation = Revocation::new(kind, value, issuer, before, None);
+    Ok(Outcome::Revoked(
+        revocation.map_err(|error| error.to_string())?,
+    ))
 }
 
 fn reasons() -> Result<(), Failed> {
@@ -102,6 +115,13 @@ fn reasons() -> Result<(), Failed> {
         judge(&say("{}"), &secret, later, &access),
         judge(&say(r#"{"scope":"openid"}"#), &secret, later, &scoped),
         Outcome::StoreFailed,
+        revoked(Kind::Jti, "3f2a9c04", None, None)?,
+        revoked(
+            Kind::Sub,
+            "alice",
+            Some("https://login.example.org/"),
+            Some(1_700_000_000),
+        )?,
     ];
     let manual = block::read(MANUAL);
     for outcome in outcomes {

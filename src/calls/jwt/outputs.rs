@@ -12,6 +12,7 @@ use crate::jwt::authorize::Outcome;
 use crate::jwt::claims::{self, Validity};
 use crate::jwt::key::KeySet;
 use crate::jwt::path::{ClaimPath, ClaimValue};
+use crate::jwt::revocations::Identity;
 use crate::jwt::token::{self, Token};
 use crate::jwt::username::Username;
 use crate::log;
@@ -45,6 +46,7 @@ impl Call {
         subject: &Subject,
         candidate: usize,
         generation: u64,
+        identity: Identity,
     ) -> i32 {
         let Subject { tag, ready, .. } = subject;
         let sources = process::with(self.module, |process| process.sources.clone());
@@ -84,10 +86,7 @@ impl Call {
             claims,
             username,
             subject: Some(subject.clone()),
-            issuer: token
-                .claim("iss")
-                .and_then(|iss| iss.as_str())
-                .map(Into::into),
+            identity,
             expires: claims::expires(token),
         };
         let code = self.admit(token.as_str().as_bytes(), &verified, ready);
@@ -319,6 +318,17 @@ impl Call {
 
     pub(super) fn refuse(&self, token: Option<&Token>, outcome: &Outcome) -> i32 {
         self.refused(token, code::of(outcome), outcome)
+    }
+
+    /// Refuses a token that was verified before. `text` is the bare token.
+    pub(super) fn refuse_remembered(&self, text: &[u8], outcome: &Outcome) -> i32 {
+        self.refused_text(Some(text), code::of(outcome), outcome)
+    }
+
+    /// The judgement on a token that is revoked, if it is: whoever verified it, and when.
+    pub(super) fn revoked(&self, identity: &Identity) -> Option<Outcome> {
+        let revocations = &self.module.revocations;
+        revocations.find(identity, clock::now).map(Outcome::Revoked)
     }
 
     /// The reason is put into words only if the script or the log needs them.

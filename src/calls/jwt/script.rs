@@ -8,6 +8,7 @@ use crate::calls::waiting::{Started, Wait};
 use crate::clock;
 use crate::jwt::authorize::{self, Outcome};
 use crate::jwt::claims::Validity;
+use crate::jwt::revocations::Identity;
 use crate::jwt::token::{self, Token};
 use crate::keys::ParsedKey;
 use crate::keys::candidate;
@@ -72,6 +73,9 @@ impl Call {
             let keys = process.sources.generation();
             let reload_due = process.is_reload_due();
             let verified = process.tokens.get(token, key.id, keys, clock::now)?;
+            if self.revoked(&verified.identity).is_some() {
+                return None;
+            }
             if key.keys.is_reference() {
                 key.keys.keys(&process.sources, Instant::now).ok()?;
                 if process.sources.generation() != keys || reload_due {
@@ -113,6 +117,11 @@ impl Call {
             return done(self.fetch(urls, again));
         }
         let text = token.decoded_without_key();
+        let identity = match &outcome {
+            Outcome::Authorized { kid, .. } => Identity::of(&token, kid.as_deref()),
+            _ => Identity::default(),
+        };
+        let outcome = self.revoked(&identity).unwrap_or(outcome);
         if !outcome.is_authorized() {
             self.set(self.outputs.decoded, Value::Text(text.as_bytes()));
             let code = code::of(&outcome);
@@ -142,7 +151,7 @@ impl Call {
             claims,
             username: None,
             subject: None,
-            issuer: None,
+            identity,
             expires: None,
         };
         let code = self.admit_token(token.as_str().as_bytes(), &verified, true);

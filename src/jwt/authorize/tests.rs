@@ -59,7 +59,14 @@ fn any_secret_that_counts_and_verifies_wins() {
         (vec![always(&right), always(&wrong)], 0),
     ] {
         let outcome = authorize(&token, &candidates, &rules, at(NOW));
-        assert_eq!(outcome, Outcome::Authorized { candidate: winner });
+        let kid = None;
+        assert_eq!(
+            outcome,
+            Outcome::Authorized {
+                candidate: winner,
+                kid
+            }
+        );
         assert_eq!((outcome.code(), outcome.script_code()), (1, 1));
     }
 }

@@ -160,6 +160,11 @@ for version in 3.4.9 3.5.9 3.6.8 4.0.1; do
 	is "saved for shorter" "$(header Contact)" "<sip:a@b>;expires=90, <sip:c@d>;expires=60"
 
 	is "mi" "$(mi st_hello)" '{"jsonrpc":"2.0","result":"hello","id":7}'
+	is "mi with parameters" "$(mi st_hello '{"times":3000000000,"name":"you"}')" \
+		'{"jsonrpc":"2.0","result":{"hello":[{"to":"you"}],"times":2147483647},"id":7}'
+	is "mi with parameters by position" "$(mi st_hello '["you"]')" \
+		'{"jsonrpc":"2.0","result":{"hello":[{"to":"you"}],"times":1},"id":7}'
+	is "mi with others" "$(mi st_hello '{"me":"you"}' | grep -o '"code":-32602')" '"code":-32602'
 	is "mi unknown" "$(mi nothing | grep -o '"code":-32601')" '"code":-32601'
 	is "statistics" "$(mi get_statistics '{"statistics":["answer"]}')" '{"jsonrpc":"2.0","result":{"selftest:answer":42},"id":7}'
 

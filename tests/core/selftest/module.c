@@ -26,6 +26,12 @@ int parse_avp_spec(const str *name, int *id);
 int db_bind_mod(const str *mod, struct db_func *out);
 int cachedb_bind_mod(str *url, void *funcs);
 struct mi_item *init_mi_result_string(const char *value, int len);
+struct mi_item *init_mi_result_object(struct mi_item **object);
+struct mi_item *add_mi_array(struct mi_item *to, char *name, int name_len);
+struct mi_item *add_mi_object(struct mi_item *to, char *name, int name_len);
+int add_mi_string(struct mi_item *to, char *name, int name_len, const char *value, int value_len);
+int add_mi_number(struct mi_item *to, char *name, int name_len, double value);
+int try_get_mi_string_param(const struct mi_params *params, char *name, char **value, int *value_len);
 
 #define SAY(text) dprint(L_NOTICE, 0, "selftest", __func__, "%s [%d] %sNOTICE:selftest:%s: " text "\n", "", "", "now", \
 			 dp_my_pid(), log_prefix, __func__)
@@ -302,13 +308,29 @@ static struct mi_item *mi_hello(const struct mi_params *p, struct mi_handler *h)
 	return init_mi_result_string("hello", 5);
 }
 
+static struct mi_item *mi_hello_to(const struct mi_params *p, struct mi_handler *h)
+{
+	struct mi_item *object, *list, *response = init_mi_result_object(&object);
+	char *name;
+	int len;
+
+	(void)h;
+	list = add_mi_array(object, "hello", 5);
+	if (try_get_mi_string_param(p, "name", &name, &len) == 0)
+		add_mi_string(add_mi_object(list, NULL, 0), "to", 2, name, len);
+	add_mi_number(object, "times", 5, try_get_mi_string_param(p, "times", &name, &len) == 0 ? atoi(name) : 1);
+	return response;
+}
+
 static const struct mi_export_10 mi_10[] = {
-	{"st_hello", "greets", 0, NULL, {{mi_hello, {NULL}}}},
+	{"st_hello", "greets", 0, NULL,
+		{{mi_hello, {NULL}}, {mi_hello_to, {"name"}}, {mi_hello_to, {"name", "times"}}}},
 	{NULL},
 };
 
 static const struct mi_export_20 mi_20[] = {
-	{"st_hello", "greets", 0, NULL, {{mi_hello, {NULL}}}, {NULL}},
+	{"st_hello", "greets", 0, NULL,
+		{{mi_hello, {NULL}}, {mi_hello_to, {"name"}}, {mi_hello_to, {"name", "times"}}}, {NULL}},
 	{NULL},
 };
 

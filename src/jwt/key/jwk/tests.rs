@@ -59,7 +59,7 @@ fn set(keys: &[String]) -> KeySet {
 }
 
 fn verify(token: &str, keys: &KeySet) -> Result<(), SignatureError> {
-    verify_with_set(&parse(token), keys, AlgorithmSet::ALL, &Signatures::none())
+    verify_with_set(&parse(token), keys, AlgorithmSet::ALL, &Signatures::none()).map(drop)
 }
 
 fn error(json: &str) -> KeyError {

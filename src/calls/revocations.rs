@@ -1,0 +1,150 @@
+//! `jwt_revoke` and `jwt_revoked`: what is revoked, by the management interface.
+
+use std::ffi::CStr;
+use std::time::Duration;
+
+use crate::clock;
+use crate::jwt::revocations::{ALWAYS, Kind, Revocation, RevocationError};
+use crate::jwt::rules::Rules;
+use crate::log;
+use crate::module::Module;
+use crate::opensips::mi::{Answer, Member, Params};
+
+/// Name of the command in log lines.
+const REVOKE: &CStr = c"jwt_revoke";
+
+/// Most revocations in one answer: of the longest values, as many as fit into a datagram.
+const PAGE: usize = 50;
+
+/// What is wrong with a command, with its code.
+type Failure = (i32, String);
+
+fn refused(cause: impl ToString) -> Failure {
+    (400, cause.to_string())
+}
+
+/// A parameter; `None` if it is not given.
+fn text(params: &Params<'_>, name: &CStr) -> Result<Option<String>, Failure> {
+    let shown = name.to_str().unwrap_or_default();
+    let is_none = |_| refused(format_args!("{shown} must be text, or a number"));
+    let utf8 =
+        |bytes| String::from_utf8(bytes).map_err(|_| refused(format_args!("{shown} is not UTF-8")));
+    params.text(name).map_err(is_none)?.map(utf8).transpose()
+}
+
+fn kind(params: &Params<'_>) -> Result<Option<Kind>, Failure> {
+    let of = |name: String| Kind::parse(&name).ok_or_else(|| refused(RevocationError::Kind));
+    text(params, c"type")?.map(of).transpose()
+}
+
+/// A time in UNIX seconds.
+fn time(params: &Params<'_>, name: &'static CStr) -> Result<Option<i64>, Failure> {
+    let shown = name.to_str().unwrap_or_default();
+    let of = |text: String| {
+        let seconds = text.trim().parse().ok().filter(|seconds| *seconds >= 0);
+        seconds.ok_or_else(|| refused(RevocationError::Time(shown)))
+    };
+    text(params, name)?.map(of).transpose()
+}
+
+fn seconds(time: u64) -> i64 {
+    i64::try_from(time).unwrap_or(i64::MAX)
+}
+
+/// What is to be revoked. Where no time of issue is given, it is the present, later by as much as clocks may
+/// differ (`leeway`); where no end is given, it is when all of them are too old (`max_age`), or never.
+fn wanted(params: &Params<'_>, rules: &Rules, now: Duration) -> Result<Revocation, Failure> {
+    let (now, leeway) = (seconds(now.as_secs()), seconds(rules.leeway));
+    let Some(kind) = kind(params)? else {
+        return Err(refused(RevocationError::Kind));
+    };
+    let value = text(params, c"value")?.unwrap_or_default();
+    let issuer = text(params, c"iss")?;
+    let before = match time(params, c"before")? {
+        None if kind == Kind::Sub => Some(now.saturating_add(leeway)),
+        given => given,
+    };
+    // Whole seconds: what ends in the middle of one is valid until then.
+    let after = |time: i64| time.saturating_add(leeway).saturating_add(1);
+    let until = match (time(params, c"exp")?, before, rules.max_age) {
+        (Some(expires), ..) => Some(after(expires)),
+        // `iat` has a fraction, and age is in whole seconds.
+        (None, Some(before), Some(age)) => {
+            Some(after(before.saturating_add(seconds(age))).saturating_add(1))
+        }
+        (None, ..) => None,
+    };
+    if until.is_some_and(|until| until <= now) {
+        return Err(refused(RevocationError::Ended));
+    }
+    Revocation::new(kind, &value, issuer.as_deref(), before, until).map_err(refused)
+}
+
+fn answer(done: Result<Answer, Failure>) -> Answer {
+    done.unwrap_or_else(|(code, message)| Answer::error(code, message))
+}
+
+/// `jwt_revoke type value [iss] [exp] [before]`.
+pub fn revoke(module: &'static Module, params: &Params<'_>) -> Answer {
+    let now = clock::now();
+    let revoke = || {
+        let revocation = wanted(params, &module.config.tokens.rules, now)?;
+        module.revocations.add(&revocation, now).map_err(|error| {
+            log!(Error, REVOKE, "not revoked: {revocation}: {error}");
+            (500, error.to_string())
+        })?;
+        log!(Notice, REVOKE, "revoked: {revocation}");
+        Ok(Answer::Ok)
+    };
+    answer(revoke())
+}
+
+/// `jwt_revoked [offset]`, `jwt_revoked type value`.
+pub fn revoked(module: &'static Module, params: &Params<'_>) -> Answer {
+    let now = clock::now();
+    let list = || {
+        let value = text(params, c"value")?;
+        let wanted = kind(params)?.zip(value.as_deref());
+        let first = match text(params, c"offset")? {
+            Some(text) => text
+                .trim()
+                .parse()
+                .map_err(|_| refused("offset must be a number"))?,
+            None => 0,
+        };
+        let page = module.revocations.page(wanted, first, PAGE, now);
+        let row = |revocation| row(revocation, seconds(now.as_secs()));
+        Ok(Answer::List {
+            numbers: vec![
+                (c"count", i64::try_from(page.count).unwrap_or(i64::MAX)),
+                (
+                    c"max",
+                    i64::try_from(module.config.tokens.revocations_max).unwrap_or(i64::MAX),
+                ),
+            ],
+            name: c"revocations",
+            rows: page.revocations.into_iter().map(row).collect(),
+        })
+    };
+    answer(list())
+}
+
+/// What there is to say of a revocation: no time where there is none.
+fn row(revocation: Revocation, now: i64) -> Vec<(&'static CStr, Member)> {
+    let mut row = vec![
+        (c"type", Member::Text(revocation.kind.name().to_owned())),
+        (c"value", Member::Text(revocation.value)),
+    ];
+    if let Some(issuer) = revocation.issuer {
+        row.push((c"iss", Member::Text(issuer)));
+    }
+    if revocation.before != ALWAYS {
+        row.push((c"before", Member::Number(revocation.before)));
+    }
+    if revocation.until != ALWAYS {
+        row.push((c"until", Member::Number(revocation.until)));
+        let left = revocation.until.saturating_sub(now);
+        row.push((c"left", Member::Number(left)));
+    }
+    row
+}
