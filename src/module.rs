@@ -30,6 +30,8 @@ pub struct Tables {
     pub profiles: bool,
     /// The table of issuers, where it is used.
     pub issuers: bool,
+    /// The table of revocations.
+    pub revocations: bool,
 }
 
 /// What is set up once.
@@ -48,6 +50,8 @@ pub struct Module {
     pub first_snapshot: Option<Segment>,
     /// The signatures that any process has verified.
     pub signatures: Signatures,
+    /// When the module was set up.
+    pub start: Instant,
     /// The tokens that are revoked.
     pub revocations: Revocations,
     /// The web servers that fail, as any process has met them.

@@ -10,6 +10,7 @@ mod issuers;
 pub mod loader;
 mod profiles;
 mod repeated;
+mod revocations;
 mod warned;
 
 pub use cache::{Cache, Change, Gate, Passing};
@@ -18,6 +19,10 @@ pub use issuer_cache::{Lookup as IssuerLookup, Since as IssuersSince};
 pub use issuers::{IssuerList, now as issuers_now, report as report_issuers};
 pub use profiles::Profiles;
 pub use repeated::Repeated;
+pub use revocations::{
+    RevocationRows, reading as read_revocations, report as report_revocations,
+    take_first as take_first_revocations,
+};
 pub use warned::WarnedOnce;
 
 use std::{
@@ -102,6 +107,8 @@ pub struct Process {
     pub profiles: Option<Profiles>,
     /// Issuers, if there is a table of them.
     pub issuers: Option<IssuerList>,
+    /// The table of revocations, if there is one.
+    pub revocations: Option<RevocationRows>,
     /// Endpoints of realms, if there is a table of them.
     pub endpoints: Option<Arc<Realms<Endpoint>>>,
     /// What the table of realms says, where columns of it are wanted.
@@ -167,6 +174,7 @@ impl Process {
                 .map(|database| Database::new(database, module.core_driver)),
             profiles: config.database.as_ref().map(Profiles::new),
             issuers: IssuerList::new(module),
+            revocations: RevocationRows::new(module),
             // An endpoint that is known stays in use for as long as the database fails.
             endpoints: module
                 .endpoints_database()
@@ -203,6 +211,31 @@ impl Process {
             Some(database) => database.ask(&self.threads, work),
             None => Asked::Answered(Err(StoreError::Unreachable("db_url is not set".to_owned()))),
         }
+    }
+
+    /// Whether what is known of the table of revocations counts, or there is none. If it is due, it is read
+    /// again in the background.
+    pub fn are_revocations_fresh(&mut self) -> bool {
+        let Some(rows) = &mut self.revocations else {
+            return true;
+        };
+        let (is_fresh, is_due) = rows.freshness();
+        if is_due {
+            let asked = self.ask(read_revocations(self.module));
+            if let Some(rows) = &mut self.revocations {
+                rows.read_again(asked);
+            }
+        }
+        is_fresh
+    }
+
+    /// Whether a good token has to wait for the table of revocations to be read: then whoever asks this is to
+    /// read it, and the value is whether what is known serves nevertheless if that fails.
+    pub fn must_read_revocations(&mut self) -> Option<bool> {
+        if self.are_revocations_fresh() {
+            return None;
+        }
+        self.revocations.as_ref()?.serves().err()
     }
 
     /// The threads for Redis.

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
+use crate::clock;
 use crate::config::avp_list::AvpSource;
 use crate::config::cache::{Cache, Driver};
 use crate::config::database::Database as DatabaseSettings;
@@ -39,6 +40,7 @@ use crate::process::{self, Database};
 use crate::store::Source;
 use crate::store::cache::Ready;
 use crate::store::issuers::Issuers;
+use crate::store::revocations::Rows;
 
 static RAW: Mutex<Option<Raw>> = Mutex::new(None);
 
@@ -53,6 +55,7 @@ pub fn collect(name: &str, value: RawValue) {
 /// # Errors
 /// Fails with [`InitError`]; OpenSIPS must not start then.
 pub fn init() -> Result<(), InitError> {
+    let start = Instant::now();
     guard::install();
     fork::install();
     shared::init()?;
@@ -68,6 +71,7 @@ pub fn init() -> Result<(), InitError> {
         core_driver,
         tables,
         first_issuers,
+        first_revocations,
         first_snapshot,
     } = match &config.database {
         Some(database) => check(&config, database)?,
@@ -86,7 +90,8 @@ pub fn init() -> Result<(), InitError> {
         credentials: Arc::new(Credentials::new(config.outbound.entries.iter().cloned())),
         provider: config.tokens.jwks_url.as_deref().map(provider),
         signatures: signatures(config.tokens.signature_cache_size)?,
-        revocations: revocations(config.tokens.revocations_max)?,
+        revocations: revocations(&config, start, first_revocations)?,
+        start,
         circuits: Circuits::new(shared::zeroed(MOST_FAILING)?),
         fetches: Arc::new(fetches()?),
         profile_avps: avps("load_credentials", profile_avps)?,
@@ -126,19 +131,45 @@ fn signatures(capacity: usize) -> Result<Signatures, InitError> {
     Ok(Signatures::new(&key, buckets).counting(count))
 }
 
-/// The memory of `revocations_max`.
-fn revocations(capacity: usize) -> Result<Revocations, InitError> {
-    const TIMEOUT: Duration = Duration::from_secs(2);
+/// The memory of `revocations_max`, with what the table has at start.
+fn revocations(
+    config: &Config,
+    start: Instant,
+    first: Option<(Instant, Rows)>,
+) -> Result<Revocations, InitError> {
+    let capacity = config.tokens.revocations_max;
+    let told = revocation_list(capacity)?;
+    let Some((read, rows)) = first else {
+        return Ok(Revocations { told, rows: None });
+    };
+    let list = revocation_list(capacity)?;
+    let table = &config.tokens.revocations.table;
+    let taken = process::take_first_revocations(&list, table, rows, (start, read));
+    taken.map_err(|error| InitError::Database {
+        shown: config
+            .database
+            .as_ref()
+            .map_or_else(String::new, |database| database.shown.clone()),
+        error,
+    })?;
+    Ok(Revocations {
+        told,
+        rows: Some(list),
+    })
+}
+
+fn revocation_list(capacity: usize) -> Result<List, InitError> {
+    /// Longer than it takes to write the longest list.
+    const TIMEOUT: Duration = Duration::from_secs(5);
     let head = shared::zeroed(1)?.first();
     let memory = Memory {
         head: head.ok_or(std::io::Error::from(ErrorKind::OutOfMemory))?,
         entries: shared::zeroed(Memory::entries(capacity))?,
         slots: shared::zeroed(Memory::slots(capacity))?,
     };
-    let list = List::new(memory, |lock, work| {
+    Ok(List::new(memory, |lock, work| {
         shared::locked(lock, TIMEOUT, work).is_some()
-    });
-    Ok(Revocations { told: list })
+    }))
 }
 
 /// The memory in which processes find what others fetched.
@@ -209,6 +240,8 @@ struct Checked {
     /// The optional tables that exist.
     tables: Tables,
     first_issuers: Option<(Instant, Arc<Issuers>)>,
+    /// The table of revocations, if there is one, and when it was read.
+    first_revocations: Option<(Instant, Rows)>,
     first_snapshot: Option<Segment>,
 }
 
@@ -258,6 +291,30 @@ fn first_issuers(
     Ok(Some((read, Arc::new(issuers))))
 }
 
+/// The table of revocations as it is at start.
+fn first_revocations(
+    config: &Config,
+    settings: &DatabaseSettings,
+    tables: Tables,
+    source: &mut dyn Source,
+) -> Result<Option<(Instant, Rows)>, InitError> {
+    if !tables.revocations {
+        return Ok(None);
+    }
+    let read = Instant::now();
+    let [now, leeway] = [clock::now().as_secs(), config.tokens.rules.leeway]
+        .map(|number| i64::try_from(number).unwrap_or(i64::MAX));
+    let rows = config
+        .tokens
+        .revocations
+        .fetch_all(source, now, leeway)
+        .map_err(|error| InitError::Database {
+            shown: settings.shown.clone(),
+            error,
+        })?;
+    Ok(Some((read, rows)))
+}
+
 fn check_with(
     config: &Config,
     settings: &DatabaseSettings,
@@ -278,6 +335,7 @@ fn check_with(
         core_driver: None,
         tables,
         first_issuers: first_issuers(config, settings, tables, source)?,
+        first_revocations: first_revocations(config, settings, tables, source)?,
         first_snapshot,
     })
 }

@@ -12,6 +12,7 @@ pub mod mysql;
 pub mod profiles;
 pub mod realm;
 pub mod repertoire;
+pub mod revocations;
 pub mod snapshot;
 #[cfg(test)]
 mod testing;

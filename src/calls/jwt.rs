@@ -2,12 +2,14 @@
 //!
 //! The path of a token, each step only if the one before did not settle it: verified before
 //! ([`Call::by_verified`]); its issuer has rules of its own ([`Call::by_issuer`]); its profile at hand ([`Call::by_cache`]); the database ([`Call::ask`]);
-//! the keys of a URL ([`Call::with_keys`]); the judgement ([`Call::judge`]).
+//! the keys of a URL ([`Call::with_keys`]); the judgement ([`Call::judge`]); whether it is revoked
+//! ([`Call::conclude`]).
 
 mod call;
 mod issuer;
 mod keys;
 mod outputs;
+mod revoked;
 mod script;
 
 pub use call::Outputs;
@@ -20,6 +22,7 @@ use super::waiting::{Started, Wait, on_thread};
 use crate::clock;
 use crate::config::database::Database;
 use crate::jwt::authorize::{self, Outcome};
+use crate::jwt::claims::check_claims;
 use crate::jwt::revocations::Identity;
 use crate::jwt::token::{self, Token};
 use crate::keys::candidate;
@@ -33,6 +36,7 @@ use crate::store::cache::{Lookup, Ready};
 use crate::store::profiles::{MAX_TAG, Profile};
 use crate::store::{Answer, StoreError};
 use call::{BY_PROFILE, Call};
+use revoked::Waited;
 
 /// `jwt_authorize(token, out_decoded, out_username [, out_reason])`. It may return before it is
 /// done.
@@ -48,6 +52,7 @@ pub fn authorize(
         message,
         outputs,
         function: c"jwt_authorize",
+        code_of: codes::jwt::of,
         wait,
     };
     if let Some(code) = call.by_verified(token) {
@@ -99,6 +104,10 @@ impl Call {
     fn by_verified(&self, token: &[u8]) -> Option<i32> {
         process::with(self.module, |process| {
             let token = token::bare_token(token).ok()?;
+            // Where the table of what is revoked has to be read, the token waits for it.
+            if !process.are_revocations_fresh() {
+                return None;
+            }
             let keys = process.sources.generation();
             let reload_due = process.is_reload_due();
             let verified = process.tokens.get(token, BY_PROFILE, keys, clock::now)?;
@@ -218,12 +227,12 @@ impl Call {
     ) -> Started {
         let urls = self.outdated(outcome, &subject.ready.keys);
         if urls.is_empty() {
-            return Started::Done(self.conclude(&token, &subject, outcome, generation));
+            return self.conclude(token, subject, outcome, generation);
         }
         self.fetch(urls, move |call| {
             let generation = call.keys_generation();
             let outcome = call.judge(&token, &subject);
-            Started::Done(call.conclude(&token, &subject, &outcome, generation))
+            call.conclude(token, subject, &outcome, generation)
         })
     }
 
@@ -348,7 +357,7 @@ impl Call {
     /// Refuses a token that needs a row that can't be read.
     fn refuse_unread(&self, token: &Token, shown: &str, error: &StoreError) -> i32 {
         let outcome = Outcome::StoreFailed;
-        let code = self.count_refusal(codes::jwt::of(&outcome), &outcome);
+        let code = self.count_refusal((self.code_of)(&outcome), &outcome);
         log!(
             Error,
             self.function,
@@ -449,23 +458,32 @@ impl Call {
         }
     }
 
-    /// Hands the outcome to the script. `generation` is that of the keys, taken before the token was
-    /// judged by them.
+    /// Hands the outcome to the script: of a good token once it is known whether it is revoked. `generation` is
+    /// that of the keys, taken before the token was judged by them.
     fn conclude(
-        &self,
-        token: &Token,
-        subject: &Subject,
+        self,
+        token: Token,
+        subject: Subject,
         outcome: &Outcome,
         generation: u64,
-    ) -> i32 {
+    ) -> Started {
         let Outcome::Authorized { candidate, kid } = outcome else {
-            return self.refuse(Some(token), outcome);
+            return Started::Done(self.refuse(Some(&token), outcome));
         };
-        let identity = Identity::of(token, kid.as_deref());
-        if let Some(revoked) = self.revoked(&identity) {
-            return self.refuse(Some(token), &revoked);
-        }
-        self.admit_first(token, subject, *candidate, generation, identity)
+        let (candidate, identity) = (*candidate, Identity::of(&token, kid.as_deref()));
+        self.with_revocations(token, move |call, token, Waited(waited)| {
+            // It may have ended while it waited.
+            let times = match waited {
+                true => check_claims(&token, call.rules(&subject), clock::now()),
+                false => Ok(()),
+            };
+            let refused = times.err().map(Outcome::from);
+            let code = match refused.or_else(|| call.revoked(&identity)) {
+                Some(outcome) => call.refuse(Some(&token), &outcome),
+                None => call.admit_first(&token, &subject, candidate, generation, identity),
+            };
+            Started::Done(code)
+        })
     }
 }
 

@@ -12,6 +12,7 @@ use crate::jwt::token::Limits;
 use crate::jwt::username::Username;
 use crate::keys::{KeyReference, SourceConfig};
 use crate::store::issuers::Defaults;
+use crate::store::revocations::RevocationTable;
 
 /// Which address of record the user of a token stands for (`jwt_aor`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +52,10 @@ pub struct Tokens {
     pub signature_cache_size: usize,
     /// Most revocations that count at a time (`revocations_max`).
     pub revocations_max: usize,
+    /// The table of revocations.
+    pub revocations: RevocationTable,
+    /// Whether the script names it, so that it must exist.
+    pub revocation_tables_named: bool,
     /// AVPs and the claims that go into them (`load_claims`).
     pub claims: Vec<(String, ClaimPath)>,
 }
@@ -121,6 +126,10 @@ impl Tokens {
                 "revocations",
             )?)
             .unwrap_or(1),
+            revocations: RevocationTable {
+                table: raw.identifier("revocations_table", "jwt_revocations", true)?,
+            },
+            revocation_tables_named: raw.has("revocations_table"),
             weak_keys: raw.flag("weak_keys", true)?,
             claims: claims(raw)?,
             jwks_url,

@@ -74,12 +74,18 @@ impl Identity {
 pub struct Revocations {
     /// What was revoked at run time.
     pub told: List,
+    /// The rows of a table, if there is one.
+    pub rows: Option<List>,
 }
 
 impl Revocations {
     /// Whether nothing is: then no token has to be looked at.
     pub fn is_empty(&self) -> bool {
-        self.told.is_empty()
+        self.lists().all(List::is_empty)
+    }
+
+    fn lists(&self) -> impl Iterator<Item = &List> {
+        std::iter::once(&self.told).chain(&self.rows)
     }
 
     /// Why this token is refused at `now`, the time since 1970, which is asked for only if need be. A token
@@ -102,8 +108,11 @@ impl Revocations {
     }
 
     fn look_up(&self, key: Key<'_>, now: impl Fn() -> Duration) -> Option<Revocation> {
-        let times = self.told.find(key)?;
-        (seconds(now()) < times.until).then(|| Revocation {
+        let all = self.lists().filter_map(|list| list.find(key));
+        // Both may have it, the one for some and the other for all that were issued.
+        let counting = all.filter(|times| seconds(now()) < times.until);
+        let times = counting.max_by_key(|times| times.before)?;
+        Some(Revocation {
             kind: key.kind,
             value: key.value.to_owned(),
             issuer: key.issuer.map(str::to_owned),
@@ -120,7 +129,8 @@ impl Revocations {
         self.told.add(revocation, seconds(now))
     }
 
-    /// What is revoked, from number `first` on, at most `most` of them: all, or by this value.
+    /// What is revoked, from number `first` on, at most `most` of them: all, or by this value. What was
+    /// revoked at run time comes first, then the table.
     pub fn page(
         &self,
         wanted: Option<(Kind, &str)>,
@@ -128,7 +138,15 @@ impl Revocations {
         most: usize,
         now: Duration,
     ) -> Page {
-        self.told.page(wanted, first, most, seconds(now))
+        let mut all = Page::default();
+        for list in self.lists() {
+            let first = first.saturating_sub(all.count);
+            let most = most - all.revocations.len();
+            let page = list.page(wanted, first, most, seconds(now));
+            all.count += page.count;
+            all.revocations.extend(page.revocations);
+        }
+        all
     }
 }
 

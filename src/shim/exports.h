@@ -94,6 +94,7 @@
 	PARAMETER(token_cache_size) \
 	PARAMETER(signature_cache_size) \
 	PARAMETER(revocations_max) \
+	PARAMETER(revocations_table) \
 	PARAMETER(weak_keys) \
 	PARAMETER(jwks_url) \
 	PARAMETER(issuer_url) \

@@ -47,13 +47,19 @@ pub fn check(
             presence(check(table, "issuers"), table, settings.tables_named)?
         }
     };
+    let revoked = &config.tokens.revocations.table;
     let mut found = Tables {
         issuers,
+        revocations: presence(
+            check(revoked, "revocations"),
+            revoked,
+            config.tokens.revocation_tables_named,
+        )?,
         profiles: false,
         endpoints: presence(endpoints, &http.tables.table, http.tables_named)?,
         credentials: presence(credentials, &outbound.table.table, outbound.tables_named)?,
     };
-    let alone = !found.endpoints && !found.credentials && !found.issuers;
+    let alone = !found.endpoints && !found.credentials && !found.issuers && !found.revocations;
     found.profiles = presence(token_tables, tokens, alone || database.tables_named)?;
     Ok(found)
 }

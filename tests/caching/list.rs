@@ -75,6 +75,7 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
         ),
         with_own("MariaDB hangs", outage::hanging),
         with_own("rows of issuers: MariaDB hangs", tenants::hanging),
+        with_own("rows of revocations: MariaDB hangs", revocations::hanging),
         with_own(
             "MariaDB is stopped until cache_grace is over",
             outage::grace,
@@ -121,9 +122,11 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
             continue;
         }
         let module = by_core.then(|| backend.opensips_module());
-        let both: [(&str, WithBackend); 2] = [
+        let both: [(&str, WithBackend); 4] = [
             ("rows of issuers", tenants::rows),
             ("rows of issuers change", tenants::changes),
+            ("rows of revocations", revocations::rows),
+            ("rows of revocations change", revocations::changes),
         ];
         for (name, run) in both {
             let name = format!("{name}, {backend}, {driver}");
@@ -140,6 +143,11 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
         Box::new(|setting, core| tenants::rows(setting, core, Backend::DbText, "auto")),
     ));
     trials.push(make(
+        "rows of revocations, db_text",
+        needs(Backend::DbText, Some("db_text.so")),
+        Box::new(|setting, core| revocations::rows(setting, core, Backend::DbText, "auto")),
+    ));
+    trials.push(make(
         "rows of issuers: a provider hangs",
         needs(Backend::Mysql, None),
         Box::new(tenants::hostile),
@@ -151,7 +159,7 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
             Box::new(|setting, core| preload::changes(setting, core, Backend::Mysql, "opensips")),
         ));
     }
-    let simple: [(&str, Shared); 37] = [
+    let simple: [(&str, Shared); 38] = [
         ("opensips-cfg/bearer.cfg", bearer::shipped),
         (
             "JSON Web Keys, and a file that is written anew",
@@ -183,6 +191,7 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
         ("revoked keys", revocations::keys),
         ("jwt_revoke: parameters", revocations::commands),
         ("jwt_revoke: a full list", revocations::full),
+        ("rows of revocations: at start", revocations::start_of_table),
         ("jwt_aor", identity::addresses),
         ("line ends and NUL in claims", identity::lines),
         ("claims, age, type and scope", rules::claims),

@@ -1,18 +1,24 @@
-//! Tokens that are revoked before they end: by the management interface.
+//! Tokens that are revoked before they end: by the management interface, and by a table.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use harness::core::Core;
-use harness::database::Backend;
+use harness::database::own::Own;
+use harness::database::{Backend, Database, schema};
+use harness::instance::Refusal;
 use harness::keys::Key;
 use harness::mi::Mi;
 use harness::profiles::Content;
+use harness::script::Script;
 use harness::secrecy;
 use harness::server::wait_for;
 use harness::setting::Setting;
-use harness::tokens::{now, token, with_header};
+use harness::tokens::{now, token, with_broken_signature, with_header};
 use serde_json::{Value, json};
 
 use super::provider::{jwk, set};
-use super::running::{LIMIT, Running, Said};
+use super::running::{LIMIT, Running, Said, WORKERS};
 
 /// The code of a token that is revoked.
 pub const REVOKED: i32 = -8;
@@ -293,4 +299,336 @@ pub fn full(setting: &Setting, core: &Core) -> Result<(), String> {
         return Err(format!("{count}: {rows:?}"));
     }
     running.instance.check_workers()
+}
+
+/// How long rows are used without being read again, in the trials where that matters.
+const LONG: i64 = 3600;
+
+/// A database with the table of revocations and one profile.
+fn create(setting: &Setting, backend: Backend, secret: &str) -> Result<Database, String> {
+    let mut content = Content::default();
+    content.profile("phone", "alice");
+    content.secret("phone", secret);
+    if backend == Backend::DbText {
+        return setting.servers.create(backend, &content);
+    }
+    let revocations = schema(backend).with_file_name("revocations.sql");
+    let files = [schema(backend), revocations.clone(), revocations];
+    setting.servers.create_with(backend, &files, &content)
+}
+
+/// Adds a row.
+fn insert(database: &Database, (kind, value): (&str, &str), more: [&str; 3]) -> Result<(), String> {
+    let [issuer, before, exp] = more;
+    if database.backend == Backend::DbText {
+        let folder = database.url.strip_prefix("text://").ok_or("no folder")?;
+        let file = Path::new(folder).join("jwt_revocations");
+        let text = std::fs::read_to_string(&file).map_err(|e| e.to_string())?;
+        let id = text.lines().count();
+        let [value, issuer] = [value, issuer].map(|text| text.replace(':', "\\:"));
+        let row = format!("{id}:{kind}:{value}:{issuer}:{before}:{exp}\n");
+        return std::fs::write(&file, text + &row).map_err(|e| e.to_string());
+    }
+    let or_null = |text: &str| match text {
+        "" => "NULL".to_owned(),
+        text => format!("'{text}'"),
+    };
+    let [issuer, before, exp] = [issuer, before, exp].map(or_null);
+    database
+        .sql(&format!(
+            "INSERT INTO jwt_revocations (type, value, issuer, before_ts, exp) \
+             VALUES ('{kind}', '{value}', {issuer}, {before}, {exp});"
+        ))
+        .map(drop)
+}
+
+fn with(script: Script, database: &Database, driver: &str) -> Script {
+    // OpenSIPS's driver reads passwords in another way.
+    let script = match driver {
+        "opensips" => script
+            .load(database.backend.opensips_module())
+            .database(&database.with_plain_password()),
+        _ => script.database(database),
+    };
+    script.set("db_driver", driver)
+}
+
+/// Rows of all kinds as they are at start, and what is wrong with others.
+pub fn rows(
+    setting: &Setting,
+    core: &Core,
+    backend: Backend,
+    driver: &'static str,
+) -> Result<(), String> {
+    let key = Key::secret();
+    let database = create(setting, backend, &key.verifier())?;
+    let time = now();
+    let (ended, later) = ((time - 10).to_string(), (time + 600).to_string());
+    insert(&database, ("jti", "gone"), ["", "", &later])?;
+    insert(&database, ("jti", "other"), ["urn:b", "", ""])?;
+    insert(&database, ("sub", "alice"), ["", "1000", ""])?;
+    insert(&database, ("sub", "bob"), ["urn:a", "", ""])?;
+    insert(&database, ("sid", "08a5019c"), ["", "", ""])?;
+    insert(&database, ("jti", "over"), ["", "", &ended])?;
+    insert(&database, ("iss", "urn:a"), ["", "", ""])?;
+    insert(&database, ("kid", "k"), ["", "1000", ""])?;
+    let mut running = Running::start(setting, core, |script| {
+        with(script, &database, driver)
+            .set("revocations_table", "jwt_revocations")
+            .set("cache_ttl", LONG)
+    })?;
+    let log = running.instance.log();
+    for fault in [
+        "table jwt_revocations, row 7: type must be jti, sub, sid or kid",
+        "table jwt_revocations, row 8: before is for type sub alone",
+    ] {
+        let lines = log.lines().filter(|line| line.contains(fault)).count();
+        if lines != 1 {
+            return Err(format!("{lines} lines {fault}: {log}"));
+        }
+    }
+    for (claims, code) in [
+        (json!({"jti": "gone"}), REVOKED),
+        (json!({"jti": "other"}), 1),
+        (json!({"jti": "other", "iss": "urn:b"}), REVOKED),
+        (json!({"sub": "alice", "iat": 1000}), REVOKED),
+        (json!({"sub": "alice", "iat": 1001}), 1),
+        (json!({"sub": "bob", "iat": time, "iss": "urn:a"}), REVOKED),
+        (json!({"sub": "bob", "iat": time, "iss": "urn:b"}), 1),
+        (json!({"sid": "08a5019c"}), REVOKED),
+        (json!({"jti": "over", "iss": "urn:a"}), 1),
+    ] {
+        let mut all = claims;
+        all["tag"] = json!("phone");
+        let token = token(&key, "HS256", &all.to_string());
+        for _ in 0..2 {
+            running
+                .everywhere(&token, code)
+                .map_err(|e| format!("{all}: {e}"))?;
+        }
+    }
+    // The table and the command have each their own: what is in one is in the list, once.
+    revoke(&running.mi, json!(["jti", "told"]))?;
+    let (count, rows) = revoked(&running.mi, Value::Null)?;
+    if (count, rows.len()) != (6, 6) || rows[0]["value"] != "told" {
+        return Err(format!("{count}: {rows:?}"));
+    }
+    running.mi.reload()?;
+    running.everywhere(
+        &token(&key, "HS256", r#"{"tag":"phone","jti":"told"}"#),
+        REVOKED,
+    )?;
+    running.instance.check_workers()
+}
+
+/// A row that is added or removed counts after `jwt_reload`, and after `cache_ttl`, for all tokens.
+pub fn changes(
+    setting: &Setting,
+    core: &Core,
+    backend: Backend,
+    driver: &'static str,
+) -> Result<(), String> {
+    let key = Key::secret();
+    let database = create(setting, backend, &key.verifier())?;
+    let of = |jti: &str| {
+        token(
+            &key,
+            "HS256",
+            &format!(r#"{{"tag":"phone","jti":"{jti}"}}"#),
+        )
+    };
+    let (a, b) = (of("a"), of("b"));
+    let remove = |jti: &str| {
+        let delete = format!("DELETE FROM jwt_revocations WHERE value = '{jti}';");
+        database.sql(&delete).map(drop)
+    };
+    let start = |ttl: i64| {
+        Running::start(setting, core, |script| {
+            with(script, &database, driver).set("cache_ttl", ttl)
+        })
+    };
+    let mut running = start(LONG)?;
+    for token in [&a, &b] {
+        running.everywhere(token, 1)?;
+        running.everywhere_with_key(token, &key.verifier(), 1)?;
+    }
+    insert(&database, ("jti", "a"), [""; 3])?;
+    running.everywhere(&a, 1)?;
+    running.mi.reload()?;
+    running.everywhere(&a, REVOKED)?;
+    running.everywhere_with_key(&a, &key.verifier(), -1)?;
+    running.everywhere(&b, 1)?;
+    remove("a")?;
+    running.everywhere(&a, REVOKED)?;
+    running.mi.reload()?;
+    running.everywhere_with_key(&a, &key.verifier(), 1)?;
+    running.everywhere(&a, 1)?;
+    running.instance.check_workers()?;
+    drop(running);
+
+    let mut running = start(1)?;
+    for token in [&a, &b] {
+        running.everywhere(token, 1)?;
+    }
+    insert(&database, ("jti", "a"), [""; 3])?;
+    std::thread::sleep(Duration::from_millis(1100));
+    // Nobody has asked for so long that nothing has been read: it waits for that.
+    running.expect(&a, REVOKED)?;
+    running.everywhere(&a, REVOKED)?;
+    running.everywhere(&b, 1)?;
+    insert(&database, ("jti", "b"), [""; 3])?;
+    remove("a")?;
+    for (token, code) in [(&b, REVOKED), (&a, 1)] {
+        wait_for(LIMIT, || {
+            (running.all_say(token, code) == Ok(true)).then_some(())
+        })
+        .ok_or("cache_ttl is over, and what was read counts")?;
+    }
+    running.instance.check_workers()
+}
+
+/// What is read at start has to be there, in the right version, and must not be too much.
+pub fn start_of_table(setting: &Setting, core: &Core) -> Result<(), String> {
+    let key = Key::secret();
+    let without = setting
+        .servers
+        .create(Backend::Sqlite, &Content::default())?;
+    let refused = |database: &Database, name: &str, value: &str| {
+        let with = |it: Script| with(it, database, "auto").set(name, value);
+        match Running::try_start(setting, core, WORKERS, "", with) {
+            Ok(_) => Err(format!("{name} {value}: it starts")),
+            Err(Refusal { log, .. }) => Ok(log),
+        }
+    };
+    let log = refused(&without, "revocations_table", "jwt_revocations")?;
+    if !log.contains("jwt_revocations") || !log.contains("schema/sqlite/revocations.sql") {
+        return Err(log);
+    }
+    let database = create(setting, Backend::Sqlite, &key.verifier())?;
+    for jti in ["a", "b", "c"] {
+        insert(&database, ("jti", jti), [""; 3])?;
+    }
+    let log = refused(&database, "revocations_max", "2")?;
+    if !log.contains("table jwt_revocations: 2 revocations count, which is the limit") {
+        return Err(log);
+    }
+    // What has ended takes no room.
+    let over = format!(
+        "UPDATE jwt_revocations SET exp = {} WHERE value = 'b';",
+        now() - 10
+    );
+    database.sql(&over)?;
+    let running = Running::start(setting, core, |script| {
+        with(script, &database, "auto")
+            .set("revocations_max", 2)
+            .set("cache_ttl", 1)
+            .set("cache_grace", 2)
+    })?;
+    let of = |jti: &str| {
+        token(
+            &key,
+            "HS256",
+            &format!(r#"{{"tag":"phone","jti":"{jti}"}}"#),
+        )
+    };
+    running.everywhere(&of("a"), REVOKED)?;
+    running.everywhere(&of("b"), 1)?;
+    // Later, what was read before serves for cache_grace, and then nothing is known of any token.
+    insert(&database, ("jti", "d"), [""; 3])?;
+    wait_for(LIMIT, || {
+        (running.all_say(&of("b"), -6) == Ok(true)).then_some(())
+    })
+    .ok_or("there is no room for a row, and tokens are admitted")?;
+    let log = running.instance.log();
+    if !log.contains("2 revocations count, which is the limit") {
+        return Err("the log does not say that there is no room".to_owned());
+    }
+    database.sql("DELETE FROM jwt_revocations WHERE value = 'd';")?;
+    wait_for(LIMIT, || {
+        (running.all_say(&of("b"), 1) == Ok(true)).then_some(())
+    })
+    .ok_or("there is room again, and no token is admitted")?;
+    drop(running);
+    database.sql("UPDATE version SET table_version = 2 WHERE table_name = 'jwt_revocations';")?;
+    let log = refused(&database, "cache_ttl", "30")?;
+    match log.contains("jwt_revocations") {
+        true => Ok(()),
+        false => Err(log),
+    }
+}
+
+/// A database that hangs: with keys of a file, nothing else is asked of it.
+pub fn hanging(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> {
+    const TIMEOUT: Duration = Duration::from_millis(4000);
+    let key = Key::p256();
+    let folder = setting.folder();
+    std::fs::create_dir_all(&folder).map_err(|e| e.to_string())?;
+    let file = folder.join("keys.json");
+    std::fs::write(&file, set(&[jwk("one", &key)])).map_err(|e| e.to_string())?;
+    own.with(setting.folder(), &Content::default(), |server, database| {
+        let table = schema(Backend::Mysql).with_file_name("revocations.sql");
+        let table = std::fs::read_to_string(table).map_err(|e| e.to_string())?;
+        database.sql(&table)?;
+        insert(database, ("jti", "gone"), [""; 3])?;
+        let start = |grace: i64| {
+            Running::start_with(setting, core, 1, |script| {
+                script
+                    .database(database)
+                    .set("jwks_url", format!("file://{}", file.display()).as_str())
+                    .set("db_timeout", TIMEOUT.as_millis() as i64)
+                    .set("cache_ttl", 1)
+                    .set("cache_grace", grace)
+            })
+        };
+        let (mut long, mut short) = (start(LONG)?, start(1)?);
+        let of = |jti: &str| {
+            let claims = format!(r#"{{"sub":"alice","jti":"{jti}","iat":{}}}"#, now());
+            with_header(&key, "ES256", r#"{"alg":"ES256","kid":"one"}"#, &claims)
+        };
+        let (gone, good) = (of("gone"), of("good"));
+        for running in [&long, &short] {
+            running.expect(&gone, REVOKED)?;
+            running.expect(&good, 1)?;
+        }
+        server.hang()?;
+        let during = || {
+            // What is known serves, and whoever waits does so once.
+            let begun = Instant::now();
+            for _ in 0..20 {
+                long.expect(&gone, REVOKED)?;
+                long.expect(&good, 1)?;
+            }
+            let waited = begun.elapsed();
+            if waited > 2 * TIMEOUT {
+                return Err(format!("forty tokens waited for {waited:?}"));
+            }
+            wait_for(LIMIT, || {
+                (short.all_say(&good, -6) == Ok(true)).then_some(())
+            })
+            .ok_or("cache_grace is over, and a token is admitted")?;
+            // One that is not good waits for nothing.
+            let begun = Instant::now();
+            short.expect(&with_broken_signature(&good), -1)?;
+            if begun.elapsed() > TIMEOUT / 2 {
+                return Err(format!("a forged token waited for {:?}", begun.elapsed()));
+            }
+            let mi = &short.mi;
+            revoke(mi, json!(["jti", "told"]))?;
+            long.expect(&gone, REVOKED)?;
+            long.expect(&good, 1).map(drop)
+        };
+        let outcome = during();
+        server.go_on()?;
+        outcome?;
+        insert(database, ("jti", "good"), [""; 3])?;
+        for (running, told) in [(&long, 1), (&short, REVOKED)] {
+            wait_for(LIMIT, || {
+                (running.all_say(&good, REVOKED) == Ok(true)).then_some(())
+            })
+            .ok_or("the database answers, and a new row does not count")?;
+            running.expect(&of("told"), told)?;
+        }
+        long.instance.check_workers()?;
+        short.instance.check_workers()
+    })
 }

@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 
 use crate::calls::waiting::Wait;
+use crate::jwt::authorize::Outcome;
 use crate::jwt::rules::Rules;
 use crate::module::Module;
 use crate::opensips::pvar::{Message, Variable};
@@ -30,6 +31,8 @@ pub(super) struct Call {
     pub(super) message: Message,
     pub(super) outputs: Outputs,
     pub(super) function: &'static CStr,
+    /// Its codes.
+    pub(super) code_of: fn(&Outcome) -> i32,
     pub(super) wait: Wait,
 }
 

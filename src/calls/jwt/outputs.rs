@@ -325,12 +325,6 @@ impl Call {
         self.refused_text(Some(text), code::of(outcome), outcome)
     }
 
-    /// The judgement on a token that is revoked, if it is: whoever verified it, and when.
-    pub(super) fn revoked(&self, identity: &Identity) -> Option<Outcome> {
-        let revocations = &self.module.revocations;
-        revocations.find(identity, clock::now).map(Outcome::Revoked)
-    }
-
     /// The reason is put into words only if the script or the log needs them.
     pub(super) fn refused(&self, token: Option<&Token>, code: i32, reason: &dyn Display) -> i32 {
         let text = token.map(|token| token.as_str().as_bytes());

@@ -37,6 +37,7 @@ pub fn script_authorize(
         message,
         outputs,
         function,
+        code_of: code::of,
         wait: Wait::Never,
     };
     let key = process::with(module, |process| process.keys.get(key));
@@ -50,12 +51,26 @@ pub fn script_authorize(
     if key.keys.is_reference() {
         let urls = call.urls(&token, [&key.keys]);
         if !urls.is_empty() {
-            let judge = move |call: Call| Started::Done(call.by_key(token, &key, true));
+            let judge = move |call: Call| Started::Done(call.by_key(token, &key, MAY));
             return done(call.fetch(urls, judge));
         }
     }
-    call.by_key(token, &key, true)
+    call.by_key(token, &key, MAY)
 }
+
+/// What may be waited for.
+#[derive(Clone, Copy, Debug)]
+struct May {
+    /// For a key of a URL that may have replaced the one that is known.
+    fetch: bool,
+    /// For the table of revocations.
+    read: bool,
+}
+
+const MAY: May = May {
+    fetch: true,
+    read: true,
+};
 
 /// The code of a call that waits for nothing.
 fn done(started: Started) -> i32 {
@@ -70,6 +85,9 @@ impl Call {
     fn known(&self, token: &[u8], key: &ParsedKey) -> Option<i32> {
         process::with(self.module, |process| {
             let token = token::bare_token(token).ok()?;
+            if !process.are_revocations_fresh() {
+                return None;
+            }
             let keys = process.sources.generation();
             let reload_due = process.is_reload_due();
             let verified = process.tokens.get(token, key.id, keys, clock::now)?;
@@ -88,9 +106,8 @@ impl Call {
         })
     }
 
-    /// Judges the token; `may_fetch` is whether once more, if a key of a URL may have replaced the one
-    /// that is known.
-    fn by_key(&self, token: Token, key: &Arc<ParsedKey>, may_fetch: bool) -> i32 {
+    /// Judges the token; once more if there is something to wait for first that may still be waited for.
+    fn by_key(&self, token: Token, key: &Arc<ParsedKey>, may: May) -> i32 {
         let tokens = &self.module.config.tokens;
         let sources = process::with(self.module, |process| process.sources.clone());
         let generation = sources.generation();
@@ -107,16 +124,30 @@ impl Call {
             self.report_failure(&key.keys, &sources);
             self.report_skipped(&key.keys, keys, || "the key of the script".to_owned());
         }
-        let urls = match may_fetch {
+        let urls = match may.fetch {
             true => self.outdated(&outcome, [&key.keys]),
             false => Vec::new(),
         };
         if !urls.is_empty() {
             let key = Arc::clone(key);
-            let again = move |call: Call| Started::Done(call.by_key(token, &key, false));
+            let may = May {
+                fetch: false,
+                ..may
+            };
+            let again = move |call: Call| Started::Done(call.by_key(token, &key, may));
             return done(self.fetch(urls, again));
         }
         let text = token.decoded_without_key();
+        let is_fresh = || process::with(self.module, |process| process.are_revocations_fresh());
+        if outcome.is_authorized() && may.read && !is_fresh() {
+            // For a refusal.
+            self.set(self.outputs.decoded, Value::Text(text.as_bytes()));
+            let key = Arc::clone(key);
+            let may = May { read: false, ..may };
+            return done(self.with_revocations(token, move |call, token, _| {
+                Started::Done(call.by_key(token, &key, may))
+            }));
+        }
         let identity = match &outcome {
             Outcome::Authorized { kid, .. } => Identity::of(&token, kid.as_deref()),
             _ => Identity::default(),

@@ -48,6 +48,9 @@ struct Numbers {
     count: AtomicU64,
     /// A bit for each kind, with an issuer and without, that is among them.
     kinds: AtomicU64,
+    /// Of a list that is written as a whole: see [`Stamp`].
+    reload: AtomicU64,
+    time: AtomicU64,
 }
 
 /// The numbers of a list. All zero is an empty list.
@@ -58,6 +61,8 @@ pub struct Head {
     generation: AtomicU64,
     /// For those who write.
     lock: AtomicU64,
+    /// When somebody last wanted to write all of it; a time as in [`Stamp`].
+    wanted: AtomicU64,
     halves: [Numbers; 2],
 }
 
@@ -95,10 +100,13 @@ impl Memory {
         let numbers = || Numbers {
             count: AtomicU64::new(0),
             kinds: AtomicU64::new(0),
+            reload: AtomicU64::new(0),
+            time: AtomicU64::new(0),
         };
         let head = leak(1, || Head {
             generation: AtomicU64::new(0),
             lock: AtomicU64::new(0),
+            wanted: AtomicU64::new(0),
             halves: [numbers(), numbers()],
         });
         let entry = || Entry {
@@ -157,8 +165,17 @@ pub struct Times {
     pub until: i64,
 }
 
+/// When what is in a list was asked for. All zero is never.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stamp {
+    /// After how many reloads.
+    pub reload: u64,
+    /// In nanoseconds since some moment before the first.
+    pub time: u64,
+}
+
 /// A part of a list.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Page {
     /// How many count.
     pub count: usize,
@@ -298,6 +315,13 @@ impl Half {
         &self.entries[..self.count()]
     }
 
+    fn stamp(&self) -> Stamp {
+        Stamp {
+            reload: self.numbers.reload.load(Relaxed),
+            time: self.numbers.time.load(Relaxed),
+        }
+    }
+
     fn clear(&self) {
         self.numbers.count.store(0, Relaxed);
         self.numbers.kinds.store(0, Relaxed);
@@ -434,6 +458,46 @@ impl List {
             self.publish();
             Ok(())
         })
+    }
+
+    /// Revokes these, and nothing else, unless what is there was asked for later than at `stamp`.
+    ///
+    /// # Errors
+    /// Fails if there is no room for all of them; then what was there stays.
+    pub fn replace(&self, revocations: &[Revocation], stamp: Stamp) -> Result<(), ListError> {
+        self.write(|| {
+            if self.half(self.memory.head.generation.load(Relaxed)).stamp() > stamp {
+                return Ok(());
+            }
+            let other = self.other();
+            for revocation in revocations {
+                let (key, times) = of(revocation);
+                if !other.put(self.hash(&key), &key, times) {
+                    return Err(ListError::Full(self.capacity()));
+                }
+            }
+            other.numbers.reload.store(stamp.reload, Relaxed);
+            other.numbers.time.store(stamp.time, Relaxed);
+            self.publish();
+            Ok(())
+        })
+    }
+
+    /// When what is there was asked for.
+    pub fn stamp(&self) -> Stamp {
+        self.read(|half| half.stamp())
+    }
+
+    /// Whether whoever asks now is to write all of it: nobody else has been for `patience` nanoseconds. `now`
+    /// is a time as in [`Stamp`].
+    pub fn may_ask(&self, now: u64, patience: u64) -> bool {
+        let wanted = &self.memory.head.wanted;
+        let last = wanted.load(Relaxed);
+        let is_due = last == 0 || now.saturating_sub(last) >= patience;
+        is_due
+            && wanted
+                .compare_exchange(last, now.max(1), Relaxed, Relaxed)
+                .is_ok()
     }
 
     /// Does something to the half that counts, and again if that has changed meanwhile.

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use proptest::prelude::*;
 
-use super::list::Memory;
+use super::list::{Memory, Stamp};
 use super::revocation::MAX_BYTES;
 use super::*;
 use crate::jwt::testing::{NOW, at, claiming};
@@ -22,6 +22,7 @@ fn exclusively(lock: &'static AtomicU64, work: &mut dyn FnMut()) -> bool {
 fn list(capacity: usize) -> Revocations {
     Revocations {
         told: List::new(Memory::leaked(capacity), exclusively),
+        rows: None,
     }
 }
 
@@ -270,4 +271,38 @@ fn readers_miss_nothing_while_room_is_made() {
         }
         done.store(true, Ordering::Relaxed);
     });
+}
+
+#[test]
+fn a_table_replaces_what_is_older_and_never_in_part() {
+    let list = list(2).told;
+    let stamp = |reload, time| Stamp { reload, time };
+    let of = |values: &[&str]| -> Vec<_> {
+        let of = |value: &&str| revocation(Kind::Jti, value);
+        values.iter().map(of).collect()
+    };
+    let known = || -> Vec<_> {
+        let page = list.page(None, 0, 10, THEN);
+        page.revocations.into_iter().map(|it| it.value).collect()
+    };
+    assert_eq!(list.stamp(), Stamp::default());
+    list.replace(&of(&["a", "b"]), stamp(0, 5)).unwrap();
+    assert_eq!(
+        (known(), list.stamp()),
+        (vec!["a".into(), "b".into()], stamp(0, 5))
+    );
+    // Two rows may say the same.
+    list.replace(&of(&["c", "c"]), stamp(1, 3)).unwrap();
+    assert_eq!(known(), ["c"]);
+    for older in [stamp(0, 9), stamp(1, 2)] {
+        list.replace(&of(&["d"]), older).unwrap();
+        assert_eq!((known(), list.stamp()), (vec!["c".into()], stamp(1, 3)));
+    }
+    let full = list.replace(&of(&["x", "y", "z"]), stamp(1, 4));
+    assert_eq!(full, Err(ListError::Full(2)));
+    assert_eq!((known(), list.stamp()), (vec!["c".into()], stamp(1, 3)));
+    list.replace(&[], stamp(1, 4)).unwrap();
+    assert!(list.is_empty() && list.stamp() == stamp(1, 4));
+    // One of many asks.
+    assert!(list.may_ask(10, 5) && !list.may_ask(14, 5) && list.may_ask(15, 5));
 }

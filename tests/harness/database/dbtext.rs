@@ -15,6 +15,7 @@ pub fn create(folder: &Path, schema: &[PathBuf], content: &Content) -> Result<Da
         "jwt_profiles",
         "jwt_secrets",
         "jwt_issuers",
+        "jwt_revocations",
         "credentials",
     ] {
         fs::copy(shipped.join(table), folder.join(table)).map_err(|e| format!("{table}: {e}"))?;
