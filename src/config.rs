@@ -44,10 +44,20 @@ impl Config {
     /// # Errors
     /// Fails with the first parameter that is wrong, its value and what is allowed.
     pub fn new(raw: &Raw) -> Result<Self, ConfigError> {
+        let tokens = tokens::Tokens::new(raw)?;
+        let cache = cache::Cache::new(raw)?;
+        if tokens.revocations_cachedb && !matches!(cache.driver, cache::Driver::Native(_)) {
+            return Err(ConfigError::Other {
+                name: "revocations_cachedb".to_owned(),
+                cause: "is 1, which needs a cachedb_url with redis:// or its kin, and not \
+                        cachedb_driver \"opensips\""
+                    .to_owned(),
+            });
+        }
         Ok(Config {
             database: database::Database::new(raw)?,
-            tokens: tokens::Tokens::new(raw)?,
-            cache: cache::Cache::new(raw)?,
+            tokens,
+            cache,
             http: http::Http::new(raw)?,
             realms: realms::RealmSettings::new(raw)?,
             outbound: outbound::Outbound::new(raw)?,

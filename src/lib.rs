@@ -20,6 +20,7 @@ mod process;
 mod realms;
 mod redis;
 mod registrations;
+mod revocations;
 mod sip;
 mod start;
 mod store;
@@ -137,6 +138,7 @@ mod entry {
                         process.fetch_in_background(vec![url]);
                     }
                     process.begin_reading_credentials();
+                    process.are_others_heard();
                 });
             }
             0

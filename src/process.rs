@@ -5,6 +5,7 @@ mod cache;
 mod credential_cache;
 mod credentials;
 mod database;
+mod heard;
 mod issuer_cache;
 mod issuers;
 pub mod loader;
@@ -15,6 +16,8 @@ mod warned;
 
 pub use cache::{Cache, Change, Gate, Passing};
 pub use database::{Asked, Database};
+use heard::Hearing;
+pub use heard::{Heard, failure as failure_to_hear};
 pub use issuer_cache::{Lookup as IssuerLookup, Since as IssuersSince};
 pub use issuers::{IssuerList, now as issuers_now, report as report_issuers};
 pub use profiles::Profiles;
@@ -37,7 +40,7 @@ use crate::counters::Claim;
 use crate::http::{Ban, Client, Endpoint, Entry, TrustError, Webhooks};
 use crate::jwt::cache::VerifiedTokens;
 use crate::jwt::path::ClaimValue;
-use crate::jwt::revocations::Identity;
+use crate::jwt::revocations::{Identity, Revocation};
 use crate::jwt::signing_key::{SigningKey, SigningKeyError};
 use crate::keys::{Fetch, FetchError, Fetched, HttpFetch, KeyCache, KeyHolder, KeySources};
 use crate::module::Module;
@@ -46,6 +49,8 @@ use crate::opensips::stats::{self, Statistic};
 use crate::opensips::{reactor, shared};
 use crate::pool::{NoNotify, Notify, OnQuiet, Pool, PoolConfig, Ticket};
 use crate::realms::Realms;
+use crate::redis::{CacheError, Session};
+use crate::revocations as revocations_in_redis;
 use crate::store::cache::Ready;
 use crate::store::issuers::Issuer;
 use crate::store::realm::RealmRow;
@@ -109,6 +114,8 @@ pub struct Process {
     pub issuers: Option<IssuerList>,
     /// The table of revocations, if there is one.
     pub revocations: Option<RevocationRows>,
+    /// What other machines revoke, if that is shared.
+    pub hearing: Option<Hearing>,
     /// Endpoints of realms, if there is a table of them.
     pub endpoints: Option<Arc<Realms<Endpoint>>>,
     /// What the table of realms says, where columns of it are wanted.
@@ -175,6 +182,7 @@ impl Process {
             profiles: config.database.as_ref().map(Profiles::new),
             issuers: IssuerList::new(module),
             revocations: RevocationRows::new(module),
+            hearing: Hearing::new(module),
             // An endpoint that is known stays in use for as long as the database fails.
             endpoints: module
                 .endpoints_database()
@@ -213,9 +221,23 @@ impl Process {
         }
     }
 
-    /// Whether what is known of the table of revocations counts, or there is none. If it is due, it is read
-    /// again in the background.
+    /// Whether all is known that is revoked elsewhere: in the table, and by other machines. If it is due, it is
+    /// asked for in the background.
     pub fn are_revocations_fresh(&mut self) -> bool {
+        let is_heard = self.are_others_heard();
+        self.are_rows_fresh() && is_heard
+    }
+
+    /// Whether it is known what other machines revoke.
+    pub fn are_others_heard(&mut self) -> bool {
+        let Some(hearing) = &mut self.hearing else {
+            return true;
+        };
+        let native = self.cache.as_ref().and_then(Cache::native);
+        hearing.is_fresh(native, &self.cache_threads)
+    }
+
+    fn are_rows_fresh(&mut self) -> bool {
         let Some(rows) = &mut self.revocations else {
             return true;
         };
@@ -229,10 +251,41 @@ impl Process {
         is_fresh
     }
 
+    /// Asks what other machines revoke.
+    ///
+    /// # Errors
+    /// Fails if nothing was started.
+    pub fn hear(&self, notify: impl Notify + 'static) -> Result<Ticket<Heard>, CacheError> {
+        let native = self.cache.as_ref().and_then(Cache::native);
+        heard::ask(self.module, native, &self.cache_threads, notify)
+    }
+
+    /// Whether what is known of other machines serves although they could not be heard, which is logged.
+    pub fn serves_unheard(&mut self, error: &str) -> bool {
+        self.hearing.as_mut().is_none_or(|hearing| {
+            hearing.report(error);
+            hearing.serves()
+        })
+    }
+
+    /// Tells other machines of a revocation, in the calling thread, which waits.
+    ///
+    /// # Errors
+    /// Fails if Redis can't be asked.
+    pub fn tell(&self, revocation: &Revocation, now: i64) -> Result<(), CacheError> {
+        let native = self.cache.as_ref().and_then(Cache::native);
+        let native = native.ok_or_else(|| CacheError::Busy("cachedb_url is not set".into()))?;
+        native.admit(&self.cache_threads)?;
+        let revocation = revocation.clone();
+        let work =
+            move |session: &Session<'_>| revocations_in_redis::tell(session, &revocation, now);
+        native.submit(&self.cache_threads, NoNotify, work)?.wait()
+    }
+
     /// Whether a good token has to wait for the table of revocations to be read: then whoever asks this is to
     /// read it, and the value is whether what is known serves nevertheless if that fails.
     pub fn must_read_revocations(&mut self) -> Option<bool> {
-        if self.are_revocations_fresh() {
+        if self.are_rows_fresh() {
             return None;
         }
         self.revocations.as_ref()?.serves().err()

@@ -15,7 +15,7 @@ mod script;
 pub use call::Outputs;
 pub use script::script_authorize;
 
-use std::{sync::Arc, time::Instant};
+use std::{fmt::Display, sync::Arc, time::Instant};
 
 use super::codes;
 use super::waiting::{Started, Wait, on_thread};
@@ -354,8 +354,8 @@ impl Call {
         }
     }
 
-    /// Refuses a token that needs a row that can't be read.
-    fn refuse_unread(&self, token: &Token, shown: &str, error: &StoreError) -> i32 {
+    /// Refuses a token that needs what can't be read.
+    fn refuse_unread(&self, token: &Token, shown: &str, error: &dyn Display) -> i32 {
         let outcome = Outcome::StoreFailed;
         let code = self.count_refusal((self.code_of)(&outcome), &outcome);
         log!(

@@ -9,6 +9,7 @@ use crate::jwt::rules::Rules;
 use crate::log;
 use crate::module::Module;
 use crate::opensips::mi::{Answer, Member, Params};
+use crate::process;
 
 /// Name of the command in log lines.
 const REVOKE: &CStr = c"jwt_revoke";
@@ -94,6 +95,14 @@ pub fn revoke(module: &'static Module, params: &Params<'_>) -> Answer {
             (500, error.to_string())
         })?;
         log!(Notice, REVOKE, "revoked: {revocation}");
+        if module.config.tokens.revocations_cachedb {
+            let now = seconds(now.as_secs());
+            let told = process::with(module, |process| process.tell(&revocation, now));
+            told.map_err(|error| {
+                log!(Error, REVOKE, "other machines are not told: {error}");
+                (500, format!("revoked on this machine alone: {error}"))
+            })?;
+        }
         Ok(Answer::Ok)
     };
     answer(revoke())

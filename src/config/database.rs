@@ -136,7 +136,11 @@ impl Database {
     }
 }
 
-fn cache(raw: &Raw) -> Result<CacheConfig, ConfigError> {
+/// How what is read is cached: `cache_ttl`, `cache_grace`, `cache_size`.
+///
+/// # Errors
+/// Fails with the first one that is wrong.
+pub fn cache(raw: &Raw) -> Result<CacheConfig, ConfigError> {
     let seconds = |name, default, max| {
         raw.int(name, default, 0..=max, "seconds")
             .map(|s| Duration::from_secs(s.unsigned_abs()))

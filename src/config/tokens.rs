@@ -52,6 +52,10 @@ pub struct Tokens {
     pub signature_cache_size: usize,
     /// Most revocations that count at a time (`revocations_max`).
     pub revocations_max: usize,
+    /// Whether revocations are shared with other machines by Redis (`revocations_cachedb`).
+    pub revocations_cachedb: bool,
+    /// For how long what is known of them serves while Redis can't be asked (`cache_grace`).
+    pub cache_grace: Duration,
     /// The table of revocations.
     pub revocations: RevocationTable,
     /// Whether the script names it, so that it must exist.
@@ -126,6 +130,8 @@ impl Tokens {
                 "revocations",
             )?)
             .unwrap_or(1),
+            revocations_cachedb: raw.flag("revocations_cachedb", false)?,
+            cache_grace: super::database::cache(raw)?.grace,
             revocations: RevocationTable {
                 table: raw.identifier("revocations_table", "jwt_revocations", true)?,
             },

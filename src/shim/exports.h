@@ -95,6 +95,7 @@
 	PARAMETER(signature_cache_size) \
 	PARAMETER(revocations_max) \
 	PARAMETER(revocations_table) \
+	PARAMETER(revocations_cachedb) \
 	PARAMETER(weak_keys) \
 	PARAMETER(jwks_url) \
 	PARAMETER(issuer_url) \

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use harness::core::Core;
 use harness::database::Backend;
 use harness::database::own::Own;
+use harness::redis::{self, Cluster};
 use harness::setting::{Setting, ignored};
 use harness::sipp;
 use libtest_mimic::Trial;
@@ -147,6 +148,26 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
         needs(Backend::DbText, Some("db_text.so")),
         Box::new(|setting, core| revocations::rows(setting, core, Backend::DbText, "auto")),
     ));
+    let by_redis: [(&str, Option<String>, Shared); 3] = [
+        (
+            "revoked for other machines",
+            redis::missing(),
+            revocations::shared,
+        ),
+        (
+            "revoked for other machines, by a Cluster",
+            Cluster::missing(),
+            revocations::in_cluster,
+        ),
+        (
+            "revoked while Redis hangs",
+            redis::missing(),
+            revocations::unheard,
+        ),
+    ];
+    for (name, missing, run) in by_redis {
+        trials.push(make(name, missing, Box::new(run)));
+    }
     trials.push(make(
         "rows of issuers: a provider hangs",
         needs(Backend::Mysql, None),

@@ -1,4 +1,4 @@
-//! Tokens that are revoked before they end: by the management interface, and by a table.
+//! Tokens that are revoked before they end: by the management interface, by a table, and by other machines.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,6 +10,7 @@ use harness::instance::Refusal;
 use harness::keys::Key;
 use harness::mi::Mi;
 use harness::profiles::Content;
+use harness::redis::{Access, Cluster, Redis};
 use harness::script::Script;
 use harness::secrecy;
 use harness::server::wait_for;
@@ -631,4 +632,180 @@ pub fn hanging(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> 
         long.instance.check_workers()?;
         short.instance.check_workers()
     })
+}
+
+/// A core that shares what it revokes, with keys of a file.
+fn start_sharing(
+    setting: &Setting,
+    core: &Core,
+    redis: &str,
+    with: impl FnOnce(Script) -> Script,
+) -> Result<(Running, Key), String> {
+    let key = Key::p256();
+    let folder = setting.folder();
+    std::fs::create_dir_all(&folder).map_err(|e| e.to_string())?;
+    let file = folder.join("keys.json");
+    std::fs::write(&file, set(&[jwk("one", &key)])).map_err(|e| e.to_string())?;
+    let running = Running::start(setting, core, |script| {
+        let script = script
+            .set("jwks_url", format!("file://{}", file.display()).as_str())
+            .set("cachedb_url", redis)
+            .set("revocations_cachedb", 1);
+        with(script)
+    })?;
+    Ok((running, key))
+}
+
+/// A token of this `jti`.
+fn of_jti(key: &Key, jti: &str) -> String {
+    let claims = format!(r#"{{"sub":"alice","jti":"{jti}","iat":{}}}"#, now() - 1);
+    with_header(key, "ES256", r#"{"alg":"ES256","kid":"one"}"#, &claims)
+}
+
+/// Waits until all workers say so.
+fn until(running: &Running, token: &str, code: i32, what: &str) -> Result<(), String> {
+    wait_for(LIMIT, || {
+        (running.all_say(token, code) == Ok(true)).then_some(())
+    })
+    .ok_or_else(|| format!("not {code} in time: {what}"))
+}
+
+/// What one machine revokes, the others know, also those that are started later.
+fn known_to_others(setting: &Setting, core: &Core, redis: &Access) -> Result<(), String> {
+    let start = || start_sharing(setting, core, redis.url().as_str(), |script| script);
+    let ((mut here, key_here), (mut there, key_there)) = (start()?, start()?);
+    let jtis = ["a", "ending", "b\\\" \u{e9}"];
+    for (running, key) in [(&here, &key_here), (&there, &key_there)] {
+        for jti in jtis {
+            running.everywhere(&of_jti(key, jti), 1)?;
+        }
+    }
+    let end = (now() + 600).to_string();
+    revoke(&here.mi, json!({"type": "jti", "value": "a"}))?;
+    revoke(
+        &here.mi,
+        json!({"type": "jti", "value": "ending", "exp": end}),
+    )?;
+    revoke(&there.mi, json!({"type": "jti", "value": "b\" \u{e9}"}))?;
+    let (mut later, key_later) = start()?;
+    for (running, key) in [
+        (&here, &key_here),
+        (&there, &key_there),
+        (&later, &key_later),
+    ] {
+        for jti in jtis {
+            until(running, &of_jti(key, jti), REVOKED, jti)?;
+        }
+        let (count, rows) = revoked(&running.mi, json!(["jti", "ending"]))?;
+        let end_of = |row: &Value| row["until"].as_i64().map(|until| (until - 1).to_string());
+        if count != 1 || rows.first().and_then(end_of).as_ref() != Some(&end) {
+            return Err(format!("{count}: {rows:?}"));
+        }
+        running.everywhere(&of_jti(key, "other"), 1)?;
+    }
+    here.instance.check_workers()?;
+    there.instance.check_workers()?;
+    later.instance.check_workers()
+}
+
+/// By one Redis, which may hold what others wrote, and be emptied.
+pub fn shared(setting: &Setting, core: &Core) -> Result<(), String> {
+    let redis = Redis::start(&setting.folder())?;
+    known_to_others(setting, core, &redis)?;
+    const CHANGES: &str = "{auth_web_revocations}:changes";
+    redis.cli(&["ZADD", CHANGES, "1", "not for us"])?;
+    let (mut running, key) = start_sharing(setting, core, &redis.url(), |script| script)?;
+    let (gone, good) = (of_jti(&key, "a"), of_jti(&key, "good"));
+    until(&running, &gone, REVOKED, "a")?;
+    running.everywhere(&good, 1)?;
+    wait_for(LIMIT, || {
+        running
+            .instance
+            .log()
+            .contains("left out: 1 in Redis")
+            .then_some(())
+    })
+    .ok_or("the log says nothing of what can't be read")?;
+    // What is known is known, whatever happens to Redis; and what comes then is heard of.
+    redis.cli(&["FLUSHALL"])?;
+    let (other, _) = start_sharing(setting, core, &redis.url(), |script| script)?;
+    revoke(&other.mi, json!(["jti", "good"]))?;
+    until(&running, &good, REVOKED, "after Redis was emptied")?;
+    running.everywhere(&gone, REVOKED)?;
+    // Whoever ends is taken out by whoever writes.
+    redis.cli(&["ZADD", CHANGES, "1", "ended"])?;
+    redis.cli(&["ZADD", "{auth_web_revocations}:ends", "1", "ended"])?;
+    revoke(&other.mi, json!(["jti", "another"]))?;
+    let left = redis.cli(&["ZCARD", CHANGES])?;
+    if left != "2" {
+        return Err(format!(
+            "{left} changes are left in Redis, of which two count"
+        ));
+    }
+    running.instance.check_workers()
+}
+
+/// By a Cluster.
+pub fn in_cluster(setting: &Setting, core: &Core) -> Result<(), String> {
+    let cluster = Cluster::start(&setting.folder())?;
+    known_to_others(setting, core, &cluster)
+}
+
+/// Redis can't be asked.
+pub fn unheard(setting: &Setting, core: &Core) -> Result<(), String> {
+    let redis = Redis::start(&setting.folder())?;
+    let start = |required: i64| {
+        start_sharing(setting, core, &redis.url(), |script| {
+            script
+                .set("cache_grace", 1)
+                .set("cachedb_required", required)
+        })
+    };
+    let ((mut strict, key), (mut lax, other)) = (start(1)?, start(0)?);
+    strict.everywhere(&of_jti(&key, "good"), 1)?;
+    lax.everywhere(&of_jti(&other, "good"), 1)?;
+    redis.hang()?;
+    let during = || {
+        refused(
+            &strict.mi,
+            "jwt_revoke",
+            json!(["jti", "a"]),
+            "revoked on this machine alone",
+        )?;
+        strict.everywhere(&of_jti(&key, "a"), REVOKED)?;
+        until(
+            &strict,
+            &of_jti(&key, "good"),
+            -6,
+            "nothing was heard for longer than cache_grace",
+        )?;
+        strict.everywhere(&of_jti(&key, "a"), -6)?;
+        lax.everywhere(&of_jti(&other, "good"), 1)
+    };
+    let outcome = during();
+    redis.go_on()?;
+    outcome?;
+    until(&strict, &of_jti(&key, "good"), 1, "Redis answers again")?;
+    strict.everywhere(&of_jti(&key, "a"), REVOKED)?;
+    // Nobody else was told.
+    lax.everywhere(&of_jti(&other, "a"), 1)?;
+    revoke(&strict.mi, json!(["jti", "a"]))?;
+    until(&lax, &of_jti(&other, "a"), REVOKED, "Redis answers again")?;
+    strict.instance.check_workers()?;
+    lax.instance.check_workers()?;
+    let url = redis.url();
+    for (name, value) in [("cachedb_driver", "opensips"), ("cachedb_url", "local://")] {
+        let with = |script: Script| {
+            script
+                .set("cachedb_url", url.as_str())
+                .set("revocations_cachedb", 1)
+                .set(name, value)
+        };
+        match Running::try_start(setting, core, WORKERS, "", with) {
+            Ok(_) => return Err(format!("{name} {value}: it starts")),
+            Err(Refusal { log, .. }) if log.contains("revocations_cachedb") => {}
+            Err(refusal) => return Err(refusal.to_string()),
+        }
+    }
+    Ok(())
 }

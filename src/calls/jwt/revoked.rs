@@ -8,7 +8,8 @@ use crate::jwt::revocations::Identity;
 use crate::jwt::token::Token;
 use crate::log;
 use crate::opensips::stats::{self, Statistic};
-use crate::process::{self, Asked};
+use crate::process::{self, Asked, Heard};
+use crate::redis::CacheError;
 use crate::store::{Answer, StoreError};
 
 impl Call {
@@ -18,9 +19,56 @@ impl Call {
         revocations.find(identity, clock::now).map(Outcome::Revoked)
     }
 
-    /// Does something with a good token once the table of revocations, if there is one, has been read as
-    /// recently as it has to be. The token is refused if that fails.
+    /// Does something with a good token once it is known what is revoked elsewhere, as recently as it has to be:
+    /// in the table, if there is one, and by other machines, if that is shared. The token is refused if that
+    /// can't be known.
     pub(super) fn with_revocations(
+        self,
+        token: Token,
+        then: impl FnOnce(Call, Token, Waited) -> Started + 'static,
+    ) -> Started {
+        self.with_others(token, |call, token, one| {
+            call.with_rows(token, move |call, token, other| {
+                then(call, token, Waited(one.0 || other.0))
+            })
+        })
+    }
+
+    fn with_others(
+        self,
+        token: Token,
+        then: impl FnOnce(Call, Token, Waited) -> Started + 'static,
+    ) -> Started {
+        if process::with(self.module, |process| process.are_others_heard()) {
+            return then(self, token, Waited(false));
+        }
+        on_thread(
+            self.module,
+            self.message,
+            self.wait,
+            |wake| process::with(self.module, |process| process.hear(wake).map_err(Err)),
+            |cause| Err(CacheError::Busy(cause.to_owned())),
+            move |message, heard| Call { message, ..self }.others_heard(token, &heard, then),
+        )
+    }
+
+    fn others_heard(
+        self,
+        token: Token,
+        heard: &Heard,
+        then: impl FnOnce(Call, Token, Waited) -> Started,
+    ) -> Started {
+        if let Some(error) = process::failure_to_hear(heard) {
+            let serves = process::with(self.module, |process| process.serves_unheard(&error));
+            if !serves {
+                let shown = "revocations of other machines";
+                return Started::Done(self.refuse_unread(&token, shown, &error));
+            }
+        }
+        then(self, token, Waited(true))
+    }
+
+    fn with_rows(
         self,
         token: Token,
         then: impl FnOnce(Call, Token, Waited) -> Started + 'static,

@@ -63,6 +63,8 @@ pub struct Head {
     lock: AtomicU64,
     /// When somebody last wanted to write all of it; a time as in [`Stamp`].
     wanted: AtomicU64,
+    /// When others were last heard of, a time as in [`Stamp`], and the number of what was heard last.
+    heard: [AtomicU64; 2],
     halves: [Numbers; 2],
 }
 
@@ -107,6 +109,7 @@ impl Memory {
             generation: AtomicU64::new(0),
             lock: AtomicU64::new(0),
             wanted: AtomicU64::new(0),
+            heard: [AtomicU64::new(0), AtomicU64::new(0)],
             halves: [numbers(), numbers()],
         });
         let entry = || Entry {
@@ -486,6 +489,32 @@ impl List {
     /// When what is there was asked for.
     pub fn stamp(&self) -> Stamp {
         self.read(|half| half.stamp())
+    }
+
+    /// Revokes what others do. `time` is that of the question, as in [`Stamp`], and `order` the number of the
+    /// last of it. `now` is in UNIX seconds.
+    ///
+    /// # Errors
+    /// Fails if there is no room for all of them; then others count as not heard of.
+    pub fn hear(
+        &self,
+        revocations: &[Revocation],
+        (time, order): (u64, u64),
+        now: i64,
+    ) -> Result<(), ListError> {
+        for revocation in revocations.iter().filter(|it| now < it.until) {
+            self.add(revocation, now)?;
+        }
+        let heard = &self.memory.head.heard;
+        heard[1].fetch_max(order, Relaxed);
+        heard[0].fetch_max(time, Release);
+        Ok(())
+    }
+
+    /// When others were last heard of, 0 for never, and the number of the last of it.
+    pub fn heard(&self) -> (u64, u64) {
+        let [time, order] = self.memory.head.heard.each_ref();
+        (time.load(Acquire), order.load(Relaxed))
     }
 
     /// Whether whoever asks now is to write all of it: nobody else has been for `patience` nanoseconds. `now`
