@@ -13,6 +13,7 @@ pub mod hooks;
 pub mod http;
 pub mod jwt;
 pub mod keys;
+mod logout;
 pub mod options;
 pub mod realms;
 pub mod registrations;

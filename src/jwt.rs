@@ -6,7 +6,8 @@
 //! The path of a token: [`token`] reads it, [`key`] reads what may verify it, [`verify`] checks the
 //! signature, [`claims`] checks its claims against the [`rules`], and [`authorize`] combines these
 //! into the answer for the routing script. [`cache`] remembers the answers, and [`signatures`] what any
-//! process has verified; [`revocations`] is what is refused nevertheless. In the other direction,
+//! process has verified; [`revocations`] is what is refused nevertheless, also because of
+//! a [`logout`] token. In the other direction,
 //! [`sign`] makes a token, and [`challenge`] asks for one.
 
 pub mod algorithm;
@@ -16,6 +17,7 @@ pub(crate) mod challenge;
 pub mod claims;
 pub mod json;
 pub mod key;
+pub(crate) mod logout;
 pub(crate) mod path;
 pub mod public_key;
 pub mod revocations;

@@ -3,9 +3,11 @@
 use std::ffi::CStr;
 use std::time::Duration;
 
+use super::logout;
 use crate::clock;
 use crate::jwt::revocations::{ALWAYS, Kind, Revocation, RevocationError};
 use crate::jwt::rules::Rules;
+use crate::jwt::token::Token;
 use crate::log;
 use crate::module::Module;
 use crate::opensips::mi::{Answer, Member, Params};
@@ -85,24 +87,73 @@ fn answer(done: Result<Answer, Failure>) -> Answer {
     done.unwrap_or_else(|(code, message)| Answer::error(code, message))
 }
 
-/// `jwt_revoke type value [iss] [exp] [before]`.
+/// What a logout token revokes. What was issued before it is forgotten when that must have ended
+/// (`logout_expire`), or is too old (`max_age`), or never.
+fn logged_out(module: &'static Module, text: &str) -> Result<Vec<Revocation>, Failure> {
+    let tokens = &module.config.tokens;
+    let expire = match (tokens.logout_expire, tokens.rules.max_age) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    };
+    let leeway = seconds(tokens.rules.leeway);
+    // As in `wanted`.
+    let until = |issued: i64| {
+        let until = issued.saturating_add(seconds(expire?));
+        Some(until.saturating_add(leeway).saturating_add(2))
+    };
+    let token = Token::parse(text.as_bytes(), &tokens.limits).map_err(|error| {
+        log!(Notice, REVOKE, "logout token refused: not a token: {error}");
+        refused(format_args!("not a token: {error}"))
+    })?;
+    logout::revocations(module, &token, until).map_err(|failure| {
+        let (code, cause) = match failure {
+            logout::Failure::Refused(cause) => (400, cause),
+            logout::Failure::Unknown(cause) => (500, cause),
+        };
+        let fingerprint = token.fingerprint();
+        log!(
+            Notice,
+            REVOKE,
+            "logout token {fingerprint} refused: {cause}"
+        );
+        (code, cause)
+    })
+}
+
+/// Revokes something on this machine, and then on the others.
+fn carry_out(
+    module: &'static Module,
+    revocation: &Revocation,
+    now: Duration,
+) -> Result<(), Failure> {
+    module.revocations.add(revocation, now).map_err(|error| {
+        log!(Error, REVOKE, "not revoked: {revocation}: {error}");
+        (500, error.to_string())
+    })?;
+    log!(Notice, REVOKE, "revoked: {revocation}");
+    if !module.config.tokens.revocations_cachedb {
+        return Ok(());
+    }
+    let now = seconds(now.as_secs());
+    let told = process::with(module, |process| process.tell(revocation, now));
+    told.map_err(|error| {
+        log!(Error, REVOKE, "other machines are not told: {error}");
+        (500, format!("revoked on this machine alone: {error}"))
+    })
+}
+
+/// `jwt_revoke type value [iss] [exp] [before]`, `jwt_revoke logout_token`.
 pub fn revoke(module: &'static Module, params: &Params<'_>) -> Answer {
     let now = clock::now();
     let revoke = || {
-        let revocation = wanted(params, &module.config.tokens.rules, now)?;
-        module.revocations.add(&revocation, now).map_err(|error| {
-            log!(Error, REVOKE, "not revoked: {revocation}: {error}");
-            (500, error.to_string())
-        })?;
-        log!(Notice, REVOKE, "revoked: {revocation}");
-        if module.config.tokens.revocations_cachedb {
-            let now = seconds(now.as_secs());
-            let told = process::with(module, |process| process.tell(&revocation, now));
-            told.map_err(|error| {
-                log!(Error, REVOKE, "other machines are not told: {error}");
-                (500, format!("revoked on this machine alone: {error}"))
-            })?;
-        }
+        let revocations = match text(params, c"logout_token")? {
+            Some(token) => logged_out(module, &token)?,
+            None => vec![wanted(params, &module.config.tokens.rules, now)?],
+        };
+        let done = revocations.iter().map(|it| carry_out(module, it, now));
+        // All of them, also if one fails.
+        let done: Vec<_> = done.collect();
+        done.into_iter().collect::<Result<(), _>>()?;
         Ok(Answer::Ok)
     };
     answer(revoke())

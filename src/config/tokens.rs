@@ -52,6 +52,10 @@ pub struct Tokens {
     pub signature_cache_size: usize,
     /// Most revocations that count at a time (`revocations_max`).
     pub revocations_max: usize,
+    /// Audiences of logout tokens, if they are others than those of `audience` (`logout_audience`).
+    pub logout_audiences: Vec<String>,
+    /// For how many seconds what a logout revokes counts (`logout_expire`); `None` if that is not said.
+    pub logout_expire: Option<u64>,
     /// Whether revocations are shared with other machines by Redis (`revocations_cachedb`).
     pub revocations_cachedb: bool,
     /// For how long what is known of them serves while Redis can't be asked (`cache_grace`).
@@ -130,6 +134,16 @@ impl Tokens {
                 "revocations",
             )?)
             .unwrap_or(1),
+            logout_audiences: raw.values("logout_audience")?,
+            logout_expire: match raw.int(
+                "logout_expire",
+                0,
+                0..=315_360_000,
+                "seconds, 0 = not known",
+            )? {
+                0 => None,
+                seconds => Some(seconds.unsigned_abs()),
+            },
             revocations_cachedb: raw.flag("revocations_cachedb", false)?,
             cache_grace: super::database::cache(raw)?.grace,
             revocations: RevocationTable {

@@ -96,6 +96,8 @@
 	PARAMETER(revocations_max) \
 	PARAMETER(revocations_table) \
 	PARAMETER(revocations_cachedb) \
+	PARAMETER(logout_audience) \
+	PARAMETER(logout_expire) \
 	PARAMETER(weak_keys) \
 	PARAMETER(jwks_url) \
 	PARAMETER(issuer_url) \
@@ -201,6 +203,7 @@
 	COMMAND(jwt_reload, "forgets the profiles and tokens that are cached, in all processes", \
 		FORM(jwt_reload, NULL)) \
 	COMMAND(jwt_revoke, "refuses tokens from now on: of a jti, sub, sid or kid", \
+		FORM(jwt_revoke, "logout_token") \
 		FORM(jwt_revoke, "type", "value") \
 		FORM(jwt_revoke, "type", "value", "iss") \
 		FORM(jwt_revoke, "type", "value", "exp") \

@@ -180,7 +180,7 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
             Box::new(|setting, core| preload::changes(setting, core, Backend::Mysql, "opensips")),
         ));
     }
-    let simple: [(&str, Shared); 38] = [
+    let simple: [(&str, Shared); 40] = [
         ("opensips-cfg/bearer.cfg", bearer::shipped),
         (
             "JSON Web Keys, and a file that is written anew",
@@ -213,6 +213,11 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
         ("jwt_revoke: parameters", revocations::commands),
         ("jwt_revoke: a full list", revocations::full),
         ("rows of revocations: at start", revocations::start_of_table),
+        ("logout tokens", revocations::logout),
+        (
+            "logout tokens by rows of issuers",
+            revocations::logout_by_row,
+        ),
         ("jwt_aor", identity::addresses),
         ("line ends and NUL in claims", identity::lines),
         ("claims, age, type and scope", rules::claims),

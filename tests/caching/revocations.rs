@@ -1,4 +1,5 @@
-//! Tokens that are revoked before they end: by the management interface, by a table, and by other machines.
+//! Tokens that are revoked before they end: by the management interface, by a table, by other machines, and by
+//! logout tokens.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -18,7 +19,8 @@ use harness::setting::Setting;
 use harness::tokens::{now, token, with_broken_signature, with_header};
 use serde_json::{Value, json};
 
-use super::provider::{jwk, set};
+use super::discovery::{publish, with as of_issuer};
+use super::provider::{Provider, jwk, patient, set};
 use super::running::{LIMIT, Running, Said, WORKERS};
 
 /// The code of a token that is revoked.
@@ -808,4 +810,202 @@ pub fn unheard(setting: &Setting, core: &Core) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// A logout token of an issuer, with changes to its header and claims; null takes a member away.
+fn logout_token(issuer: &str, key: &Key, header: Value, claims: Value) -> String {
+    let event = "http://schemas.openid.net/event/backchannel-logout";
+    let changed = |mut all: Value, changes: Value| {
+        if let (Some(all), Value::Object(changes)) = (all.as_object_mut(), changes) {
+            all.extend(changes);
+            all.retain(|_, value| !value.is_null());
+        }
+        all.to_string()
+    };
+    let all = json!({"alg": "ES256", "typ": "logout+jwt", "kid": "one"});
+    let header = changed(all, header);
+    let all = json!({
+        "iss": issuer, "aud": "sip-client", "sub": "alice", "iat": now(), "exp": now() + 120,
+        "jti": "bWJq", "events": {event: {}},
+    });
+    with_header(key, "ES256", &header, &changed(all, claims))
+}
+
+/// Logout tokens: what they revoke, and what is taken for none.
+pub fn logout(setting: &Setting, core: &Core) -> Result<(), String> {
+    let (key, other) = (Key::p256(), Key::p256());
+    let provider = Provider::start(&setting.folder(), &[])?;
+    let a = publish(&provider, "/a", &[jwk("one", &key)]);
+    let b = publish(&provider, "/b", &[jwk("one", &other)]);
+    let mut running = Running::start(setting, core, |script| {
+        patient(script)
+            .set("issuer_url", format!("{a} {b}").as_str())
+            .set("http_tls_ca", provider.authority())
+            .set("audience", "sip")
+            .set("logout_audience", "sip-client")
+            .set("required_scope", "sip")
+            .set("token_type", "JWT")
+            .set("logout_expire", 600)
+    })?;
+    let of = |issuer: &str, key: &Key, more: Value| {
+        let mut claims = json!({"aud": "sip", "scope": "sip", "iat": now() - 10});
+        if let (Some(claims), Value::Object(more)) = (claims.as_object_mut(), more) {
+            claims.extend(more);
+        }
+        of_issuer(issuer, key, "one", claims)
+    };
+    let alice = of(&a, &key, json!({}));
+    let other_alice = of(&b, &other, json!({}));
+    let bob = of(&a, &key, json!({"sub": "bob", "sid": "08a5"}));
+    let other_bob = of(&a, &key, json!({"sub": "bob", "sid": "9a21"}));
+    let all = [&alice, &other_alice, &bob, &other_bob];
+    let mi = &running.mi;
+    let say = |header: Value, claims: Value| logout_token(&a, &key, header, claims);
+    let same = || json!({});
+    let mut sent = Vec::new();
+    // The keys of its issuer are fetched for it, if nobody has asked for them before.
+    let stolen = logout_token(&a, &other, same(), same());
+    for (token, words) in [
+        (stolen, "no secret verifies it"),
+        (say(same(), json!({"iss": b})), "no secret verifies it"),
+        (
+            say(same(), json!({"iss": "https://c.example"})),
+            "which is not listed",
+        ),
+        (say(json!({"alg": "none"}), same()), "not signed"),
+        (
+            say(json!({"typ": "at+jwt"}), same()),
+            "typ is another than logout+jwt",
+        ),
+        (say(same(), json!({"aud": "sip"})), "aud differs"),
+        (say(same(), json!({"exp": now() - 10})), "expired"),
+        (say(same(), json!({"exp": null})), "exp is missing"),
+        (say(same(), json!({"iat": null})), "iat is missing"),
+        (say(same(), json!({"jti": null})), "jti is missing"),
+        (say(same(), json!({"sub": null})), "neither sub nor sid"),
+        (say(same(), json!({"nonce": "n"})), "nonce"),
+        (say(same(), json!({"events": null})), "events has no"),
+        (
+            say(
+                same(),
+                json!({"events": {"http://schemas.openid.net/event/other": {}}}),
+            ),
+            "events has no",
+        ),
+        (alice.clone(), "aud differs"),
+        ("garbage".to_owned(), "not a token"),
+    ] {
+        refused(mi, "jwt_revoke", json!({"logout_token": token}), words)?;
+        sent.push(token);
+    }
+    for token in all {
+        running.everywhere(token, 1)?;
+    }
+    // A user, of this issuer alone; who logs in again is let in.
+    let good = say(same(), same());
+    revoke(mi, json!([good]))?;
+    running.everywhere(&alice, REVOKED)?;
+    running.everywhere(&other_alice, 1)?;
+    running.everywhere(&of(&a, &key, json!({"iat": now() + 1})), 1)?;
+    let (count, rows) = revoked(mi, Value::Null)?;
+    let left = rows.first().and_then(|row| row["left"].as_i64());
+    if count != 1 || rows[0]["iss"] != a.as_str() || left.is_none_or(|left| left > 602) {
+        return Err(format!("{count}: {rows:?}"));
+    }
+    // A session.
+    let of_session = say(json!({"typ": "JWT"}), json!({"sub": null, "sid": "08a5"}));
+    revoke(mi, json!({"logout_token": of_session}))?;
+    running.everywhere(&bob, REVOKED)?;
+    running.everywhere(&other_bob, 1)?;
+    // Both.
+    revoke(
+        mi,
+        json!({"logout_token": say(same(), json!({"sub": "bob", "sid": "9a21"}))}),
+    )?;
+    running.everywhere(&other_bob, REVOKED)?;
+    running.everywhere(&of(&a, &key, json!({"sub": "bob"})), REVOKED)?;
+    // A key that is revoked logs nobody out.
+    revoke(mi, json!({"type": "kid", "value": "one", "iss": b}))?;
+    let by_revoked = logout_token(&b, &other, same(), same());
+    refused(
+        mi,
+        "jwt_revoke",
+        json!({"logout_token": by_revoked}),
+        "revoked: kid",
+    )?;
+    let log = running.instance.log();
+    if !log.contains("jwt_revoke: logout token ") {
+        return Err("the log does not say which logout tokens were refused".to_owned());
+    }
+    sent.extend([good, of_session, by_revoked]);
+    secrecy::check(
+        &log,
+        sent.iter().filter_map(|token| secrecy::of_token(token)),
+    )?;
+    running.instance.check_workers()?;
+    drop(running);
+    drop(provider);
+
+    // With the keys of a file, and of a provider that is away.
+    let away = Running::start(setting, core, |script| {
+        patient(script).set("issuer_url", a.as_str())
+    })?;
+    match away
+        .mi
+        .run("jwt_revoke", json!({"logout_token": say(same(), same())}))
+    {
+        Err(said) if said.contains("500") => {}
+        other => return Err(format!("a provider that is away: {other:?}")),
+    }
+    let folder = setting.folder();
+    std::fs::create_dir_all(&folder).map_err(|e| e.to_string())?;
+    let file = folder.join("keys.json");
+    std::fs::write(&file, set(&[jwk("one", &key)])).map_err(|e| e.to_string())?;
+    let mut running = Running::start(setting, core, |script| {
+        script.set("jwks_url", format!("file://{}", file.display()).as_str())
+    })?;
+    running.everywhere(&alice, 1)?;
+    revoke(&running.mi, json!({"logout_token": say(same(), same())}))?;
+    running.everywhere(&alice, REVOKED)?;
+    running.instance.check_workers()
+}
+
+/// Logout tokens of the issuers in a table.
+pub fn logout_by_row(setting: &Setting, core: &Core) -> Result<(), String> {
+    let key = Key::p256();
+    let issuers = schema(Backend::Sqlite).with_file_name("issuers.sql");
+    let files = [schema(Backend::Sqlite), issuers];
+    let database = setting
+        .servers
+        .create_with(Backend::Sqlite, &files, &Content::default())?;
+    let add = |issuer: &str| {
+        let keys = set(&[jwk("one", &key)]);
+        database.sql(&format!(
+            "INSERT INTO jwt_issuers (issuer, realm, audience, jwks) VALUES ('{issuer}', '*', 'sip-client', '{keys}');"
+        ))
+    };
+    add("urn:a")?;
+    let mut running = Running::start(setting, core, |script| {
+        script.database(&database).set("cache_ttl", LONG)
+    })?;
+    let of = |issuer: &str| of_issuer(issuer, &key, "one", json!({"aud": "sip-client"}));
+    let say = |issuer: &str| {
+        let token = logout_token(issuer, &key, json!({}), json!({}));
+        json!({"logout_token": token})
+    };
+    running.everywhere(&of("urn:a"), 1)?;
+    revoke(&running.mi, say("urn:a"))?;
+    running.everywhere(&of("urn:a"), REVOKED)?;
+    // One that is new is found after a reload.
+    add("urn:b")?;
+    refused(
+        &running.mi,
+        "jwt_revoke",
+        say("urn:b"),
+        "which is not listed",
+    )?;
+    running.mi.reload()?;
+    revoke(&running.mi, say("urn:b"))?;
+    running.everywhere(&of("urn:b"), REVOKED)?;
+    running.instance.check_workers()
 }
