@@ -12,7 +12,7 @@
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{
-    AtomicI64, AtomicU32, AtomicU64,
+    AtomicI64, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
     fence,
 };
@@ -36,10 +36,19 @@ pub struct Entry {
     text: [AtomicU64; WORDS],
 }
 
-/// The number of an entry, counted from 1, where its hash leads to; 0 for none.
+/// The number of an entry, counted from 1, where its hash leads to, and the upper half of that hash, so that no
+/// other entry is looked at; 0 for none.
 #[derive(Debug)]
 #[repr(transparent)]
-pub struct Slot(AtomicU32);
+pub struct Slot(AtomicU64);
+
+impl Slot {
+    fn of(hash: u64, number: u32) -> u64 {
+        hash & UPPER | u64::from(number)
+    }
+}
+
+const UPPER: u64 = u64::MAX << 32;
 
 #[derive(Debug)]
 #[repr(C)]
@@ -122,7 +131,7 @@ impl Memory {
         Memory {
             head: &head[0],
             entries: leak(Memory::entries(capacity), entry),
-            slots: leak(Memory::slots(capacity), || Slot(AtomicU32::new(0))),
+            slots: leak(Memory::slots(capacity), || Slot(AtomicU64::new(0))),
         }
     }
 }
@@ -303,8 +312,9 @@ impl Half {
         let entries = self.entries;
         self.slots(hash)
             .map(|slot| slot.0.load(Acquire))
-            .take_while(|number| *number != 0)
-            .filter_map(|number| entries.get(usize::try_from(number).ok()? - 1))
+            .take_while(|slot| *slot != 0)
+            .filter(|slot| slot & UPPER == hash & UPPER)
+            .filter_map(|slot| entries.get(usize::try_from(slot & !UPPER).ok()?.checked_sub(1)?))
             .find(|entry| entry.is(hash, || Packed::of(key)))
     }
 
@@ -346,7 +356,7 @@ impl Half {
         self.numbers.count.store(number as u64, Release);
         let free = self.slots(hash).find(|slot| slot.0.load(Relaxed) == 0);
         if let (Some(slot), Ok(number)) = (free, u32::try_from(number)) {
-            slot.0.store(number, Release);
+            slot.0.store(Slot::of(hash, number), Release);
         }
         true
     }
