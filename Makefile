@@ -30,7 +30,7 @@ help:
 	@echo 'make                                build/auth_web.so'
 	@echo 'make demo [KEEP=1]                  see it at work'
 	@echo 'make test [FUZZ_SECONDS=60]         all tests, and each fuzz target that long'
-	@echo 'make bench [PROFILES=1000000]       calls beside the C module auth_jwt, a million profiles'
+	@echo 'make bench [PROFILES=1000000]       calls beside the C module auth_jwt, a million profiles, revocations'
 	@echo 'make bench-http [DURATION=5]        http_authorize beside rest_client'
 	@echo 'make bench-outages                  the registrar while Redis, MariaDB or an endpoint fails'
 	@echo 'make load [DEVICES=100000] [DURATION=300]   devices that register and refresh, and are then counted'

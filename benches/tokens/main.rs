@@ -1,6 +1,6 @@
 //! `make bench`: how long calls of jwt_authorize and jwt_script_authorize take in OpenSIPS, next to
 //! the C module auth_jwt in the same instance with the same database; and what a million profiles
-//! cost.
+//! and a hundred thousand revocations cost.
 //!
 //! See docs/benchmarks.md.
 
@@ -9,6 +9,7 @@ mod place;
 mod preload;
 mod probe;
 mod report;
+mod revocations;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
 fn run() -> Result<(), String> {
     let rounds = measure::setting("ROUNDS", 21_u32)?.clamp(1, 1000);
     let profiles = measure::setting("PROFILES", 1_000_000_u32)?.clamp(1, 10_000_000);
+    let revocations = measure::setting("REVOCATIONS", 100_000_u32)?.clamp(1, 1_000_000);
     println!("machine: {}", measure::machine::description());
     let place = Place::find()?;
     place.introduce();
@@ -57,6 +59,7 @@ fn run() -> Result<(), String> {
     let keys = Keys::new();
     print!("{}", calls(&place, &keys, rounds)?);
     print!("{}", preload::run(&place, profiles, rounds)?);
+    print!("{}", revocations::run(&place, revocations, rounds)?);
     Ok(())
 }
 

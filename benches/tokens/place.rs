@@ -96,27 +96,16 @@ impl Place {
     /// Fails with the server's error.
     pub fn database(&self, profiles: u32) -> Result<Database, String> {
         let number = self.databases.replace(self.databases.get() + 1);
-        let (database, numbers) = match &self.server {
-            Server::MariaDb(server) => (
-                server.create(
-                    &format!("bench{number}"),
-                    &[schema(Backend::Mysql)],
-                    &Content::default(),
-                )?,
-                format!("FROM (SELECT seq AS n FROM seq_1_to_{profiles}) AS numbers"),
-            ),
-            Server::Files(servers) => (
-                servers.create(Backend::Sqlite, &Content::default())?,
-                format!(
-                    "FROM (WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM \
-                     numbers WHERE n < {profiles}) SELECT n FROM numbers)"
-                ),
-            ),
+        let database = match &self.server {
+            Server::MariaDb(server) => server.create(
+                &format!("bench{number}"),
+                &[schema(Backend::Mysql)],
+                &Content::default(),
+            )?,
+            Server::Files(servers) => servers.create(Backend::Sqlite, &Content::default())?,
         };
-        let join = |text: &str| match &self.server {
-            Server::MariaDb(_) => format!("CONCAT('{text}', n)"),
-            Server::Files(_) => format!("'{text}' || n"),
-        };
+        let numbers = self.numbers(profiles);
+        let join = |text: &str| self.join(text);
         database.sql(&format!(
             "BEGIN;\n\
              INSERT INTO jwt_profiles (tag, sip_username) SELECT {tag}, {user} {numbers};\n\
@@ -128,6 +117,47 @@ impl Place {
             secret = join(SECRET),
         ))?;
         Ok(database)
+    }
+
+    /// Adds the table of revocations with this many rows, of all kinds in turn, with an issuer and without.
+    ///
+    /// # Errors
+    /// Fails with the server's error.
+    pub fn revoke(&self, database: &Database, revocations: u32) -> Result<(), String> {
+        let file = schema(database.backend).with_file_name("revocations.sql");
+        let table = std::fs::read_to_string(file).map_err(|e| e.to_string())?;
+        database.sql(&table)?;
+        if revocations == 0 {
+            return Ok(());
+        }
+        let (numbers, value) = (self.numbers(revocations), self.join("revoked"));
+        let added = database.sql(&format!(
+            "INSERT INTO jwt_revocations (type, value, issuer)\n\
+             SELECT CASE n % 4 WHEN 1 THEN 'jti' WHEN 2 THEN 'sub' WHEN 3 THEN 'sid' ELSE 'kid' END, {value},\n\
+             CASE WHEN n % 8 < 5 THEN NULL ELSE 'https://login.example.org' END {numbers};\n"
+        ));
+        added.map(drop)
+    }
+
+    /// The numbers from 1 on, as `n`.
+    fn numbers(&self, count: u32) -> String {
+        match &self.server {
+            Server::MariaDb(_) => {
+                format!("FROM (SELECT seq AS n FROM seq_1_to_{count}) AS numbers")
+            }
+            Server::Files(_) => format!(
+                "FROM (WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers \
+                 WHERE n < {count}) SELECT n FROM numbers)"
+            ),
+        }
+    }
+
+    /// A text with the number behind it.
+    fn join(&self, text: &str) -> String {
+        match &self.server {
+            Server::MariaDb(_) => format!("CONCAT('{text}', n)"),
+            Server::Files(_) => format!("'{text}' || n"),
+        }
     }
 
     /// Queries that the server has answered so far; `None` where it does not count them.
