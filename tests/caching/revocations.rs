@@ -487,6 +487,11 @@ pub fn changes(
         })
         .ok_or("cache_ttl is over, and what was read counts")?;
     }
+    // The asynchronous form waits for it as well, whatever is remembered.
+    insert(&database, ("jti", "a"), [""; 3])?;
+    std::thread::sleep(Duration::from_millis(1100));
+    let said = Said::of(running.exchange("async", &[("X-JWT", &a)])?)?;
+    said.expect(REVOKED)?;
     running.instance.check_workers()
 }
 
