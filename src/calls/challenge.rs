@@ -50,6 +50,7 @@ pub fn digest(
         c"digest_challenge",
         message,
         header,
+        realm.is_empty(),
         value.map(|values| values.join(&format!("\r\n{name}: "))),
     )
 }
@@ -67,17 +68,16 @@ pub fn bearer(
 ) -> i32 {
     let method = module.request.method(message);
     let domain = module.request.domain(message, &method);
-    let realm = or_domain(realm, &domain);
     let value = || {
         let challenge = Challenge {
-            realm: text("realm", realm)?,
+            realm: text("realm", or_domain(realm, &domain))?,
             authz_server: text("authz_server", authz_server)?,
             scope: text("scope", scope)?,
             error: text("error", error)?,
         };
         challenge.header_value().map_err(|e| e.to_string())
     };
-    give(c"jwt_challenge", message, header, value())
+    give(c"jwt_challenge", message, header, realm.is_empty(), value())
 }
 
 /// The realm of a challenge: the script's, else the domain of the user that the request is about.
@@ -92,16 +92,23 @@ fn text<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, String> {
     std::str::from_utf8(bytes).map_err(|_| format!("{name} is not UTF-8"))
 }
 
+/// `of_request` is whether the realm is what the sender wrote: then it is no error of ours.
 fn give(
     function: &CStr,
     message: Message,
     header: Option<Variable>,
+    of_request: bool,
     value: Result<String, String>,
 ) -> i32 {
     match value {
         Ok(value) if header.is_some_and(|h| message.set(h, Value::Text(value.as_bytes()))) => DONE,
         Ok(_) => {
             log!(Error, function, "the output could not be set");
+            FAILED
+        }
+        Err(error) if of_request => {
+            let reason = "the request can't be challenged";
+            log!(Notice, function, "{reason}: {error}");
             FAILED
         }
         Err(error) => {

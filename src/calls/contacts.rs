@@ -8,7 +8,7 @@ use crate::log;
 use crate::module::Module;
 use crate::opensips::pvar::{Message, Value, Variable};
 use crate::opensips::request::MAX_CONTACTS;
-use crate::sip::{Asked, ContactError, asked};
+use crate::sip::{Asked, Contact, ContactError, asked};
 
 /// Name of the function in log lines.
 const FUNCTION: &CStr = c"contact_get";
@@ -23,7 +23,19 @@ pub fn get(
     let asked = match read.contacts.len() {
         0..=MAX_CONTACTS => {
             let now = clock::now().as_secs();
-            asked(&read.contacts, read.is_star, read.expires.as_deref(), now)
+            let of = |contacts: &[Contact]| {
+                let expires = read.expires.as_deref();
+                asked(contacts, read.is_star, expires, now)
+            };
+            match of(&read.contacts) {
+                // A script that lets several stay has to know that each can be saved.
+                Err(ContactError::Several) => {
+                    let mut each = read.contacts.iter().map(std::slice::from_ref);
+                    let wrong = each.find_map(|contact| of(contact).err());
+                    Err(wrong.unwrap_or(ContactError::Several))
+                }
+                asked => asked,
+            }
         }
         _ => Err(ContactError::Expires),
     };

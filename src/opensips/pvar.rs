@@ -88,33 +88,39 @@ impl Message {
     }
 }
 
+/// The level of the core's log, in this process.
+#[derive(Clone, Copy, Debug)]
+pub struct LogLevel(Variable);
+
+/// A level at which the core says nothing of what it can't parse.
+const QUIET: i32 = -2;
+
+impl LogLevel {
+    /// Parses `$log_level`.
+    ///
+    /// # Errors
+    /// Fails with the specification if the core does not know it.
+    pub fn new() -> Result<Self, String> {
+        let name = "$log_level";
+        Variable::parse(name)
+            .map(LogLevel)
+            .ok_or_else(|| name.to_owned())
+    }
+
+    /// Reads what the sender may have written wrongly: that is no error of ours, so the core says nothing
+    /// of it. It logs at its usual level afterwards.
+    pub fn quietly<T>(self, message: Message, read: impl FnOnce() -> T) -> T {
+        message.set(self.0, Value::Int(QUIET));
+        let value = read();
+        message.set(self.0, Value::Null);
+        value
+    }
+}
+
 /// Whether a host is this machine: at this port, or at any if it is 0 (`is_myself` of scripts).
 pub fn is_myself(host: &str, port: u16) -> bool {
     // SAFETY: the host lives through the call, which only compares it.
     unsafe { ffi::aw_is_myself(lend(host.as_bytes()), port) != 0 }
-}
-
-/// A level of the core's log at which it says nothing of what it can't parse.
-const QUIET: i32 = -2;
-
-/// `$log_level`, the level at which the core logs in this process.
-#[derive(Clone, Copy, Debug)]
-pub struct LogLevel(Variable);
-
-impl LogLevel {
-    /// Parses it. `None` if the core does not know it.
-    pub fn new() -> Option<Self> {
-        Variable::parse("$log_level").map(LogLevel)
-    }
-
-    /// Reads what a sender may have written in any way: what the core can't parse is the sender's fault, and no
-    /// error of ours. The core says nothing of it, and logs at its usual level afterwards.
-    pub fn quietly<T>(self, message: Message, read: impl FnOnce() -> T) -> T {
-        message.set(self.0, Value::Int(QUIET));
-        let result = read();
-        message.set(self.0, Value::Null);
-        result
-    }
 }
 
 impl Variable {

@@ -9,8 +9,8 @@ use crate::sip::Contact;
 pub struct RegistrationVariables {
     /// Each contact, in the order of the message.
     contacts: Vec<ContactVariables>,
-    /// The first Contact header, and a second one.
-    header: [Variable; 2],
+    /// Each Contact header, and one more than allowed.
+    headers: Vec<Variable>,
     expires: Variable,
     protocol: Variable,
     address: Variable,
@@ -72,12 +72,14 @@ impl RegistrationVariables {
         Ok(RegistrationVariables {
             // One more than allowed, to notice that there are too many.
             contacts: (0..=MAX_CONTACTS).map(contact).collect::<Result<_, _>>()?,
-            header: [parse("$(hdr(Contact)[0])")?, parse("$(hdr(Contact)[1])")?],
+            headers: (0..=MAX_CONTACTS)
+                .map(|index| parse(&format!("$(hdr(Contact)[{index}])")))
+                .collect::<Result<_, _>>()?,
             expires: parse("$hdr(Expires)")?,
             protocol: parse("$socket_in(proto)")?,
             address: parse("$socket_in(ip)")?,
             port: parse("$socket_in(port)")?,
-            log_level: LogLevel::new().ok_or("$log_level")?,
+            log_level: LogLevel::new()?,
         })
     }
 
@@ -123,7 +125,9 @@ impl RegistrationVariables {
             return None;
         };
         self.log_level.quietly(message, || {
-            let [header, other] = self.header.map(|header| message.text(header));
+            let mut headers = self.headers.iter().map(|header| message.text(*header));
+            let header = headers.next().flatten();
+            let other = headers.next().flatten();
             let uri = message.text(first.uri)?;
             let is_one = header.is_some() && other.is_none() && message.text(second.uri).is_none();
             (is_one && message.text(first.host).is_some()).then_some(uri)
@@ -132,18 +136,21 @@ impl RegistrationVariables {
 
     fn read_contacts(&self, message: Message) -> Contacts {
         let expires = message.text(self.expires);
-        let [first, second] = self.header.map(|header| message.text(header));
-        let Some(first) = first else {
+        let headers = self.headers.iter();
+        let headers: Vec<_> = headers.map_while(|header| message.text(*header)).collect();
+        if headers.is_empty() {
             return Contacts {
                 expires,
                 ..Contacts::default()
             };
-        };
-        if first.trim_ascii() == b"*" && second.is_none() {
+        }
+        if headers.iter().any(|header| header.trim_ascii() == b"*") {
+            // Beside others it is no contact (RFC 3261 section 10.2.2).
+            let beside = (headers.len() > 1).then(Contact::default);
             return Contacts {
-                is_star: true,
+                is_star: beside.is_none(),
+                contacts: beside.into_iter().collect(),
                 expires,
-                ..Contacts::default()
             };
         }
         let mut contacts = Vec::new();

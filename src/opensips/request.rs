@@ -48,6 +48,8 @@ pub struct RequestVariables {
     route: Vec<Variable>,
     record_route: Vec<Variable>,
     core_username: Variable,
+    /// The scheme of each URI that routing takes for granted, and whose URI that is.
+    schemes: [(Variable, RuleError); 3],
 }
 
 #[derive(Debug)]
@@ -130,7 +132,7 @@ impl RequestVariables {
             called: [parse("$rU")?, parse("$rd")?],
             request_uri: parse("$ru")?,
             from_tag: parse("$ft")?,
-            log_level: LogLevel::new().ok_or("$log_level")?,
+            log_level: LogLevel::new()?,
             buffer: parse("$mb")?,
             names: list("hdr_name", MAX_HEADERS)?,
             authorization: list("hdr(Authorization)", MAX_CREDENTIALS)?,
@@ -141,6 +143,12 @@ impl RequestVariables {
             route: list("hdr(Route)", MAX_HEADERS)?,
             record_route: list("hdr(Record-Route)", MAX_HEADERS)?,
             core_username: parse("$aU")?,
+            // Each has a scheme, but for one that can't be read.
+            schemes: [
+                (parse("$(ou{uri.schema})")?, RuleError::RequestUri),
+                (parse("$(fu{uri.schema})")?, RuleError::FromUri),
+                (parse("$(tu{uri.schema})")?, RuleError::ToUri),
+            ],
         })
     }
 
@@ -177,8 +185,8 @@ impl RequestVariables {
     ///
     /// A caller whose From is nobody's (RFC 3323 section 4.1.1.3) is whom P-Preferred-Identity names
     /// (RFC 3325 section 9.2), if it is one: a name that has to be proven like any other. If there is
-    /// none, or From has the device's own address for a domain, he is looked for where he calls. Before all
-    /// of that, the script may know where to look.
+    /// none, or From has the device's own address for a domain, or none, as a number of tel, he is looked
+    /// for where he calls. Before all of that, the script may know where to look.
     pub fn named(&self, message: Message, method: &str) -> Named {
         let Address { user, domain, .. } = self.address(method);
         let [user, domain] = [user, domain].map(|part| message.text(*part).unwrap_or_default());
@@ -203,7 +211,7 @@ impl RequestVariables {
         }
         match self.called_domain.and_then(|called| message.text(called)) {
             Some(called)
-                if (is_nobodys || sip::is_ip_address(&domain))
+                if (is_nobodys || domain.is_empty() || sip::is_ip_address(&domain))
                     && !called.is_empty()
                     && !sip::is_ip_address(&called) =>
             {
@@ -274,6 +282,10 @@ impl RequestVariables {
         let method = || message.text(self.method).unwrap_or_default();
         let buffer = || message.text(self.buffer).unwrap_or_default();
         let is_there = |variable: Variable| message.text(variable).is_some();
+        let is_readable = |(scheme, error): &(Variable, RuleError)| match is_there(*scheme) {
+            true => Ok(()),
+            false => Err(*error),
+        };
         let check = |rule: &Rule| match rule {
             Rule::Method => sip::check_method(&method()),
             Rule::Mandatory => sip::check_mandatory(headers),
@@ -289,9 +301,11 @@ impl RequestVariables {
             Rule::XJwt => sip::check_x_jwt(headers),
             Rule::Contact if has_target() => Ok(()),
             Rule::Contact => Err(RuleError::Contact),
+            // Whatever acts on one that the core can't read would log that as an error of ours.
+            Rule::Uris => self.schemes.iter().try_for_each(is_readable),
         };
-        self.log_level
-            .quietly(message, || rules.iter().try_for_each(check))
+        let mut rules = rules.iter();
+        rules.try_for_each(|rule| self.log_level.quietly(message, || check(rule)))
     }
 
     /// The credentials; of each kind at most one more than the module looks at.

@@ -29,6 +29,8 @@ pub enum Rule {
     XJwt,
     /// There is one contact.
     Contact,
+    /// The URIs of request line, From and To can be read.
+    Uris,
 }
 
 impl Rule {
@@ -43,6 +45,7 @@ impl Rule {
             b"from_tag" => Some(Rule::FromTag),
             b"x_jwt" => Some(Rule::XJwt),
             b"contact" => Some(Rule::Contact),
+            b"uris" => Some(Rule::Uris),
             _ => None,
         }
     }
@@ -66,6 +69,12 @@ pub enum RuleError {
     /// The core can't read it, or finds no host in it, which only a number (RFC 3966) lacks.
     #[error("Invalid Request-URI")]
     RequestUri,
+    /// The core can't read the URI of From, or there is none.
+    #[error("Invalid From")]
+    FromUri,
+    /// The core can't read the URI of To, or there is none.
+    #[error("Invalid To")]
+    ToUri,
     /// RFC 3261 section 8.1.1.3.
     #[error("From has no tag")]
     FromTag,

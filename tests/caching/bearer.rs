@@ -14,6 +14,7 @@ use harness::setting::Setting;
 use harness::shipped::Shipped;
 use harness::sipp::{self, Run};
 use harness::tokens::{now, token};
+use harness::wrong;
 
 const FILE: &str = "bearer.cfg";
 
@@ -127,7 +128,51 @@ pub fn bound(setting: &Setting, core: &Core) -> Result<(), String> {
     };
     bindings::try_all(&device, &attack)?;
     field(&device, &good)?;
+    several(&device, &good, &long("mary"))?;
+    for proof in [proof, Proof::Password("caller", "secret")] {
+        wrong::told(&instance, &device, victim, proof)?;
+    }
     instance.check_workers()
+}
+
+/// One token decides, wherever it is; of several nobody can tell whose the request is.
+fn several(device: &Device, good: &str, other: &str) -> Result<(), String> {
+    let register = Question::register("registrar", "caller", DOMAIN);
+    let ask = |lines: &[(&str, String)], status: u16| {
+        let with = |question: Question, (name, value): &(&str, String)| {
+            question.with(name, value.as_str())
+        };
+        let reply = device.ask(&lines.iter().fold(register.clone(), with))?;
+        match reply.status == status {
+            true => Ok(reply),
+            false => Err(format!("{lines:?}: not {status}: {reply:?}")),
+        }
+    };
+    let names = ["Authorization", "Proxy-Authorization", "X-JWT"];
+    let scheme = |token: &str| format!("Bearer {token}");
+    for name in names {
+        ask(&[(name, good.to_string())], 200)?;
+        ask(&[(name, scheme(good))], 200)?;
+        ask(&[(name, scheme(other))], 403)?;
+        ask(&[(name, scheme("garbage"))], 401)?;
+    }
+    for one in names {
+        for two in names {
+            for tokens in [
+                [good, good],
+                [good, other],
+                [other, good],
+                [good, "garbage"],
+            ] {
+                let [first, second] = tokens.map(scheme);
+                let reply = ask(&[(one, first), (two, second)], 400)?;
+                if reply.header("X-Reason") != "More than one token" {
+                    return Err(format!("no reason: {reply:?}"));
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What clients send in the field: tokens without their scheme and in either header, credentials that
@@ -289,9 +334,12 @@ pub fn relayed(setting: &Setting, core: &Core) -> Result<(), String> {
     let device = Device::new(instance.port)?;
     let token = until(&key, "caller", &(now() + 3600).to_string());
     let invite = Hop::invite("caller", DOMAIN);
-    let both = invite.with("Proxy-Authorization", format!("Bearer {token}"));
-    device.send(&both.with("Authorization", format!("Bearer {token}")))?;
-    hop.expect_nothing_unchecked()?;
+    let digest = "Digest username=\"caller\", realm=\"elsewhere.example\"";
+    for name in ["Authorization", "Proxy-Authorization", "X-JWT"] {
+        let both = invite.clone().with(name, format!("Bearer {token}"));
+        let id = device.send(&both.with("Authorization", digest))?;
+        hop.expect_nothing_unchecked(&id)?;
+    }
     // Who is proven, where From proves nothing.
     let line = format!("Proxy-Authorization: Bearer {token}");
     for from in bindings::OWN_ADDRESSES {
@@ -345,19 +393,22 @@ pub fn shipped(setting: &Setting, core: &Core) -> Result<(), String> {
     };
     status(bearer(&mary, "Proxy-Authorization", &good)?, 403)?;
     status(device.authorize(&register("mary"), "secret")?, 200)?;
-    // Credentials for another hop are no reason to refuse, wherever they stand: the token in the
-    // header that fits this request counts.
-    let foreign = format!("Bearer {}", token(&other, "HS256", &claims("")));
+    // Credentials of another scheme, or for another hop, are no reason to refuse, wherever they stand.
+    let digest = "Digest username=\"caller\", realm=\"c.example\", nonce=\"n\", uri=\"sip:c\", \
+                  response=\"00000000000000000000000000000000\"";
     for question in [register("caller"), invite.clone()] {
-        let (ours, theirs) = match question.method {
-            "REGISTER" => ("Authorization", "Proxy-Authorization"),
-            _ => ("Proxy-Authorization", "Authorization"),
-        };
-        let good = format!("Bearer {good}");
-        let both = question.clone().with(theirs, foreign.as_str());
-        status(device.ask(&both.with(ours, good.as_str()))?, 200)?;
-        let basic = question.with(ours, "Basic Y2FsbGVyOnNlY3JldA==");
-        status(device.ask(&basic.with(ours, good.as_str()))?, 200)?;
+        for (ours, theirs) in [
+            ("Authorization", "Proxy-Authorization"),
+            ("Proxy-Authorization", "Authorization"),
+        ] {
+            for other in [digest, "Basic Y2FsbGVyOnNlY3JldA=="] {
+                let good = format!("Bearer {good}");
+                let both = question.clone().with(theirs, other);
+                status(device.ask(&both.with(ours, good.as_str()))?, 200)?;
+                let both = question.clone().with(ours, other);
+                status(device.ask(&both.with(ours, good.as_str()))?, 200)?;
+            }
+        }
     }
     let basic = register("caller").with("Authorization", "Basic Y2FsbGVyOnNlY3JldA==");
     let answer = device.ask(&basic)?;

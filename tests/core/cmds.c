@@ -19,7 +19,7 @@ CMD(send_reply)
 	return reply_send(msg, a->v[0].ri, a->v[1].rs) ? 1 : -1;
 }
 
-/* t_check_trans(): a retransmission never reaches the script. And what would find a contact: none is stored. */
+/* t_check_trans(): a retransmission never reaches the script. t_relay(): nothing is relayed. And what would find a contact: none is stored. */
 CMD(never)
 {
 	return -1;
@@ -98,6 +98,7 @@ CMD(save)
 static const struct builtin table[] = {
 	{"signaling", "send_reply", {CMD_INT, CMD_STR}, 2, send_reply},
 	{"tm", "t_check_trans", {0}, 0, never},
+	{"tm", "t_relay", {0}, 0, never},
 	{"sipmsgops", "append_to_reply", {CMD_STR}, 1, append_to_reply},
 	{"sipmsgops", "append_hf", {CMD_STR}, 1, append_hf},
 	{"sipmsgops", "remove_hf", {CMD_STR}, 1, remove_hf},

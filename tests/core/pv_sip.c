@@ -223,6 +223,7 @@ const struct pv_export pv_sip_table[] = {
 	PLAIN("rU", get_ruri, URI_USER),
 	PLAIN("ru", get_ruri, URI_WHOLE),
 	PLAIN("rd", get_ruri, URI_HOST),
+	PLAIN("ou", get_ruri, URI_WHOLE),
 	PLAIN("od", get_ruri, URI_HOST),
 	PLAIN("fu", get_from, URI_WHOLE),
 	PLAIN("fU", get_from, URI_USER),

@@ -121,11 +121,26 @@ static int from_base64(struct sip_msg *msg, const struct trans *t, struct pv_val
 	return pv_put_str(val, (str){out, (int)(p - out)});
 }
 
+static int length(struct sip_msg *msg, const struct trans *t, struct pv_value *val)
+{
+	(void)msg, (void)t;
+	return pv_put_int(val, val->rs.len);
+}
+
 static int uri_host(struct sip_msg *msg, const struct trans *t, struct pv_value *val)
 {
 	(void)msg, (void)t;
 	str user, host;
 	return uri_parse(val->rs, &user, &host) ? pv_put_str(val, host) : -1;
+}
+
+static int uri_schema(struct sip_msg *msg, const struct trans *t, struct pv_value *val)
+{
+	(void)msg, (void)t;
+	str user, host;
+	const char *colon = val->rs.len ? memchr(val->rs.s, ':', (size_t)val->rs.len) : NULL;
+	bool is_uri = colon && (uri_parse(val->rs, &user, &host) || !strncasecmp(val->rs.s, "tel:", 4));
+	return is_uri ? pv_put_str(val, (str){val->rs.s, (int)(colon - val->rs.s)}) : -1;
 }
 
 static const struct {
@@ -134,7 +149,9 @@ static const struct {
 	int params_n;
 } known[] = {
 	{"uri.host", uri_host, 0},
+	{"uri.schema", uri_schema, 0},
 	{"s.int", to_int, 0},
+	{"s.len", length, 0},
 	{"s.tolower", to_lower, 0},
 	{"s.escape.user", escaped_user, 0},
 	{"s.select", selected, 2},

@@ -139,6 +139,7 @@ fn no_unknown_parameter() -> Result<(), Failed> {
     let known = exports::parameters();
     let mut paths = block::documents();
     paths.extend(block::files("opensips-cfg", "cfg"));
+    paths.extend(block::files("opensips-cfg", "inc"));
     for path in paths {
         let text = block::read(&path);
         for module in ["auth_web", "auth_jwt"] {

@@ -44,8 +44,8 @@ fn run() -> Result<(), Failed> {
     let mut places = Vec::new();
     let mut scripts = Vec::new();
     files(&harness::root().join("opensips-cfg"), &mut scripts);
-    let is_script = |path: &String| path.ends_with(".cfg");
-    if scripts.iter().filter(|path| is_script(path)).count() < 6 {
+    let is_script = |path: &String| path.ends_with(".cfg") || path.ends_with(".inc");
+    if scripts.iter().filter(|path| is_script(path)).count() < 7 {
         return Err(format!("where are the scripts? There are {scripts:?}").into());
     }
     // Comments too: commented-out lines are there to be used.

@@ -157,9 +157,20 @@ fn run(setting: &Setting, place: &Place, file: &str) -> Result<(), Failed> {
         ("MESSAGE", "dave", vec![("Proxy-Authorization", own.1)], 200),
         ("REGISTER", "caller", vec![digest, own], 200),
         ("REGISTER", "caller", vec![own, digest], 200),
-        // The first one is checked.
-        ("REGISTER", "caller", vec![own, worthless], 200),
+        ("REGISTER", "caller", vec![("X-JWT", own.1)], 200),
+        // Of several tokens nobody can tell whose the request is.
+        ("REGISTER", "caller", vec![own, worthless], 400),
         ("REGISTER", "caller", vec![worthless, own], 400),
+        ("REGISTER", "caller", vec![own, own], 400),
+        ("REGISTER", "caller", vec![own, ("X-JWT", own.1)], 400),
+        // What can't be read.
+        (
+            "REGISTER",
+            "caller",
+            vec![own, ("Max-Forwards", "256")],
+            400,
+        ),
+        ("CANCEL", "caller", vec![], 481),
         (
             "REGISTER",
             "caller",
@@ -186,7 +197,8 @@ fn relayed(setting: &Setting, place: &Place, file: &str, token: &str) -> Result<
     let mut instance =
         Instance::start(&place.core, &script, &setting.folder()).map_err(|e| e.to_string())?;
     let invite = Hop::invite("caller", "example.org");
-    Device::new(instance.port)?.send(&invite.with("Authorization", token))?;
-    hop.expect_nothing_unchecked()?;
+    let device = Device::new(instance.port)?;
+    let id = device.send(&invite.with("Authorization", token))?;
+    hop.expect_nothing_unchecked(&id)?;
     Ok(instance.check_workers()?)
 }

@@ -203,7 +203,8 @@ pub fn restarted(device: &Device, to: &str, proof: Proof<'_>) -> Result<(), Stri
 }
 
 /// What is in From beside a proven name that is another.
-pub const OWN_ADDRESSES: [&str; 3] = [
+pub const OWN_ADDRESSES: [&str; 4] = [
+    "<tel:+15550100>",
     "\"CEO\" <sip:alice@192.0.2.7>",
     "<sip:192.0.2.7>",
     "<sip:alice@x7f.invalid>",
@@ -233,6 +234,8 @@ pub fn named_by_credentials(
         format!("<sip:mary@{}>", device.local()),
         format!("<sip:{user}@192.0.2.7>"),
         "<sip:192.0.2.7>".to_string(),
+        // A number has no domain.
+        "<tel:+15550100>".to_string(),
         "<sip:100@[2001:db8::7]:5070>".to_string(),
         "<sip:anonymous@anonymous.invalid>".to_string(),
     ] {

@@ -37,6 +37,7 @@ pub mod tls;
 pub mod tokens;
 pub mod udp;
 pub mod world;
+pub mod wrong;
 
 use std::path::PathBuf;
 

@@ -15,13 +15,29 @@ pub struct Shipped {
     url: String,
 }
 
+/// The text of opensips-cfg/`file`, with the files that it includes in place of the lines that say so.
+pub fn text(file: &str) -> Result<String, String> {
+    let folder = super::root().join("opensips-cfg");
+    let read =
+        |file: &str| std::fs::read_to_string(folder.join(file)).map_err(|e| format!("{file}: {e}"));
+    let mut out = String::new();
+    for line in read(file)?.lines() {
+        let included = line
+            .strip_prefix("include_file \"")
+            .and_then(|rest| rest.strip_suffix('"'));
+        match included {
+            Some(included) => out.push_str(&read(included)?),
+            None => out.push_str(&format!("{line}\n")),
+        }
+    }
+    Ok(out)
+}
+
 impl Shipped {
     /// Reads opensips-cfg/`file`, to be run with this module on this database.
     pub fn read(file: &str, module: &Path, database: &Database) -> Result<Shipped, String> {
-        let path = super::root().join("opensips-cfg").join(file);
-        let text = std::fs::read_to_string(&path).map_err(|e| format!("{file}: {e}"))?;
         Ok(Shipped {
-            text,
+            text: text(file)?,
             module: module.to_path_buf(),
             driver: database.backend.needed_module(),
             url: database.url.clone(),

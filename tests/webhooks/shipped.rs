@@ -6,13 +6,14 @@ use std::time::Duration;
 use harness::bindings::{self, Attack, Proof};
 use harness::core::Core;
 use harness::database::{Backend, Database};
-use harness::device::{Device, LIMIT, Question, Reply};
+use harness::device::{Device, LIMIT, Question, Reply, Written};
 use harness::digest::Response;
 use harness::endpoint::Endpoint;
 use harness::hop::Hop;
 use harness::instance::Instance;
 use harness::server::wait_for;
 use harness::shipped::Shipped;
+use harness::wrong;
 use libtest_mimic::Trial;
 
 use super::setting::{Setting, USERS};
@@ -26,6 +27,8 @@ pub fn trials(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
     if core.is_opensips() {
         let name = "opensips-cfg/http_authorize.cfg: who is bound to what";
         trials.push(setting.trial(core, name, bound));
+        let name = "opensips-cfg/http_authorize.cfg: who is wrong is told";
+        trials.push(setting.trial(core, name, told));
         let name = "opensips-cfg/http_authorize.cfg: what the next hop gets";
         trials.push(setting.trial(core, name, relayed));
     }
@@ -95,6 +98,83 @@ fn bound(setting: &Setting, core: &Core) -> Result<(), String> {
     instance.check_workers()
 }
 
+/// Whoever sends something wrong is told what it is, and nobody loses a registration by it.
+fn told(setting: &Setting, core: &Core) -> Result<(), String> {
+    let users = [64, 65, 192, 193].map(|length| "u".repeat(length));
+    let odd = ["john", "j\u{f6}hn", "jo\thn", "jo hn", "100%", "a@b", "#1"];
+    let lines = users.iter().map(String::as_str).chain(odd);
+    let lines: String = lines
+        .map(|user| format!("a.example:{user}:secret\n"))
+        .collect();
+    let folder = setting.folder();
+    let file = folder.join("users.txt");
+    std::fs::create_dir_all(&folder).map_err(|e| e.to_string())?;
+    std::fs::write(&file, &lines).map_err(|e| e.to_string())?;
+    let endpoint = Endpoint::start(&folder, &lines, &[])?;
+    let mut instance =
+        Instance::start(core, &script(&endpoint)?, &setting.folder()).map_err(|e| e.to_string())?;
+    let device = Device::new(instance.port)?;
+    let proof = |user| Proof::Password(user, "secret");
+    wrong::told(&instance, &device, "sip:john@a.example", proof("john"))?;
+    // Users that the registrar can save, and others.
+    let since = instance.log_length();
+    let [most, over, longest, longer] = &users;
+    let contact = format!("Contact: <sip:one@{}>", device.local());
+    for (user, escaped, reason) in [
+        (most.as_str(), most.as_str(), ""),
+        (over, over, ""),
+        (longest, longest, ""),
+        (longer, longer, "To is too long"),
+        ("jo hn", "jo%20hn", ""),
+        ("100%", "100%25", ""),
+        ("a@b", "a%40b", ""),
+        ("#1", "%231", ""),
+        (
+            "j\u{f6}hn",
+            "j%C3%B6hn",
+            "To has an escape that can't be saved",
+        ),
+        ("jo\thn", "jo%09hn", "To has an escape that can't be saved"),
+        ("100%", "100%", "To has an escape that can't be saved"),
+    ] {
+        let to = format!("sip:{escaped}@a.example");
+        let reply = match reason {
+            "" => bindings::register(&device, &to, proof(user), &[&contact])?,
+            // Before anybody is asked for a password.
+            _ => {
+                let address = format!("<{to}>");
+                let lines = std::slice::from_ref(&contact);
+                device.ask_written("REGISTER", [&address, &address], lines)?
+            }
+        };
+        let status = if reason.is_empty() { 200 } else { 400 };
+        if reply.status != status || reply.header("X-Reason") != reason {
+            return Err(format!("{to}: {status}, {reason}: {reply:?}"));
+        }
+    }
+    for (length, status) in [(255, 200), (256, 400)] {
+        let challenge = challenge(&device, &register("john"))?;
+        let response = Response::to(&challenge, "john", "secret", &device.registrar());
+        let reply = device.ask_as(&Written {
+            method: "REGISTER".to_string(),
+            uri: device.registrar(),
+            from: "<sip:john@a.example>".to_string(),
+            to: "<sip:john@a.example>".to_string(),
+            call_id: "c".repeat(length),
+            lines: vec![
+                contact.clone(),
+                format!("Authorization: {}", response.header("REGISTER")),
+            ],
+            ..Written::default()
+        })?;
+        if reply.status != status {
+            return Err(format!("a Call-ID of {length}: {status}: {reply:?}"));
+        }
+    }
+    instance.no_error_since(since)?;
+    instance.check_workers()
+}
+
 /// Of what the sender claims, only what was checked is passed on.
 fn relayed(setting: &Setting, core: &Core) -> Result<(), String> {
     let endpoint = Endpoint::start(&setting.folder(), USERS, &[])?;
@@ -108,8 +188,8 @@ fn relayed(setting: &Setting, core: &Core) -> Result<(), String> {
     let response = device
         .respond(&invite, &challenge, "secret")
         .header("INVITE");
-    device.send(&invite.with("Proxy-Authorization", response))?;
-    hop.expect_nothing_unchecked()?;
+    let id = device.send(&invite.with("Proxy-Authorization", response))?;
+    hop.expect_nothing_unchecked(&id)?;
     // Who is proven, where From proves nothing.
     let uri = "sip:100@a.example";
     for from in bindings::OWN_ADDRESSES {

@@ -17,7 +17,7 @@ use super::{LIMIT, Place, SECRET, Setting};
 /// A name, and the function that shows it.
 type Case = (&'static str, fn(&Setting, &Place) -> Result<(), String>);
 
-pub const TRIALS: [Case; 9] = [
+pub const TRIALS: [Case; 11] = [
     ("a carrier that insists on counting", counted),
     ("refused, cancelled and tried again", unanswered),
     ("a provisional answer is acknowledged", acknowledged),
@@ -27,6 +27,8 @@ pub const TRIALS: [Case; 9] = [
     ("the highest CSeq", highest),
     ("challenges of any size and number", sizes),
     ("Max-Forwards counts where a request is sent on", hops),
+    ("who is wrong is told", told),
+    ("a caller's own credentials", own),
 ];
 
 /// The carrier, which answers 482 to a CSeq that is not higher than the last one of the call.
@@ -657,5 +659,175 @@ fn hops(setting: &Setting, place: &Place) -> Result<(), String> {
         scene.carrier.reply(&bye, "200 OK", "callee", "")?;
         scene.caller.answer(200)?;
         scene.instance.no_error_since(since)
+    })
+}
+
+/// A change of the text of an INVITE, and the status and reason that the caller is then told.
+type Fault = (&'static str, &'static str, u16, &'static str);
+
+/// What a caller writes wrongly.
+const FAULTS: [Fault; 16] = [
+    (
+        "From: <sip:caller@example.org>",
+        "From: x",
+        400,
+        "Invalid From",
+    ),
+    (
+        "From: <sip:caller@example.org>",
+        "From: <sip:caller@",
+        400,
+        "Invalid From",
+    ),
+    (
+        "From: <sip:caller@example.org>",
+        "From: <http://x>",
+        400,
+        "Invalid From",
+    ),
+    (
+        "From: <sip:caller@example.org>;tag=",
+        "From: <sip:caller@example.org>;x=",
+        400,
+        "From has no tag",
+    ),
+    ("From: ", "X-From: ", 400, MANDATORY),
+    ("To: ", "X-To: ", 400, MANDATORY),
+    ("Call-ID: ", "X-Call-ID: ", 400, MANDATORY),
+    (
+        "To: <sip:callee@example.org>",
+        "To: <sip:>",
+        400,
+        "Invalid To",
+    ),
+    ("sip:100@", "sip:100@x@", 400, "Invalid Request-URI"),
+    ("sip:100@", "http://", 400, "Invalid Request-URI"),
+    (
+        "INVITE sip",
+        "invite sip",
+        400,
+        "CSeq must be a number below 2^32 and the method of the request",
+    ),
+    ("Contact: <", "Contact: ", 400, "Invalid contact"),
+    ("Contact: <sip:", "Contact: <tel:", 400, "Invalid contact"),
+    (
+        "Contact: <",
+        "Contact: <sip:a@192.0.2.7>, <",
+        400,
+        "Invalid contact",
+    ),
+    (
+        "Contact: <",
+        "Contact: *\r\nX-Contact: <",
+        400,
+        "Invalid contact",
+    ),
+    ("sip:100@", "sip:100;x=y@", 404, ""),
+];
+
+const MANDATORY: &str = "From, To, Call-ID and CSeq must occur exactly once";
+
+/// Whoever is wrong is told what it is; none of it is an error of ours, and his calls go on.
+fn told(setting: &Setting, place: &Place) -> Result<(), String> {
+    run(Scene::new(setting, place)?, |scene| {
+        let strict = Strict::new(scene);
+        let since = scene.instance.log_length();
+        let is_told = |status: u16, reason: &str| {
+            let answer = scene.caller.answer(status)?;
+            match answer.header("X-Reason") == reason {
+                true => Ok(()),
+                false => Err(format!("{reason} expected: {}", answer.0)),
+            }
+        };
+        let told = |text: &str, status: u16, reason: &str| {
+            scene.caller.send(text)?;
+            is_told(status, reason)
+                .and_then(|()| scene.instance.no_error_since(since))
+                .map_err(|e| format!("{text}{e}"))
+        };
+        for (old, new, status, reason) in FAULTS {
+            let text = scene.invite().text().replacen(old, new, 1);
+            told(&text, status, reason)?;
+        }
+        let long = format!("sip:{}@", "1".repeat(257));
+        told(&scene.invite().text().replace("sip:100@", &long), 414, "")?;
+        told(&scene.invite().cancel().text(), 481, "")?;
+
+        // Within a call, which goes on.
+        let mut request = scene.invite();
+        scene.caller.send(&request.text())?;
+        let invite = strict.request("INVITE")?;
+        let answer = strict.reply(&invite, 200, &request)?;
+        request.established(&answer);
+        strict.established(&request.next("ACK"), &invite)?;
+        let last = RefCell::new(request.clone());
+        let info = |change: &dyn Fn(&mut Request)| {
+            let mut info = last.borrow().next("INFO");
+            last.replace(info.clone());
+            change(&mut info);
+            info.text()
+        };
+        let other = "Not for the other side of its call";
+        let elsewhere = "<sip:192.0.2.7;lr>";
+        told(&info(&|r| r.routes = vec!["<".to_string()]), 481, "")?;
+        told(&info(&|r| r.routes = Vec::new()), 481, "")?;
+        told(&info(&|r| r.from += "x"), 481, "")?;
+        told(
+            &info(&|r| r.uri = "x".to_string()),
+            400,
+            "Invalid Request-URI",
+        )?;
+        told(
+            &info(&|r| r.uri = "sip:x@192.0.2.7".to_string()),
+            403,
+            other,
+        )?;
+        told(&info(&|r| r.routes.push(elsewhere.to_string())), 403, other)?;
+        let mut request = last.into_inner().next("INFO");
+        scene.caller.send(&request.text())?;
+        let got = strict.request("INFO")?;
+        scene.carrier.reply(&got, "200 OK", "callee", "")?;
+        scene.caller.answer(200)?;
+        request.cseq -= 2;
+        told(
+            &request.next("INFO").text(),
+            500,
+            "CSeq is not higher than the last",
+        )?;
+        request.cseq += 2;
+        scene.caller.send(&request.next("BYE").text())?;
+        let got = strict.request("BYE")?;
+        scene.carrier.reply(&got, "200 OK", "callee", "")?;
+        scene.caller.answer(200).map(drop)
+    })
+}
+
+/// Where the script answers, the caller's own answer is not sent along: the carrier might take the first. What
+/// he answers in the other header is his.
+fn own(setting: &Setting, place: &Place) -> Result<(), String> {
+    const OWN: &str = "Digest username=\"x\", realm=\"the proxy\", nonce=\"n\", uri=\"sip:x\", \
+                       response=\"00000000000000000000000000000000\"";
+    run(Scene::new(setting, place)?, |scene| {
+        let strict = Strict::new(scene);
+        for (name, other, challenges) in [
+            (PROXY, WWW, challenge("n")),
+            (WWW, PROXY, challenge("n").replace("Proxy-", "WWW-")),
+        ] {
+            let mut request = scene.invite();
+            request.more = format!("{PROXY}: {OWN}\r\n{WWW}: {OWN}\r\n");
+            scene.caller.send(&request.text())?;
+            let invite = strict.challenge(&strict.request("INVITE")?, &challenges)?;
+            let answer = strict.reply(&invite, 200, &request)?;
+            request.established(&answer);
+            scene.caller.send(&request.next("ACK").text())?;
+            let ack = strict.ack(&invite)?;
+            for message in [&invite, &ack] {
+                let ours = message.headers(name);
+                if ours.len() != 1 || ours == [OWN] || message.headers(other) != [OWN] {
+                    return Err(format!("{name}: one answer expected: {}", message.0));
+                }
+            }
+        }
+        Ok(())
     })
 }

@@ -798,9 +798,9 @@ fn unknown(setting: &Setting, place: &Place) -> Result<(), String> {
         }
         // Not even with full knowledge of a call.
         let real = scene.call()?;
-        for method in ["INFO", "INVITE", "REFER"] {
+        for (method, further) in [("INFO", 10), ("INVITE", 20), ("REFER", 30)] {
             let mut request = real.next(method);
-            request.cseq += 10;
+            request.cseq += further;
             request.via.clone_from(&outside.address);
             let answer = scene.ask(&request, &outside)?;
             scene.expect(method, &answer, 403, false)?;
