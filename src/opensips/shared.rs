@@ -18,8 +18,14 @@ use crate::jwt::signatures::Bucket;
 use crate::keys::Place;
 use crate::registrations::Newest;
 
-/// How long [`exclusively`] waits for the lock. What is done under the lock takes microseconds.
-const LOCK_TIMEOUT: Duration = Duration::from_millis(20);
+/// How long [`exclusively`] waits for the lock. What is done under the lock takes microseconds, but on a busy
+/// machine its holder may not be running.
+const LOCK_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// How long it does so without sleeping, and how long it then sleeps at a time: yielding alone does not let a
+/// holder of lower priority run.
+const LOCK_YIELDS: Duration = Duration::from_millis(1);
+const LOCK_SLEEP: Duration = Duration::from_micros(200);
 
 /// A number that all processes share.
 #[derive(Debug, Default)]
@@ -244,8 +250,12 @@ pub fn locked<T>(
     while let Err(owner) = lock.compare_exchange_weak(0, me, Ordering::Acquire, Ordering::Relaxed) {
         if owner != 0 && !is_alive(owner) {
             let _ = lock.compare_exchange(owner, 0, Ordering::Relaxed, Ordering::Relaxed);
-        } else if start.elapsed() > timeout {
-            return None;
+        } else {
+            match start.elapsed() {
+                waited if waited > timeout => return None,
+                waited if waited > LOCK_YIELDS => std::thread::sleep(LOCK_SLEEP),
+                _ => {}
+            }
         }
         std::thread::yield_now();
     }

@@ -18,6 +18,10 @@ use crate::opensips::{cachedb, shared};
 use crate::pool::{Lost, NoNotify, Notify, Pool, Ticket};
 use crate::redis::{CacheError, Redis, Session};
 
+/// Why a claim could not be made in time, see [`shared::exclusively`].
+const NOT_FREE: &str =
+    "another process has been using the CacheDB engine of cachedb_url for too long";
+
 /// See the [module](self).
 pub struct Cache {
     driver: Driver,
@@ -112,7 +116,7 @@ impl Cache {
     /// # Errors
     /// Fails if the engine does, or Redis hangs, and `cachedb_required` is 1.
     pub fn check_ban(&mut self, source: &str) -> Result<Entry, String> {
-        match self.by_core(|counters| Bans::new(counters).enter(source, None)) {
+        match self.by_core(false, |counters| Bans::new(counters).enter(source, None)) {
             Some(entry) => unless_required(entry, self.required),
             None => Ok(Entry::Open),
         }
@@ -134,7 +138,7 @@ impl Cache {
         let Some(claim) = claim else {
             return Passing::Now(Ok(Entry::Open));
         };
-        let claimed = self.by_core(|counters| counters.claim(&claim));
+        let claimed = self.by_core(true, |counters| counters.claim(&claim));
         let entry = claimed.unwrap_or(Ok(true)).map(|is_first| match is_first {
             true => Entry::Open,
             false => Entry::Replay,
@@ -144,11 +148,14 @@ impl Cache {
 
     /// Bans a source by the engine of the core; with Redis the [`Gate`] does.
     pub fn ban(&mut self, source: &str, ban: Ban) -> Option<Result<(), String>> {
-        self.by_core(|counters| Bans::new(counters).ban(source, ban))
+        self.by_core(false, |counters| Bans::new(counters).ban(source, ban))
     }
 
+    /// `is_claim`: the engine in memory looks and adds in two steps; between them, another process could use
+    /// up the same nonce count.
     fn by_core<T>(
         &mut self,
+        is_claim: bool,
         work: impl FnOnce(&cachedb::Connection) -> Result<T, cachedb::CacheDbError>,
     ) -> Option<Result<T, String>> {
         let Driver::Core {
@@ -163,17 +170,19 @@ impl Cache {
             *connection = engine.open(url);
         }
         let done = match connection {
-            None => Err(cachedb::CacheDbError),
-            // The engine in memory looks and adds in two steps: between them, another process could
-            // use up the same nonce count.
-            Some(connection) if url.starts_with("local:") => {
-                shared::exclusively(|| work(connection)).unwrap_or(Err(cachedb::CacheDbError))
+            None => Err(cachedb::CacheDbError.to_string()),
+            Some(connection) if is_claim && url.starts_with("local:") => {
+                let claimed = shared::exclusively(|| work(connection));
+                claimed.map_or_else(
+                    || Err(NOT_FREE.to_owned()),
+                    |done| done.map_err(|error| error.to_string()),
+                )
             }
-            Some(connection) => work(connection),
+            Some(connection) => work(connection).map_err(|error| error.to_string()),
         };
         self.state
             .note(done.as_ref().err().map(|error| error as &dyn Display));
-        Some(done.map_err(|error| error.to_string()))
+        Some(done)
     }
 
     /// What has changed since this was last asked.
