@@ -139,6 +139,10 @@ pub fn told(
         ..Written::default()
     };
     refused(device.ask_as(&call("invite"))?, "Unknown method")?;
+    // A registration has a domain.
+    let ends = ["<tel:+15550100>"; 2];
+    let reply = device.ask_written("REGISTER", ends, &[])?;
+    refused(reply, "There is no realm for this address")?;
     // Of no transaction.
     let reply = device.ask_as(&call("CANCEL"))?;
     if reply.status != 481 {
