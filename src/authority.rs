@@ -1,4 +1,4 @@
-//! The authority of a URL (RFC 3986 section 3.2), as URLs of databases and of Redis have it.
+//! The authority of a URL (RFC 3986 section 3.2), as in the URLs of databases and of Redis.
 
 use std::net::Ipv6Addr;
 
@@ -13,10 +13,10 @@ pub enum AuthorityError {
     Port,
 }
 
-/// Host and port of `host[:port]`; an address of IPv6 is in brackets, and comes without them.
+/// Host and port of `host[:port]`; an IPv6 address is in brackets, and returned without them.
 ///
 /// # Errors
-/// [`AuthorityError`].
+/// Fails with [`AuthorityError`].
 pub fn host_and_port(text: &str) -> Result<(String, Option<u16>), AuthorityError> {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {

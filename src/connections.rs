@@ -9,13 +9,13 @@ use std::{
     time::Instant,
 };
 
-/// How many connections are opened at once. After an outage everybody wants one in the same moment,
-/// and TLS handshakes would take the processors from the SIP workers; the few that are there first
+/// How many connections are opened at once. After an outage everybody wants one at the same moment,
+/// and TLS handshakes would starve the SIP workers of processor time; the few that are open first
 /// serve many.
 const OPENED_AT_ONCE: usize = 2;
 
 struct State<C> {
-    /// Used as a stack: the warmest first.
+    /// Used as a stack: the most recently used first.
     idle: Vec<C>,
     /// Open or being opened, idle ones included.
     open: usize,
@@ -56,7 +56,7 @@ pub struct Lease<'a, C> {
 }
 
 impl<C> Connections<C> {
-    /// Room for at most so many.
+    /// Room for at most this many.
     pub fn new(most: usize) -> Self {
         Connections {
             most,
@@ -76,7 +76,7 @@ impl<C> Connections<C> {
     /// Waits for a connection to be free, or for one that may be opened.
     ///
     /// # Errors
-    /// [`Unavailable`] where there was none until the deadline.
+    /// Fails with [`Unavailable`] if there was none by the deadline.
     pub fn lease(&self, deadline: Instant) -> Result<Lease<'_, C>, Unavailable> {
         let mut state = self.lock();
         loop {
@@ -130,7 +130,7 @@ impl<C> Lease<'_, C> {
     /// The connection, made now where there is none.
     ///
     /// # Errors
-    /// Those of `make`.
+    /// Fails with the error of `make`.
     pub fn connection<E>(&mut self, make: impl FnOnce() -> Result<C, E>) -> Result<&mut C, E> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(made(&mut last, 4), 4);
     }
 
-    /// Who can't open one waits for one that is free, or until another one is open or has failed.
+    /// A thread that can't open one waits until one is free, or another has opened or failed.
     #[test]
     fn few_are_opened_at_once() {
         let connections = Connections::new(9);

@@ -4,10 +4,10 @@
 //! connecting, waiting for a free connection, commands and their answers. Connections are kept. What
 //! is particular about it:
 //!
-//! - A connection is made on a thread of its own, for a name may take long to be resolved, and nobody
-//!   is to wait for it beyond his time.
+//! - A connection is made on a thread of its own, since a name may take long to resolve, and nobody
+//!   is to wait for it beyond the time-out.
 //! - Sentinels are asked for the master's address here, and not by the crate, whose blocking client of
-//!   Sentinel has no time-outs: one Sentinel that hangs would hold it up for ever.
+//!   Sentinel has no time-outs: one Sentinel that hangs would block it for ever.
 
 mod server;
 mod url;
@@ -26,7 +26,7 @@ use crate::pool::{Lost, NoNotify, Pool};
 pub use server::CertificateError;
 pub use url::RedisUrl;
 
-/// Connections of one process at the most: each is in use for a fraction of a millisecond at a time.
+/// Most connections of one process: each is in use for a fraction of a millisecond at a time.
 const MAX_CONNECTIONS: usize = 16;
 
 /// Why a question has no answer.
@@ -35,7 +35,7 @@ pub enum CacheError {
     /// Redis did not answer in time; milliseconds.
     #[error("Redis did not answer within {0} ms (cachedb_timeout)")]
     TimedOut(u64),
-    /// It can't be reached, or broke off.
+    /// It can't be reached, or the connection broke.
     #[error("Redis can't be reached: {0}")]
     Unreachable(String),
     /// It answers with an error.
@@ -56,7 +56,7 @@ pub struct Redis {
     threads: Arc<Pool>,
 }
 
-/// What is needed of Redis, read and checked at start.
+/// What is needed to reach Redis, read and checked at start.
 #[derive(Clone, Debug)]
 pub struct Settings(Arc<Target>);
 
@@ -64,7 +64,7 @@ impl Settings {
     /// Reads the certificates that the URL names.
     ///
     /// # Errors
-    /// [`CertificateError`]: a file can't be read, or does not have what it should.
+    /// Fails with [`CertificateError`] if a file can't be read, or does not have what it should.
     pub fn new(url: RedisUrl) -> Result<Self, CertificateError> {
         Target::new(url).map(|target| Settings(Arc::new(target)))
     }
@@ -81,7 +81,7 @@ impl Redis {
         }
     }
 
-    /// A conversation of `timeout` at the most, which ends at `deadline` in any case. For a thread that
+    /// A conversation of `timeout` at most, which ends at `deadline` in any case. For a thread that
     /// may wait.
     pub fn session(&self, deadline: Instant) -> Session<'_> {
         let now = Instant::now();
@@ -91,7 +91,7 @@ impl Redis {
         }
     }
 
-    /// That the time is over.
+    /// The error that the time is over.
     pub fn timed_out(&self) -> CacheError {
         CacheError::TimedOut(u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX))
     }
@@ -159,7 +159,7 @@ impl Session<'_> {
     /// Whether it answers at all.
     ///
     /// # Errors
-    /// [`CacheError`].
+    /// Fails with [`CacheError`].
     pub fn ping(&self) -> Result<(), CacheError> {
         // Every topology knows which server this is for.
         self.get_counter("auth_web_ping").map(drop)
@@ -173,7 +173,7 @@ impl Session<'_> {
     /// Asks one thing.
     ///
     /// # Errors
-    /// [`CacheError`].
+    /// Fails with [`CacheError`].
     pub fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, CacheError> {
         self.run(|connection| command.query(connection))
     }
@@ -182,7 +182,7 @@ impl Session<'_> {
     /// be closed: so it has to be something that may be done twice.
     ///
     /// # Errors
-    /// [`CacheError`].
+    /// Fails with [`CacheError`].
     pub fn run<T>(
         &self,
         work: impl Fn(&mut dyn ConnectionLike) -> Result<T, RedisError>,
@@ -234,8 +234,8 @@ enum Failure {
     Connecting(CacheError),
 }
 
-/// Whether another connection may do better: this one is closed, or leads to a server that is the
-/// master no more.
+/// Whether another connection may do better: this one is closed, or leads to a server that is no
+/// longer the master.
 fn is_stale(error: &RedisError) -> bool {
     let is_not_master = matches!(
         error.kind(),
@@ -267,7 +267,7 @@ impl Counters for Session<'_> {
         self.query(&look_up(key))
     }
 
-    /// Both at once, in one round trip, but in a Cluster.
+    /// Both at once, in one round trip, except in a Cluster.
     fn get_and_claim(
         &self,
         counter: &str,

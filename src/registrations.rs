@@ -6,15 +6,16 @@
 //! | `active-user` | sorted set | the keys of all registrations, scored by their ends |
 //! | `active-user:<realm>` | sorted set | those of one account, by its realm |
 //!
-//! The account of an address of record is that of its domain, unless the caller knows another: then it
-//! has that of the domain above.
+//! The account of an address of record is that of its domain, unless the caller names another: that
+//! of the domain above.
 //!
 //! Times are UNIX times in milliseconds, by the clock of whoever calls: Redis is only told how long
-//! something lasts, so its own clock may differ. That one only says which of two changes was later.
+//! something lasts, so its own clock may differ. That clock only says which of two changes was
+//! later.
 //!
 //! One server changes all three keys in one script, so that they never disagree. In a Cluster they are
-//! on different nodes, and are changed one after the other: the place in the realm's index first, for
-//! that is where the limit is enforced.
+//! on different nodes, and are changed one after the other: the place in the realm's index first,
+//! since that is where the limit is enforced.
 
 mod entry;
 mod newest;
@@ -38,7 +39,7 @@ pub use undo::{Before, Left, Undo};
 /// The index of all registrations.
 const ALL: &str = "active-user";
 
-/// The remaining time that stands for: there is no entry.
+/// The remaining time that stands for no entry.
 const ABSENT: i64 = -2;
 
 /// A change that was made.
@@ -102,7 +103,7 @@ fn realm_key(realm: &[u8]) -> Vec<u8> {
 type Outcome = (i64, u64, i64, Vec<u8>);
 
 impl<'a> Registrations<'a> {
-    /// By this conversation.
+    /// The registrations, over this session.
     pub fn new(session: &'a Session<'a>) -> Self {
         Registrations {
             session,
@@ -132,10 +133,10 @@ impl<'a> Registrations<'a> {
     }
 
     /// Saves a registration in place of what is there. With a `limit`, the realm has at most as many:
-    /// who is registered already keeps his place, and with 0 nobody is saved.
+    /// whoever is registered already keeps their place, and with 0 nobody is saved.
     ///
     /// # Errors
-    /// [`CacheError`]; then nothing has changed, unless the answer alone was lost.
+    /// Fails with [`CacheError`]; then nothing has changed, unless the answer alone was lost.
     pub fn save(
         &self,
         entry: &Entry<'_>,
@@ -164,7 +165,7 @@ impl<'a> Registrations<'a> {
         }
         save.arg(now).arg(limit).arg(&end).arg(ttl).arg(&json);
         let saved: Result<(Outcome, bool), _> = self.script(|connection| save.invoke(connection));
-        // Whatever takes the place back: what it was taken for has failed already.
+        // Whether or not this fails too: what the place was taken for has failed already.
         let give_back = |error| {
             if let Some(place) = &place {
                 let _ = self.give_back(&keys, &end, place, now);
@@ -188,7 +189,7 @@ impl<'a> Registrations<'a> {
             return Err(give_back(error));
         }
         if is_own {
-            // It was saved, and the answer was lost that said what was there before.
+            // It was saved, and the answer that said what was there before was lost.
             let cause = "it broke off while the registration was being saved";
             return Err(CacheError::Unreachable(cause.to_owned()));
         }
@@ -199,7 +200,7 @@ impl<'a> Registrations<'a> {
     /// ended.
     ///
     /// # Errors
-    /// [`CacheError`].
+    /// Fails with [`CacheError`].
     pub fn get(&self, aor: &AddressOfRecord, now: u64) -> Result<Option<Registration>, CacheError> {
         let keys = Keys::of(aor, self.account);
         let read = scripts::GET.key(keys.user.as_slice());
@@ -211,7 +212,7 @@ impl<'a> Registrations<'a> {
     /// whatever is there. One that can't be read is removed in any case.
     ///
     /// # Errors
-    /// [`CacheError`].
+    /// Fails with [`CacheError`].
     pub fn remove(
         &self,
         aor: &AddressOfRecord,
@@ -266,7 +267,7 @@ impl<'a> Registrations<'a> {
     /// if there was nothing, as long as what they `left` is still there. Whether it is as before.
     ///
     /// # Errors
-    /// [`CacheError`].
+    /// Fails with [`CacheError`].
     pub fn restore(
         &self,
         aor: &AddressOfRecord,
@@ -280,7 +281,7 @@ impl<'a> Registrations<'a> {
     /// How many registrations the account of a realm has, those of others included.
     ///
     /// # Errors
-    /// [`CacheError`].
+    /// Fails with [`CacheError`].
     pub fn count(&self, realm: &str, now: u64) -> Result<u64, CacheError> {
         self.adopt(realm.as_bytes(), now)?;
         let mut count = scripts::COUNT.key(realm_key(realm.as_bytes()));
@@ -293,7 +294,7 @@ impl<'a> Registrations<'a> {
     /// their realms. How many it took out.
     ///
     /// # Errors
-    /// [`CacheError`].
+    /// Fails with [`CacheError`].
     pub fn expire(&self, now: u64, most: usize) -> Result<usize, CacheError> {
         let mut find = cmd("ZRANGEBYSCORE");
         find.arg(ALL).arg("-inf").arg(now);
@@ -379,8 +380,8 @@ impl<'a> Registrations<'a> {
     }
 }
 
-/// Redis 6 hides in a script's error that a server is the master no more, for which another connection
-/// helps.
+/// Redis 6 hides in a script's error that a server is no longer the master, which another
+/// connection solves.
 fn named(error: RedisError) -> RedisError {
     let hidden = error.kind() == ErrorKind::Server(ServerErrorKind::ResponseError);
     match error.detail() {

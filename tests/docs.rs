@@ -7,6 +7,7 @@ mod docs {
     pub mod block;
     pub mod circles;
     pub mod config;
+    pub mod errors;
     pub mod examples;
     pub mod exports;
     pub mod imports;
@@ -37,6 +38,7 @@ fn trials() -> Vec<Trial> {
     trials.extend(docs::circles::trials());
     trials.extend(docs::locks::trials());
     trials.extend(docs::order::trials());
+    trials.extend(docs::errors::trials());
     trials.extend(docs::threats::trials());
     trials.push(docs::quick_start::sql_trial());
     let mut cores = harness::core::opensips();

@@ -225,10 +225,11 @@ impl Native {
         }
     }
 
-    /// Asks in the calling thread, which waits, `cachedb_timeout` and until `deadline` at the most.
+    /// Asks in the calling thread, which waits for `cachedb_timeout` at most, and no longer than
+    /// until `deadline`.
     ///
     /// # Errors
-    /// Those of Redis or of the work.
+    /// Fails with the error of Redis or of the work.
     pub fn ask<T>(
         &self,
         deadline: Instant,
@@ -279,9 +280,9 @@ impl Native {
 
 /// Whether a request passes.
 pub enum Passing {
-    /// That is known.
+    /// The answer is known.
     Now(Result<Entry, String>),
-    /// That is asked on the thread which goes on with the request.
+    /// It is asked for on the thread that goes on with the request.
     Later(Gate),
 }
 
@@ -297,7 +298,7 @@ impl Gate {
     /// Asks on a thread of its own, for a request that is refused in any case.
     ///
     /// # Errors
-    /// What came of it if nothing was started.
+    /// Fails with what came of it if nothing was started.
     pub fn start<N: Notify + 'static>(
         self,
         threads: &Pool,

@@ -17,7 +17,7 @@ use super::url::{Login, RedisUrl, Topology};
 /// does not keep the others from being asked.
 const SENTINEL_SHARE: u32 = 4;
 
-/// Why the certificates of a URL are of no use.
+/// Why the certificates of a URL can't be used.
 #[derive(Debug, Error)]
 pub enum CertificateError {
     /// A file can't be read.
@@ -31,7 +31,7 @@ pub enum CertificateError {
     Content(RedisError),
 }
 
-/// Where the servers are, and how one talks to them.
+/// Where the servers are, and how to talk to them.
 #[derive(Debug)]
 pub struct Target {
     url: RedisUrl,
@@ -48,7 +48,7 @@ impl Target {
     /// Reads the certificates.
     ///
     /// # Errors
-    /// [`CertificateError`].
+    /// Fails with [`CertificateError`].
     pub fn new(url: RedisUrl) -> Result<Self, CertificateError> {
         let read = |path: &Path| {
             let refused = |error| CertificateError::File(path.to_owned(), error);
@@ -87,11 +87,10 @@ impl Target {
         self.url.topology == Topology::Cluster
     }
 
-    /// Connects; may block longer than `until` where a name is resolved, no single wait for a server
-    /// does.
+    /// Connects; resolving a name may block beyond `until`, but no single wait for a server does.
     ///
     /// # Errors
-    /// What the network or the server says.
+    /// Fails with what the network or the server says.
     pub fn connect(&self, until: Instant) -> RedisResult<Server> {
         match &self.url.topology {
             Topology::Single => self.connect_to_first(until).map(Server::Single),
@@ -119,7 +118,7 @@ impl Target {
                 .and_then(|(host, port)| self.connect_if_master(&host, port, until))
             {
                 Ok(connection) => return Ok(connection),
-                // Of several causes the first that is not a silence.
+                // Of several causes the first that is not a time-out.
                 Err(error) if last.as_ref().is_none_or(RedisError::is_timeout) => {
                     last = Some(error)
                 }
@@ -129,7 +128,7 @@ impl Target {
         Err(last.unwrap_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable).into()))
     }
 
-    /// What a Sentinel says where the master is.
+    /// Where a Sentinel says that the master is.
     fn master_by(
         &self,
         host: &str,
@@ -237,7 +236,7 @@ impl Server {
     /// Does something that has time until then.
     ///
     /// # Errors
-    /// Those of the work, and that the time is over.
+    /// Fails with the error of the work, or if the time is over.
     pub fn within<T>(
         &mut self,
         until: Instant,

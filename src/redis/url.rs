@@ -64,7 +64,7 @@ pub struct RedisUrl {
     pub sentinel_login: Option<Login>,
     /// Number of the database; 0 in a Cluster.
     pub database: i64,
-    /// PEM file of the certificate authorities that are believed, in place of the system's.
+    /// PEM file of the certificate authorities that are trusted, in place of the system's.
     pub tls_ca: Option<PathBuf>,
     /// PEM files of our certificate and its key.
     pub tls_identity: Option<(PathBuf, PathBuf)>,
@@ -104,7 +104,7 @@ impl fmt::Display for RedisUrl {
     }
 }
 
-/// Why a URL is refused. The messages never repeat it, for it may hold a password.
+/// Why a URL is refused. The messages never repeat it, as it may hold a password.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum UrlError {
     /// Another scheme.
@@ -149,7 +149,7 @@ impl RedisUrl {
     /// Takes a URL apart.
     ///
     /// # Errors
-    /// What is wrong with it, without repeating it.
+    /// Fails with what is wrong with it, without repeating it.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         let (scheme, rest) = text.split_once("://").ok_or(UrlError::Scheme)?;
         let scheme = scheme.split(':').next().unwrap_or("").to_ascii_lowercase();
@@ -163,8 +163,8 @@ impl RedisUrl {
             "+cluster" => Kind::Cluster,
             _ => return Err(UrlError::Scheme),
         };
-        // A password may have any character in it: it ends at the last @ behind which there is all
-        // that there has to be.
+        // A password may have any character in it: it ends at the last @ that is followed by all
+        // that is required.
         let mut error = None;
         for (at, _) in rest.rmatch_indices('@') {
             let (user, target) = rest.split_at(at);
@@ -199,7 +199,7 @@ enum Kind {
     Cluster,
 }
 
-/// What comes behind the login.
+/// What follows the login.
 struct Target {
     topology: Topology,
     hosts: Vec<(String, u16)>,

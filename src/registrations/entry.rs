@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::http::is_readable;
 use crate::sip::AddressOfRecord;
 
-/// The last end that is believed, in the year 2286: what is beyond is not a time in milliseconds.
+/// The last end that is believed, in the year 2286: anything later is not a time in milliseconds.
 const LAST_END: u64 = 9_999_999_999_999;
 
 /// Why a grant can't be kept.
@@ -43,7 +43,7 @@ impl Grant {
     /// [answer]: crate::http::Answer
     ///
     /// # Errors
-    /// [`GrantError`].
+    /// Fails with [`GrantError`].
     pub fn parse(text: &[u8]) -> Result<Self, GrantError> {
         if text.is_empty() {
             return Ok(Grant::default());

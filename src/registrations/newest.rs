@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::sip::AddressOfRecord;
 
-/// How many addresses of record are told apart.
+/// How many addresses of record are distinguished.
 const SLOTS: usize = 16_384;
 
 /// Microseconds by which a change may be older than the newest. One that is older still comes from a

@@ -21,7 +21,7 @@ const LONGEST: Duration = Duration::from_millis(100);
 /// How long a cursor is kept, in milliseconds.
 const KEPT: u32 = 60_000;
 
-/// A search is followed by a pause that many times as long, so that Redis has time for more.
+/// A search is followed by a pause that many times as long, so that Redis has time for other work.
 const PAUSE: u32 = 20;
 
 /// The least pause in milliseconds.
@@ -32,7 +32,7 @@ impl Registrations<'_> {
     /// removed. Not in a Cluster, whose nodes would have to be searched one by one.
     ///
     /// # Errors
-    /// [`CacheError`].
+    /// Fails with [`CacheError`].
     pub(super) fn adopt(&self, realm: &[u8], now: u64) -> Result<(), CacheError> {
         if self.is_split {
             return Ok(());

@@ -1,4 +1,4 @@
-//! What changes one key alone, for a Cluster.
+//! Changes of one key at a time, for a Cluster.
 
 use ::redis::{Cmd, cmd};
 
@@ -6,7 +6,7 @@ use super::{ALL, Keys, Registrations, scripts};
 use crate::redis::CacheError;
 
 impl Registrations<'_> {
-    /// Several commands: in one round trip, but in a Cluster.
+    /// Several commands: in one round trip, except in a Cluster.
     pub(super) fn all(&self, commands: impl Iterator<Item = Cmd>) -> Result<(), CacheError> {
         if self.is_split {
             let mut commands = commands;

@@ -17,7 +17,7 @@ mod order;
 mod strange;
 mod text;
 
-/// The time at which tests begin: any will do, for Redis is only told durations.
+/// The time at which tests begin: any will do, as Redis is only told durations.
 const NOW: u64 = 1_700_000_000_000;
 
 /// Contacts and hooks that would break out of text that is pasted together.
@@ -277,7 +277,7 @@ fn keys_end_with_the_last_registration() {
         near("user:b@a.example", 600);
         // Others write into the indexes as well: these last for as long as they have members.
         assert_eq!(site.ttl("active-user:a.example"), -1);
-        // A second later, by Redis's own clock or not, what has ended is no more.
+        // A second later, by Redis's own clock or not, what has ended is gone.
         assert_eq!(registrations.count("a.example", NOW + 5_999).unwrap(), 3);
         assert_eq!(registrations.count("a.example", NOW + 6_000).unwrap(), 2);
         assert_eq!(site.cli(&["ZCARD", "active-user:a.example"]), "2");
@@ -461,7 +461,7 @@ fn nobody_waits_for_a_server_that_is_gone() {
             "{saved:?}"
         );
     }
-    // The same connections find the server when it is back, and load the scripts anew.
+    // The same connections find the server when it is back, and load the scripts again.
     site.server.resume().unwrap();
     let registrations = Registrations::new(&session);
     assert!(save(&registrations, "john@a.example", "sip:x", None, NOW).is_new());

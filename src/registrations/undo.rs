@@ -44,7 +44,7 @@ impl Before {
     }
 }
 
-/// What a change has left, which has to be there still when it is undone.
+/// What a change has left, which must still be there when it is undone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Left<'a> {
     /// No registration.

@@ -155,7 +155,7 @@ pub enum AorError {
 /// 25.1, and unescaped still of the same bytes, so that nothing takes it for another escape.
 ///
 /// # Errors
-/// [`AorError`].
+/// Fails with [`AorError`].
 pub fn usable(user: &[u8], domain: &[u8]) -> Result<AddressOfRecord, AorError> {
     let is_number = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
     let parts = domain.split(|byte| *byte == b'.');

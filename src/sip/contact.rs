@@ -66,7 +66,7 @@ pub enum ContactError {
 /// time of one is its parameter, or else Expires.
 ///
 /// # Errors
-/// [`ContactError`].
+/// Fails with [`ContactError`].
 pub fn asked(
     contacts: &[Contact],
     is_star: bool,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// An answer to INVITE that nobody acknowledges is repeated for 64 times T1 (RFC 3261 section 17.2.1).
 const REPEATED: Duration = Duration::from_secs(33);
 
-/// So many ports are kept at the most. Each is an open file.
+/// At most this many ports are kept. Each is an open file.
 const KEPT: usize = 256;
 
 static CLOSED: Mutex<VecDeque<(Instant, UdpSocket)>> = Mutex::new(VecDeque::new());
@@ -24,8 +24,7 @@ impl ClientSocket {
     /// A socket on this address; port 0 is a free one.
     ///
     /// # Errors
-    ///
-    /// As [`UdpSocket::bind`].
+    /// Fails as [`UdpSocket::bind`] does.
     pub fn bind(address: impl ToSocketAddrs) -> io::Result<ClientSocket> {
         UdpSocket::bind(address).map(|socket| ClientSocket(Some(socket)))
     }

@@ -224,7 +224,7 @@ impl Measured {
     /// Fails if anybody had to wait, or something was refused that does not need the part.
     ///
     /// # Errors
-    /// Says what.
+    /// Fails with what it was.
     pub fn check(&self) -> Result<(), String> {
         let problems = self.problems();
         match problems.is_empty() {
