@@ -31,8 +31,8 @@ pub struct Config {
     pub outbound: outbound::Outbound,
     /// The registrations in Redis.
     pub registrations: registrations::Registrations,
-    /// Whether a caller whose From names nobody is whom the credentials name, in the domain of the
-    /// Request-URI (`caller_by_credentials`).
+    /// Whether a caller whose From names nobody is the user whom the credentials name, in the
+    /// domain of the Request-URI (`caller_by_credentials`).
     pub caller_by_credentials: bool,
     /// The AVP with the realm in which a caller is whom the credentials name (`caller_realm_avp`).
     pub caller_realm_avp: Option<String>,

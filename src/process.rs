@@ -100,7 +100,7 @@ pub struct Process {
     module: &'static Module,
     /// Threads for the database, and for keys at URLs.
     threads: Arc<Pool>,
-    /// Threads for Redis: those of a database that hangs are all taken.
+    /// Threads for Redis: if the database hangs, all of its own are taken.
     cache_threads: Arc<Pool>,
     /// Those that fetch keys: providers that hang must leave the database to others.
     key_threads: Arc<Pool>,
@@ -139,7 +139,7 @@ pub struct Process {
     pub warned: WarnedOnce,
     /// Failures that many requests report alike.
     pub repeated: Repeated,
-    /// Whether registrations that have ended are being taken out.
+    /// Whether registrations that have ended are being removed.
     pub expiring: Arc<AtomicBool>,
 }
 

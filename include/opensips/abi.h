@@ -22,7 +22,7 @@ typedef struct osips_str {
 
 struct sip_msg; /* never read: its layout changes between releases */
 
-/* One flag of it is set: to no function and no variable of a script that means the same. */
+/* One flag of it is set, for which scripts have no function or variable. */
 struct osips_sip_msg_34 {
 	char room[2408];
 	unsigned int msg_flags;

@@ -55,7 +55,7 @@ pub fn realm(
         .ok()
         .and_then(|index| realms.get(index))
     else {
-        // What has no realm is answered by nobody; said once.
+        // A challenge without a realm has no answer; reported once.
         let first = offers
             .iter()
             .find_map(|offer| offer.challenge.as_ref().err());

@@ -56,7 +56,8 @@ fn of_request(
     let code = match named.by {
         NamedBy::Address => code::NAMED,
         NamedBy::Identity => code::BY_IDENTITY,
-        // Beside an address, the name may be that of a device that is registered where he calls.
+        // If From has an address for a domain, its user may be a device registered in the domain
+        // called.
         NamedBy::Credentials(user) => {
             let aor = usable(&user, &named.domain);
             let aor = aor.or_else(|_| usable(UNNAMED, &named.domain))?;

@@ -2,17 +2,17 @@
 
 /// It is done.
 pub const DONE: i32 = 1;
-/// It could not be done, of all functions without codes of their own.
+/// It could not be done; for all functions without codes of their own.
 pub const FAILED: i32 = -1;
 
-/// An asynchronous call whose result is not there, of all functions: never one that admits.
+/// The result of an asynchronous call is missing; for all functions: never a code that admits.
 pub const INTERNAL_ERROR: i32 = -6;
 
 /// Of `jwt_authorize`.
 pub mod jwt {
     use crate::jwt::authorize::Outcome;
 
-    /// The token is valid, and its claims are as they have to be.
+    /// The token is valid, and its claims are as required.
     pub const AUTHORIZED: i32 = 1;
     /// No secret of the profile verifies the token.
     pub const NOT_VERIFIED: i32 = -1;
@@ -183,7 +183,7 @@ pub mod unsupported {
 
 /// Of `caller_route_set` and `callee_route_set`.
 pub mod route {
-    /// The route set leads to the source of the message alone.
+    /// The route set leads only to the source of the message.
     pub const OF_SOURCE: i32 = 1;
     /// It leads to others as well.
     pub const OF_OTHERS: i32 = 2;
@@ -193,7 +193,7 @@ pub mod route {
 pub mod peer {
     /// The address is that of a peer.
     pub const FOUND: i32 = 1;
-    /// It is neither.
+    /// It is neither a peer nor this machine.
     pub const UNKNOWN: i32 = -1;
     /// It is this machine.
     pub const MYSELF: i32 = -2;

@@ -117,7 +117,7 @@ struct Call {
 }
 
 impl Call {
-    /// Everything that is decided without asking anybody but for the database; and what the request
+    /// Everything that is decided without asking anything but the database; and what the request
     /// uses up.
     fn prepare(&self, url: &[u8], source: &str) -> Result<(Asking, Option<Claim>), Refused> {
         let variables = &self.module.request;
@@ -247,7 +247,7 @@ impl Call {
         )
     }
 
-    /// Refuses a request; of one whose source is banned, that comes first.
+    /// Refuses a request; if its source is banned, for that reason.
     fn refuse_unless_banned(
         self,
         refusal: Refused,
@@ -325,14 +325,14 @@ impl Call {
         code
     }
 
-    /// Whether a failure that other requests have as well is to be logged.
+    /// Whether a failure that affects other requests as well is to be logged.
     fn is_due(&self, failure: &str) -> bool {
         process::with(self.module, |process| {
             process.repeated.is_due((FUNCTION, failure), Instant::now())
         })
     }
 
-    /// Says in the log that the CacheDB fails, or answers again, once each.
+    /// Logs that the CacheDB fails, or answers again, once each.
     fn tell_of_cache(&self) {
         let required = self.module.config.cache.required;
         match process::with(self.module, Process::cache_change) {
@@ -583,7 +583,7 @@ impl Call {
             Ban::Seconds(seconds) => format!("for {seconds} s"),
             Ban::Forever => "for ever".to_owned(),
         };
-        // By an engine of the core it is done here, which is the process's own thread.
+        // With an engine of the core it is done here, on the process's own thread.
         let banned =
             banned.or_else(|| process::with(self.module, |process| process.ban(source, ban)));
         match banned {

@@ -28,7 +28,7 @@ pub fn get(module: &'static Module, message: Message, realm: &[u8], wait: Wait) 
         }
         text => String::from_utf8_lossy(text).to_ascii_lowercase(),
     };
-    // Nothing of that kind is in a table; a stranger's oddities are no matter for the database.
+    // No table has such a realm, and strangers' oddities are not worth a query.
     if realm.is_empty() || realm.len() > MAX_REALM || !realm.bytes().all(|b| b.is_ascii_graphic()) {
         return Started::Done(code::NONE);
     }
@@ -47,7 +47,7 @@ pub fn get(module: &'static Module, message: Message, realm: &[u8], wait: Wait) 
     let answered = move |row: Answer<Option<(String, RealmRow)>>| {
         let row = row.map_err(|error| error.to_string());
         let found = realms.lookup(&realm, Instant::now(), || row);
-        // A realm that is new counts at once.
+        // A new realm counts at once.
         if found.as_ref().is_ok_and(|found| found.value.is_none()) {
             realms.forget(&realm);
         }

@@ -1,4 +1,4 @@
-//! `registration_save` and its like: registrations in Redis.
+//! `registration_save` and related functions: registrations in Redis.
 
 mod call;
 mod read;

@@ -9,9 +9,9 @@ use std::{
 
 use super::fork::PerProcess;
 
-/// How many calls of a process are ready at once. When a server fails or goes on, hundreds of calls
-/// have their answers in the same moment, and the core would resume all of them before it reads the
-/// next request.
+/// How many calls of a process are ready at once. When a server fails or recovers, hundreds of
+/// calls have their answers at the same moment, and the core would resume all of them before it
+/// reads the next request.
 pub const AT_ONCE: usize = 4;
 
 thread_local! {

@@ -52,7 +52,7 @@ impl Segment {
     /// Maps what [`publish`] made.
     ///
     /// # Errors
-    /// Fails with the system's error, also if nothing has that name.
+    /// Fails with the system's error, and if nothing has that name.
     pub fn open(owner: u64, number: u64) -> io::Result<Self> {
         let name = name(owner, number)?;
         // SAFETY: the name lives through the call.

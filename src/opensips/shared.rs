@@ -85,7 +85,7 @@ impl Told {
         Told([const { AtomicU64::new(0) }; Self::SIZE])
     }
 
-    /// Whether no process has told this yet. From now on one has.
+    /// Whether no process has logged this yet. From now on one has.
     pub fn is_new(&self, subject: impl Hash) -> bool {
         // Without a random key: all processes must come to the same number. 0 is an empty place.
         let mut hasher = DefaultHasher::new();

@@ -93,7 +93,7 @@ impl<E: Outage> Availability<E> {
         }
     }
 
-    /// Notes how a question ended that had until `deadline`.
+    /// Notes how a question that had until `deadline` ended.
     pub fn note(&self, error: Option<&E>, deadline: Instant, now: Instant) {
         let mut state = self.lock();
         match error {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::store::issuers::Issuers;
 
-/// For how long after the table was asked for again, what is known serves all others.
+/// For how long what is known serves all others once the table has been asked for again.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A point in time, and the generation of the caches at that time.
@@ -40,7 +40,7 @@ pub struct IssuerCache {
 }
 
 impl IssuerCache {
-    /// With what was read at start. It is fresh for `ttl`, of which zero keeps nothing, and serves for
+    /// With what was read at start. It is fresh for `ttl` (zero keeps nothing), and serves for
     /// `grace` longer while the table can't be read.
     pub fn new(ttl: Duration, grace: Duration, first: Option<(Since, Arc<Issuers>)>) -> Self {
         IssuerCache {
@@ -57,8 +57,8 @@ impl IssuerCache {
         (age(since, now) < self.ttl).then_some(issuers)
     }
 
-    /// What counts now, or that the table has to be read. While one reads it again because it is too old,
-    /// and for a second after that has failed, what is known serves all others.
+    /// What counts now, or that the table has to be read. While one caller reads it again because
+    /// it is too old, and for a second after that has failed, what is known serves all others.
     pub fn lookup(&mut self, now: Since) -> Lookup {
         if let Some(issuers) = self.fresh(now) {
             return Lookup::Fresh(issuers.clone());

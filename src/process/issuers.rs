@@ -62,7 +62,7 @@ impl IssuerList {
         })
     }
 
-    /// Whether an issuer counts still, and need not be asked for.
+    /// Whether an issuer still counts, and need not be asked for.
     pub fn has(&self, issuer: &Arc<Issuer>) -> bool {
         let fresh = self.cache.fresh(now());
         fresh.is_some_and(|issuers| issuers.has(issuer))

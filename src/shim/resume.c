@@ -4,7 +4,7 @@
  * The usual way is a descriptor for each call, which the core's reactor watches. It is also the
  * expensive one: at every start and end of a watch the reactor scans its whole table. So where the
  * core allows it, calls wait without one (ASYNC_NO_FD), and a single, permanently watched
- * descriptor of the process tells that some of them are ready.
+ * descriptor of the process signals that some of them are ready.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

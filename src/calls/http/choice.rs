@@ -247,12 +247,12 @@ mod tests {
         assert_eq!(chosen(&[&mary, &ours]), Err(CredentialsError::SeveralUsers));
         let ambiguous = Err(CredentialsError::Ambiguous);
         assert_eq!(choose_of(&[first], &[], Some("mary")), ambiguous);
-        // Empty headers name nobody, and are in nobody's way.
+        // Empty headers name nobody, and do no harm.
         for nothing in ["", "Digest", "Bearer"] {
             assert_eq!(chosen(&[nothing]), Ok(None), "{nothing}");
             assert_eq!(chosen(&[nothing, &ours]), is("a.example ours"), "{nothing}");
             assert_eq!(chosen(&[nothing, "Bearer abc"]), is("abc"), "{nothing}");
-            // The core looks at the first alone.
+            // The core looks only at the first.
             let beside = choose_of(&[nothing, &ours], &[], Some("x"));
             assert_eq!(beside, is("a.example ours"), "{nothing}");
         }

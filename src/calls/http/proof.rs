@@ -167,7 +167,7 @@ mod tests {
         let proof = proof(&full, "j%6fhn");
         let john = aor("john");
         let part = |name| proof.part(name, &john);
-        // A token alone has an end.
+        // Only a token has an end.
         for name in parts().filter(|name| *name != "left") {
             assert!(part(name).is_some(), "{name}");
         }

@@ -17,12 +17,12 @@ use crate::store::{Answer, StoreError};
 struct Question {
     token: Token,
     since: Since,
-    /// What serves if the table can't be read.
+    /// What is used if the table can't be read.
     known: Option<Arc<Issuers>>,
 }
 
 impl Call {
-    /// A token where issuers have rules of their own. It is judged by those of its issuer alone.
+    /// A token where issuers have rules of their own. It is judged only by those of its issuer.
     pub(super) fn by_issuer(self, token: Token) -> Started {
         let lookup = process::with(self.module, |process| {
             process.issuers.as_mut().map(|list| list.lookup())
@@ -34,7 +34,7 @@ impl Call {
         }
     }
 
-    /// One of any other issuer than these is refused before anybody is asked, unless it names a profile.
+    /// A token of any other issuer is refused before anybody is asked, unless it names a profile.
     fn among(self, token: Token, issuers: &Issuers) -> Started {
         let has_tag = token.claim(&self.module.config.tokens.tag_claim).is_some();
         match issuer_of(&token, issuers).cloned() {
@@ -75,7 +75,7 @@ impl Call {
             Asked::Pending(query) => query,
         };
         match known {
-            // A stranger waits for nothing.
+            // A token of a stranger waits for nothing.
             Some(known) if issuer_of(&token, &known).is_none() => {
                 process::with(self.module, |process| {
                     if let Some(list) = &mut process.issuers {
@@ -138,7 +138,7 @@ impl Call {
     }
 }
 
-/// The one of these whose token it claims to be.
+/// The one of these that the token claims to be from.
 fn issuer_of<'a>(token: &Token, issuers: &'a Issuers) -> Option<&'a Arc<Issuer>> {
     issuers.get(token.claim("iss")?.as_str()?)
 }

@@ -71,7 +71,7 @@ impl Call {
         })
     }
 
-    /// Logs that a set, which is in use, could not be fetched again in the background: once an hour for
+    /// Logs that a set in use could not be fetched again in the background: once an hour for
     /// all processes, as long as that is so.
     pub(super) fn report_failure(&self, holder: &KeyHolder, sources: &KeySources) {
         if let Some(error) = holder.failure(sources)
@@ -95,7 +95,7 @@ impl Call {
     }
 
     /// Logs which keys of a set can't be used, once for all processes. `own` names the keys if they
-    /// are not elsewhere.
+    /// are not in a file or at a URL.
     pub(super) fn report_skipped(
         &self,
         holder: &KeyHolder,
@@ -109,7 +109,7 @@ impl Call {
                 continue;
             }
             match skipped.error {
-                // It is there for something else.
+                // It has another purpose.
                 KeyError::JwkUse(_) => log!(Notice, self.function, "{line}"),
                 _ => log!(Warning, self.function, "{line}"),
             }
@@ -139,7 +139,7 @@ impl Call {
     }
 }
 
-/// Whether no process has told this within the hour.
+/// Whether no process has logged this within the hour.
 fn is_new_this_hour(line: &str) -> bool {
     const HOUR: u64 = 3600;
     shared::page()

@@ -152,8 +152,8 @@ impl Call {
         self.admit_token(text, verified, set)
     }
 
-    /// Whether the issuer of a token may speak for the domain that the request is about: of one tenant's
-    /// issuer, no token stands for anybody of another tenant.
+    /// Whether the issuer of a token may speak for the domain that the request is about: no token
+    /// of one tenant's issuer stands for anybody of another tenant.
     fn check_realm(&self, text: &[u8], issuer: &Issuer) -> Result<(), i32> {
         if issuer.speaks_for == SpeaksFor::Any {
             return Ok(());
@@ -207,7 +207,7 @@ impl Call {
             let reason = "the address of record can't be read (jwt_aor)";
             return Err(self.refused_text(Some(text), code::NOT_THEIRS, &reason));
         };
-        // Who names nobody is the token's user, if that is one of the domain.
+        // A caller who names nobody is the token's user, if that user is of the domain.
         let aor = match &party {
             Party::Named(aor) => Some(aor.clone()),
             Party::Proven(domain) => AddressOfRecord::of_name(username, domain),

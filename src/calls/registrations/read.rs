@@ -1,4 +1,4 @@
-//! What only looks.
+//! The functions that only read.
 
 use super::super::codes::registration as code;
 use super::super::waiting::{Started, Wait};
@@ -8,7 +8,7 @@ use crate::opensips::pvar::{Message, Value, Variable};
 use crate::registrations::{MemberValue, Registration};
 use crate::sip::{self, AddressOfRecord};
 
-/// The name of what is not a member: the seconds that are left.
+/// A name that is not that of a member: the seconds that are left.
 const LEFT: &str = "left";
 
 /// The member that is a URI.
@@ -81,7 +81,7 @@ fn give(call: &Call, found: &Registration, out: Option<Variable>) -> i32 {
     }
 }
 
-/// Whether a member can be handed to a script. A contact is one only if a registrar could have saved it.
+/// Whether a member can be handed to a script. A contact can only if a registrar could have saved it.
 fn is_safe(name: &str, text: &[u8]) -> bool {
     sip::is_one_line(text) && (name != CONTACT || sip::is_contact_uri(text))
 }

@@ -1,4 +1,4 @@
-//! What changes registrations.
+//! The functions that change registrations.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +18,7 @@ use crate::redis::Session;
 use crate::registrations::{Change, Entry, Grant, Left, Registrations, Removed, Saved, Undo};
 use crate::sip::AddressOfRecord;
 
-/// How many registrations that have ended are taken out at a time.
+/// How many registrations that have ended are removed at a time.
 const MOST_EXPIRED: usize = 1000;
 
 /// Why an argument is refused.
@@ -216,7 +216,7 @@ pub fn remove(
     )
 }
 
-/// Whom a REGISTER is about, and the account with which he is counted, if not his own.
+/// Whom a REGISTER is about, and the account that counts the registration, if not the user's own.
 fn registered(call: &Call, of_account: &[u8]) -> Result<(AddressOfRecord, Option<String>), i32> {
     Ok((call.registered()?, account(call, of_account)?))
 }

@@ -20,7 +20,7 @@ pub struct Core {
     /// The URL's database, if it is written as the native driver's URLs are.
     database: Option<String>,
     connection: Option<Connection>,
-    /// The characters of columns, by table and column, of those that somebody asked for more than ASCII.
+    /// What can be in a column, by table and column, if anything but ASCII was ever asked for in it.
     repertoires: HashMap<(String, String), Repertoire>,
 }
 
