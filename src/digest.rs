@@ -7,7 +7,7 @@
 //! - [`nonce_claim`]: a nonce count is accepted once (RFC 7616 section 3.4.3).
 //! - [`Received`]: the challenges of others, and the answers to them (RFC 7616 sections 3.3 and 3.4).
 //!
-//! Only an answer to the challenge of another knows a password: whether a response that was received is
+//! Only an answer to another's challenge involves a password: whether a response that was received is
 //! correct is for the endpoint to decide.
 
 mod algorithm;

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::received::{Qop, Received, escape};
 
-/// Random bytes in a client's nonce: as many as can't be guessed.
+/// Random bytes in a client's nonce: too many to be guessed.
 const CNONCE: usize = 16;
 
 /// The request that is sent with the answer.
@@ -51,7 +51,7 @@ pub fn cnonce() -> Result<String, AnswerError> {
 impl Received {
     /// The credentials that answer it, beginning with `Digest`.
     ///
-    /// The password is taken as it is, whatever its bytes are, also if they look like a hash.
+    /// The password is taken as it is, whatever its bytes are, even if they look like a hash.
     ///
     /// # Errors
     /// Fails with [`AnswerError::Unsendable`] if method, URI or user name can't stand in a header.

@@ -82,7 +82,8 @@ pub enum CredentialsError {
     TooManyParameters,
     /// No nonce or no response, or empty ones: a first request of a device that names its user at
     /// once (RFC 3261 section 22.2, 3GPP TS 24.229 section 5.1.1.2), or what remained of a lost
-    /// challenge. Also nothing at all, or only a scheme, as a device writes that has nothing to say.
+    /// challenge. Also nothing at all, or only a scheme, as written by a device that has nothing to
+    /// say.
     #[error("the header answers no challenge")]
     Unanswered,
     /// Several credentials in one header, which RFC 3261 section 7.3.1 forbids, as commas also
@@ -131,8 +132,8 @@ pub enum CredentialsError {
 }
 
 impl CredentialsError {
-    /// Whether the device is to be told what to do next: the header is not wrong, but nothing that a
-    /// decision could be based on.
+    /// Whether the device is to be told what to do next: the header is not wrong, but no decision
+    /// can be based on it.
     pub fn wants_challenge(&self) -> bool {
         use CredentialsError::{Algorithm, List, Unanswered};
         matches!(self, Unanswered | List | Algorithm(_))
@@ -266,7 +267,7 @@ fn is_jwt(value: &[u8]) -> bool {
     value.starts_with(b"eyJ") && is_encoded && matches!(dots, 2 | 4)
 }
 
-/// Whether credentials begin here: a scheme that is known, and something behind it.
+/// Whether credentials begin here: a known scheme, and something after it.
 fn is_begin(value: &[u8]) -> bool {
     let mut lexer = Lexer::new(value);
     let scheme = lexer.token();
@@ -388,7 +389,7 @@ fn is_answer(name: &[u8]) -> bool {
         .any(|known| name.eq_ignore_ascii_case(known))
 }
 
-/// What may be escaped in the value of a parameter: nothing in a name that something may act on.
+/// What may be escaped in the value of a parameter: nothing in a name that decisions may depend on.
 fn allowed_escape(name: &str) -> Escape {
     match name {
         "username" | "username*" | "realm" => Escape::None,

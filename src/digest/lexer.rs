@@ -18,7 +18,7 @@ pub(crate) enum Escape {
     Quote,
 }
 
-/// White space as of RFC 3261 section 25.1, including the line break of a folded line, but not form
+/// White space as in RFC 3261 section 25.1, including the line break of a folded line, but not form
 /// feed and vertical tab.
 pub(crate) fn is_white_space(byte: u8) -> bool {
     b" \t\r\n".contains(&byte)

@@ -47,12 +47,12 @@ pub struct Received {
     /// What the answer has to have. Of several that are offered, `auth` is chosen: devices on the path
     /// that change bodies are common.
     pub qop: Qop,
-    /// Only the nonce of the answer before was too old.
+    /// Only the nonce of the previous answer was too old.
     pub stale: bool,
     /// The user name is to be hidden in a hash (RFC 7616 section 3.4.4).
     pub userhash: bool,
-    /// How often its nonce is used with the answer, from 1: servers do not send `nc`, so it is for whoever
-    /// answers again to add.
+    /// How often its nonce will have been used with the answer, from 1: servers do not send `nc`,
+    /// so whoever answers again has to add it.
     pub count: u32,
 }
 
@@ -150,7 +150,7 @@ impl Received {
     }
 }
 
-/// The headers, unfolded: a line end that white space follows is a blank (RFC 3261 section 7.3.1).
+/// The headers, unfolded: a line end followed by white space is a space (RFC 3261 section 7.3.1).
 fn lines(value: &[u8]) -> Vec<Vec<u8>> {
     let mut lines = vec![Vec::new()];
     let mut rest = value;
@@ -188,7 +188,7 @@ fn without_name(line: &[u8]) -> &[u8] {
     }
 }
 
-/// What is between commas that are not quoted. A quoted string without an end reaches to the end.
+/// What is between commas that are not quoted. An unterminated quoted string extends to the end.
 fn elements(line: &[u8]) -> Vec<&[u8]> {
     let (mut quoted, mut escaped) = (false, false);
     line.split(move |byte| {
@@ -211,7 +211,7 @@ struct Draft {
     text: Vec<u8>,
     values: [Option<Text>; NAMES.len()],
     error: Option<ReceivedError>,
-    /// The last parameter was a `qop` without quotes, whose list the next element may go on with.
+    /// The last parameter was a `qop` without quotes, whose list the next element may continue.
     in_qop: bool,
 }
 
@@ -296,7 +296,7 @@ impl Draft {
         self.more_parameters(lexer);
     }
 
-    /// Some servers put blanks where commas belong; that is clear as well.
+    /// Some servers put spaces where commas belong; the meaning is clear as well.
     fn more_parameters(&mut self, lexer: &mut Lexer<'_>) {
         while self.is_digest() && self.error.is_none() && !lexer.is_at_end() {
             if !lexer.white_space() {
@@ -429,7 +429,7 @@ fn count_of(text: &[u8]) -> u32 {
 }
 
 /// The best of a list; what is unknown is ignored (RFC 7616 section 3.3). An empty list offers
-/// nothing. `None` if there is only what is unknown.
+/// nothing. `None` if nothing in it is known.
 fn qop_of(list: &[u8]) -> Option<Qop> {
     let mut known = Vec::new();
     let mut is_empty = true;

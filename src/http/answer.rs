@@ -152,7 +152,7 @@ impl Grant {
         &self.json
     }
 
-    /// Reads a JSON object. As in JavaScript's `Response.json()`, a byte order mark in front is
+    /// Reads a JSON object. As in JavaScript's `Response.json()`, a leading byte order mark is
     /// skipped, and bytes that are not UTF-8 are replaced with U+FFFD.
     fn parse(body: &[u8]) -> Result<Grant, AnswerError> {
         let text = String::from_utf8_lossy(body);
@@ -209,7 +209,7 @@ impl Grant {
         }
     }
 
-    /// As scripts get it: an empty object in place of what they could not read, or what is none.
+    /// As scripts get it: an empty object if they could not read it, or if it is not an object.
     fn shown(self) -> (Grant, Option<Remark>) {
         if !self.is_deep && !self.json.is_empty() {
             return (self, None);
@@ -275,7 +275,7 @@ impl Answer {
         let (verdict, remark) = if admitted {
             aor = grant.single("aor")?.map(address).transpose()?;
             let (expires, remark) = match requested {
-                // A request to unregister gets that confirmed.
+                // A request to unregister is confirmed.
                 Some(0) => (requested, None),
                 _ => granted(grant.single("expires")?, requested)?,
             };
@@ -296,7 +296,7 @@ impl Answer {
     }
 
     /// A denial by the HTTP status. Its body may be an answer as well, which says why and for how
-    /// long, but not that it is none; anything else in it is ignored.
+    /// long, but can't overrule the denial; anything else in it is ignored.
     pub fn denial(status: u16, body: &[u8], blacklist_time: u32) -> Answer {
         let grant = Grant::parse(body).unwrap_or_default();
         let (ban, remark) = grant.ban(blacklist_time).unwrap_or_default();
@@ -433,7 +433,7 @@ fn depth(json: &str) -> usize {
     deepest
 }
 
-/// Whether all strings in valid JSON can be read: not every reader takes half a surrogate pair.
+/// Whether all strings in valid JSON can be read: not every reader accepts half a surrogate pair.
 pub fn is_readable(json: &str) -> bool {
     tokens(json).all(|token| !token.starts_with('"') || text(token).is_some())
 }

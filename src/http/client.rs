@@ -116,7 +116,7 @@ pub(super) fn agent(config: &ClientConfig) -> Result<Agent, TrustError> {
         .max_redirects(0)
         .max_redirects_will_error(false)
         .user_agent(config.user_agent.as_str())
-        // Without it any coding is acceptable (RFC 9110 section 12.5.3), and none is undone here.
+        // Without it any coding is acceptable (RFC 9110 section 12.5.3), and none is decoded here.
         .accept_encoding("identity")
         .max_response_header_size(MAX_HEAD)
         .input_buffer_size(BUFFER)
@@ -292,7 +292,7 @@ impl Client {
         let status = response.status().as_u16();
         match status {
             200 | 403 => {}
-            // It is about the device, unless it is us from whom a password is wanted.
+            // It is about the device, unless the password is wanted from us.
             401 if basic_challenge(&response).is_none() => {}
             300..=399 => return Err(Cause::Redirect(status)),
             _ => return Err(Cause::Status(status)),

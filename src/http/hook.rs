@@ -7,9 +7,9 @@ use super::answer::is_deep;
 /// The longest URL, in bytes.
 const MAX_URL: usize = 1000;
 
-/// The URL of a hook: the hook itself, or the member `url` of an object, as jambonz has them. `None` if it
-/// is no single word of visible ASCII, which alone may be put into a header, or is nested deeper than an
-/// answer may be.
+/// The URL of a hook: the hook itself, or the member `url` of an object, as jambonz has them.
+/// `None` if it is not a single word of visible ASCII, as only that may be put into a header, or is
+/// nested deeper than an answer may be.
 pub fn hook_url(hook: &[u8]) -> Option<Vec<u8>> {
     let url = match hook.trim_ascii_start().first() {
         Some(b'{') => match serde_json::from_slice(hook).ok()? {

@@ -21,8 +21,8 @@ use ureq::unversioned::transport::NextTimeout;
 
 use crate::pool::DEFAULT_STACK_SIZE;
 
-/// The system does not tell how long a name server's answer is valid; half a minute is what load
-/// balancers with DNS use.
+/// The system does not say how long a name server's answer is valid; half a minute is what DNS load
+/// balancers use.
 const FRESH: Duration = Duration::from_secs(30);
 
 /// How long an address is used while the name can't be looked up again.

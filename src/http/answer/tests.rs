@@ -99,7 +99,7 @@ fn answers_are_read_as_frameworks_write_them() {
     assert_eq!(hook(r#"{"status":"ok","CALL_HOOK":"a"}"#), text("a"));
     let both = r#"{"status":"ok","Call_Hook":"a","call_hook":"b","call_Hook":"c"}"#;
     assert_eq!(hook(both), text("b"), "its own spelling comes first");
-    // Latin-1, which JavaScript reads as well, but nobody's name is made of.
+    // Latin-1, which JavaScript reads as well, but not in a name.
     let latin = b"{\"status\":\"no\",\"msg\":\"ung\xfcltig\"}";
     let answer = Answer::parse(latin, None, 0).unwrap();
     assert_eq!(answer.message.as_deref(), Some("ung\u{fffd}ltig"));
@@ -163,7 +163,7 @@ fn an_expires_that_makes_no_sense_never_admits() {
     ] {
         let answer = parse(&format!(r#"{{"status":"ok","expires":{given}}}"#));
         assert_eq!(answer, Err(AnswerError::Expires), "{given}");
-        // Nobody is kept from signing off.
+        // Nobody is kept from unregistering.
         let off = Answer::parse(
             format!(r#"{{"status":"ok","expires":{given}}}"#).as_bytes(),
             Some(0),
@@ -343,7 +343,7 @@ fn depth_is_no_danger() {
             Answer::parse(deep.as_bytes(), None, 60),
             Err(AnswerError::TooDeep)
         );
-        // Who is denied stays denied, and scripts need not read it.
+        // A denial stays one, and scripts need not read it.
         let deep = nested("no", levels);
         let denied = Answer::parse(deep.as_bytes(), None, 60).unwrap();
         for denied in [denied, Answer::denial(403, deep.as_bytes(), 60)] {
