@@ -37,7 +37,7 @@ pub enum Algorithm {
     /// ECDSA on secp256k1 with SHA-256 (RFC 8812).
     ES256K,
     /// EdDSA, on the curve of the key, of which only Ed25519 is known here (RFC 8037). Deprecated
-    /// by RFC 9864 in favour of names that tell the curve.
+    /// by RFC 9864 in favour of names that include the curve.
     EdDSA,
     /// EdDSA on Ed25519 (RFC 9864).
     Ed25519,
@@ -111,7 +111,7 @@ impl AlgorithmSet {
     /// Reads a list of names separated by commas or spaces, e.g. `RS256, ES256`.
     ///
     /// Names are compared case-sensitively, as in a token's header. `EdDSA`, which leaves the curve
-    /// to the key, includes `Ed25519`; `Ed25519` is itself alone.
+    /// to the key, includes `Ed25519`; `Ed25519` is only itself.
     ///
     /// # Errors
     /// Fails on an unknown name, on `none` in any spelling, and on an empty list.

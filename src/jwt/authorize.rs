@@ -75,8 +75,8 @@ impl Outcome {
         matches!(self, Self::Authorized { .. })
     }
 
-    /// Whether the token might be admitted if its keys were read anew: they may have changed, also
-    /// under the names that they had.
+    /// Whether the token might be admitted if its keys were read again: they may have changed, even
+    /// under the same names.
     pub fn may_be_outdated(&self) -> bool {
         matches!(
             self,

@@ -40,7 +40,7 @@ pub fn check_claims(token: &Token, rules: &Rules, now: Duration) -> Result<(), C
     check_scope(token, &rules.required_scope)
 }
 
-/// What is no time: from here on, numbers of seconds are not told apart.
+/// Not a time: from here on, numbers of seconds are not distinguished.
 const NO_TIME: i128 = 10_i128.pow(21);
 
 /// When a token expires, in whole seconds since 1970, at most `i64::MAX`; `None` without an `exp` that is a
@@ -105,7 +105,7 @@ fn whole_seconds(earlier: i128, later: i128) -> u64 {
     u64::try_from(between / seconds(1)).unwrap_or(u64::MAX)
 }
 
-/// How many seconds have begun between two times: in none of them what is awaited has happened.
+/// How many seconds have begun between two times: in all of them what is awaited is still to come.
 fn started_seconds(earlier: i128, later: i128) -> u64 {
     let between = later.saturating_sub(earlier);
     let rest = i128::from(between % seconds(1) != 0);

@@ -1,14 +1,14 @@
 //! Signatures that were verified before, in memory that all processes share.
 //!
 //! What is remembered is that a certain key made a certain signature over a certain message, which
-//! stays true for ever: a key that is removed, a profile that changes, a token that ends are for the
-//! caller to see, who asks only for keys that count, and checks the claims each time. So nothing
-//! here ever has to be taken back.
+//! stays true for ever: to notice a key that is removed, a profile that changes or a token that
+//! expires is up to the caller, which asks only for keys that count, and checks the claims each
+//! time. So nothing here ever has to be taken back.
 //!
 //! There is no lock, and nobody waits. A place is its HMAC-SHA-256 under a key that is drawn at
 //! start, so that nobody outside can find two questions that share a place, or that look alike. A
-//! reader compares all 256 bits; what two writers leave behind who write the same place at once, or
-//! one who is killed halfway, is the place of no question.
+//! reader compares all 256 bits; what is left by two writers of the same place at once, or by one
+//! that is killed halfway, is the place of no question.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -62,7 +62,7 @@ impl Bucket {
 
     fn insert(&self, digest: &Digest) {
         let clock = self.clock.load(Relaxed);
-        // Of two that insert the same, one may not see the other: then it is there twice.
+        // Two that insert the same may not see each other: then it is there twice.
         let oldest = |way: &usize| clock.wrapping_sub(self.used[*way].load(Relaxed));
         let way = self.find(digest).or_else(|| (0..WAYS).max_by_key(oldest));
         let way = way.unwrap_or(0);

@@ -212,7 +212,7 @@ fn rsa(pair: RsaKeyPair) -> Result<Material, SigningKeyError> {
 
 fn elliptic(der: &[u8]) -> Option<Material> {
     type Curve = (&'static EcdsaSigningAlgorithm, fn(EcdsaKeyPair) -> Material);
-    // Each reads the keys of its own curve alone.
+    // Each reads only the keys of its own curve.
     const CURVES: [Curve; 4] = [
         (&signature::ECDSA_P256_SHA256_FIXED_SIGNING, Material::P256),
         (&signature::ECDSA_P384_SHA384_FIXED_SIGNING, Material::P384),

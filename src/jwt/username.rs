@@ -30,10 +30,10 @@ pub enum Part {
     Claim(ClaimPath),
 }
 
-/// Why a text says of no place where a username is.
+/// Why a text does not say where a username is.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum UsernameError {
-    /// What should be a claim is none.
+    /// What should be a claim is not one.
     #[error("{0}")]
     Path(#[from] PathError),
     /// An opening brace without a closing one, or the reverse.
@@ -45,7 +45,7 @@ impl Username {
     /// Reads a [`ClaimPath`], or, if there is a brace in it, a template.
     ///
     /// # Errors
-    /// Fails if a path is none, and if a brace is alone.
+    /// Fails if a path is invalid, and if a brace is unpaired.
     pub fn parse(text: &str) -> Result<Self, UsernameError> {
         if !text.contains(['{', '}']) {
             return Ok(Username::Claim(ClaimPath::parse(text)?));

@@ -23,10 +23,10 @@ pub struct Discovery {
 /// Why the metadata of an issuer can't be asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DiscoveryError {
-    /// The issuer is no URL from which that of its metadata follows (RFC 8414 section 2).
+    /// The issuer is not a URL from which that of its metadata follows (RFC 8414 section 2).
     #[error("an issuer whose keys are to be discovered must be https://host[:port][/path]")]
     Issuer,
-    /// What stands for a tenant is in its host, or its URL is no URL.
+    /// What stands for a tenant is in its host, or its URL is not one.
     #[error("the URL of an issuer's metadata must be https://host[:port]/path")]
     Url,
     /// What is fetched without protection could be anyone's.
@@ -40,7 +40,7 @@ impl Discovery {
     /// The metadata of `issuer`, at `url` or, without it, where it follows from the issuer.
     ///
     /// # Errors
-    /// Fails with [`DiscoveryError`] if that is no place for metadata.
+    /// Fails with [`DiscoveryError`] if that can't be a place of metadata.
     pub fn new(issuer: &str, url: Option<&str>) -> Result<Self, DiscoveryError> {
         match url {
             // The issuer itself may have any form.

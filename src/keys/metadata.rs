@@ -17,7 +17,7 @@ use crate::jwt::quote_up_to;
 /// The longest metadata, in bytes. Those of the big providers stay below 8 KiB.
 pub const MAX_METADATA: usize = 64 * 1024;
 
-/// Most characters of what metadata say that are shown.
+/// How many characters of what metadata say are shown.
 const SHOWN: usize = 128;
 
 /// What metadata say.
@@ -31,7 +31,7 @@ pub struct Metadata {
     reported: AtomicBool,
 }
 
-/// What is the same to whoever asks.
+/// Equal if it is the same to whoever asks.
 impl PartialEq for Metadata {
     fn eq(&self, other: &Self) -> bool {
         let parts = |it: &Self| (it.jwks_uri.clone(), it.introspection_endpoint.clone());
@@ -63,7 +63,7 @@ impl Metadata {
         }
     }
 
-    /// Whether nobody was told of it yet. From now on somebody was.
+    /// Whether it has not been reported yet; from now on it has.
     pub fn take_report(&self) -> bool {
         !self.reported.swap(true, Ordering::Relaxed)
     }
@@ -113,7 +113,7 @@ impl Metadata {
 /// Gets what has this name: a JWK Set at its URL; or the metadata of an issuer, and then its set.
 ///
 /// # Errors
-/// Fails as [`Fetch::get`] does, and if metadata are not as they have to be.
+/// Fails as [`Fetch::get`] does, and if metadata are not valid.
 pub(super) fn get(
     fetcher: &dyn Fetch,
     name: &str,

@@ -87,7 +87,7 @@ pub(super) struct Attempt<'a> {
 /// A fetched set.
 struct Good {
     keys: Arc<KeySet>,
-    /// What the metadata say that named it.
+    /// What the metadata that named it say.
     metadata: Option<Arc<Metadata>>,
     digest: Digest,
     /// When it was requested, and how long it is fresh from then on.
@@ -133,7 +133,7 @@ impl State {
         reload: u64,
         config: &SourceConfig,
     ) -> bool {
-        // Another process may have heard of a reload before.
+        // Another process may have heard of a reload earlier.
         if self.reload < reload {
             return true;
         }
@@ -223,7 +223,7 @@ impl State {
         };
         self.failed = None;
         let before = self.good.take();
-        // What has not been changed is not reported again.
+        // What has not changed is not reported again.
         let known = before.as_ref().and_then(|good| good.metadata.clone());
         let metadata = match known.filter(|known| Some(&**known) == metadata.as_ref()) {
             Some(known) => Some(known),
@@ -297,7 +297,7 @@ impl Publisher {
         if version == state.version {
             return state;
         }
-        // Also of what can't be read, since another answer follows that has another version.
+        // Even if it can't be read: the next answer will have another version.
         state.version = version;
         if let Some(news) = self.shared.news(place, url) {
             let News {

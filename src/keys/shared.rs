@@ -1,12 +1,12 @@
 //! What any process fetched, in memory that all processes share: one request serves a whole machine,
 //! and a provider that fails is asked by one process at a time.
 //!
-//! A [`Place`] belongs to one URL for good. Who wants to ask takes its [`Lease`]; others wait until
-//! it is returned, runs out, or its holder is dead. There is no lock: the holder writes the answer, a
-//! digest of all that it wrote, and last the version. What was read while it was being written, or
-//! was left by a process that was killed halfway, or by two that each held the lease to be theirs,
-//! does not have that digest, and counts as nothing. The digest is keyed, so that no URL can be made
-//! to share the place of another.
+//! A [`Place`] belongs to one URL for good. A process that wants to ask takes its [`Lease`]; others
+//! wait until it is returned, runs out, or its holder is dead. There is no lock: the holder writes
+//! the answer, a digest of all that it wrote, and last the version. What was read while it was
+//! being written, or was left by a process that was killed halfway, or by two that each believed
+//! they held the lease, does not have that digest, and counts as nothing. The digest is keyed, so
+//! that no URL can be made to share the place of another.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -19,7 +19,7 @@ use super::fetch::{FetchError, Fetched, MAX_DOCUMENT};
 /// For how many URLs answers are shared; each process fetches any others for itself.
 pub const PLACES: usize = 64;
 
-/// How often a process that waits for another looks.
+/// How often a process that waits for another checks.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// The longest reason of a failure that others are told, in bytes.
@@ -38,7 +38,7 @@ pub struct Place {
     until: AtomicU64,
     /// How many answers there have been.
     version: AtomicU64,
-    /// What is said of the answer.
+    /// What is known of the answer.
     facts: [AtomicU64; FACTS],
     digest: [AtomicU64; 4],
     body: [AtomicU64; WORDS],
@@ -54,7 +54,7 @@ impl Place {
 /// Asked when, after how many reloads, fresh for how long, of what kind, how many bytes.
 const FACTS: usize = 5;
 
-/// There is no time for how long it is fresh.
+/// It does not say how long it is fresh.
 const NOT_SAID: u64 = u64::MAX;
 
 /// An answer, whichever process got it.

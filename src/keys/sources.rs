@@ -2,8 +2,9 @@
 //!
 //! A file is checked at most once a second; a URL is fetched when its set becomes stale or a token
 //! names a key that is not in it, and never more often than [`SourceConfig::min_refresh`]. Processes
-//! that [share](KeySources::sharing) what they fetch count as one in this: what one was answered, all
-//! know at once. Nothing here has its own thread: only [`KeySources::fetch`] touches the network, on the caller's thread.
+//! that [share](KeySources::sharing) what they fetch count as one here: what one is answered, all
+//! know at once. Nothing here has its own thread: only [`KeySources::fetch`] touches the network,
+//! on the caller's thread.
 //!
 //! Wherever a URL is asked for here, the name of an issuer's [`Discovery`](super::Discovery) may take its
 //! place.
@@ -72,7 +73,7 @@ impl KeySources {
     ///
     /// For this reason a text in a file is not taken for a secret if it begins with `{` and is not
     /// JSON, or is nothing but the beginning of `-----BEGIN`. Nor are web pages and JSON documents:
-    /// they are what a server answered in place of the key, and answers others.
+    /// they are what a server answered in place of the key, and gives to others as well.
     ///
     /// White space at the end of a raw secret is not part of it, provided that it is text; a secret
     /// that contains control characters or is not UTF-8 is taken byte by byte.

@@ -17,7 +17,7 @@ impl Outcome {
     }
 }
 
-/// Without memory: what is judged is the token.
+/// Nothing is remembered: the token itself is judged.
 fn authorize(
     token: &Token,
     candidates: &[CandidateSecret<'_>],

@@ -82,8 +82,8 @@ pub(super) fn too_old_from(issued: i128, limit: u64, leeway: i128) -> i128 {
     issued.saturating_add(limit).saturating_add(leeway)
 }
 
-/// A NumericDate (RFC 7519 section 2) in nanoseconds. What is finer is cut off, which makes a token
-/// neither valid longer nor valid later than it says.
+/// A NumericDate (RFC 7519 section 2) in nanoseconds. Anything finer is cut off, which makes a
+/// token neither valid longer nor valid later than it says.
 pub(super) fn numeric_date(token: &Token, name: &'static str) -> Result<Option<i128>, ClaimError> {
     let Some(value) = token.claim(name) else {
         return Ok(None);

@@ -1,6 +1,6 @@
 //! JSON values as the reader makes them.
 //!
-//! A token is parsed anew for each request, and one allocation per name and string, as in
+//! A token is parsed again for each request, and one allocation per name and string, as in
 //! serde_json, would take most of that time: so the members are in one block, with short texts
 //! inline.
 

@@ -2,7 +2,7 @@
 //!
 //! The question that matters is not "is this a well-formed key?" but "could this be public?": a
 //! public key taken for an HMAC secret lets anyone sign. So the search for the marks of keys is
-//! generous, also where the text around them is damaged, wrapped or encoded once more.
+//! generous, even where the text around them is damaged, wrapped or encoded once more.
 
 use std::borrow::Cow;
 
@@ -32,7 +32,7 @@ pub(in crate::jwt) enum Shape<'a> {
     Secret,
 }
 
-/// Inspects the material, also through one layer of base64 or hexadecimal digits.
+/// Inspects the material, even through one layer of base64 or hexadecimal digits.
 pub(in crate::jwt) fn shape(material: &[u8]) -> Shape<'_> {
     if material.is_empty() {
         return Shape::Empty;

@@ -24,7 +24,7 @@ impl KeySet {
     /// of certificates, of which the unusable keys are skipped.
     ///
     /// # Errors
-    /// Fails for the reasons in [`KeyError`], also if a set has no usable key.
+    /// Fails for the reasons in [`KeyError`], and if a set has no usable key.
     pub fn parse(material: &[u8]) -> Result<Self, KeyError> {
         match detect::shape(material) {
             Shape::Jwk(json) => Self::from_document(&json, |_| true),

@@ -198,7 +198,7 @@ fn readers_never_see_a_mixture() {
             let reload = u64::from(byte);
             shared.tell(&lease, URL, Instant::now(), reload, &document(&body));
         };
-        // Two who each hold the lease to be theirs.
+        // Two that each believe they hold the lease.
         let writers = [1_u8, 2].map(|first| {
             scope.spawn(move || {
                 for round in 0..2000_usize {
@@ -209,7 +209,7 @@ fn readers_never_see_a_mixture() {
         let readers = [(); 2].map(|()| {
             scope.spawn(|| {
                 let mut read = 0;
-                // Where there is one processor, a reader may have met nothing whole until the end.
+                // With a single processor, a reader may see nothing complete until the end.
                 while writing.load(Ordering::Relaxed) || read == 0 {
                     let Some(news) = shared.news(place, URL) else {
                         continue;

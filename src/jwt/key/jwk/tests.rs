@@ -66,8 +66,8 @@ fn error(json: &str) -> KeyError {
     Key::parse(json.as_bytes()).unwrap_err()
 }
 
-/// As Keycloak, Gluu and others write coordinates: as numbers, whose zeros in front are left out, or with one
-/// as a sign, as BigInteger of Java does.
+/// As Keycloak, Gluu and others write coordinates: as numbers, without leading zeros, or with one
+/// as a sign, as Java's BigInteger does.
 #[test]
 fn coordinates_may_be_written_as_numbers() {
     fn digits(number: &[u8]) -> Vec<u8> {
@@ -82,7 +82,7 @@ fn coordinates_may_be_written_as_numbers() {
         let (x, y) = (base64url(x), base64url(y));
         format!(r#"{{"kty":"EC","crv":"P-521","x":"{x}","y":"{y}"}}"#)
     };
-    // Every second number of 521 bits has a zero in front.
+    // Every second number of 521 bits has a leading zero.
     let (pair, x, y) = std::iter::repeat_with(|| {
         let pair = EcdsaKeyPair::generate(&ECDSA_P521_SHA512_FIXED_SIGNING).unwrap();
         let point = pair.public_key().as_ref();

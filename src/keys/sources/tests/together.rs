@@ -77,7 +77,7 @@ fn a_failure_is_met_once_and_heard_of_by_all() {
     b.fetch(30).expect("a set");
     assert!(a.sources.failure(URL).is_none());
     assert!(verifies(&a.known(), "0"));
-    // What is no set is one for nobody, and the last good one stays.
+    // What is not a set is one for nobody, and the last good one stays.
     a.provider.says(Ok(Fetched {
         body: b"<html>".to_vec(),
         max_age: None,
