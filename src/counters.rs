@@ -38,8 +38,8 @@ pub trait Counters {
     /// Fails like [`claim`](Self::claim).
     fn get_counter(&self, key: &str) -> Result<Option<i64>, Self::Error>;
 
-    /// [`get_counter`](Self::get_counter) and [`claim`](Self::claim), in one round trip where that can
-    /// be had.
+    /// [`get_counter`](Self::get_counter) and [`claim`](Self::claim), in one round trip where
+    /// possible.
     ///
     /// # Errors
     /// Fails like [`claim`](Self::claim).

@@ -10,7 +10,7 @@ use lru::LruCache;
 /// requests, so there must be a limit.
 const MOST_REALMS: usize = 4096;
 
-/// For how long after a row was asked for again, what is known of it serves all others.
+/// For how long what is known of a row serves all others once it has been asked for again.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// When something was learned.
@@ -114,8 +114,8 @@ impl<T> Realms<T> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is known of `realm` if the store need not be queried: it is fresh, or somebody else
-    /// asks for it just now. `None` makes the caller the one who asks.
+    /// What is known of `realm` if the store need not be queried: it is fresh, or somebody else is
+    /// asking for it. `None` makes the caller the one that asks.
     pub fn cached(&self, realm: &str, now: Instant) -> Option<Found<T>> {
         let mut entries = self.entries();
         let (known, value) = entries.get(realm)?;
@@ -254,7 +254,7 @@ mod tests {
         realms.lookup("r", start, || rows.fetch()).unwrap();
         assert_eq!(cached(60), None, "this one asks");
         assert_eq!(cached(60), Some(Some("a")));
-        // He had no answer, or it failed.
+        // That one had no answer, or it failed.
         assert_eq!(cached(61), None);
         assert_eq!(cached(61), Some(Some("a")));
         *rows.row.borrow_mut() = Ok(Some("b"));

@@ -42,7 +42,7 @@ impl Cell {
         }
     }
 
-    /// The value as an integer, also if it is text of decimal digits. `None` for anything else.
+    /// The value as an integer, even if it is text of decimal digits. `None` for anything else.
     pub fn as_int(&self) -> Option<i64> {
         match self {
             Cell::Null => None,

@@ -56,7 +56,7 @@ pub struct IssuerTable {
 pub struct Rows {
     /// The rows, each with what it is called in a log.
     pub rows: Vec<(String, IssuerRow)>,
-    /// What is no row, and why: one line each.
+    /// What is not a row, and why: one line each.
     pub faults: Vec<String>,
 }
 

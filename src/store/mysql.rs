@@ -170,7 +170,7 @@ impl MySql {
         let error = match failure {
             Failure::Error(error) => error,
             Failure::Panic(why) => {
-                // What a library says of itself hardly has the password in it, but must not.
+                // What a library says is unlikely to contain the password, but must not.
                 let why = match self.opts.get_pass().filter(|pass| !pass.is_empty()) {
                     Some(password) => why.replace(password, "[redacted]"),
                     None => why,
@@ -306,7 +306,7 @@ impl Source for Leased<'_> {
 }
 
 /// Opens a connection. If access is denied, asks once more: mysql_common takes a nonce of MariaDB's ed25519
-/// that ends in zero, as one of 256 does, for a shorter one, and its answer to that is wrong.
+/// that ends in zero, as one in 256 does, for a shorter one, and its answer to that is wrong.
 fn connect(opts: &Opts) -> Result<Conn, mysql::Error> {
     /// ER_ACCESS_DENIED_ERROR.
     const ACCESS_DENIED: u16 = 1045;

@@ -10,7 +10,7 @@ pub enum Repertoire {
     All,
     /// Those of the Basic Multilingual Plane: three bytes of UTF-8 at most.
     Basic,
-    /// The printable ones of ISO 8859-1: of its controls, MySQL and PostgreSQL think differently.
+    /// The printable ones of ISO 8859-1: MySQL and PostgreSQL disagree about its controls.
     Latin1,
     /// Those of ASCII.
     Ascii,

@@ -18,9 +18,9 @@ const EXECUTE: u8 = 0x17;
 /// What the server does with one connection.
 #[derive(Clone, Copy)]
 enum Step {
-    /// Answers the handshake with these bytes, which are no packet of a handshake.
+    /// Answers the handshake with these bytes, which are not a packet of a handshake.
     Handshake(&'static [u8]),
-    /// Refuses to execute so many times with this error, and then gives a row.
+    /// Refuses to execute this many times with this error, and then gives a row.
     Refuse(u16, usize),
     /// Closes the connection instead of executing.
     Close,
@@ -113,7 +113,8 @@ impl Wire {
     }
 }
 
-/// A server whose first connections take one step each, the later ones none; what it was told to do.
+/// A server whose first connections take one step each, the later ones none; and what it was told
+/// to do.
 fn server(steps: &'static [Step]) -> (MySql, Receiver<u8>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -165,7 +166,7 @@ fn what_the_server_wants_repeated_is_prepared_again_once() {
         let (database, commands) = server(code);
         assert_eq!(select(&database, &SELECT), Ok(row.clone()));
         assert_eq!(prepared(&commands), 2);
-        // It was nothing that lasts.
+        // It was only temporary.
         assert_eq!(select(&database, &SELECT), Ok(row.clone()));
         let mut seen = Vec::new();
         let mut source = database.source(Instant::now());
