@@ -39,8 +39,8 @@ fail() {
 : "${TLS_PRIVATE_KEY:=}"
 # The public address, if it differs: a host, without a port.
 : "${ADVERTISED_ADDRESS:=}"
-# The names by which devices know this machine as their outbound proxy (Route), by commas: without a port
-# each port above counts, and none. ADVERTISED_ADDRESS is one of them.
+# The names by which devices know this machine as their outbound proxy (Route), separated by commas:
+# without a port each port above counts, and none. ADVERTISED_ADDRESS is one of them.
 : "${OWN_NAMES:=}"
 # yes or no: whether WebSocket clients have to send Origin. Nothing depends on what it says.
 : "${REQUIRE_ORIGIN:=no}"
@@ -59,7 +59,8 @@ fail() {
 : "${ACCOUNT_GRACE:=600}"
 
 # Registrations, used nonces, and bans. One server is given by its parts; Sentinel, Cluster or TLS by a
-# URL as the module takes it (its parameter cachedb_url), in place of the parts. The password is as it is.
+# URL as the module takes it (its parameter cachedb_url), in place of the parts. The password is
+# taken as it is.
 : "${REDIS_HOST:=127.0.0.1}"
 : "${REDIS_PORT:=6379}"
 : "${REDIS_PASSWORD:=}"
@@ -93,14 +94,15 @@ fail() {
 # Where devices' calls are sent, host:port. What comes from there over UDP goes to the devices.
 : "${NEXT_HOP:=127.0.0.1:5070}"
 
-# From where else INVITEs go to the devices, as those that jambonz's sbc-outbound redirects here: hosts, by
-# commas. With a port that one alone counts, without one any.
+# Other sources whose INVITEs go to the devices, such as those that jambonz's sbc-outbound redirects
+# here: hosts, separated by commas. With a port, only that one counts; without, any.
 : "${TRUSTED_SOURCES:=}"
 
 # Hosts above are names or addresses, those of IPv6 in brackets; names are resolved once, at start.
 
-# The other registrars of the site that share Redis and database: IP address and port of each, by commas.
-# Calls for their devices are sent there over UDP, and what comes from there over UDP goes to ours.
+# The other registrars of the site that share Redis and database: IP address and port of each,
+# separated by commas. Calls for their devices are sent there over UDP, and what comes from there
+# over UDP goes to ours.
 : "${PEERS:=}"
 
 # Where calls are saved between shutdown and start: a table of its own for each of them.
@@ -173,7 +175,7 @@ yes_or_no PARENT_REALM
 yes_or_no REQUIRE_ORIGIN
 
 # addresses HOST: its IP addresses, each on a line, written as OpenSIPS writes source addresses (IPv6 in
-# full); nothing if it has none, or is none.
+# full); nothing if it has none, or is not a host.
 addresses() {
 	case "$1" in
 	*[!0-9A-Za-z.:_-]* | '') return ;;
@@ -199,7 +201,7 @@ addresses() {
 		}
 		return bytes[1] "." bytes[2] "." bytes[3] "." bytes[4]
 	}
-	# The groups of one side of "::", added to all; -1 if there is one that is none.
+	# The groups of one side of "::", added to all; -1 if one is invalid.
 	function groups(text, all,   parts, count, at, value) {
 		count = text == "" ? 0 : split(text, parts, ":")
 		for (at = 1; at <= count; at++) {
@@ -232,8 +234,8 @@ addresses() {
 	address != "" && !(address in seen) { seen[address] = 1; print address }'
 }
 
-# sources NAME PORT: the setting of that name, hosts by commas, as a list of address:port in $sources; PORT
-# is what an entry without a port gets, empty if each needs one.
+# sources NAME PORT: the setting of that name, hosts separated by commas, as a list of address:port
+# in $sources; PORT is what an entry without a port gets, empty if each needs one.
 sources() {
 	eval "left=\$$1"
 	[ -z "$left" ] || left="$left,"
@@ -321,8 +323,8 @@ fi
 # Values derived from the settings.
 
 # escaped: its input, with each byte escaped that isn't allowed everywhere in a URL.
-# escaped database: the same for a driver of OpenSIPS, which knows escapes of printable ASCII alone: bytes
-# above are left as they are, escapes that are there are kept. Fails at control characters.
+# escaped database: the same for a driver of OpenSIPS, which knows only escapes of printable ASCII:
+# bytes above are left as they are, existing escapes are kept. Fails at control characters.
 escaped() {
 	od -An -v -tx1 | LC_ALL=C awk -v database="${1:-}" '
 	BEGIN {

@@ -1,4 +1,4 @@
-//! OpenSIPS dies and starts again: how long until a device can be called that does nothing?
+//! OpenSIPS dies and starts again: how long until a device that does nothing can be called?
 
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};

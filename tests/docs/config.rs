@@ -155,7 +155,7 @@ fn examples() -> Result<(), Failed> {
     }
 }
 
-/// `modparam("auth_web", "name", value)`, also where it is commented out.
+/// `modparam("auth_web", "name", value)`, even where it is commented out.
 fn modparam(line: &str) -> Option<(&str, RawValue)> {
     let rest = line.trim_start_matches('#').trim();
     let rest = ["auth_web", "auth_jwt"]

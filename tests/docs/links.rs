@@ -54,7 +54,7 @@ fn follow(from: &str, target: &str) -> Result<(), String> {
     }
 }
 
-/// What GitHub and its like make of a heading.
+/// What GitHub and similar sites make of a heading.
 fn anchor_of(title: &str) -> String {
     title
         .to_lowercase()

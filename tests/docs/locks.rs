@@ -1,5 +1,5 @@
-//! The lock file of the fuzz targets, which are no member of the workspace: what the module depends
-//! on is to be in it, or they are not built any more.
+//! The lock file of the fuzz targets, which are not a member of the workspace: what the module
+//! depends on must be in it, or they no longer build.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -153,7 +153,7 @@ fn credentials(device: &Device, to: &str, proof: Proof<'_>) -> Result<String, St
     Ok(format!("Authorization: {}", response.header("REGISTER")))
 }
 
-/// A device that has restarted begins anew with the CSeq of its Call-ID, and is bound. What is old
+/// A device that has restarted starts over with the CSeq of its Call-ID, and is bound. What is old
 /// deletes nothing, and nothing of another device.
 pub fn restarted(device: &Device, to: &str, proof: Proof<'_>) -> Result<(), String> {
     let uri = |user: &str| format!("sip:{user}@{}", device.local());
@@ -223,8 +223,8 @@ pub fn with_own_address(uri: &str, from: &str, lines: &[String]) -> Written {
     }
 }
 
-/// A caller whose From names nobody, or has his own address, is whom his credentials name in `domain`,
-/// where he calls.
+/// A caller whose From names nobody, or has the device's own address, is whom the credentials name
+/// in `domain`, the domain called.
 pub fn named_by_credentials(
     device: &Device,
     (user, password): (&str, &str),
@@ -314,8 +314,8 @@ pub fn stars(device: &Device, to: &str, proof: Proof<'_>) -> Result<(), String> 
 }
 
 /// A user has one list of contacts, however the URI is written, and shares it with no other user.
-/// `user` is his name, with at least one letter, and `domain` his domain; `other` is a user of the
-/// same name in another domain.
+/// `user` is the user's name, with at least one letter, and `domain` the domain; `other` is a user
+/// of the same name in another domain.
 pub fn one_list(
     device: &Device,
     (user, domain): (&str, &str),
@@ -363,8 +363,8 @@ pub struct Attack<'a> {
     pub victim: &'a str,
     /// What the victim authenticates with.
     pub proof: Proof<'a>,
-    /// What admits mallory with this method: the whole value of an Authorization header, made anew
-    /// for each request.
+    /// What admits mallory with this method: the whole value of an Authorization header, made for
+    /// each request.
     pub own: &'a dyn Fn(&str) -> Result<String, String>,
     /// What else he writes there to pass for the victim.
     pub disguised: &'a dyn Fn() -> Result<Vec<String>, String>,
@@ -453,10 +453,11 @@ pub fn try_all(device: &Device, attack: &Attack<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// Whoever begins anew with his CSeq takes no contact from a user whose name his own begins with.
+/// Whoever starts over with the CSeq takes no contact from a user whose name is a prefix of their
+/// own.
 ///
 /// # Errors
-/// Fails if he does, or is refused.
+/// Fails if they do, or are refused.
 pub fn namesake(
     device: &Device,
     (to, proof): (&str, Proof<'_>),

@@ -239,7 +239,7 @@ impl Servers {
             Backend::Mysql => {
                 let mut server = self.mariadb.lock().map_err(|_| "MariaDB did not start")?;
                 if server.is_none() {
-                    // Whoever wants to is encrypted, as with newer servers.
+                    // Whoever wants encryption gets it, as with newer servers.
                     let identity = Identity::new(&folder.join("identity"))?;
                     let options = [
                         format!("--ssl-cert={}", identity.certificate),

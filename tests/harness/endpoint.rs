@@ -79,7 +79,7 @@ impl Endpoint {
         }
     }
 
-    /// Makes the whole process hang: connections are accepted by the kernel, also with TLS, and
+    /// Makes the whole process hang: connections are accepted by the kernel, even with TLS, and
     /// nobody answers. To hang only in the answer, [`Endpoint::control`] with `fault=hang-before`.
     ///
     /// # Errors

@@ -282,7 +282,7 @@ impl Instance {
     }
 }
 
-/// Whether a process is there, and not merely waited for by nobody (proc(5)).
+/// Whether a process is running, and not a zombie (proc(5)).
 fn is_running(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // The name of the process may contain blanks and parentheses.

@@ -26,7 +26,7 @@ pub struct Load {
 pub struct Ask<'a> {
     /// Counts the calls of a run, from 0.
     pub number: u64,
-    /// Of this call alone: its Call-ID, and the tag of From.
+    /// Of this call only: its Call-ID, and the tag of From.
     pub id: &'a str,
     /// CSeq: 1, or 2 after a challenge.
     pub sequence: u32,

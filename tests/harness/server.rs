@@ -188,8 +188,8 @@ pub fn children(pid: u32) -> Vec<u32> {
         .collect()
 }
 
-/// Does it again as long as a signal interrupts it: a wait with a limit is not resumed after the machine
-/// has stood still for a moment.
+/// Does it again as long as a signal interrupts it: a wait with a limit is not resumed after the
+/// machine was paused for a moment.
 ///
 /// # Errors
 /// Fails with any other error.

@@ -1,4 +1,4 @@
-//! A MariaDB that belongs to certain trials alone: it may be stopped, frozen and counted.
+//! A MariaDB that belongs only to certain trials: it may be stopped, frozen and counted.
 
 use std::path::PathBuf;
 use std::sync::Mutex;

@@ -12,7 +12,7 @@ use crate::certificates::Certificates;
 pub struct Options<'a> {
     /// The password of the default user (`requirepass`).
     pub password: Option<&'a str>,
-    /// A user of the ACL who may do everything, and his password: whom [`Access`] logs in as.
+    /// A user of the ACL who may do everything, and the password: whom [`Access`] logs in as.
     /// Without `password`, nobody else may log in. Needs Redis 6.2, for the rights to channels
     /// that Sentinels make use of.
     pub user: Option<(&'a str, &'a str)>,
@@ -22,7 +22,7 @@ pub struct Options<'a> {
     pub lasting: bool,
 }
 
-/// Encryption of all connections, also between servers.
+/// Encryption of all connections, including those between servers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Tls {
     /// None.
