@@ -28,7 +28,8 @@ impl fmt::Display for AddressOfRecord {
 pub enum Party {
     /// This address of record, which has to be proven.
     Named(AddressOfRecord),
-    /// Whoever of this domain, in lower case, the credentials prove: the request names nobody.
+    /// The user of this domain, in lower case, whom the credentials prove: the request names
+    /// nobody.
     Proven(String),
 }
 

@@ -53,8 +53,8 @@ pub enum HeadError {
     /// case-sensitively.
     #[error("the method is not REGISTER, but looks like it")]
     Method,
-    /// CSeq is not a number of 32 bits and the method of the request (RFC 3261 section 8.1.1.5): who
-    /// answers takes the method from there.
+    /// CSeq is not a number of 32 bits and the method of the request (RFC 3261 section 8.1.1.5):
+    /// whoever answers takes the method from there.
     #[error("CSeq must be a number below 2^32 and the method of the request")]
     Sequence,
     /// The core sees other header fields.

@@ -13,7 +13,7 @@ fn is_invalid(domain: &[u8]) -> bool {
 }
 
 /// Whether a host is an address rather than a name: of IPv6 with or without brackets, and four numbers
-/// of any size, which are no name either.
+/// of any size, which are not a name either.
 pub fn is_ip_address(host: &[u8]) -> bool {
     let parts = host.split(|byte| *byte == b'.');
     let is_number = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
@@ -22,9 +22,9 @@ pub fn is_ip_address(host: &[u8]) -> bool {
         || (parts.clone().count() == 4 && parts.clone().all(is_number))
 }
 
-/// User and domain of a P-Preferred-Identity (RFC 3325 section 9.2) with one SIP URI. `None` for any
-/// other, also for one that could be read in two ways: a list, a display name with more than letters,
-/// digits and blanks unless quoted, a URI with a password or an escape in its user.
+/// User and domain of a P-Preferred-Identity (RFC 3325 section 9.2) with one SIP URI. `None` for
+/// any other, and for one that could be read in two ways: a list, a display name with more than
+/// letters, digits and blanks unless quoted, a URI with a password or an escape in its user.
 pub fn identity(value: &[u8]) -> Option<[Vec<u8>; 2]> {
     let text = str::from_utf8(value).ok()?.trim_ascii();
     let uri = match text.split_once('<') {

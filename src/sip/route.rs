@@ -9,7 +9,7 @@ pub struct HostPort<'a> {
     pub host: &'a str,
     /// `None` if the URI has none.
     pub port: Option<u16>,
-    /// Whether a parameter `maddr` sends requests to elsewhere (RFC 3261 section 19.1.1).
+    /// Whether a parameter `maddr` sends requests elsewhere (RFC 3261 section 19.1.1).
     pub has_maddr: bool,
 }
 
@@ -59,7 +59,7 @@ impl<'a> HostPort<'a> {
             _ => return None,
         };
         let (parameters, headers) = rest.split_once('?').unwrap_or((rest, ""));
-        // Some look for parameters behind headers as well.
+        // Some look for parameters after headers as well.
         if headers.contains(';') {
             return None;
         }
@@ -106,7 +106,7 @@ pub fn entries(value: &[u8]) -> Option<Vec<&[u8]>> {
         let (uri, rest) = inside.split_at(end);
         let rest = rest.get(1..).unwrap_or_default();
         let is_plain = |text: &[u8]| !text.iter().any(|byte| b"<>\"\0".contains(byte));
-        // A URI that is folded is none to all readers.
+        // A folded URI is not one to all readers.
         let is_word = uri.iter().all(|byte| *byte > b' ');
         if uri.is_empty() || !is_word || !is_plain(uri) || !is_plain(rest) {
             return None;

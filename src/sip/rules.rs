@@ -108,8 +108,8 @@ pub fn check_mandatory(headers: &[Header]) -> Result<(), RuleError> {
     }
 }
 
-/// Fails for a Max-Forwards that is no number up to 255, with at most two zeros in front. OpenSIPS's module
-/// maxfwd takes some of them for an error of its own.
+/// Fails for a Max-Forwards that is not a number up to 255, with at most two leading zeros.
+/// OpenSIPS's module maxfwd takes some of them for an error of its own.
 pub fn check_max_forwards(headers: &[Header]) -> Result<(), RuleError> {
     let mut values = headers
         .iter()
