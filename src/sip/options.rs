@@ -18,7 +18,7 @@ pub struct OptionError;
 /// (section 7.3.1). `None` if all is supported.
 ///
 /// # Errors
-/// [`OptionError`].
+/// Fails with [`OptionError`].
 pub fn unsupported(
     headers: &[Header],
     name: &[u8],
