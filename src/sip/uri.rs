@@ -1,7 +1,5 @@
 //! When two URIs are the same (RFC 3261 section 19.1.4).
 
-use percent_encoding::percent_decode;
-
 use super::route::HostPort;
 
 /// Parameters that make a difference even where only one URI has them. RFC 3261 shows that `transport` is
@@ -21,7 +19,7 @@ pub fn is_same_uri(one: &str, other: &str) -> bool {
 /// What is compared of a URI.
 struct Parts<'a> {
     scheme: &'a str,
-    /// Without escapes; `None` if there is none.
+    /// As [`plain`] gives it; `None` if there is none.
     user: Option<Vec<u8>>,
     password: Option<Vec<u8>>,
     place: HostPort<'a>,
@@ -49,7 +47,6 @@ impl<'a> Parts<'a> {
         let is_twice = parameters
             .windows(2)
             .any(|two| matches!(two, [one, other] if one.0 == other.0));
-        let plain = |text: &str| percent_decode(text.as_bytes()).collect();
         (!is_twice).then(|| Parts {
             scheme,
             user: user.map(plain),
@@ -84,9 +81,31 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Names in lower case and values, without escapes, sorted.
+/// A text in the one form of all that are equivalent. A reserved character (RFC 3261 section 25.1) is not
+/// equivalent to its escape, and stays escaped, as does the percent sign itself.
+fn plain(text: &str) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        let digit = |at: usize| char::from(*after.get(at)?).to_digit(16);
+        match (byte, digit(0), digit(1)) {
+            (b'%', Some(high), Some(low)) => {
+                rest = &after[2..];
+                let value = u8::try_from(16 * high + low).unwrap_or_default();
+                match b";/?:@&=+$,%".contains(&value) {
+                    true => plain.extend(format!("%{value:02X}").bytes()),
+                    false => plain.push(value),
+                }
+            }
+            _ => plain.push(byte),
+        }
+    }
+    plain
+}
+
+/// Names in lower case and values, as [`plain`] gives them, sorted.
 fn pairs(list: &str, separator: char, value: impl Fn(Vec<u8>) -> Vec<u8>) -> Pairs {
-    let plain = |text: &str| percent_decode(text.as_bytes()).collect::<Vec<u8>>();
     let parts = list.split(separator).filter(|part| !part.is_empty());
     let mut pairs: Pairs = parts
         .map(|part| {
@@ -168,6 +187,9 @@ mod tests {
             ("sip:a@h", "tel:1"),
             ("sip:a@b@h", "sip:a@b@H"),
             ("sip:a%3ab@h", "sip:a:b@h"),
+            ("sip:a%3Bx@h", "sip:a;x@h"),
+            ("sip:x%2B1@h", "sip:x+1@h"),
+            ("sip:a%253B@h", "sip:a%3B@h"),
         ] {
             assert!(!is_same_uri(one, other), "{one} {other}");
             assert!(!is_same_uri(other, one), "{other} {one}");

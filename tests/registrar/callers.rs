@@ -243,15 +243,30 @@ fn others(group: &Group) -> Result<(), String> {
             .map_err(|e| format!("{from}: {e}"))?;
     }
     // Who names a realm of ours is of that realm, and has to be the one that he names.
-    let named = invite("<sip:mary@a.example>", "limited.example");
-    let offered = challenge(&expect(device.ask(&named)?, 407)?)?;
-    let response = Response::to(&offered, "john", "secret", "sip:100@limited.example");
-    let line = format!("Proxy-Authorization: {}", response.header("INVITE"));
-    refused(
-        device.ask(&named.with(line))?,
-        403,
-        "Not your address of record",
-    )?;
+    for from in ["<sip:mary@a.example>", "<sip:mary@A.example.>"] {
+        let named = invite(from, "limited.example");
+        let offered = challenge(&expect(device.ask(&named)?, 407)?)?;
+        let response = Response::to(&offered, "john", "secret", "sip:100@limited.example");
+        let line = format!("Proxy-Authorization: {}", response.header("INVITE"));
+        refused(
+            device.ask(&named.with(line))?,
+            403,
+            "Not your address of record",
+        )
+        .map_err(|e| format!("{from}: {e}"))?;
+    }
+    // What OpenSIPS can't read is nobody, though others may read a name there.
+    for from in [
+        "<sip:mary@a.example:99999>",
+        "<sip:mary@a.example@x>",
+        "<sipx:mary@a.example>",
+        "<im:mary@a.example>",
+        "<mary>",
+        "<mailto:mary@a.example>",
+    ] {
+        refused(device.ask(&invite(from, "a.example"))?, 400, "Invalid From")
+            .map_err(|e| format!("{from}: {e}"))?;
+    }
     no_error(group, since)?;
     hop.silent()
 }
