@@ -1,6 +1,8 @@
 //! The next hop: receives calls from devices, and calls them.
 
+use std::collections::HashSet;
 use std::net::UdpSocket;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use harness::registrar::Site;
@@ -15,7 +17,13 @@ const LIMIT: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_millis(100);
 
 /// It sees what reaches it, and sends the answers it is given.
-pub struct Hop(UdpSocket, u64);
+pub struct Hop {
+    socket: UdpSocket,
+    /// Devices with a lower one are from before this hop was there.
+    number: u64,
+    /// All that it received.
+    received: Mutex<HashSet<String>>,
+}
 
 impl Hop {
     pub fn new(site: &Site) -> Result<Hop, String> {
@@ -27,21 +35,33 @@ impl Hop {
         connected
             .and_then(|()| socket.set_read_timeout(Some(LIMIT)))
             .map_err(|e| e.to_string())?;
-        Ok(Hop(socket, number()))
+        Ok(Hop {
+            socket,
+            number: number(),
+            received: Mutex::default(),
+        })
     }
 
     pub fn send(&self, text: &str) -> Result<(), String> {
-        self.0
+        self.socket
             .send(text.as_bytes())
             .map(drop)
             .map_err(|e| e.to_string())
     }
 
     pub fn receive(&self) -> Result<String, String> {
+        self.receive_any().map(|(text, _)| text)
+    }
+
+    /// The next message, and whether it is new: one that is not answered in time is repeated, unchanged.
+    fn receive_any(&self) -> Result<(String, bool), String> {
         let mut buffer = vec![0; 65_535];
-        let length = uninterrupted(|| self.0.recv(&mut buffer))
+        let length = uninterrupted(|| self.socket.recv(&mut buffer))
             .map_err(|e| format!("nothing reaches the next hop: {e}"))?;
-        Ok(String::from_utf8_lossy(&buffer[..length]).into_owned())
+        let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+        let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = received.insert(text.clone());
+        Ok((text, is_new))
     }
 
     /// The next message that begins with this.
@@ -63,7 +83,7 @@ impl Hop {
 
     /// From now on it waits only for that long.
     pub fn within(&self, limit: Duration) -> Result<(), String> {
-        let limited = self.0.set_read_timeout(Some(limit));
+        let limited = self.socket.set_read_timeout(Some(limit));
         limited.map_err(|e| e.to_string())
     }
 
@@ -76,13 +96,16 @@ impl Hop {
     pub fn silent(&self) -> Result<(), String> {
         self.within(SILENCE)?;
         let outcome = loop {
-            match self.receive() {
+            match self.receive_any() {
                 Err(_) => break Ok(()),
+                Ok((_, false)) => {}
                 // Left over from an earlier call.
-                Ok(text) if text.starts_with("SIP/2.0") || text.starts_with("ACK") => {}
+                Ok((text, _)) if text.starts_with("SIP/2.0") || text.starts_with("ACK") => {}
                 // Such a request is repeated until it is answered.
-                Ok(text) if self.is_earlier(&text) => self.send(&answer_to(&text, "200 OK"))?,
-                Ok(text) => break Err(format!("the next hop got\n{text}")),
+                Ok((text, _)) if self.is_earlier(&text) => {
+                    self.send(&answer_to(&text, "200 OK"))?
+                }
+                Ok((text, _)) => break Err(format!("the next hop got\n{text}")),
             }
         };
         self.patient()?;
@@ -95,7 +118,9 @@ impl Hop {
     fn is_earlier(&self, text: &str) -> bool {
         let ids = headers(text, "Call-ID");
         let number = |id: &String| id.split_once('-')?.1.parse::<u64>().ok();
-        ids.first().and_then(number).is_some_and(|n| n < self.1)
+        ids.first()
+            .and_then(number)
+            .is_some_and(|n| n < self.number)
     }
 }
 
