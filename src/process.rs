@@ -14,6 +14,7 @@ mod repeated;
 mod revocations;
 mod warned;
 
+use cache::Native;
 pub use cache::{Cache, Change, Gate, Passing};
 pub use database::{Asked, Database};
 use heard::Hearing;
@@ -50,7 +51,7 @@ use crate::opensips::{reactor, shared};
 use crate::pool::{NoNotify, Notify, OnQuiet, Pool, PoolConfig, Ticket};
 use crate::realms::Realms;
 use crate::redis::{CacheError, Session};
-use crate::revocations as revocations_in_redis;
+use crate::revocations::{self as revocations_in_redis, Told};
 use crate::store::cache::Ready;
 use crate::store::issuers::Issuer;
 use crate::store::realm::RealmRow;
@@ -257,7 +258,8 @@ impl Process {
     /// Fails if nothing was started.
     pub fn hear(&self, notify: impl Notify + 'static) -> Result<Ticket<Heard>, CacheError> {
         let native = self.cache.as_ref().and_then(Cache::native);
-        heard::ask(self.module, native, &self.cache_threads, notify)
+        let patience = native.map_or(Duration::ZERO, Native::timeout);
+        heard::ask(self.module, native, &self.cache_threads, patience, notify)
     }
 
     /// Whether what is known of other machines serves although they could not be heard, which is logged.
@@ -268,17 +270,21 @@ impl Process {
         })
     }
 
-    /// Tells other machines of a revocation, in the calling thread, which waits.
+    /// Tells other machines of a revocation, in the calling thread, which waits. `now` is in UNIX seconds.
     ///
     /// # Errors
     /// Fails if Redis can't be asked.
-    pub fn tell(&self, revocation: &Revocation, now: i64) -> Result<(), CacheError> {
+    pub fn tell(&self, revocation: &Revocation, now: i64) -> Result<Told, CacheError> {
         let native = self.cache.as_ref().and_then(Cache::native);
         let native = native.ok_or_else(|| CacheError::Busy("cachedb_url is not set".into()))?;
         native.admit(&self.cache_threads)?;
         let revocation = revocation.clone();
-        let work =
-            move |session: &Session<'_>| revocations_in_redis::tell(session, &revocation, now);
+        let tokens = &self.module.config.tokens;
+        let leeway = i64::try_from(tokens.rules.leeway).unwrap_or(i64::MAX);
+        let most = tokens.revocations_max;
+        let work = move |session: &Session<'_>| {
+            revocations_in_redis::tell(session, &revocation, (now, leeway), most)
+        };
         native.submit(&self.cache_threads, NoNotify, work)?.wait()
     }
 

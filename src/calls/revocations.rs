@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::logout;
 use crate::clock;
+use crate::jwt::revocations::list::ListError;
 use crate::jwt::revocations::{ALWAYS, Kind, Revocation, RevocationError};
 use crate::jwt::rules::Rules;
 use crate::jwt::token::Token;
@@ -12,6 +13,7 @@ use crate::log;
 use crate::module::Module;
 use crate::opensips::mi::{Answer, Member, Params};
 use crate::process;
+use crate::revocations::Told;
 
 /// Name of the command in log lines.
 const REVOKE: &CStr = c"jwt_revoke";
@@ -120,23 +122,38 @@ fn logged_out(module: &'static Module, text: &str) -> Result<Vec<Revocation>, Fa
     })
 }
 
-/// Revokes something on this machine, and then on the others.
+/// Revokes something on this machine and on the others.
 fn carry_out(
     module: &'static Module,
     revocation: &Revocation,
     now: Duration,
 ) -> Result<(), Failure> {
-    module.revocations.add(revocation, now).map_err(|error| {
+    let not_revoked = |error: ListError| {
         log!(Error, REVOKE, "not revoked: {revocation}: {error}");
         (500, error.to_string())
-    })?;
-    log!(Notice, REVOKE, "revoked: {revocation}");
-    if !module.config.tokens.revocations_cachedb {
-        return Ok(());
+    };
+    let list = &module.revocations.told;
+    let full = || not_revoked(ListError::Full(list.capacity()));
+    if !list.has_room(revocation, seconds(now.as_secs())) {
+        return Err(full());
     }
-    let now = seconds(now.as_secs());
-    let told = process::with(module, |process| process.tell(revocation, now));
-    told.map_err(|error| {
+    let told = match module.config.tokens.revocations_cachedb {
+        // Others are first: what there is no room for in Redis is revoked nowhere.
+        true => {
+            let now = seconds(now.as_secs());
+            process::with(module, |process| process.tell(revocation, now))
+        }
+        false => Ok(Told::Yes),
+    };
+    if told == Ok(Told::Full) {
+        return Err(full());
+    }
+    module
+        .revocations
+        .add(revocation, now)
+        .map_err(not_revoked)?;
+    log!(Notice, REVOKE, "revoked: {revocation}");
+    told.map(drop).map_err(|error| {
         log!(Error, REVOKE, "other machines are not told: {error}");
         (500, format!("revoked on this machine alone: {error}"))
     })

@@ -270,6 +270,57 @@ impl Native {
             .map_err(|full| CacheError::Busy(full.to_string()))
     }
 
+    /// As [`submit`](Self::submit), for work that asks several things one after the other, each by
+    /// [`ask_aside`](Self::ask_aside). The ticket is complete at `deadline` at the latest; the work goes on.
+    ///
+    /// # Errors
+    /// Fails if nothing was started.
+    pub fn submit_aside<T: Send + 'static>(
+        &self,
+        threads: &Pool,
+        deadline: Instant,
+        notify: impl Notify + 'static,
+        work: impl FnOnce(&Native) -> Result<T, CacheError> + Send + 'static,
+    ) -> Result<Ticket<Result<T, CacheError>>, CacheError> {
+        let (asked, lost_by) = (self.clone(), self.clone());
+        let lost = move |lost| match lost {
+            Lost::TimedOut => Err(lost_by.timed_out()),
+            Lost::Panicked => Err(CacheError::Unreachable(
+                "internal error in its driver".into(),
+            )),
+        };
+        threads
+            .submit(deadline, lost, move || work(&asked), notify)
+            .map_err(|full| CacheError::Busy(full.to_string()))
+    }
+
+    /// Asks in the calling thread, which waits for `cachedb_timeout` at most. A long answer that comes late
+    /// says nothing of short ones: nobody else takes it for an outage.
+    ///
+    /// # Errors
+    /// Fails with the error of Redis or of the work.
+    pub fn ask_aside<T>(
+        &self,
+        work: impl FnOnce(&Session<'_>) -> Result<T, CacheError>,
+    ) -> Result<T, CacheError> {
+        let deadline = Instant::now() + self.timeout();
+        let done = work(&self.redis.session(deadline));
+        if done.is_err() {
+            stats::count(Statistic::CachedbFailures);
+        }
+        done
+    }
+
+    /// The time-out of a question.
+    pub fn timeout(&self) -> Duration {
+        self.redis.timeout()
+    }
+
+    /// The error that the time is over.
+    pub fn timed_out(&self) -> CacheError {
+        self.redis.timed_out()
+    }
+
     fn note(&self, error: Option<&CacheError>, deadline: Instant) {
         self.availability.note(error, deadline, Instant::now());
         if !matches!(error, Some(CacheError::Busy(_))) {

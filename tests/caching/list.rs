@@ -148,7 +148,7 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
         needs(Backend::DbText, Some("db_text.so")),
         Box::new(|setting, core| revocations::rows(setting, core, Backend::DbText, "auto")),
     ));
-    let by_redis: [(&str, Option<String>, Shared); 3] = [
+    let by_redis: [(&str, Option<String>, Shared); 7] = [
         (
             "revoked for other machines",
             redis::missing(),
@@ -163,6 +163,26 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
             "revoked while Redis hangs",
             redis::missing(),
             revocations::unheard,
+        ),
+        (
+            "revoked for other machines, which have no room",
+            redis::missing(),
+            revocations::shared_and_full,
+        ),
+        (
+            "revoked for other machines, some of it lost",
+            redis::missing(),
+            revocations::shared_and_lost,
+        ),
+        (
+            "revoked for other machines, very many",
+            redis::missing(),
+            revocations::shared_and_many,
+        ),
+        (
+            "revoked for other machines, with another leeway",
+            redis::missing(),
+            revocations::shared_leeway,
         ),
     ];
     for (name, missing, run) in by_redis {

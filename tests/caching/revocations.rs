@@ -752,6 +752,164 @@ pub fn shared(setting: &Setting, core: &Core) -> Result<(), String> {
     running.instance.check_workers()
 }
 
+/// There is no room in Redis for one more; and a machine that has less room than the others.
+pub fn shared_and_full(setting: &Setting, core: &Core) -> Result<(), String> {
+    let redis = Redis::start(&setting.folder())?;
+    let start = |max: i64, grace: i64| {
+        start_sharing(setting, core, &redis.url(), |script| {
+            script.set("revocations_max", max).set("cache_grace", grace)
+        })
+    };
+    let ((mut here, key_here), (mut there, key_there)) = (start(3, LONG)?, start(3, 1)?);
+    let (more, good) = (json!(["jti", "d"]), "good");
+    for jti in ["a", "b", "c"] {
+        revoke(&here.mi, json!(["jti", jti]))?;
+    }
+    // It has heard of none of them: without a token, nobody asks. Redis alone knows.
+    refused(&there.mi, "jwt_revoke", more.clone(), "3 revocations count")?;
+    for jti in ["a", "b", "c"] {
+        until(&there, &of_jti(&key_there, jti), REVOKED, jti)?;
+    }
+    let (mut new, key_new) = start(3, 1)?;
+    for running in [&here, &there, &new] {
+        refused(
+            &running.mi,
+            "jwt_revoke",
+            more.clone(),
+            "3 revocations count",
+        )?;
+        // What is there already needs no room.
+        revoke(&running.mi, json!(["jti", "a"]))?;
+    }
+    for (running, key) in [(&here, &key_here), (&there, &key_there), (&new, &key_new)] {
+        running.everywhere(&of_jti(key, "d"), 1)?;
+        until(running, &of_jti(key, "c"), REVOKED, "c")?;
+        running.everywhere(&of_jti(key, good), 1)?;
+        if running.instance.log().contains("no room") {
+            return Err("there is room for all".to_owned());
+        }
+    }
+    let (mut small, key) = start(2, 1)?;
+    until(&small, &of_jti(&key, good), -6, "there is no room for one")?;
+    let log = small.instance.log();
+    let said = log.lines().filter(|line| line.contains("no room for all"));
+    let said: Vec<_> = said.collect();
+    match said[..] {
+        [one] if one.contains("ERROR") && one.contains("revocations_max") => {}
+        _ => return Err(format!("what the log says of it: {said:?}")),
+    }
+    for running in [&mut here, &mut there, &mut new, &mut small] {
+        running.instance.check_workers()?;
+    }
+    Ok(())
+}
+
+/// Numbers after which others go on: some are taken out, and a replica that had not got the last of them takes
+/// the place of its master.
+pub fn shared_and_lost(setting: &Setting, core: &Core) -> Result<(), String> {
+    let redis = Redis::start(&setting.folder())?;
+    let start = || start_sharing(setting, core, &redis.url(), |script| script);
+    let ((mut here, _), (mut there, key)) = (start()?, start()?);
+    let tell = |jti: &str| revoke(&here.mi, json!(["jti", jti]));
+    let heard = |jti: &str| until(&there, &of_jti(&key, jti), REVOKED, jti);
+    tell("a")?;
+    tell("b")?;
+    heard("b")?;
+    // The last one is taken out, and so are all.
+    redis.cli(&["ZPOPMAX", "{auth_web_revocations}:changes"])?;
+    tell("c")?;
+    heard("c")?;
+    redis.cli(&["DEL", "{auth_web_revocations}:changes"])?;
+    tell("d")?;
+    heard("d")?;
+    let keys = ["changes", "ends", "tags"].map(|key| format!("{{auth_web_revocations}}:{key}"));
+    for key in &keys {
+        redis.cli(&["COPY", key, &format!("{key}:replica")])?;
+    }
+    tell("e")?;
+    tell("f")?;
+    heard("f")?;
+    for key in &keys {
+        redis.cli(&["RENAME", &format!("{key}:replica"), key])?;
+    }
+    let told = ["g", "h", "i", "j"];
+    for jti in told {
+        tell(jti)?;
+    }
+    for jti in told {
+        heard(jti)?;
+    }
+    // The numbers alone are lost.
+    redis.cli(&["DEL", &keys[2]])?;
+    tell("k")?;
+    heard("k")?;
+    tell("l")?;
+    heard("l")?;
+    here.instance.check_workers()?;
+    there.instance.check_workers()
+}
+
+/// So many that one time-out is not enough for all.
+pub fn shared_and_many(setting: &Setting, core: &Core) -> Result<(), String> {
+    const MANY: i64 = 20_000;
+    let redis = Redis::start(&setting.folder())?;
+    let fill = format!(
+        r#"for i = 1, {MANY} do
+             local it = '{{"type":"jti","value":"' .. i .. '"}}'
+             redis.call('ZADD', KEYS[1], i, it)
+             redis.call('ZADD', KEYS[2], '+inf', it)
+           end
+           redis.call('HSET', KEYS[3], 'last', {MANY}, {MANY}, '00000000000000aa')
+           return 1"#
+    );
+    let keys = ["changes", "ends", "tags"].map(|key| format!("{{auth_web_revocations}}:{key}"));
+    redis.cli(&["EVAL", &fill, "3", &keys[0], &keys[1], &keys[2]])?;
+    let (mut running, key) = start_sharing(setting, core, &redis.url(), |script| {
+        script
+            .set("revocations_max", MANY + 1)
+            .set("cachedb_timeout", 50)
+            .set("leeway", 300)
+    })?;
+    until(
+        &running,
+        &of_jti(&key, &MANY.to_string()),
+        REVOKED,
+        "the last",
+    )?;
+    until(&running, &of_jti(&key, "good"), 1, "all were heard")?;
+    let (count, _) = revoked(&running.mi, Value::Null)?;
+    if count != MANY.unsigned_abs() {
+        return Err(format!("{count} are known"));
+    }
+    running.instance.check_workers()
+}
+
+/// Each machine has its own `leeway`, whatever that of the one is that tells.
+pub fn shared_leeway(setting: &Setting, core: &Core) -> Result<(), String> {
+    let redis = Redis::start(&setting.folder())?;
+    let start = |leeway: i64| {
+        start_sharing(setting, core, &redis.url(), |script| {
+            script.set("leeway", leeway)
+        })
+    };
+    let ((mut none, _), (mut long, key)) = (start(0)?, start(300)?);
+    let exp = now() + 600;
+    revoke(
+        &none.mi,
+        json!({"type": "jti", "value": "a", "exp": exp.to_string()}),
+    )?;
+    until(&long, &of_jti(&key, "a"), REVOKED, "a")?;
+    for (running, leeway) in [(&none, 0), (&long, 300)] {
+        let (_, rows) = revoked(&running.mi, Value::Null)?;
+        let found = rows.first().map(|row| row["until"].clone());
+        if found != Some(json!(exp + leeway + 1)) {
+            return Err(format!("leeway {leeway}: {found:?}"));
+        }
+    }
+    none.instance.check_workers()?;
+    long.instance.check_workers()
+}
+
 /// By a Cluster.
 pub fn in_cluster(setting: &Setting, core: &Core) -> Result<(), String> {
     let cluster = Cluster::start(&setting.folder())?;

@@ -72,8 +72,12 @@ pub struct Head {
     lock: AtomicU64,
     /// When somebody last wanted to write all of it; a time as in [`Stamp`].
     wanted: AtomicU64,
-    /// When others were last heard of, a time as in [`Stamp`], and the number of what was heard last.
-    heard: [AtomicU64; 2],
+    /// When others were last heard of, a time as in [`Stamp`].
+    heard: AtomicU64,
+    /// Up to where: see [`Place`].
+    place: [AtomicU64; 3],
+    /// Until when somebody hears others, a time as in [`Stamp`]; 0 if nobody does.
+    turn: AtomicU64,
     halves: [Numbers; 2],
 }
 
@@ -118,7 +122,9 @@ impl Memory {
             generation: AtomicU64::new(0),
             lock: AtomicU64::new(0),
             wanted: AtomicU64::new(0),
-            heard: [AtomicU64::new(0), AtomicU64::new(0)],
+            heard: AtomicU64::new(0),
+            place: [const { AtomicU64::new(0) }; 3],
+            turn: AtomicU64::new(0),
             halves: [numbers(), numbers()],
         });
         let entry = || Entry {
@@ -185,6 +191,21 @@ pub struct Stamp {
     /// In nanoseconds since some moment before the first.
     pub time: u64,
 }
+
+/// Up to where others were heard of. All zero is nowhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The number of the last that was heard.
+    pub at: u64,
+    /// The highest number that there was then.
+    pub known: u64,
+    /// The tag of that one; 0 for none.
+    pub tag: u64,
+}
+
+/// That whoever has it hears others, and nobody else does until it has ended.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Turn(u64);
 
 /// A part of a list.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -501,30 +522,106 @@ impl List {
         self.read(|half| half.stamp())
     }
 
-    /// Revokes what others do. `time` is that of the question, as in [`Stamp`], and `order` the number of the
-    /// last of it. `now` is in UNIX seconds.
-    ///
-    /// # Errors
-    /// Fails if there is no room for all of them; then others count as not heard of.
-    pub fn hear(
-        &self,
-        revocations: &[Revocation],
-        (time, order): (u64, u64),
-        now: i64,
-    ) -> Result<(), ListError> {
-        for revocation in revocations.iter().filter(|it| now < it.until) {
-            self.add(revocation, now)?;
-        }
-        let heard = &self.memory.head.heard;
-        heard[1].fetch_max(order, Relaxed);
-        heard[0].fetch_max(time, Release);
-        Ok(())
+    /// Whether there is room for this, and for nothing else that is new.
+    pub fn has_room(&self, revocation: &Revocation, now: i64) -> bool {
+        let (key, _) = of(revocation);
+        let hash = self.hash(&key);
+        self.read(|half| {
+            let counts = |entry: &Entry| now < entry.until.load(Relaxed);
+            half.count() < self.capacity()
+                || half.find(hash, &key).is_some()
+                || !half.written().iter().all(counts)
+        })
     }
 
-    /// When others were last heard of, 0 for never, and the number of the last of it.
-    pub fn heard(&self) -> (u64, u64) {
-        let [time, order] = self.memory.head.heard.each_ref();
-        (time.load(Acquire), order.load(Relaxed))
+    /// Takes the turn to hear others, for `patience` nanoseconds; `None` while somebody else has it. `now` is a
+    /// time as in [`Stamp`].
+    pub fn take_turn(&self, now: u64, patience: u64) -> Option<Turn> {
+        let turn = &self.memory.head.turn;
+        let last = turn.load(Relaxed);
+        let mine = now.saturating_add(patience).max(last.saturating_add(1));
+        let is_free = last <= now;
+        let taken = || turn.compare_exchange(last, mine, Acquire, Relaxed).is_ok();
+        (is_free && taken()).then_some(Turn(mine))
+    }
+
+    /// Has the turn last for `patience` nanoseconds from `now` on; false if it has ended and somebody else has
+    /// taken it.
+    pub fn prolong(&self, turn: &mut Turn, now: u64, patience: u64) -> bool {
+        let later = now.saturating_add(patience).max(turn.0);
+        let head = &self.memory.head;
+        let prolonged = head.turn.compare_exchange(turn.0, later, Acquire, Relaxed);
+        if prolonged.is_ok() {
+            turn.0 = later;
+        }
+        prolonged.is_ok()
+    }
+
+    /// Ends a turn.
+    pub fn end_turn(&self, turn: Turn) {
+        let head = &self.memory.head;
+        let _ = head.turn.compare_exchange(turn.0, 0, Release, Relaxed);
+    }
+
+    /// Revokes what others do, each with its number; whoever goes on does so at `place`. `now` is in UNIX
+    /// seconds.
+    ///
+    /// # Errors
+    /// Fails if there is no room for one of them; then whoever goes on begins with that one. Fails as well if
+    /// the turn is over.
+    pub fn hear(
+        &self,
+        turn: &Turn,
+        revocations: &[(u64, Revocation)],
+        place: Place,
+        now: i64,
+    ) -> Result<(), ListError> {
+        for (number, revocation) in revocations.iter().filter(|(_, it)| now < it.until) {
+            if let Err(error) = self.add(revocation, now) {
+                let at = number.saturating_sub(1).min(place.at);
+                self.go_to(turn, Place { at, ..place })?;
+                return Err(error);
+            }
+        }
+        self.go_to(turn, place)
+    }
+
+    fn go_to(&self, turn: &Turn, place: Place) -> Result<(), ListError> {
+        self.write(|| {
+            let head = self.memory.head;
+            if head.turn.load(Relaxed) != turn.0 {
+                return Err(ListError::Busy);
+            }
+            let [at, known, tag] = &head.place;
+            // Whoever is killed in between leaves nothing that can be gone on with.
+            tag.store(0, Relaxed);
+            fence(Release);
+            at.store(place.at, Relaxed);
+            known.store(place.known, Relaxed);
+            tag.store(place.tag, Release);
+            Ok(())
+        })
+    }
+
+    /// Up to where others were heard of; for whoever has the turn.
+    pub fn place(&self) -> Place {
+        let [at, known, tag] = &self.memory.head.place;
+        let tag = tag.load(Acquire);
+        Place {
+            at: at.load(Relaxed),
+            known: known.load(Relaxed),
+            tag,
+        }
+    }
+
+    /// That all was heard of that others had revoked at `time`, as in [`Stamp`].
+    pub fn is_heard(&self, time: u64) {
+        self.memory.head.heard.fetch_max(time, Release);
+    }
+
+    /// When others were last heard of, 0 for never.
+    pub fn heard(&self) -> u64 {
+        self.memory.head.heard.load(Acquire)
     }
 
     /// Whether whoever asks now is to write all of it: nobody else has been for `patience` nanoseconds. `now`
