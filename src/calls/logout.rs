@@ -133,7 +133,10 @@ fn verify(
         issuer: Identity::of(token, None).issuer,
         ..Identity::default()
     };
-    match module.revocations.find(&of_key, clock::now) {
+    match module
+        .revocations
+        .find(&of_key, module.config.tokens.rules.leeway, clock::now)
+    {
         Some(revoked) => Err(Outcome::Revoked(revoked).into()),
         None => Ok(()),
     }

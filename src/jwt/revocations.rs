@@ -89,11 +89,18 @@ impl Revocations {
     }
 
     /// Why this token is refused at `now`, the time since 1970, which is asked for only if need be. A token
-    /// that does not say when it was issued counts as issued before.
-    pub fn find(&self, token: &Identity, now: impl Fn() -> Duration) -> Option<Revocation> {
+    /// that does not say when it was issued counts as issued before; so does one that was issued more than
+    /// `leeway` seconds from now, whose time means something else, as milliseconds.
+    pub fn find(
+        &self,
+        token: &Identity,
+        leeway: u64,
+        now: impl Fn() -> Duration,
+    ) -> Option<Revocation> {
         if self.is_empty() {
             return None;
         }
+        let leeway = i64::try_from(leeway).unwrap_or(i64::MAX);
         let issuers = [None, token.issuer.as_deref()];
         let issuers = &issuers[..1 + usize::from(token.issuer.is_some())];
         token.names().find_map(|(kind, value)| {
@@ -103,7 +110,12 @@ impl Revocations {
                 issuer: *issuer,
             });
             keys.filter_map(|key| self.look_up(key, &now))
-                .find(|found| token.issued.is_none_or(|issued| issued <= found.before))
+                .find(|found| {
+                    let latest = || seconds(now()).saturating_add(leeway);
+                    token
+                        .issued
+                        .is_none_or(|issued| issued <= found.before || issued > latest())
+                })
         })
     }
 

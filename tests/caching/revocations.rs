@@ -95,7 +95,7 @@ pub fn kinds(setting: &Setting, core: &Core) -> Result<(), String> {
     let before = running.instance.log_length();
     for params in [
         json!({"type": "jti", "value": "3f2a-gone", "exp": (time + 600).to_string()}),
-        json!({"type": "sub", "value": "alice"}),
+        json!({"type": "sub", "value": "alice", "before": (time - 1).to_string()}),
         json!({"type": "sid", "value": "08a5019c", "iss": "urn:a"}),
     ] {
         revoke(&running.mi, params)?;
@@ -133,7 +133,12 @@ pub fn kinds(setting: &Setting, core: &Core) -> Result<(), String> {
     running.everywhere(&unseen, REVOKED)?;
     let undated = of(json!({"sub": "alice"}));
     running.everywhere(&undated, REVOKED)?;
-    let newer = of(json!({"sub": "alice", "iat": now() + 60}));
+    // In milliseconds, it says nothing.
+    let milliseconds = of(json!({"sub": "alice", "iat": time * 1000}));
+    running.everywhere(&milliseconds, REVOKED)?;
+    running.everywhere_with_key(&milliseconds, &key.verifier(), -1)?;
+    running.everywhere(&of(json!({"sub": "bob", "iat": time * 1000})), 1)?;
+    let newer = of(json!({"sub": "alice", "iat": time}));
     let elsewhere = of(json!({"sub": "bob", "sid": "08a5019c", "iss": "urn:b"}));
     for token in [&stays, &other_session, &newer, &elsewhere] {
         running.everywhere(token, 1)?;
@@ -1065,11 +1070,11 @@ pub fn logout(setting: &Setting, core: &Core) -> Result<(), String> {
         running.everywhere(token, 1)?;
     }
     // A user, of this issuer alone; who logs in again is let in.
-    let good = say(same(), same());
+    let good = say(same(), json!({"iat": now() - 5}));
     revoke(mi, json!([good]))?;
     running.everywhere(&alice, REVOKED)?;
     running.everywhere(&other_alice, 1)?;
-    running.everywhere(&of(&a, &key, json!({"iat": now() + 1})), 1)?;
+    running.everywhere(&of(&a, &key, json!({"iat": now()})), 1)?;
     let (count, rows) = revoked(mi, Value::Null)?;
     let left = rows.first().and_then(|row| row["left"].as_i64());
     if count != 1 || rows[0]["iss"] != a.as_str() || left.is_none_or(|left| left > 602) {

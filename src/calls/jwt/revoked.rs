@@ -16,7 +16,9 @@ impl Call {
     /// The judgement on a token that is revoked, if it is: whoever verified it, and when.
     pub(super) fn revoked(&self, identity: &Identity) -> Option<Outcome> {
         let revocations = &self.module.revocations;
-        revocations.find(identity, clock::now).map(Outcome::Revoked)
+        revocations
+            .find(identity, self.module.config.tokens.rules.leeway, clock::now)
+            .map(Outcome::Revoked)
     }
 
     /// Does something with a good token once it is known what is revoked elsewhere, as recently as it has to be:

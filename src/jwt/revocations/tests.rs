@@ -32,7 +32,8 @@ fn revocation(kind: Kind, value: &str) -> Revocation {
 
 fn is_revoked(list: &Revocations, claims: &str, kid: Option<&str>) -> bool {
     let token = claiming(claims);
-    list.find(&Identity::of(&token, kid), || at(NOW)).is_some()
+    list.find(&Identity::of(&token, kid), 30, || at(NOW))
+        .is_some()
 }
 
 #[test]
@@ -99,14 +100,17 @@ fn a_subject_is_refused_what_was_issued_until_then() {
     assert!(say(r#","iat":1699999999"#) && say(r#","iat":1700000000.9"#));
     assert!(!say(r#","iat":1700000001"#));
     assert!(say(""), "it may have been before");
+    assert!(say(r#","iat":1700000001000"#), "milliseconds");
     // Never for less than that.
     list.add(&until(THEN - 10), at(NOW)).unwrap();
     assert!(say(r#","iat":1700000000"#));
     list.add(&until(THEN + 10), at(NOW)).unwrap();
     assert!(say(r#","iat":1700000010"#) && !say(r#","iat":1700000011"#));
-    let found = list.find(&Identity::of(&claiming(r#"{"sub":"alice"}"#), None), || {
-        at(NOW)
-    });
+    let found = list.find(
+        &Identity::of(&claiming(r#"{"sub":"alice"}"#), None),
+        30,
+        || at(NOW),
+    );
     let text = found.unwrap().to_string();
     assert_eq!(text, r#"sub "alice", issued up to 1700000010"#);
 }
@@ -124,7 +128,7 @@ fn what_has_ended_makes_room_and_nothing_else_does() {
     let ending = |value, until| Revocation::new(Kind::Jti, value, None, None, Some(until)).unwrap();
     let find = |value: &str, now| {
         let claims = format!(r#"{{"jti":"{value}"}}"#);
-        list.find(&Identity::of(&claiming(&claims), None), || at(now))
+        list.find(&Identity::of(&claiming(&claims), None), 30, || at(now))
             .is_some()
     };
     for (value, until) in [("a", THEN + 1), ("b", THEN + 2), ("c", ALWAYS)] {
