@@ -84,13 +84,13 @@ enum RowError {
     Text(&'static str),
 }
 
-/// A value as text, without the blanks that a column may append; `None` for none.
+/// A value as text, as it is: no column of the table appends blanks. `None` for none.
 fn text(cell: Option<Cell>, name: &'static str) -> Result<Option<String>, RowError> {
     let Some(bytes) = cell.and_then(Cell::into_bytes) else {
         return Ok(None);
     };
     let text = String::from_utf8(bytes).map_err(|_| RowError::Text(name))?;
-    Ok(Some(text.trim_end().to_owned()).filter(|text| !text.is_empty()))
+    Ok(Some(text).filter(|text| !text.is_empty()))
 }
 
 /// A time in UNIX seconds; `None` for none.
@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(
             shown,
             [
-                (Kind::Jti, "x", None, ALWAYS, ALWAYS),
+                (Kind::Jti, "x  ", None, ALWAYS, ALWAYS),
                 (Kind::Sub, "7", Some("urn:a"), 900, 2031),
                 (Kind::Kid, "k", None, ALWAYS, ALWAYS),
                 (Kind::Jti, "not yet", None, ALWAYS, 1001),

@@ -380,6 +380,7 @@ pub fn rows(
     insert(&database, ("jti", "over"), ["", "", &ended])?;
     insert(&database, ("iss", "urn:a"), ["", "", ""])?;
     insert(&database, ("kid", "k"), ["", "1000", ""])?;
+    insert(&database, ("jti", "blank "), ["", "", ""])?;
     let mut running = Running::start(setting, core, |script| {
         with(script, &database, driver)
             .set("revocations_table", "jwt_revocations")
@@ -405,6 +406,8 @@ pub fn rows(
         (json!({"sub": "bob", "iat": time, "iss": "urn:b"}), 1),
         (json!({"sid": "08a5019c"}), REVOKED),
         (json!({"jti": "over", "iss": "urn:a"}), 1),
+        (json!({"jti": "blank "}), REVOKED),
+        (json!({"jti": "blank"}), 1),
     ] {
         let mut all = claims;
         all["tag"] = json!("phone");
@@ -418,7 +421,7 @@ pub fn rows(
     // The table and the command have each their own: what is in one is in the list, once.
     revoke(&running.mi, json!(["jti", "told"]))?;
     let (count, rows) = revoked(&running.mi, Value::Null)?;
-    if (count, rows.len()) != (6, 6) || rows[0]["value"] != "told" {
+    if (count, rows.len()) != (7, 7) || rows[0]["value"] != "told" {
         return Err(format!("{count}: {rows:?}"));
     }
     running.mi.reload()?;
