@@ -263,8 +263,9 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
             Box::new(run),
         ));
     }
-    // The stand-in stores no contacts and forwards nothing.
-    let real: [(&str, Shared); 2] = [
+    // The stand-in stores no contacts, forwards nothing, and reads no character in JSON that is written as a number.
+    let real: [(&str, Shared); 3] = [
+        ("jwt_revoked: long values", revocations::long_values),
         (
             "opensips-cfg/bearer.cfg: who is bound to what",
             bearer::bound,

@@ -309,6 +309,35 @@ pub fn full(setting: &Setting, core: &Core) -> Result<(), String> {
     running.instance.check_workers()
 }
 
+/// Values that JSON makes as long as can be: all of them are listed, page by page.
+pub fn long_values(setting: &Setting, core: &Core) -> Result<(), String> {
+    const MANY: usize = 60;
+    let key = Key::secret();
+    let mut running = start(setting, core, &key.verifier(), 100)?;
+    let control = "\u{1}".repeat(250);
+    for number in 0..MANY {
+        let value = format!("{control}{number}");
+        revoke(
+            &running.mi,
+            json!({"type": "jti", "value": value, "iss": "\u{1}".repeat(255)}),
+        )?;
+    }
+    let mut listed = Vec::new();
+    while listed.len() < MANY {
+        let offset = listed.len().to_string();
+        let (count, rows) = revoked(&running.mi, json!({"offset": offset}))?;
+        if count != MANY as u64 || rows.is_empty() {
+            return Err(format!("{count}, of which {} from {offset}", rows.len()));
+        }
+        listed.extend(rows);
+    }
+    let is_right = |(number, row): (usize, &Value)| row["value"] == format!("{control}{number}");
+    if !listed.iter().enumerate().all(is_right) {
+        return Err(format!("{} are listed", listed.len()));
+    }
+    running.instance.check_workers()
+}
+
 /// How long rows are used without being read again, in the trials where that matters.
 const LONG: i64 = 3600;
 
