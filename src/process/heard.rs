@@ -42,8 +42,8 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// For how long a token need not wait for that.
 const FRESH: Duration = Duration::from_secs(5);
 
-/// How many could not be read; what is heard of may have no room.
-pub type Heard = Result<Result<usize, ListError>, CacheError>;
+/// What is heard of may have no room.
+pub type Heard = Result<Result<(), ListError>, CacheError>;
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -127,20 +127,10 @@ fn nanoseconds(module: &Module) -> u64 {
         .max(1)
 }
 
-/// Logs what is left out of an answer, once for all processes; what went wrong.
+/// What went wrong.
 pub fn failure(heard: &Heard) -> Option<String> {
     match heard {
-        Ok(Ok(0)) => None,
-        Ok(Ok(faults)) => {
-            if shared::page().told.is_new(("revocations in Redis", faults)) {
-                log!(
-                    Error,
-                    NAME,
-                    "left out: {faults} in Redis that can't be read"
-                );
-            }
-            None
-        }
+        Ok(Ok(())) => None,
         Ok(Err(error)) => Some(error.to_string()),
         Err(error) => Some(error.to_string()),
     }
@@ -177,7 +167,7 @@ fn wait(module: &Module, native: &Native, until: Instant) -> Heard {
             return heard;
         }
         if list.heard() >= begun {
-            return Ok(Ok(0));
+            return Ok(Ok(()));
         }
         if Instant::now() >= until {
             return Err(native.timed_out());
@@ -198,7 +188,6 @@ fn hear(module: &Module, native: &Native, turn: &mut Turn) -> Heard {
     let tokens = &module.config.tokens;
     let leeway = i64::try_from(tokens.rules.leeway).unwrap_or(i64::MAX);
     let last = Instant::now() + LONGEST;
-    let mut faults = 0;
     loop {
         let begun = nanoseconds(module);
         if !list.prolong(turn, begun, lease(native)) || Instant::now() >= last {
@@ -206,7 +195,7 @@ fn hear(module: &Module, native: &Native, turn: &mut Turn) -> Heard {
         }
         let place = list.place();
         let news = native.ask_aside(|session| revocations::hear(session, place, leeway))?;
-        faults += news.faults;
+        report_faults(news.faults);
         let now = i64::try_from(clock::now().as_secs()).unwrap_or(i64::MAX);
         if let Err(error) = list.hear(turn, &news.revocations, news.place, now) {
             report_full(module, error);
@@ -214,8 +203,19 @@ fn hear(module: &Module, native: &Native, turn: &mut Turn) -> Heard {
         }
         if news.is_all {
             list.is_heard(begun);
-            return Ok(Ok(faults));
+            return Ok(Ok(()));
         }
+    }
+}
+
+/// Logs how many of a page are left out, once for all processes.
+fn report_faults(faults: usize) {
+    if faults > 0 && shared::page().told.is_new(("revocations in Redis", faults)) {
+        log!(
+            Error,
+            NAME,
+            "left out: {faults} in Redis that can't be read"
+        );
     }
 }
 
