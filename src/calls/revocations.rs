@@ -35,13 +35,21 @@ fn refused(cause: impl ToString) -> Failure {
     (400, cause.to_string())
 }
 
+/// What the core makes of numbers that do not fit into 32 bits (cJSON).
+const CUT: [&str; 2] = ["2147483647", "-2147483648"];
+
 /// A parameter; `None` if it is not given.
 fn text(params: &Params<'_>, name: &CStr) -> Result<Option<String>, Failure> {
     let shown = name.to_str().unwrap_or_default();
     let is_none = |_| refused(format_args!("{shown} must be text, or a number"));
     let utf8 =
         |bytes| String::from_utf8(bytes).map_err(|_| refused(format_args!("{shown} is not UTF-8")));
-    params.text(name).map_err(is_none)?.map(utf8).transpose()
+    match params.text(name).map_err(is_none)?.map(utf8).transpose()? {
+        Some(text) if CUT.contains(&text.as_str()) => Err(refused(format_args!(
+            "{shown} is a number of more than 31 bits: give it as a string"
+        ))),
+        text => Ok(text),
+    }
 }
 
 fn kind(params: &Params<'_>) -> Result<Option<Kind>, Failure> {

@@ -228,6 +228,14 @@ pub fn commands(setting: &Setting, core: &Core) -> Result<(), String> {
             "before must be text, or a number",
         ),
         (json!({"type": "jti", "value": ["x"]}), "value must be text"),
+        (
+            json!({"type": "jti", "value": 2_147_483_647}),
+            "value is a number of more than 31 bits",
+        ),
+        (
+            json!({"type": "sub", "value": "x", "before": 2_147_483_647}),
+            "before is a number of more than 31 bits",
+        ),
         (json!({"type": "jti"}), "-32602"),
         (json!({"type": "jti", "value": "x", "until": 1}), "-32602"),
         (Value::Null, "-32602"),
