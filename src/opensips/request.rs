@@ -194,11 +194,6 @@ impl RequestVariables {
         if method == REGISTER {
             return named(user, domain, NamedBy::Address);
         }
-        // A name with the dot of the root is that name (RFC 1034 section 3.1).
-        let domain = match domain.strip_suffix(b".") {
-            Some(name) => name.to_vec(),
-            None => domain,
-        };
         let is_nobodys = sip::is_nobodys(&user, &domain);
         let by_credentials = |user, realm| {
             let user = if is_nobodys { Vec::new() } else { user };
