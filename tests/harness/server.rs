@@ -17,7 +17,7 @@ const WATCH: &str = "trap '' INT TERM; read -r _; kill -TERM \"$0\"; kill -CONT 
 /// How long SIGSTOP may take to reach every thread.
 const STOP: Duration = Duration::from_secs(10);
 
-/// A started process. Dropping it sends SIGTERM, after [`GRACE`] SIGKILL, and waits for the end.
+/// A started process. Dropping it sends SIGTERM, after `GRACE` SIGKILL, and waits for the end.
 ///
 /// Next to it runs a tiny shell that reads from a pipe whose other end this program holds: it sends
 /// the SIGTERM. The pipe closes however this program ends, so nothing is left running when the
