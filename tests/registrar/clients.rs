@@ -292,7 +292,14 @@ fn passwords(group: &Group) -> Result<(), String> {
          GRANT ALL ON {schema}.* TO '{user}'@'127.0.0.1';"
     ))?;
     let url = format!("mysql://{user}:{}@{place}", PASSWORD.replace('%', "%25"));
-    let settings = |url: String| vec![("REDIS_PASSWORD", redis_password.clone()), ("DB_URL", url)];
+    // OpenSIPS's tls_openssl fails now and then where several processes begin TLS to a database at once.
+    let settings = |url: String| {
+        vec![
+            ("REDIS_PASSWORD", redis_password.clone()),
+            ("DB_URL", url),
+            ("UDP_WORKERS", "1".to_string()),
+        ]
+    };
     // The server takes no plain connection of this user, of whichever driver.
     site.settings = settings(url.clone());
     if site.start(&group.core).is_ok() {
