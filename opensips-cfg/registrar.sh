@@ -18,6 +18,11 @@ fail() {
 	exit 1
 }
 
+# What it can't be sure of, or what its user may miss, does not stop it.
+hint() {
+	echo "registrar.sh: $1" >&2
+}
+
 # OpenSIPS itself.
 : "${OPENSIPS_MODULES:=/usr/lib/x86_64-linux-gnu/opensips/modules/}"
 : "${LOG_LEVEL:=3}"
@@ -31,6 +36,10 @@ fail() {
 # Where it listens. A transport with an empty port is disabled; TLS and WSS need certificate and
 # key.
 : "${SIP_ADDRESS:=127.0.0.1}"
+case "$SIP_ADDRESS" in
+\[*) ;;
+*:*:*) SIP_ADDRESS="[$SIP_ADDRESS]" ;;
+esac
 : "${SIP_PORT:=5060}"
 : "${TLS_PORT:=}"
 : "${WS_PORT:=}"
@@ -315,6 +324,15 @@ case "$LOG_TO_STDERR" in
 yes | no) ;;
 *) fail "LOG_TO_STDERR must be yes or no, not '$LOG_TO_STDERR'" ;;
 esac
+[ -f "$OPENSIPS_MODULES/tm.so" ] ||
+	hint "OPENSIPS_MODULES must be the folder of OpenSIPS's modules: there is no tm.so in '$OPENSIPS_MODULES'"
+case "$AUTH_WEB" in
+/*) module=$AUTH_WEB ;;
+*) module=$OPENSIPS_MODULES/$AUTH_WEB ;;
+esac
+[ -f "$module" ] || hint "AUTH_WEB must be the module, in OPENSIPS_MODULES or by its path: there is no '$module'"
+[ "$LOG_TO_STDERR" = yes ] || [ ! -t 2 ] ||
+	hint "OpenSIPS logs to syslog, also why it does not start; LOG_TO_STDERR=yes has it here"
 [ "${#REGISTRAR_SECRET}" -ge 16 ] || fail "REGISTRAR_SECRET must have at least 16 characters"
 if [ -n "$TLS_PORT$WSS_PORT" ] && { [ -z "$TLS_CERTIFICATE" ] || [ -z "$TLS_PRIVATE_KEY" ]; }; then
 	fail "TLS_PORT and WSS_PORT need TLS_CERTIFICATE and TLS_PRIVATE_KEY"

@@ -64,6 +64,8 @@ fn with_defaults(program: &Path, text: &str) -> String {
         .env("REGISTRAR_SECRET", "0123456789abcdef")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
+        // Hints, since the folder of its modules may not be there.
+        .stderr(Stdio::null())
         .spawn()
         .unwrap_or_else(|e| panic!("{}: {e}", program.display()));
     let mut input = child.stdin.take().expect("piped");

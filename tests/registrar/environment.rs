@@ -142,6 +142,12 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("registrar.sh: settings that are refused", || {
             REFUSED.iter().try_for_each(refused).map_err(Failed::from)
         }),
+        Trial::test("registrar.sh: an address of IPv6 to listen on", || {
+            listens().map_err(Failed::from)
+        }),
+        Trial::test("registrar.sh: says which modules are not there", || {
+            hints().map_err(Failed::from)
+        }),
         Trial::test("registrar.sh: addresses in every spelling", || {
             SPELLED.iter().try_for_each(spelled).map_err(Failed::from)
         }),
@@ -202,6 +208,34 @@ fn refused((name, value, words): &(&str, &str, &str)) -> Result<(), String> {
     }
 }
 
+fn listens() -> Result<(), String> {
+    for (address, socket) in [
+        ("::1", "socket=udp:[::1]:5060"),
+        ("[::1]", "socket=udp:[::1]:5060"),
+        ("192.0.2.1", "socket=udp:192.0.2.1:5060"),
+    ] {
+        let (script, said, success) = run(&[("SIP_ADDRESS", address)])?;
+        if !success || !script.lines().any(|line| line == socket) {
+            return Err(format!("{address}: no {socket}: {said}"));
+        }
+    }
+    Ok(())
+}
+
+/// What OpenSIPS would say to syslog alone.
+fn hints() -> Result<(), String> {
+    let (_, said, success) = run(&[("AUTH_WEB", "/nowhere/auth_web.so")])?;
+    for hint in [
+        "there is no tm.so in '/nonexistent/'",
+        "there is no '/nowhere/auth_web.so'",
+    ] {
+        if !success || !said.contains(hint) {
+            return Err(format!("no {hint:?}: {said}"));
+        }
+    }
+    Ok(())
+}
+
 /// Hosts, and how they are written where source addresses are compared with them.
 fn spelled((hosts, written): &(&str, &str)) -> Result<(), String> {
     let (script, said, _) = run(&[("TRUSTED_SOURCES", hosts)])?;
@@ -234,7 +268,9 @@ fn accepted(settings: &[(&str, &str)]) -> Result<(), String> {
     let (script, said, success) = run(settings)?;
     let left = script.lines().filter(|line| !line.starts_with('#'));
     let left = left.filter(|line| line.contains("${")).count();
-    match success && said.is_empty() && left == 0 && script.contains("\nroute {") {
+    // The folder of the modules is made up.
+    let hints = said.lines().all(|line| line.contains(": there is no "));
+    match success && hints && left == 0 && script.contains("\nroute {") {
         true => Ok(()),
         false => Err(format!("{settings:?}: {said}, {left} settings left")),
     }
