@@ -7,6 +7,8 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 DESTDIR ?=
 # Where OpenSIPS looks for modules; detected by scripts/install if not given.
 MODULES_DIR ?=
+# Of what is no module: scripts, tables, documents.
+PREFIX ?= /usr/local
 DROP_IN ?= 0
 KEEP ?= 0
 V ?= 0
@@ -22,7 +24,7 @@ endef
 # The number of source files.
 files = $(words $(shell find $(1) -name '*.rs' -o -name '*.c' -o -name '*.h'))
 
-.PHONY: all help test demo bench bench-http bench-outages load fuzz fuzz-core docker-test abi-check install uninstall lint clean standin FORCE
+.PHONY: all help test demo bench bench-http bench-outages load fuzz fuzz-core docker-test abi-check install uninstall inventory deb dist lint clean standin FORCE
 
 all: build/auth_web.so
 
@@ -39,8 +41,10 @@ help:
 	@echo 'make docker-test [OPENSIPS=3.6]     the SIPp scenarios on a dockerised OpenSIPS'
 	@echo 'make lint                           rustfmt, clippy and cargo-deny'
 	@echo 'make abi-check OPENSIPS_SRC=TREE    compare include/opensips/abi.h with a source tree'
-	@echo 'make install [MODULES_DIR=] [DROP_IN=1] [DESTDIR=]'
-	@echo 'make uninstall [MODULES_DIR=] [DESTDIR=]'
+	@echo 'make install [MODULES_DIR=] [PREFIX=] [DROP_IN=1] [DESTDIR=]   what make has built'
+	@echo 'make uninstall [MODULES_DIR=] [PREFIX=] [DESTDIR=]'
+	@echo 'make deb                            Debian packages, in build/packages'
+	@echo 'make dist                           a tarball, its checksums and bill of materials, in build/dist'
 	@echo 'With V=1, each shows all that compilers print.'
 
 build/auth_web.so: FORCE
@@ -109,11 +113,24 @@ docker-test: all
 abi-check:
 	@scripts/abi-check "$(OPENSIPS_SRC)"
 
-install: all
-	@MODULES_DIR='$(MODULES_DIR)' DESTDIR='$(DESTDIR)' DROP_IN='$(DROP_IN)' scripts/install
+# Builds nothing: root may have no Rust, and should leave no files behind in build folders.
+install:
+	@MODULES_DIR='$(MODULES_DIR)' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' DROP_IN='$(DROP_IN)' scripts/install
 
 uninstall:
-	@MODULES_DIR='$(MODULES_DIR)' DESTDIR='$(DESTDIR)' scripts/install --remove
+	@MODULES_DIR='$(MODULES_DIR)' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' scripts/install --remove
+
+# What the module is made of: build/THIRD-PARTY.txt, build/auth_web.cdx.json, build/copyright.
+inventory:
+	@scripts/quiet 'listing crates and their licences' \
+		$(CARGO) run $(QUIET) $(CARGO_FLAGS) --package inventory -- build
+
+deb: all
+	@scripts/packages deb
+	@scripts/quiet 'building the Debian packages' scripts/deb
+
+dist: all inventory
+	@scripts/dist
 
 lint:
 	@scripts/quiet 'checking the format' $(CARGO) fmt --all --check
