@@ -1,6 +1,7 @@
 //! What is shipped beside the module: `make install`, Debian packages, tarball, and filters for fail2ban.
 
 mod packaging {
+    pub mod container;
     pub mod deb;
     pub mod dist;
     pub mod fail2ban;
@@ -22,6 +23,7 @@ fn main() {
     trials.extend(packaging::dist::trials());
     trials.extend(packaging::deb::trials());
     trials.extend(packaging::fail2ban::trials());
+    trials.extend(packaging::container::trials());
     let conclusion = libtest_mimic::run(&arguments, trials);
     FOLDERS.lock().expect("no panic").clear();
     conclusion.exit();
