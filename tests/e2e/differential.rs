@@ -105,6 +105,20 @@ const DIFFERENCES: &[Difference] = &[
         token: |w| token(&w.rsa, "PS256", r#"{"tag":"full-rsa"}"#),
     },
     Difference {
+        name: "alg in lower case",
+        theirs: &["1"],
+        ours: "-1",
+        reason: "RFC 7515, 4.1.1: names of algorithms are case-sensitive",
+        token: |w| {
+            with_header(
+                &w.secret,
+                "HS256",
+                r#"{"alg":"hs256"}"#,
+                r#"{"tag":"full"}"#,
+            )
+        },
+    },
+    Difference {
         name: "typ at+jwt",
         theirs: &["-1"],
         ours: "1",
