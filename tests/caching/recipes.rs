@@ -10,8 +10,22 @@ use serde_json::{Value, json};
 
 use super::discovery;
 use super::keys::edit;
-use super::provider::{Provider, certified, jwk, patient, x5c};
+use super::provider::{Provider, certified, jwk, patient, set, x5c};
 use super::running::Running;
+
+/// The parameters of a block with `issuer_url`, with those of another block in its place.
+fn by_set(title: &str, number: usize, keys: usize) -> Result<Vec<(String, String)>, String> {
+    let mut all = recipe(title, keys)?;
+    let whole = recipe(title, number)?;
+    let count = whole.len();
+    all.extend(whole.into_iter().filter(|(name, _)| name != "issuer_url"));
+    match all.iter().any(|(name, _)| name == "jwks_url") && all.len() > count {
+        true => Ok(all),
+        false => Err(format!(
+            "{title}: block {keys} does not take the place of issuer_url"
+        )),
+    }
+}
 
 /// The parameters of one block of a section of the manual.
 fn recipe(title: &str, number: usize) -> Result<Vec<(String, String)>, String> {
@@ -40,7 +54,21 @@ fn recipe(title: &str, number: usize) -> Result<Vec<(String, String)>, String> {
         .collect()
 }
 
-/// A core with the parameters of a recipe, whose keys are at `keys`.
+/// A text in which all that is at some https server is at this one.
+fn moved(text: &str, to: &str) -> String {
+    const SCHEME: &str = "https://";
+    let mut parts = text.split(SCHEME);
+    let mut moved = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(['/', '"', ' ', ',']).unwrap_or(part.len());
+        moved.push_str(to);
+        moved.push_str(&part[end..]);
+    }
+    moved
+}
+
+/// A core with the parameters of a recipe, whose keys are at `keys`. Of one with `issuer_url`, those are the ones that
+/// the block behind it names.
 fn start(
     setting: &Setting,
     core: &Core,
@@ -48,7 +76,11 @@ fn start(
     keys: &str,
     authority: &str,
 ) -> Result<Running, String> {
-    let recipe = recipe(title, number)?;
+    let mut recipe = recipe(title, number)?;
+    if recipe.iter().any(|(name, _)| name == "issuer_url") {
+        // Cognito's two have one behind both.
+        recipe = by_set(title, number, number + 1).or_else(|_| by_set(title, number, 1))?;
+    }
     let places = recipe.iter().filter(|(name, _)| name == "jwks_url");
     let schemes: Vec<_> = places.map(|(_, url)| url.split(':').next()).collect();
     if schemes != [keys.split(':').next()] {
@@ -77,6 +109,66 @@ struct Trial<'a> {
 }
 
 impl Trial<'_> {
+    /// With the metadata as the provider publishes them, which are here as all else, and `keys`.
+    fn discovered(
+        &self,
+        (setting, core): (&Setting, &Core),
+        file: &str,
+        keys: &[Value],
+    ) -> Result<(), String> {
+        let of = |problem: String| format!("{:?}: {file}: {problem}", self.recipe);
+        let path = harness::root().join(format!("tests/discovery/{file}.json"));
+        let text = std::fs::read_to_string(&path).map_err(|e| of(e.to_string()))?;
+        let provider = Provider::start(&setting.folder(), &[])?;
+        let here = provider.at("");
+        let page: Value = serde_json::from_str(&moved(&text, &here)).map_err(|e| e.to_string())?;
+        let path_of = |name: &str| {
+            let url = page[name].as_str().unwrap_or_default();
+            let path = url.strip_prefix(&here).unwrap_or_default();
+            path.trim_end_matches('/').to_owned()
+        };
+        let at = path_of("issuer").replace("{tenantid}", "common");
+        provider.page(&format!("{at}{}", discovery::OPENID), &page);
+        provider.page(&path_of("jwks_uri"), set(keys));
+        let (title, number) = self.recipe;
+        let recipe = recipe(title, number)?;
+        let mut running = Running::start(setting, core, |script| {
+            let script = patient(script).set("http_tls_ca", provider.authority());
+            recipe.iter().fold(script, |script, (name, value)| {
+                let value = match name.as_str() {
+                    "issuer_url" => moved(value, &here),
+                    _ => value.clone(),
+                };
+                script.set(name, value.as_str())
+            })
+        })?;
+        let iss = |value: &Value| {
+            value
+                .as_str()
+                .map_or(value.clone(), |s| json!(moved(s, &here)))
+        };
+        let refused: Vec<_> = self
+            .refused
+            .iter()
+            .map(|(name, value, code)| match *name {
+                "iss" => (*name, iss(value), *code),
+                _ => (*name, value.clone(), *code),
+            })
+            .collect();
+        Trial {
+            recipe: self.recipe,
+            header: self.header.clone(),
+            good: edit(self.good.clone(), |claims| {
+                claims["iss"] = iss(&self.good["iss"])
+            }),
+            user: self.user,
+            key: self.key,
+            refused: &refused,
+        }
+        .run(&mut running)
+        .map_err(of)
+    }
+
     fn run(&self, running: &mut Running) -> Result<(), String> {
         let of = |problem: String| format!("{:?}: {problem}", self.recipe);
         let alg = self.header["alg"].as_str().unwrap_or_default();
@@ -120,12 +212,13 @@ pub fn companies(setting: &Setting, core: &Core) -> Result<(), String> {
     let start = |recipe| start(setting, core, recipe, &provider.url(), provider.authority());
 
     const KID: &str = "FJ86GcF3jTbNLOco4NvZkUCIUmfYCqoqtOQeMfbhNlE";
-    provider.publish(&[
+    let keys = [
         certified("Rk5yZG9t", &other, "enc", "RSA-OAEP"),
         certified(KID, &key, "sig", "RS256"),
-    ]);
+    ];
+    provider.publish(&keys);
     let recipe = ("Keycloak", 0);
-    Trial {
+    let keycloak = Trial {
         recipe,
         header: json!({ "alg": "RS256", "typ": "JWT", "kid": KID }),
         good: json!({
@@ -153,8 +246,9 @@ pub fn companies(setting: &Setting, core: &Core) -> Result<(), String> {
             ("iss", json!("https://login.example.org/realms/other"), -5),
             ("preferred_username", Value::Null, -5),
         ],
-    }
-    .run(&mut start(recipe)?)?;
+    };
+    keycloak.run(&mut start(recipe)?)?;
+    keycloak.discovered((setting, core), "keycloak", &keys)?;
 
     const TENANT: &str = "11111111-2222-3333-4444-555555555555";
     const OTHER: &str = "99999999-8888-7777-6666-555555555555";
@@ -171,10 +265,11 @@ pub fn companies(setting: &Setting, core: &Core) -> Result<(), String> {
             jwk["issuer"] = json!("https://login.microsoftonline.com/{tenantid}/v2.0");
         })
     };
-    provider.publish(&[
+    let keys = [
         entra(kid, &key),
         entra("PFPkEj-3fnNIyxuEOkMVpkMjKUU", &other),
-    ]);
+    ];
+    provider.publish(&keys);
     let of_v2 = |tenant: &str| {
         json!({
             "aud": APP, "iss": v2(tenant), "iat": now(), "nbf": now(), "exp": now() + 3900,
@@ -220,7 +315,9 @@ pub fn companies(setting: &Setting, core: &Core) -> Result<(), String> {
         ("scp", Value::Null, -5),
         ("nbf", json!(now() + 600), -3),
     ];
-    trial(0, of_v2(TENANT), &refused_v2).run(&mut start(("Entra ID", 0))?)?;
+    let tenant = trial(0, of_v2(TENANT), &refused_v2);
+    tenant.run(&mut start(("Entra ID", 0))?)?;
+    tenant.discovered((setting, core), "entra-tenant", &keys)?;
     let refused_v1 = [
         ("iss", json!(v2(TENANT)), -5),
         (
@@ -231,7 +328,7 @@ pub fn companies(setting: &Setting, core: &Core) -> Result<(), String> {
         ("iss", json!(v1(STRANGER)), -5),
         ("aud", graph, -5),
     ];
-    trial(1, of_v1(TENANT), &refused_v1).run(&mut start(("Entra ID", 1))?)?;
+    trial(3, of_v1(TENANT), &refused_v1).run(&mut start(("Entra ID", 3))?)?;
     let several = [
         ("iss", json!(v2(STRANGER)), -5),
         ("iss", json!(v1(STRANGER)), -5),
@@ -242,45 +339,24 @@ pub fn companies(setting: &Setting, core: &Core) -> Result<(), String> {
             -5,
         ),
     ];
-    let mut running = start(("Entra ID", 2))?;
+    let mut running = start(("Entra ID", 4))?;
     for good in [of_v2(TENANT), of_v2(OTHER), of_v1(OTHER)] {
-        trial(2, good, &several).run(&mut running)?;
+        trial(4, good, &several).run(&mut running)?;
     }
-    // The same keys by the metadata, which are here instead of at Microsoft.
-    let microsoft = "https://login.microsoftonline.com";
-    let here = |text: &str| text.replace(microsoft, &provider.at(""));
-    let template = here("https://login.microsoftonline.com/{tenantid}/v2.0");
-    let keys = provider.published().body.clone();
-    let page = discovery::metadata(&template, &provider.at("/common/discovery/v2.0/keys"));
-    provider.page(&format!("/common/v2.0{}", discovery::OPENID), page);
-    provider.page("/common/discovery/v2.0/keys", keys);
-    let by_metadata = self::recipe("Entra ID", 3)?;
-    let mut running = Running::start(setting, core, |script| {
-        let script = patient(script).set("http_tls_ca", provider.authority());
-        by_metadata.iter().fold(script, |script, (name, value)| {
-            script.set(name, here(value).as_str())
-        })
-    })?;
-    let strangers = several.each_ref().map(|(name, value, code)| {
-        let text = value.as_str().unwrap_or_default();
-        (*name, json!(here(text)), *code)
-    });
+    // The same keys by the metadata of all tenants.
     for tenant in [TENANT, OTHER] {
-        let good = edit(of_v2(tenant), |claims| {
-            claims["iss"] = json!(here(&v2(tenant)))
-        });
-        trial(3, good, &strangers).run(&mut running)?;
+        let several = trial(2, of_v2(tenant), &several);
+        several.discovered((setting, core), "entra-common", &keys)?;
     }
-    provider.published().pages.clear();
 
     const AUTH0: &str = "NjVBRjY5MDlCMUIwNzU4RTA2QzZFMDQ4QzQ2MDAyQjVDNjk1RTM2Qg";
     let auth0 = edit(jwk(AUTH0, &key), |jwk| {
         jwk["x5t"] = json!(AUTH0);
         jwk["x5c"] = json!([x5c(&key)]);
     });
-    provider.publish(&[auth0]);
+    provider.publish(std::slice::from_ref(&auth0));
     let recipe = ("Auth0", 0);
-    Trial {
+    let trial = Trial {
         recipe,
         header: json!({ "alg": "RS256", "typ": "JWT", "kid": AUTH0 }),
         good: json!({
@@ -296,13 +372,14 @@ pub fn companies(setting: &Setting, core: &Core) -> Result<(), String> {
             ("aud", json!("my_client_id"), -5),
             ("https://example.org/sip_user", Value::Null, -5),
         ],
-    }
-    .run(&mut start(recipe)?)?;
+    };
+    trial.run(&mut start(recipe)?)?;
+    trial.discovered((setting, core), "auth0", &[auth0])?;
 
     const OKTA: &str = "y3RoS8a3SYpOx9mVxFCZm2CKQzUYOo3Yk0rDZFDhsnk";
     provider.publish(&[jwk(OKTA, &key)]);
     let recipe = ("Okta", 0);
-    Trial {
+    let trial = Trial {
         recipe,
         header: json!({ "kid": OKTA, "alg": "RS256" }),
         good: json!({
@@ -320,8 +397,9 @@ pub fn companies(setting: &Setting, core: &Core) -> Result<(), String> {
             ("cid", json!("0oa0000000000000000"), -5),
             ("scp", json!(["openid"]), -5),
         ],
-    }
-    .run(&mut start(recipe)?)
+    };
+    trial.run(&mut start(recipe)?)?;
+    trial.discovered((setting, core), "okta", &[jwk(OKTA, &key)])
 }
 
 /// Cognito, Google, Firebase, Laravel Passport and Supabase.
@@ -335,10 +413,11 @@ pub fn applications(setting: &Setting, core: &Core) -> Result<(), String> {
     const CLIENT: &str = "1h57kf5cpq17m0eml12example";
     const USER: &str = "c3f49832-60d1-70d5-a2b9-3f0a4c9e7c11";
     let kid = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG=";
-    provider.publish(&[jwk("1234example=", &other), jwk(kid, &key)]);
+    let keys = [jwk("1234example=", &other), jwk(kid, &key)];
+    provider.publish(&keys);
     let header = json!({ "kid": kid, "alg": "RS256" });
     let recipe = ("Amazon Cognito", 0);
-    Trial {
+    let trial = Trial {
         recipe,
         header: header.clone(),
         good: json!({
@@ -358,10 +437,11 @@ pub fn applications(setting: &Setting, core: &Core) -> Result<(), String> {
             ("client_id", Value::Null, -5),
             ("iss", json!(POOL.replace("AbCd", "Othe")), -5),
         ],
-    }
-    .run(&mut start(recipe)?)?;
-    let recipe = ("Amazon Cognito", 1);
-    Trial {
+    };
+    trial.run(&mut start(recipe)?)?;
+    trial.discovered((setting, core), "cognito", &keys)?;
+    let recipe = ("Amazon Cognito", 2);
+    let trial = Trial {
         recipe,
         header,
         good: json!({
@@ -378,8 +458,9 @@ pub fn applications(setting: &Setting, core: &Core) -> Result<(), String> {
             ("aud", json!("another"), -5),
             ("aud", Value::Null, -5),
         ],
-    }
-    .run(&mut start(recipe)?)?;
+    };
+    trial.run(&mut start(recipe)?)?;
+    trial.discovered((setting, core), "cognito", &keys)?;
 
     const GOOGLE: &str = "d98f49bc6ca4581eae8dfadd494fce10ea23aab0";
     const BEFORE: &str = "89ce3598c473af1bda4bff95e6c8736450206fba";
@@ -407,15 +488,17 @@ pub fn applications(setting: &Setting, core: &Core) -> Result<(), String> {
         ],
     };
     let published = |kid: &str, key: &Key| edit(jwk(kid, key), |jwk| jwk["use"] = json!("sig"));
-    provider.publish(&[published(BEFORE, &other), published(GOOGLE, &key)]);
+    let keys = [published(BEFORE, &other), published(GOOGLE, &key)];
+    provider.publish(&keys);
     google.run(&mut start(recipe)?)?;
+    google.discovered((setting, core), "google", &keys)?;
     let certificates =
         json!({ BEFORE: other.certificate(), GOOGLE: key.certificate() }).to_string();
     provider.published().body = certificates;
     google.run(&mut start(recipe)?)?;
 
     let recipe = ("Firebase", 0);
-    Trial {
+    let trial = Trial {
         recipe,
         header: json!({ "alg": "RS256", "kid": GOOGLE, "typ": "JWT" }),
         good: json!({
@@ -439,8 +522,9 @@ pub fn applications(setting: &Setting, core: &Core) -> Result<(), String> {
             ),
             ("sub", json!(""), -5),
         ],
-    }
-    .run(&mut start(recipe)?)?;
+    };
+    trial.run(&mut start(recipe)?)?;
+    trial.discovered((setting, core), "firebase", &keys)?;
 
     let folder = setting.folder();
     std::fs::create_dir_all(&folder).map_err(|e| e.to_string())?;
@@ -480,7 +564,7 @@ pub fn applications(setting: &Setting, core: &Core) -> Result<(), String> {
         jwk["ext"] = json!(true);
         jwk["key_ops"] = json!(["verify"]);
     });
-    provider.publish(&[supabase]);
+    provider.publish(std::slice::from_ref(&supabase));
     let good = json!({
         "iss": "https://abcdefghijklmnopqrst.supabase.co/auth/v1", "sub": USER,
         "aud": "authenticated", "exp": now() + 3600, "iat": now(), "email": "alice@example.org",
@@ -503,11 +587,12 @@ pub fn applications(setting: &Setting, core: &Core) -> Result<(), String> {
         key,
         refused: &refused,
     };
-    trial(0, json!({ "alg": "ES256", "kid": kid, "typ": "JWT" }), &ec)
-        .run(&mut start(("Supabase", 0))?)?;
+    let by_set = trial(0, json!({ "alg": "ES256", "kid": kid, "typ": "JWT" }), &ec);
+    by_set.run(&mut start(("Supabase", 0))?)?;
+    by_set.discovered((setting, core), "supabase", &[supabase])?;
     let legacy = json!({ "alg": "HS256", "kid": "dG9rZW4", "typ": "JWT" });
-    trial(1, legacy, &secret).run(&mut start_at(
-        ("Supabase", 1),
+    trial(2, legacy, &secret).run(&mut start_at(
+        ("Supabase", 2),
         &file("supabase.secret", &format!("{}\n", secret.verifier()))?,
     )?)
 }
