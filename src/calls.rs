@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod aor;
 pub mod challenge;
+pub mod challenges;
 pub mod codes;
 pub mod compare;
 pub mod contacts;
@@ -110,6 +111,15 @@ pub fn call(
         Function::DigestChallenge => {
             let stale = arguments.number(3) != 0;
             challenge::digest(module, message, output(0), text(1), text(2), stale)
+        }
+        Function::ChallengeHeaders => {
+            let wanted = challenges::Wanted {
+                realm: text(1),
+                schemes: text(2),
+                error: text(3),
+                stale: arguments.number(4) != 0,
+            };
+            return challenges::headers(module, message, output(0), wanted, wait);
         }
         Function::DigestRealm => {
             answer::realm(message, text(0), output(1), arguments.number(2), output(3))

@@ -7,6 +7,7 @@
 mod caching {
     pub mod bearer;
     pub mod challenge;
+    pub mod challenges;
     pub mod clock;
     pub mod demand;
     pub mod discovery;

@@ -74,6 +74,7 @@ pub fn bearer(
             authz_server: text("authz_server", authz_server)?,
             scope: text("scope", scope)?,
             error: text("error", error)?,
+            description: "",
         };
         challenge.header_value().map_err(|e| e.to_string())
     };

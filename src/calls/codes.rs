@@ -99,6 +99,16 @@ pub mod credentials {
     pub const FAILED: i32 = -1;
 }
 
+/// Of `challenge_headers`.
+pub mod challenges {
+    /// An argument, or the realm, can't stand in a challenge, or the output could not be set.
+    pub const MALFORMED: i32 = -1;
+    /// Nobody can identify users of the realm.
+    pub const NOTHING: i32 = -2;
+    /// The table of endpoints could not be read.
+    pub const UNAVAILABLE: i32 = -5;
+}
+
 /// Of `digest_realm` and `digest_answer`.
 pub mod answer {
     /// There is a realm; the answer is made.

@@ -2,6 +2,7 @@
 //! `issuers_table`.
 
 use super::raw::{ConfigError, Raw};
+use crate::jwt::challenge::{MAX_AUTHZ_SERVER, is_https_uri};
 use crate::keys::TENANT;
 use crate::store::issuers::{Defaults, IssuerRow, IssuerTable, Issuers, Rows};
 
@@ -16,6 +17,9 @@ pub struct IssuerSettings {
     pub table: IssuerTable,
     /// Whether the script names the table itself, so that it must exist.
     pub tables_named: bool,
+    /// The authorization server that challenges name for all tokens but those of the table's issuers
+    /// (`authz_server`).
+    pub authz_server: Option<String>,
 }
 
 impl IssuerSettings {
@@ -24,8 +28,10 @@ impl IssuerSettings {
     /// # Errors
     /// Fails with the first one that is wrong.
     pub fn new(raw: &Raw, defaults: Defaults) -> Result<Self, ConfigError> {
+        let authz_server = authz_server(raw)?;
         Ok(IssuerSettings {
-            fixed: fixed(raw, &defaults)?,
+            fixed: fixed(raw, &defaults, authz_server.as_ref())?,
+            authz_server,
             defaults,
             table: IssuerTable {
                 table: raw.identifier("issuers_table", "jwt_issuers", true)?,
@@ -43,8 +49,23 @@ impl IssuerSettings {
     }
 }
 
+fn authz_server(raw: &Raw) -> Result<Option<String>, ConfigError> {
+    const NAME: &str = "authz_server";
+    match raw.text(NAME)? {
+        Some(uri) if uri.len() > MAX_AUTHZ_SERVER || !is_https_uri(uri) => {
+            let allowed = format!("an https URI of at most {MAX_AUTHZ_SERVER} bytes");
+            Err(raw.error(NAME, allowed))
+        }
+        uri => Ok(uri.map(str::to_owned)),
+    }
+}
+
 /// The issuers of `issuer_url`: any realm is theirs, since they are no tenants' own.
-fn fixed(raw: &Raw, defaults: &Defaults) -> Result<Issuers, ConfigError> {
+fn fixed(
+    raw: &Raw,
+    defaults: &Defaults,
+    authz_server: Option<&String>,
+) -> Result<Issuers, ConfigError> {
     const NAME: &str = "issuer_url";
     const TENANTS: &str = "issuer_tenants";
     let tenants = raw.values(TENANTS)?.join(" ");
@@ -54,6 +75,7 @@ fn fixed(raw: &Raw, defaults: &Defaults) -> Result<Issuers, ConfigError> {
         let row = IssuerRow {
             tenants: Some(tenants.clone()).filter(|_| is_template),
             realm: Some("*".to_owned()),
+            authz_server: authz_server.cloned(),
             issuer,
             ..IssuerRow::default()
         };

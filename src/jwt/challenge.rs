@@ -10,6 +10,15 @@ pub const ERRORS: [&str; 4] = [
     "invalid_scope",
 ];
 
+/// The longest realm in bytes; a domain name has 253 at most.
+pub const MAX_REALM: usize = 256;
+
+/// The longest URI of an authorization server, in bytes.
+pub const MAX_AUTHZ_SERVER: usize = 255;
+
+/// The longest list of scopes, in bytes: with all else, a challenge has to fit into a datagram.
+pub const MAX_SCOPE: usize = 512;
+
 /// Why no challenge can be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum ChallengeError {
@@ -19,6 +28,9 @@ pub enum ChallengeError {
     /// Line breaks and the like would let a value escape from its place in the header field.
     #[error("the {0} has a control character")]
     ControlCharacter(&'static str),
+    /// More than [`MAX_REALM`], [`MAX_AUTHZ_SERVER`] or [`MAX_SCOPE`].
+    #[error("the {0} is longer than {1} bytes")]
+    TooLong(&'static str, usize),
     /// RFC 8898 section 4: the authorization server is given by an https URI.
     #[error("the authorization server is not an https URI")]
     AuthorizationServer,
@@ -41,6 +53,8 @@ pub struct Challenge<'a> {
     pub scope: &'a str,
     /// What was wrong with the token received, one of [`ERRORS`].
     pub error: &'a str,
+    /// The same in words (RFC 6750 section 3), for whoever reads the client's log.
+    pub description: &'a str,
 }
 
 impl Challenge<'_> {
@@ -52,6 +66,15 @@ impl Challenge<'_> {
     pub fn header_value(&self) -> Result<String, ChallengeError> {
         if self.realm.is_empty() {
             return Err(ChallengeError::EmptyRealm);
+        }
+        for (name, text, most) in [
+            ("realm", self.realm, MAX_REALM),
+            ("authz_server", self.authz_server, MAX_AUTHZ_SERVER),
+            ("scope", self.scope, MAX_SCOPE),
+        ] {
+            if text.len() > most {
+                return Err(ChallengeError::TooLong(name, most));
+            }
         }
         let mut value = String::from("Bearer ");
         parameter(&mut value, "realm", self.realm)?;
@@ -76,6 +99,10 @@ impl Challenge<'_> {
             value.push_str(", ");
             parameter(&mut value, "error", self.error)?;
         }
+        if !self.description.is_empty() {
+            value.push_str(", ");
+            parameter(&mut value, "error_description", self.description)?;
+        }
         Ok(value)
     }
 }
@@ -97,8 +124,9 @@ fn parameter(out: &mut String, name: &'static str, value: &str) -> Result<(), Ch
     Ok(())
 }
 
-/// The RFC 3986 characters after the scheme and an authority.
-fn is_https_uri(uri: &str) -> bool {
+/// Whether a text is the URI of an authorization server: `https`, an authority, and after them the characters
+/// of RFC 3986.
+pub fn is_https_uri(uri: &str) -> bool {
     const SCHEME: &str = "https://";
     let Some((scheme, rest)) = uri.split_at_checked(SCHEME.len()) else {
         return false;
@@ -134,6 +162,7 @@ mod tests {
         authz_server: "https://as.example.com/token?x=1",
         scope: "sip voice:call",
         error: "invalid_token",
+        description: "",
     };
 
     #[test]
@@ -159,6 +188,44 @@ mod tests {
             with_error.header_value().unwrap(),
             "Bearer realm=\"example.com\", error=\"insufficient_scope\""
         );
+    }
+
+    #[test]
+    fn what_is_too_long_is_refused() {
+        let long = "a".repeat(1000);
+        let server = format!("https://{long}");
+        for (challenge, name) in [
+            (
+                Challenge {
+                    realm: &long,
+                    ..FULL
+                },
+                "realm",
+            ),
+            (
+                Challenge {
+                    authz_server: &server,
+                    ..FULL
+                },
+                "authz_server",
+            ),
+            (
+                Challenge {
+                    scope: &long,
+                    ..FULL
+                },
+                "scope",
+            ),
+        ] {
+            let error = challenge.header_value().unwrap_err();
+            assert!(matches!(error, ChallengeError::TooLong(found, _) if found == name));
+        }
+        let longest = "a".repeat(MAX_REALM);
+        let challenge = Challenge {
+            realm: &longest,
+            ..FULL
+        };
+        assert!(challenge.header_value().is_ok());
     }
 
     #[test]
@@ -235,7 +302,7 @@ mod tests {
         fn whatever_comes_the_value_is_one_line_with_balanced_quotes(
             realm in any::<String>(), authz_server in any::<String>(), scope in any::<String>(),
         ) {
-            let challenge = Challenge { realm: &realm, authz_server: &authz_server, scope: &scope, error: "" };
+            let challenge = Challenge { realm: &realm, authz_server: &authz_server, scope: &scope, ..Challenge::default() };
             if let Ok(value) = challenge.header_value() {
                 prop_assert!(!value.contains(char::is_control));
                 let mut open = false;

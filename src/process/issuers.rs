@@ -25,6 +25,8 @@ const NAME: &CStr = c"issuers";
 pub struct IssuerList {
     module: &'static Module,
     cache: IssuerCache,
+    /// What was read last, for those who never wait.
+    newest: Arc<Issuers>,
     /// In progress on a thread, for nobody in particular.
     pending: Option<(Since, Ticket<Answer<Rows>>)>,
 }
@@ -57,6 +59,7 @@ impl IssuerList {
         };
         Some(IssuerList {
             module,
+            newest: issuers.clone(),
             cache: IssuerCache::new(cache.ttl, cache.grace, Some((since, issuers))),
             pending: None,
         })
@@ -92,7 +95,13 @@ impl IssuerList {
         let before = self.cache.newest().cloned().unwrap_or_default();
         let issuers = tokens.with_rows(rows, &before);
         report(&issuers);
-        self.cache.store(since, Arc::new(issuers))
+        self.newest = self.cache.store(since, Arc::new(issuers));
+        self.newest.clone()
+    }
+
+    /// What was read last, however old.
+    pub fn newest(&self) -> Arc<Issuers> {
+        self.newest.clone()
     }
 
     /// Reads the table for nobody in particular.

@@ -42,6 +42,7 @@
 	FUNCTION(hook_url, VARIABLE, OUT) \
 	FUNCTION(aor_get, IN, OUT, OUT, OUT_OPTIONAL) \
 	FUNCTION(digest_challenge, OUT, IN, IN_OPTIONAL, NUMBER_OPTIONAL) \
+	ASYNC_FUNCTION(challenge_headers, OUT, IN, IN_OPTIONAL, IN_OPTIONAL, NUMBER_OPTIONAL) \
 	FUNCTION(digest_realm, IN, OUT, NUMBER_OPTIONAL, OUT_OPTIONAL) \
 	FUNCTION(digest_answer, IN, IN, IN, IN, IN, IN, OUT) \
 	FUNCTION(use_sent_cseq) \
@@ -103,6 +104,7 @@
 	PARAMETER(issuer_url) \
 	PARAMETER(issuer_tenants) \
 	PARAMETER(issuers_table) \
+	PARAMETER(authz_server) \
 	PARAMETER(username_claim) \
 	PARAMETER(jwt_aor) \
 	PARAMETER(jwks_min_ttl) \

@@ -12,6 +12,9 @@ use crate::store::version::{self, VersionError};
 /// that of auth_jwt.
 const TABLE_VERSION: i64 = 1;
 
+/// That of the table of issuers.
+const ISSUERS_VERSION: i64 = 2;
+
 /// Looks the tables up in the table of their versions. Sites that use one part of the module have
 /// no tables of the others: what the script does not name itself may be missing, though not all of
 /// it.
@@ -24,14 +27,21 @@ pub fn check(
     source: &mut dyn Source,
     versions: &str,
 ) -> Result<Tables, InitError> {
-    let mut check = |table: &str, script: &str| {
+    let mut check_version = |table: &str, script: &str, needed: i64| {
         let scheme = &database.scheme;
-        version::check(source, versions, table, TABLE_VERSION, scheme, script).map_err(|error| {
+        version::check(source, versions, table, needed, scheme, script).map_err(|error| {
             InitError::Version {
                 shown: database.shown.clone(),
                 error,
             }
         })
+    };
+    let mut check = |table: &str, script: &str| {
+        let needed = match script {
+            "issuers" => ISSUERS_VERSION,
+            _ => TABLE_VERSION,
+        };
+        check_version(table, script, needed)
     };
     let (http, outbound) = (&config.http, &config.outbound);
     let tokens = &database.tables.profiles;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::cache::Ready;
 use super::{Cell, Select, Source, StoreError};
 use crate::jwt::algorithm::AlgorithmSet;
+use crate::jwt::challenge::{MAX_AUTHZ_SERVER, is_https_uri};
 use crate::jwt::key::KeySet;
 use crate::jwt::quote_up_to;
 use crate::jwt::rules::{RequiredClaim, Rules};
@@ -42,6 +43,8 @@ pub struct IssuerRow {
     pub discovery_url: Option<String>,
     /// Its JWK Set, or the URL of that, in place of its metadata.
     pub jwks: Option<String>,
+    /// The https URI of the authorization server that challenges name, if that is not the issuer.
+    pub authz_server: Option<String>,
 }
 
 /// The table of issuers.
@@ -93,7 +96,7 @@ impl IssuerTable {
 }
 
 /// The columns of the table: what a row is called, and what is in an [`IssuerRow`].
-const COLUMNS: [&str; 10] = [
+const COLUMNS: [&str; 11] = [
     "id",
     "issuer",
     "tenants",
@@ -104,6 +107,7 @@ const COLUMNS: [&str; 10] = [
     "required_claims",
     "discovery_url",
     "jwks",
+    "authz_server",
 ];
 
 /// A value as text, without the blanks that a column may append; `None` for none.
@@ -127,8 +131,9 @@ fn issuer_row(cells: Vec<Option<String>>) -> Result<IssuerRow, &'static str> {
             required_claims,
             discovery_url,
             jwks,
+            authz_server,
         ],
-    ) = <[_; 9]>::try_from(cells)
+    ) = <[_; 10]>::try_from(cells)
     else {
         return Err("it does not have the columns that were asked for");
     };
@@ -142,6 +147,7 @@ fn issuer_row(cells: Vec<Option<String>>) -> Result<IssuerRow, &'static str> {
         required_claims,
         discovery_url,
         jwks,
+        authz_server,
     })
 }
 
@@ -200,6 +206,8 @@ pub struct Issuer {
     pub username: Username,
     /// The domains that it may speak for.
     pub speaks_for: SpeaksFor,
+    /// The https URI of the authorization server that challenges name; `None` if it is not known.
+    pub authz_server: Option<String>,
     /// Its keys, as a profile that all of its tokens share.
     pub ready: Arc<Ready>,
 }
@@ -241,6 +249,7 @@ impl Issuer {
             Some(text) => SpeaksFor::parse(&text)?,
             None => return Err("realm is missing".to_owned()),
         };
+        let authz_server = authz_server(&row, &names)?;
         let keys = keys(&row.issuer, given(&row.discovery_url), given(&row.jwks))?;
         let ready = Arc::new(Ready::of_provider(row.issuer.as_bytes(), keys));
         Ok(Issuer {
@@ -249,6 +258,7 @@ impl Issuer {
             rules,
             username,
             speaks_for,
+            authz_server,
             ready,
         })
     }
@@ -309,6 +319,22 @@ fn names(row: &IssuerRow) -> Result<Vec<String>, String> {
     }
 }
 
+/// Where a client gets a token of an issuer (RFC 8898 section 4): where the row says, else at the issuer, from
+/// which everything else follows. Of several tenants none is the one to go to.
+fn authz_server(row: &IssuerRow, names: &[String]) -> Result<Option<String>, String> {
+    let is_uri = |uri: &String| uri.len() <= MAX_AUTHZ_SERVER && is_https_uri(uri);
+    match row.authz_server.clone().filter(|uri| !uri.is_empty()) {
+        Some(uri) if is_uri(&uri) => Ok(Some(uri)),
+        Some(_) => Err(format!(
+            "authz_server must be an https URI of at most {MAX_AUTHZ_SERVER} bytes"
+        )),
+        None => Ok(match names {
+            [name] if is_uri(name) => Some(name.clone()),
+            _ => None,
+        }),
+    }
+}
+
 fn keys(
     issuer: &str,
     discovery_url: Option<String>,
@@ -337,6 +363,10 @@ fn keys(
 #[derive(Clone, Debug, Default)]
 pub struct Issuers {
     by_name: HashMap<String, Arc<Issuer>>,
+    /// Those that speak for a domain that they name, which is in lower case.
+    by_realm: HashMap<String, Vec<Arc<Issuer>>>,
+    /// Those that speak for any.
+    of_any: Vec<Arc<Issuer>>,
     /// What was left out, and why: one line each.
     pub faults: Vec<String>,
 }
@@ -402,12 +432,40 @@ impl Issuers {
                 by_name.extend(names);
             }
         }
-        Issuers { by_name, faults }
+        let mut all: Vec<_> = by_name.values().cloned().collect();
+        all.sort_by(|a, b| a.names.cmp(&b.names));
+        // One with tenants is there once for each of them.
+        all.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        let mut by_realm: HashMap<String, Vec<Arc<Issuer>>> = HashMap::new();
+        let mut of_any = Vec::new();
+        for issuer in all {
+            match &issuer.speaks_for {
+                SpeaksFor::Any => of_any.push(issuer.clone()),
+                SpeaksFor::Realms(realms) => {
+                    for realm in realms {
+                        let issuers = by_realm.entry(realm.clone()).or_default();
+                        issuers.push(issuer.clone());
+                    }
+                }
+            }
+        }
+        Issuers {
+            by_name,
+            by_realm,
+            of_any,
+            faults,
+        }
     }
 
     /// The issuer whose tokens have this `iss`, byte by byte.
     pub fn get(&self, iss: &str) -> Option<&Arc<Issuer>> {
         self.by_name.get(iss)
+    }
+
+    /// Those that may speak for a domain, those that name it first; in an order that does not change.
+    pub fn of_realm(&self, domain: &str) -> impl Iterator<Item = &Arc<Issuer>> {
+        let named = self.by_realm.get(&domain.to_ascii_lowercase());
+        named.into_iter().flatten().chain(&self.of_any)
     }
 
     /// Whether this very issuer is among them.

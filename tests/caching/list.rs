@@ -11,8 +11,8 @@ use harness::sipp;
 use libtest_mimic::Trial;
 
 use super::{
-    bearer, challenge, demand, discovery, documents, identity, issuers, keys, limits, outage,
-    preload, recipes, revocations, rules, sign, signatures, tenants,
+    bearer, challenge, challenges, demand, discovery, documents, identity, issuers, keys, limits,
+    outage, preload, recipes, revocations, rules, sign, signatures, tenants,
 };
 
 /// What a trial does with a core.
@@ -77,6 +77,7 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
         with_own("MariaDB hangs", outage::hanging),
         with_own("rows of issuers: MariaDB hangs", tenants::hanging),
         with_own("rows of revocations: MariaDB hangs", revocations::hanging),
+        with_own("challenges of a realm: MariaDB hangs", challenges::outage),
         with_own(
             "MariaDB is stopped until cache_grace is over",
             outage::grace,
@@ -200,7 +201,7 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
             Box::new(|setting, core| preload::changes(setting, core, Backend::Mysql, "opensips")),
         ));
     }
-    let simple: [(&str, Shared); 40] = [
+    let simple: [(&str, Shared); 42] = [
         ("opensips-cfg/bearer.cfg", bearer::shipped),
         (
             "JSON Web Keys, and a file that is written anew",
@@ -255,6 +256,8 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
         ("tokens that are remembered", limits::remembered),
         ("size and time of a set that is fetched", limits::fetched),
         ("challenges for a token", challenge::bearer),
+        ("challenges of a realm", challenges::realms),
+        ("challenges of one provider", challenges::one),
     ];
     for (name, run) in simple {
         trials.push(make(

@@ -18,6 +18,11 @@ CREATE TABLE IF NOT EXISTS version (
 -- in braces. required_claims: name or name=value, separated by semicolons. NULL in audience, username_claim,
 -- algorithms and required_claims means the parameter of that name. jwks: a JWK Set, or its https URL; NULL
 -- means where the issuer's metadata say, which are at discovery_url, or where they follow from the issuer.
+-- authz_server: the https URI that challenges name as the authorization server; NULL means the issuer.
+--
+-- Version 2 added authz_server. To a table of version 1:
+--   ALTER TABLE jwt_issuers ADD COLUMN authz_server VARCHAR(255) DEFAULT NULL;
+--   UPDATE version SET table_version = 2 WHERE table_name = 'jwt_issuers';
 CREATE TABLE IF NOT EXISTS jwt_issuers (
     id              SERIAL PRIMARY KEY NOT NULL,
     issuer          VARCHAR(255)  NOT NULL,
@@ -28,9 +33,10 @@ CREATE TABLE IF NOT EXISTS jwt_issuers (
     algorithms      VARCHAR(255)  DEFAULT NULL,
     required_claims VARCHAR(1024) DEFAULT NULL,
     discovery_url   VARCHAR(255)  DEFAULT NULL,
-    jwks            TEXT          DEFAULT NULL
+    jwks            TEXT          DEFAULT NULL,
+    authz_server    VARCHAR(255)  DEFAULT NULL
 );
 
 INSERT INTO version (table_name, table_version)
-    SELECT 'jwt_issuers', 1
+    SELECT 'jwt_issuers', 2
     WHERE NOT EXISTS (SELECT 1 FROM version WHERE table_name = 'jwt_issuers');
