@@ -31,5 +31,5 @@ pub use holder::{KeyHolder, candidate};
 pub use limits::SourceConfig;
 pub use provider::HttpFetch;
 pub use reference::KeyReference;
-pub use shared::{PLACES, Place, SharedFetches};
+pub use shared::{Place, SharedFetches};
 pub use sources::KeySources;

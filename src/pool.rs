@@ -30,7 +30,7 @@ use lock::lock;
 use ticket::Slot;
 
 pub use full::PoolFull;
-pub use ticket::{Lost, NoNotify, Notify, Ticket};
+pub use ticket::{Lost, NoNotify, Notify, Promise, Ticket};
 
 /// The stack size of a thread, in bytes: enough for TLS, name resolution and a database client,
 /// with a margin. It is address space; memory is only used as deep as the stack gets.
@@ -229,6 +229,23 @@ impl Pool {
                 Err(error)
             }
         }
+    }
+
+    /// A ticket for what takes no thread of its own: it is completed once, by the promise, or, if that has not
+    /// happened by `deadline` or the promise was dropped, with what `lost` returns; then `notify` is called.
+    ///
+    /// # Errors
+    /// Fails with [`PoolFull`] if the deadline can't be watched; then `notify` is not called.
+    pub fn promise<T: Send + 'static>(
+        &self,
+        deadline: Instant,
+        lost: impl FnOnce(Lost) -> T + Send + 'static,
+        notify: impl Notify + 'static,
+    ) -> Result<(Promise<T>, Ticket<T>), PoolFull> {
+        let slot = Arc::new(Slot::new(deadline, Box::new(lost), Box::new(notify)));
+        self.deadlines.ready()?;
+        self.deadlines.watch(deadline, &slot);
+        Ok((Promise::new(Arc::clone(&slot)), Ticket::new(slot)))
     }
 
     fn start(&self, job: Job) -> Result<(), PoolFull> {

@@ -8,6 +8,7 @@ mod database;
 mod heard;
 mod issuer_cache;
 mod issuers;
+mod key_fetches;
 pub mod loader;
 mod profiles;
 mod repeated;
@@ -21,6 +22,7 @@ use heard::Hearing;
 pub use heard::{Heard, failure as failure_to_hear};
 pub use issuer_cache::{Lookup as IssuerLookup, Since as IssuersSince};
 pub use issuers::{IssuerList, now as issuers_now, report as report_issuers};
+use key_fetches::KeyFetches;
 pub use profiles::Profiles;
 pub use repeated::Repeated;
 pub use revocations::{
@@ -46,7 +48,6 @@ use crate::jwt::signing_key::{SigningKey, SigningKeyError};
 use crate::keys::{Fetch, FetchError, Fetched, HttpFetch, KeyCache, KeyHolder, KeySources};
 use crate::module::Module;
 use crate::opensips::fork::PerProcess;
-use crate::opensips::stats::{self, Statistic};
 use crate::opensips::{reactor, shared};
 use crate::pool::{NoNotify, Notify, OnQuiet, Pool, PoolConfig, Ticket};
 use crate::realms::Realms;
@@ -103,8 +104,8 @@ pub struct Process {
     threads: Arc<Pool>,
     /// Threads for Redis: if the database hangs, all of its own are taken.
     cache_threads: Arc<Pool>,
-    /// Those that fetch keys: providers that hang must leave the database to others.
-    key_threads: Arc<Pool>,
+    /// Fetches keys, on threads of their own: providers that hang must leave the database to others.
+    key_fetches: KeyFetches,
     /// `None` without `db_url`.
     database: Option<Database>,
     /// `None` without `cachedb_url`.
@@ -174,7 +175,7 @@ impl Process {
             module,
             cache: Cache::new(&config.cache, module.cache_engine, &cache_threads),
             cache_threads,
-            key_threads,
+            key_fetches: KeyFetches::new(key_threads),
             threads,
             database: config
                 .database
@@ -358,23 +359,8 @@ impl Process {
         notify: N,
     ) -> Result<Ticket<Vec<String>>, Vec<String>> {
         let deadline = Instant::now() + self.module.config.http.client.timeout;
-        let lost = |_| vec!["keys of a URL were not fetched in time (http_timeout)".to_owned()];
-        let sources = self.sources.clone();
-        let job = move || {
-            let fetch = |url: &String| sources.fetch(url, deadline).err();
-            let failures = urls.iter().filter_map(fetch);
-            failures
-                .map(|error| {
-                    if error.is_own {
-                        stats::count(Statistic::JwksFailures);
-                    }
-                    error.to_string()
-                })
-                .collect()
-        };
-        self.key_threads
-            .submit(deadline, lost, job, notify)
-            .map_err(|error| vec![format!("keys of a URL are not fetched: {error}")])
+        self.key_fetches
+            .start(&self.sources, urls, deadline, notify)
     }
 
     /// Fetches keys of URLs that have become old, in the background.

@@ -25,7 +25,7 @@ use crate::jwt::path::ClaimPath;
 use crate::jwt::revocations::Revocations;
 use crate::jwt::revocations::list::{List, Memory};
 use crate::jwt::signatures::{Bucket, Signatures};
-use crate::keys::{KeyHolder, PLACES, SharedFetches};
+use crate::keys::{KeyHolder, SharedFetches};
 use crate::log;
 use crate::module::{self, Module, Tables};
 use crate::opensips;
@@ -93,7 +93,7 @@ pub fn init() -> Result<(), InitError> {
         revocations: revocations(&config, start, first_revocations)?,
         start,
         circuits: Circuits::new(shared::zeroed(MOST_FAILING)?),
-        fetches: Arc::new(fetches()?),
+        fetches: Arc::new(fetches(config.tokens.sources.places)?),
         profile_avps: avps("load_credentials", profile_avps)?,
         claim_avps: claim_avps(&config.tokens.claims)?,
         grant_avps: avps("load_grant", &config.http.grant)?,
@@ -173,9 +173,9 @@ fn revocation_list(capacity: usize) -> Result<List, InitError> {
 }
 
 /// The memory in which processes find what others fetched.
-fn fetches() -> Result<SharedFetches, InitError> {
+fn fetches(places: usize) -> Result<SharedFetches, InitError> {
     let key = Zeroizing::new(Nonces::random_secret()?);
-    let places = shared::zeroed(PLACES)?;
+    let places = shared::zeroed(places)?;
     Ok(SharedFetches::new(&key, places, shared::is_alive))
 }
 

@@ -17,6 +17,7 @@ mod caching {
     pub mod keys;
     pub mod limits;
     pub mod list;
+    pub mod many;
     pub mod outage;
     pub mod own;
     pub mod preload;

@@ -31,7 +31,7 @@ use crate::module::Module;
 use crate::opensips::pvar::Message;
 use crate::opensips::shared;
 use crate::opensips::stats::{self, Statistic};
-use crate::process::{self, Asked, Subject};
+use crate::process::{self, Asked, Subject, Verified};
 use crate::store::cache::{Lookup, Ready};
 use crate::store::profiles::{MAX_TAG, Profile};
 use crate::store::{Answer, StoreError};
@@ -108,9 +108,19 @@ impl Call {
             if !process.are_revocations_fresh() {
                 return None;
             }
-            let keys = process.sources.generation();
             let reload_due = process.is_reload_due();
-            let verified = process.tokens.get(token, BY_PROFILE, keys, clock::now)?;
+            let sources = &process.sources;
+            // Looks at files as well, whether they have changed.
+            let is_current = |verified: &Verified, generation| {
+                let ready = verified.subject.as_ref().map(|subject| &subject.ready);
+                ready.is_some_and(|ready| {
+                    ready.generation(sources, Instant::now) == Some(generation)
+                        && !(reload_due && ready.has_references())
+                })
+            };
+            let verified = process
+                .tokens
+                .get(token, BY_PROFILE, is_current, clock::now)?;
             let subject = verified.subject.as_ref()?;
             if let Some(revoked) = self.revoked(&verified.identity) {
                 return Some(self.refuse_remembered(token, &revoked));
@@ -134,15 +144,6 @@ impl Call {
                 self.count_stale();
             }
             let ready = subject.ready.clone();
-            if ready.has_references() {
-                // Checks whether files have changed, which changes the generation.
-                for key in &ready.keys {
-                    key.keys(&process.sources, Instant::now).ok()?;
-                }
-                if process.sources.generation() != keys || reload_due {
-                    return None;
-                }
-            }
             let code = self.admit(token, verified, &ready);
             process.refresh_keys(&ready.keys);
             Some(code)
@@ -210,7 +211,7 @@ impl Call {
     /// Judges a token, once the keys of its subject have been fetched if needed.
     fn with_keys(self, token: Token, subject: Subject) -> Started {
         self.with_keys_then(token, subject, |call, token, subject| {
-            let generation = call.keys_generation();
+            let generation = call.keys_generation(&subject);
             let outcome = call.judge(&token, &subject);
             call.conclude_or_fetch(token, subject, &outcome, generation)
         })
@@ -223,14 +224,14 @@ impl Call {
         token: Token,
         subject: Subject,
         outcome: &Outcome,
-        generation: u64,
+        generation: Option<u64>,
     ) -> Started {
         let urls = self.outdated(outcome, &subject.ready.keys);
         if urls.is_empty() {
             return self.conclude(token, subject, outcome, generation);
         }
         self.fetch(urls, move |call| {
-            let generation = call.keys_generation();
+            let generation = call.keys_generation(&subject);
             let outcome = call.judge(&token, &subject);
             call.conclude(token, subject, &outcome, generation)
         })
@@ -245,7 +246,7 @@ impl Call {
         tag: String,
         database: &'static Database,
     ) -> Started {
-        let generation_of_keys = self.keys_generation();
+        let generation_of_keys = self.keys_generation(&subject);
         let outcome = self.judge(&token, &subject);
         let ask = matches!(outcome, Outcome::NotVerified { .. } | Outcome::StoreFailed)
             && process::with(self.module, |process| {
@@ -401,9 +402,11 @@ impl Call {
         }
     }
 
-    /// The generation of the keys in files and at URLs.
-    fn keys_generation(&self) -> u64 {
-        process::with(self.module, |process| process.sources.generation())
+    /// The generation of a subject's keys; `None` if not all of them are known.
+    fn keys_generation(&self, subject: &Subject) -> Option<u64> {
+        process::with(self.module, |process| {
+            subject.ready.generation(&process.sources, Instant::now)
+        })
     }
 
     fn judge(&self, token: &Token, subject: &Subject) -> Outcome {
@@ -465,7 +468,7 @@ impl Call {
         token: Token,
         subject: Subject,
         outcome: &Outcome,
-        generation: u64,
+        generation: Option<u64>,
     ) -> Started {
         let Outcome::Authorized { candidate, kid } = outcome else {
             return Started::Done(self.refuse(Some(&token), outcome));

@@ -235,7 +235,12 @@ fn sources(raw: &Raw) -> Result<SourceConfig, ConfigError> {
         return Err(other("jwks_min_ttl", "is more than jwks_max_ttl".into()));
     }
     let min_refresh = seconds("jwks_min_refresh", defaults.min_refresh)?;
+    let places = i64::try_from(defaults.places).unwrap_or(i64::MAX);
+    let places = raw.int("jwks_cache_size", places, 0..=10_000, "URLs, 0 = none")?;
+    let places = usize::try_from(places).unwrap_or(0);
     Ok(SourceConfig {
+        places,
+        max_sources: defaults.max_sources.max(places),
         min_ttl,
         max_ttl,
         min_refresh,

@@ -1,7 +1,7 @@
 //! Tokens that were verified before, so that the same token does not cost a second signature check.
 //!
 //! Only what can't change is remembered: that this very token was verified with this very key. The
-//! time and the generation of the keys are checked again on every lookup, so that neither an
+//! time and the generation of its own keys are checked again on every lookup, so that neither an
 //! expired token nor a revoked key survives in the cache.
 
 use std::hash::BuildHasher;
@@ -72,14 +72,14 @@ impl<V> VerifiedTokens<V> {
         }
     }
 
-    /// What is known about this token, if it was verified in the same context and generation and is
-    /// valid at `now`, the time since 1970, which is only requested if there is such a token.
-    /// Otherwise the token is forgotten.
+    /// What is known about this token, if it was verified in the same context, `is_current` says that the
+    /// generation with which it was inserted is still that of its keys, and it is valid at `now`, the time
+    /// since 1970. Both are only called if there is such a token. Otherwise the token is forgotten.
     pub fn get(
         &mut self,
         token: &[u8],
         context: u64,
-        generation: u64,
+        is_current: impl FnOnce(&V, u64) -> bool,
         now: impl FnOnce() -> Duration,
     ) -> Option<&V> {
         self.entries.as_ref()?;
@@ -91,7 +91,7 @@ impl<V> VerifiedTokens<V> {
         if !same {
             return None;
         }
-        if entry.generation != generation || !entry.validity.includes(now()) {
+        if !is_current(&entry.value, entry.generation) || !entry.validity.includes(now()) {
             entries.pop(&place);
             return None;
         }
@@ -130,37 +130,42 @@ mod tests {
         Validity::of(&claiming("{}"), &Rules::default()).unwrap()
     }
 
+    /// Whether keys of this generation are the current ones.
+    fn is<V>(current: u64) -> impl FnOnce(&V, u64) -> bool {
+        move |_, generation| generation == current
+    }
+
     #[test]
     fn the_same_token_is_known_again() {
         let mut cache = VerifiedTokens::new(10);
         cache.insert(*b"one", 0, 1, always(), "first");
         cache.insert(*b"two", 0, 1, always(), "second");
-        assert_eq!(cache.get(b"one", 0, 1, || at(NOW)), Some(&"first"));
-        assert_eq!(cache.get(b"two", 0, 1, || at(NOW)), Some(&"second"));
+        assert_eq!(cache.get(b"one", 0, is(1), || at(NOW)), Some(&"first"));
+        assert_eq!(cache.get(b"two", 0, is(1), || at(NOW)), Some(&"second"));
         for other in [&b"on"[..], b"onf", b"one ", b"", b"One"] {
-            assert_eq!(cache.get(other, 0, 1, || at(NOW)), None);
+            assert_eq!(cache.get(other, 0, is(1), || at(NOW)), None);
         }
         assert_eq!(cache.len(), 2);
         cache.clear();
         assert!(cache.is_empty());
-        assert_eq!(cache.get(b"one", 0, 1, || at(NOW)), None);
+        assert_eq!(cache.get(b"one", 0, is(1), || at(NOW)), None);
     }
 
     #[test]
     fn one_context_does_not_vouch_for_another() {
         let mut cache = VerifiedTokens::new(10);
         cache.insert(*b"one", 7, 1, always(), ());
-        assert!(cache.get(b"one", 8, 1, || at(NOW)).is_none());
-        assert!(cache.get(b"one", 7, 1, || at(NOW)).is_some());
+        assert!(cache.get(b"one", 8, is(1), || at(NOW)).is_none());
+        assert!(cache.get(b"one", 7, is(1), || at(NOW)).is_some());
     }
 
     #[test]
     fn another_generation_forgets() {
         let mut cache = VerifiedTokens::new(10);
         cache.insert(*b"one", 0, 1, always(), ());
-        assert!(cache.get(b"one", 0, 2, || at(NOW)).is_none());
+        assert!(cache.get(b"one", 0, is(2), || at(NOW)).is_none());
         assert!(
-            cache.get(b"one", 0, 1, || at(NOW)).is_none(),
+            cache.get(b"one", 0, is(1), || at(NOW)).is_none(),
             "it is gone for good"
         );
         assert!(cache.is_empty());
@@ -173,12 +178,12 @@ mod tests {
         let validity = Validity::of(&token, &Rules::default()).unwrap();
         let insert = |cache: &mut VerifiedTokens<()>| cache.insert(*b"one", 0, 1, validity, ());
         insert(&mut cache);
-        assert!(cache.get(b"one", 0, 1, || at(NOW)).is_some());
-        assert!(cache.get(b"one", 0, 1, || at(NOW + 9)).is_some());
-        assert!(cache.get(b"one", 0, 1, || at(NOW + 10)).is_none());
+        assert!(cache.get(b"one", 0, is(1), || at(NOW)).is_some());
+        assert!(cache.get(b"one", 0, is(1), || at(NOW + 9)).is_some());
+        assert!(cache.get(b"one", 0, is(1), || at(NOW + 10)).is_none());
         insert(&mut cache);
         assert!(
-            cache.get(b"one", 0, 1, || at(NOW - 1)).is_none(),
+            cache.get(b"one", 0, is(1), || at(NOW - 1)).is_none(),
             "a clock may be set back"
         );
     }
@@ -188,14 +193,14 @@ mod tests {
         let mut cache = VerifiedTokens::new(2);
         cache.insert(*b"one", 0, 1, always(), 1);
         cache.insert(*b"two", 0, 1, always(), 2);
-        assert_eq!(cache.get(b"one", 0, 1, || at(NOW)), Some(&1));
+        assert_eq!(cache.get(b"one", 0, is(1), || at(NOW)), Some(&1));
         cache.insert(*b"three", 0, 1, always(), 3);
         assert_eq!(cache.len(), 2);
-        assert_eq!(cache.get(b"two", 0, 1, || at(NOW)), None);
-        assert_eq!(cache.get(b"one", 0, 1, || at(NOW)), Some(&1));
+        assert_eq!(cache.get(b"two", 0, is(1), || at(NOW)), None);
+        assert_eq!(cache.get(b"one", 0, is(1), || at(NOW)), Some(&1));
         cache.insert(*b"one", 0, 1, always(), 4);
         assert_eq!(
-            (cache.len(), cache.get(b"one", 0, 1, || at(NOW))),
+            (cache.len(), cache.get(b"one", 0, is(1), || at(NOW))),
             (2, Some(&4))
         );
     }
@@ -204,7 +209,7 @@ mod tests {
     fn no_room_keeps_nothing() {
         let mut cache = VerifiedTokens::new(0);
         cache.insert(*b"one", 0, 1, always(), ());
-        assert!(cache.get(b"one", 0, 1, || at(NOW)).is_none());
+        assert!(cache.get(b"one", 0, is(1), || at(NOW)).is_none());
         assert!(cache.is_empty());
     }
 }

@@ -49,7 +49,7 @@ impl Files {
                 (before, after) => before.is_none() && after.is_none(),
             };
             if !same {
-                generation.fetch_add(1, Ordering::AcqRel);
+                watched.generation = generation.fetch_add(1, Ordering::AcqRel) + 1;
             }
         }
         watched.keys().map_err(|cause| SourceError {
@@ -58,6 +58,13 @@ impl Files {
             last_good: None,
             is_own: true,
         })
+    }
+
+    /// The number of the last change of the keys in a file that [`get`](Self::get) found.
+    pub(super) fn generation(&self, path: &Path) -> u64 {
+        let watched = self.entry(path);
+        let watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.generation
     }
 
     #[cfg(test)]
@@ -114,6 +121,8 @@ struct Watched {
     in_use: Option<Arc<KeySet>>,
     /// Since when `found` differs from what is in use.
     doubtful: Option<Instant>,
+    /// The number of the last change of the keys in use: no other change, of whatever source, has the same.
+    generation: u64,
 }
 
 impl Watched {

@@ -117,6 +117,18 @@ impl KeyHolder {
         }
     }
 
+    /// A number that changes with the keys, and with nothing else; `None` if there are none now, or they
+    /// have to be fetched again first. May access the disk, never the network.
+    pub fn generation(&self, sources: &KeySources, now: Instant) -> Option<u64> {
+        match self {
+            KeyHolder::Keys(_) | KeyHolder::Unusable(_) | KeyHolder::BadReference(_) => Some(0),
+            KeyHolder::Reference(KeyReference::File(path)) => sources.generation_of_file(path, now),
+            KeyHolder::Reference(KeyReference::Url(_) | KeyReference::Issuer(_)) => {
+                sources.generation_of(self.published()?)
+            }
+        }
+    }
+
     /// What is to be fetched, if the keys are not here or in a file: a URL, or an issuer.
     fn published(&self) -> Option<&str> {
         match self {

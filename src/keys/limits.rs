@@ -26,6 +26,9 @@ pub struct SourceConfig {
     /// How many files, and how many URLs, are remembered; the least recently used is forgotten. At
     /// least 1, default 1024.
     pub max_sources: usize,
+    /// For how many URLs what was fetched is shared by all processes; each fetches any others for itself.
+    /// Default 256.
+    pub places: usize,
 }
 
 impl Default for SourceConfig {
@@ -35,6 +38,7 @@ impl Default for SourceConfig {
             max_ttl: Duration::from_secs(86_400),
             min_refresh: Duration::from_secs(30),
             max_sources: 1024,
+            places: 256,
         }
     }
 }

@@ -106,6 +106,8 @@ pub(super) struct State {
     reload: u64,
     /// The shared answer that this is.
     version: u64,
+    /// The number of the last change of its keys: no other change, of whatever source, has the same.
+    generation: u64,
     /// When a caller of [`should_refresh`](Self::should_refresh) was last told to refresh it.
     refresh_requested: Option<Instant>,
     under_way: bool,
@@ -119,6 +121,12 @@ impl State {
 
     pub(super) fn metadata(&self) -> Option<Arc<Metadata>> {
         self.good.as_ref()?.metadata.clone()
+    }
+
+    /// The number of the last change of its keys; `None` without keys, or if they are to be fetched
+    /// again because of a later reload.
+    pub(super) fn generation(&self, reload: u64) -> Option<u64> {
+        (self.good.is_some() && self.reload >= reload).then_some(self.generation)
     }
 
     pub(super) fn failure(&self, url: &str) -> Option<SourceError> {
@@ -234,7 +242,7 @@ impl State {
             .filter(|good| good.digest.as_ref() == digest.as_ref())
             .map(|good| good.keys);
         if same.is_none() {
-            generation.fetch_add(1, Ordering::AcqRel);
+            self.generation = generation.fetch_add(1, Ordering::AcqRel) + 1;
         }
         self.good = Some(Good {
             keys: same.unwrap_or(keys),
@@ -278,6 +286,11 @@ fn shown(url: &str) -> String {
 }
 
 impl Publisher {
+    /// Whether its answers could be shared, and there was no place left for them.
+    pub(super) fn lacks_place(&self) -> bool {
+        self.place.is_none() && self.shared.is_sharing()
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

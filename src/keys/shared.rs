@@ -16,9 +16,6 @@ use aws_lc_rs::hmac;
 
 use super::fetch::{FetchError, Fetched, MAX_DOCUMENT};
 
-/// For how many URLs answers are shared; each process fetches any others for itself.
-pub const PLACES: usize = 64;
-
 /// How often a process that waits for another checks.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -100,6 +97,11 @@ impl SharedFetches {
             start: Instant::now(),
             is_alive,
         }
+    }
+
+    /// Whether there are places at all.
+    pub(super) fn is_sharing(&self) -> bool {
+        !self.places.is_empty()
     }
 
     /// The place of a URL; `None` if all are taken by others.

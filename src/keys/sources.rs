@@ -193,11 +193,32 @@ impl KeySources {
         self.files.len()
     }
 
-    /// A number that grows whenever keys of any source are added, changed or removed. What was
-    /// verified under another number has to be verified again.
-    ///
-    /// Files are not watched: it is [`file`](Self::file) that notices a change.
-    pub fn generation(&self) -> u64 {
+    /// A number that another takes the place of whenever keys of a URL change: what was verified under
+    /// another number has to be verified again. Whatever becomes of other sources does not matter. `None`
+    /// if no keys are known, or they have to be fetched first because of a [`reload`](Self::reload). Never
+    /// blocks.
+    pub fn generation_of(&self, url: &str) -> Option<u64> {
+        let reload = self.reloads.load(Ordering::Acquire);
+        let publisher = self.publishers.find(url)?;
+        let state = publisher.state(url, &self.config, &self.generation);
+        state.generation(reload)
+    }
+
+    /// The same of a file, which is [looked at](Self::file) for it; `None` if it has no keys.
+    pub fn generation_of_file(&self, path: &Path, now: Instant) -> Option<u64> {
+        self.file(path, now).ok()?;
+        Some(self.files.generation(path))
+    }
+
+    /// Whether each process has to fetch this URL for itself, although others share what they fetch: there
+    /// is no place left for it.
+    pub fn lacks_place(&self, url: &str) -> bool {
+        let publisher = self.publishers.find(url);
+        publisher.is_some_and(|publisher| publisher.lacks_place())
+    }
+
+    #[cfg(test)]
+    pub(super) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }
 }

@@ -115,6 +115,34 @@ impl<T: Send> Expire for Slot<T> {
     }
 }
 
+/// The duty to complete a ticket. If it is dropped, the result is lost.
+pub struct Promise<T> {
+    slot: Arc<Slot<T>>,
+}
+
+impl<T> Promise<T> {
+    pub(super) fn new(slot: Arc<Slot<T>>) -> Self {
+        Promise { slot }
+    }
+
+    /// Completes the ticket; the value is dropped if the deadline came first.
+    pub fn complete(self, value: T) {
+        self.slot.complete(value);
+    }
+}
+
+impl<T> Drop for Promise<T> {
+    fn drop(&mut self) {
+        self.slot.lose(Lost::Panicked);
+    }
+}
+
+impl<T> fmt::Debug for Promise<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Promise")
+    }
+}
+
 /// The right to the result of one job. Dropping it abandons the result, not the job.
 pub struct Ticket<T> {
     slot: Arc<Slot<T>>,

@@ -110,6 +110,7 @@
 	PARAMETER(jwks_min_ttl) \
 	PARAMETER(jwks_max_ttl) \
 	PARAMETER(jwks_min_refresh) \
+	PARAMETER(jwks_cache_size) \
 	/* our own: webhooks */ \
 	PARAMETER(http_url) \
 	PARAMETER(http_method) \

@@ -13,7 +13,7 @@ use lru::LruCache;
 use zeroize::Zeroizing;
 
 use super::profiles::{Profile, Secret};
-use crate::keys::KeyHolder;
+use crate::keys::{KeyHolder, KeySources};
 
 /// How often the database is asked for one tag that it does not know, or whose secrets verify
 /// nothing: an added row counts at once, and a flood of bad tokens costs one query a second.
@@ -43,6 +43,19 @@ impl Ready {
     /// Whether any of its keys are in a file or at a URL.
     pub fn has_references(&self) -> bool {
         self.keys.iter().any(KeyHolder::is_reference)
+    }
+
+    /// A number that changes with the keys, and with nothing else: what was verified under another one has to
+    /// be verified again. `None` if some are not known now. May access the disk, never the network.
+    pub fn generation(&self, sources: &KeySources, now: impl Fn() -> Instant) -> Option<u64> {
+        // Each change of any source has a number of its own, and a higher one than those before it.
+        self.keys.iter().try_fold(0, |newest: u64, holder| {
+            let generation = match holder.is_reference() {
+                true => holder.generation(sources, now())?,
+                false => 0,
+            };
+            Some(newest.max(generation))
+        })
     }
 
     /// The keys of a provider, as a profile that all of its tokens share. `name` tells it from others.

@@ -12,7 +12,7 @@ use libtest_mimic::Trial;
 
 use super::{
     bearer, challenge, challenges, demand, discovery, documents, identity, issuers, keys, limits,
-    outage, preload, recipes, revocations, rules, sign, signatures, tenants,
+    many, outage, preload, recipes, revocations, rules, sign, signatures, tenants,
 };
 
 /// What a trial does with a core.
@@ -201,7 +201,7 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
             Box::new(|setting, core| preload::changes(setting, core, Backend::Mysql, "opensips")),
         ));
     }
-    let simple: [(&str, Shared); 42] = [
+    let simple: [(&str, Shared); 46] = [
         ("opensips-cfg/bearer.cfg", bearer::shipped),
         (
             "JSON Web Keys, and a file that is written anew",
@@ -258,6 +258,10 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
         ("challenges for a token", challenge::bearer),
         ("challenges of a realm", challenges::realms),
         ("challenges of one provider", challenges::one),
+        ("many issuers: keys are shared", many::shared),
+        ("many issuers: keys that are not shared", many::unshared),
+        ("many issuers: one changes its keys", many::rotation),
+        ("many issuers: two hang", many::hanging),
     ];
     for (name, run) in simple {
         trials.push(make(

@@ -116,12 +116,28 @@ impl Call {
         }
     }
 
+    /// Logs once for all processes that each of them fetches URLs for itself.
+    fn report_unshared(&self, urls: &[String]) {
+        let sources = process::with(self.module, |process| process.sources.clone());
+        if urls.iter().any(|url| sources.lacks_place(url)) {
+            let places = self.module.config.tokens.sources.places;
+            let line = format!(
+                "keys of more than {places} URLs are in use: of the others, each process fetches them for \
+                 itself (jwks_cache_size)"
+            );
+            if shared::page().told.is_new(&line) {
+                log!(Warning, self.function, "{line}");
+            }
+        }
+    }
+
     /// Fetches URLs on a thread, and then does the rest.
     pub(super) fn fetch(
         self,
         urls: Vec<String>,
         then: impl FnOnce(Call) -> Started + 'static,
     ) -> Started {
+        let fetched = urls.clone();
         on_thread(
             self.module,
             self.message,
@@ -133,6 +149,7 @@ impl Call {
                     is_new_this_hour(&error);
                     log!(Warning, self.function, "{error}");
                 }
+                self.report_unshared(&fetched);
                 then(Call { message, ..self })
             },
         )

@@ -45,7 +45,7 @@ impl Call {
         token: &Token,
         subject: &Subject,
         candidate: usize,
-        generation: u64,
+        generation: Option<u64>,
         identity: Identity,
     ) -> i32 {
         let Subject { tag, ready, .. } = subject;
@@ -91,9 +91,10 @@ impl Call {
         };
         let code = self.admit(token.as_str().as_bytes(), &verified, ready);
         let rules = self.rules(subject);
-        if let (Some(secret), Ok(validity)) = (
+        if let (Some(secret), Ok(validity), Some(generation)) = (
             ready.profile.secrets.get(candidate),
             Validity::of(token, rules),
+            generation,
         ) {
             let validity = validity.in_window(secret.start, secret.end);
             let text = token.as_str().as_bytes();

@@ -88,17 +88,15 @@ impl Call {
             if !process.are_revocations_fresh() {
                 return None;
             }
-            let keys = process.sources.generation();
             let reload_due = process.is_reload_due();
-            let verified = process.tokens.get(token, key.id, keys, clock::now)?;
+            let sources = &process.sources;
+            let is_current = |_: &Verified, generation| {
+                key.keys.generation(sources, Instant::now()) == Some(generation)
+                    && !(reload_due && key.keys.is_reference())
+            };
+            let verified = process.tokens.get(token, key.id, is_current, clock::now)?;
             if self.revoked(&verified.identity).is_some() {
                 return None;
-            }
-            if key.keys.is_reference() {
-                key.keys.keys(&process.sources, Instant::now).ok()?;
-                if process.sources.generation() != keys || reload_due {
-                    return None;
-                }
             }
             let code = self.admit_token(token, verified, true);
             process.refresh_keys([&key.keys]);
@@ -110,7 +108,7 @@ impl Call {
     fn by_key(&self, token: Token, key: &Arc<ParsedKey>, may: May) -> i32 {
         let tokens = &self.module.config.tokens;
         let sources = process::with(self.module, |process| process.sources.clone());
-        let generation = sources.generation();
+        let generation = key.keys.generation(&sources, Instant::now());
         let keys = key.keys.keys(&sources, Instant::now);
         let candidate = candidate(&keys, i64::MIN, i64::MAX);
         let outcome = authorize::script_authorize(
@@ -186,7 +184,8 @@ impl Call {
             expires: None,
         };
         let code = self.admit_token(token.as_str().as_bytes(), &verified, true);
-        if let Ok(validity) = Validity::of(&token, &tokens.rules) {
+        if let (Ok(validity), Some(generation)) = (Validity::of(&token, &tokens.rules), generation)
+        {
             let text = token.into_bytes();
             process::with(self.module, |process| {
                 process

@@ -343,6 +343,7 @@ fn the_least_used_file_is_forgotten() {
     let scene = Scene::new();
     let config = SourceConfig {
         max_sources: 0,
+        places: 0,
         ..SourceConfig::default()
     };
     let sources = KeySources::new(config, Arc::new(Nobody));

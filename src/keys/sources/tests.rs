@@ -67,6 +67,7 @@ fn config() -> SourceConfig {
         max_ttl: seconds(1000),
         min_refresh: seconds(30),
         max_sources: 4,
+        places: 4,
     }
 }
 
