@@ -1,10 +1,11 @@
 //! `make bench`: how long calls of jwt_authorize and jwt_script_authorize take in OpenSIPS, next to
-//! the C module auth_jwt in the same instance with the same database; and what a million profiles
-//! and a hundred thousand revocations cost.
+//! the C module auth_jwt in the same instance with the same database; and what a million profiles,
+//! a hundred thousand revocations and a thousand issuers cost.
 //!
 //! See docs/benchmarks.md.
 
 mod call;
+mod issuers;
 mod place;
 mod preload;
 mod probe;
@@ -49,6 +50,8 @@ fn run() -> Result<(), String> {
     let rounds = measure::setting("ROUNDS", 21_u32)?.clamp(1, 1000);
     let profiles = measure::setting("PROFILES", 1_000_000_u32)?.clamp(1, 10_000_000);
     let revocations = measure::setting("REVOCATIONS", 100_000_u32)?.clamp(1, 1_000_000);
+    // Most rows that the module reads.
+    let issuers = measure::setting("ISSUERS", 1000_u32)?.clamp(1, 1000);
     println!("machine: {}", measure::machine::description());
     let place = Place::find()?;
     place.introduce();
@@ -60,6 +63,7 @@ fn run() -> Result<(), String> {
     print!("{}", calls(&place, &keys, rounds)?);
     print!("{}", preload::run(&place, profiles, rounds)?);
     print!("{}", revocations::run(&place, revocations, rounds)?);
+    print!("{}", issuers::run(&place, issuers, rounds)?);
     Ok(())
 }
 

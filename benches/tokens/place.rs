@@ -139,6 +139,30 @@ impl Place {
         added.map(drop)
     }
 
+    /// Adds the table of issuers with this many rows, `https://idp1.example` and so on, with these keys.
+    ///
+    /// # Errors
+    /// Fails with the server's error.
+    pub fn list_issuers(
+        &self,
+        database: &Database,
+        issuers: u32,
+        jwks: &str,
+    ) -> Result<(), String> {
+        let file = schema(database.backend).with_file_name("issuers.sql");
+        let table = std::fs::read_to_string(file).map_err(|e| e.to_string())?;
+        database.sql(&table)?;
+        let (numbers, host) = (self.numbers(issuers), self.join("https://idp"));
+        let issuer = match &self.server {
+            Server::MariaDb(_) => format!("CONCAT({host}, '.example')"),
+            Server::Files(_) => format!("{host} || '.example'"),
+        };
+        let added = database.sql(&format!(
+            "INSERT INTO jwt_issuers (issuer, realm, jwks) SELECT {issuer}, '*', '{jwks}' {numbers};\n"
+        ));
+        added.map(drop)
+    }
+
     /// The numbers from 1 on, as `n`.
     fn numbers(&self, count: u32) -> String {
         match &self.server {
