@@ -195,7 +195,7 @@ impl Call {
         }
         let (of, rows) = (realm.clone(), &http.tables);
         let asked = process::with(self.module, |process| {
-            process.ask(move |source| rows.fetch(source, &of))
+            process.ask(move |source| Ok(rows.fetch(source, &of)?.map(Box::new)))
         });
         let module = self.module;
         let known = move |row| has_endpoint(module, &table, &realm, row);
@@ -242,7 +242,7 @@ impl Call {
         };
         if lines.is_empty() {
             log!(
-                Notice,
+                Info,
                 FUNCTION,
                 "nobody can identify users of realm {:?}",
                 self.realm
@@ -362,13 +362,14 @@ fn has_endpoint(
     module: &'static Module,
     table: &Realms<Endpoint>,
     realm: &str,
-    row: Answer<Option<(String, EndpointRow)>>,
+    row: Answer<Option<Box<(String, EndpointRow)>>>,
 ) -> Result<bool, String> {
     let defaults = &module.config.http.defaults;
     let parsed = || {
-        let Some((of, row)) = row.map_err(|error| error.to_string())? else {
+        let Some(row) = row.map_err(|error| error.to_string())? else {
             return Ok(None);
         };
+        let (of, row) = *row;
         let endpoint = Endpoint::from_row(&row, defaults).map_err(|error| error.to_string())?;
         Ok(Some((of, endpoint)))
     };

@@ -244,7 +244,6 @@ fn sources(raw: &Raw) -> Result<SourceConfig, ConfigError> {
         min_ttl,
         max_ttl,
         min_refresh,
-        ..defaults
     })
 }
 
