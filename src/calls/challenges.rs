@@ -15,7 +15,7 @@ use crate::jwt::challenge::{Challenge, ERRORS};
 use crate::log;
 use crate::module::Module;
 use crate::opensips::pvar::{Message, Value, Variable};
-use crate::process::{self, Asked, IssuerList, IssuerLookup, issuers_now};
+use crate::process::{self, Asked, IssuerList, issuers_now};
 use crate::realms::Realms;
 use crate::store::issuers::Issuers;
 use crate::store::{Answer, StoreError};
@@ -95,6 +95,14 @@ pub fn headers(
             return Started::Done(code::MALFORMED);
         }
     };
+    if realm.is_empty() {
+        log!(
+            Notice,
+            FUNCTION,
+            "the request can't be challenged: it has no domain"
+        );
+        return Started::Done(code::MALFORMED);
+    }
     let call = Call {
         module,
         header,
@@ -301,7 +309,7 @@ impl Call {
     fn issuers(&self) -> Option<Arc<Issuers>> {
         process::with(self.module, |process| {
             let list = process.issuers.as_mut()?;
-            if matches!(list.lookup(), IssuerLookup::Ask(_)) {
+            if list.should_refresh() {
                 let (table, since) = (&self.module.config.tokens.issuers.table, issuers_now());
                 let asked = process.ask(move |source| table.fetch_all(source));
                 let list = process.issuers.as_mut()?;

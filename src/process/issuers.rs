@@ -6,7 +6,7 @@
 
 use std::ffi::CStr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::database::Query;
 use super::issuer_cache::{IssuerCache, Lookup, Since};
@@ -20,6 +20,9 @@ use crate::store::issuers::{Issuer, Issuers, Rows};
 /// Name in log lines.
 const NAME: &CStr = c"issuers";
 
+/// How often those who do not wait have the table read again.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// See the [module](self).
 #[derive(Debug)]
 pub struct IssuerList {
@@ -27,6 +30,8 @@ pub struct IssuerList {
     cache: IssuerCache,
     /// What was read last, for those who never wait.
     newest: Arc<Issuers>,
+    /// When one of them last had it read again.
+    refreshed: Option<Instant>,
     /// In progress on a thread, for nobody in particular.
     pending: Option<(Since, Ticket<Answer<Rows>>)>,
 }
@@ -60,6 +65,7 @@ impl IssuerList {
         Some(IssuerList {
             module,
             newest: issuers.clone(),
+            refreshed: None,
             cache: IssuerCache::new(cache.ttl, cache.grace, Some((since, issuers))),
             pending: None,
         })
@@ -97,6 +103,21 @@ impl IssuerList {
         report(&issuers);
         self.newest = self.cache.store(since, Arc::new(issuers));
         self.newest.clone()
+    }
+
+    /// Whether somebody who does not wait should have the table read again: at most once a second, also while
+    /// nothing that is known counts.
+    pub fn should_refresh(&mut self) -> bool {
+        if matches!(self.lookup(), Lookup::Fresh(_)) {
+            return false;
+        }
+        let now = Instant::now();
+        let age = |at: Instant| now.saturating_duration_since(at);
+        let is_due = self.refreshed.is_none_or(|at| age(at) >= PAUSE);
+        if is_due {
+            self.refreshed = Some(now);
+        }
+        is_due
     }
 
     /// What was read last, however old.

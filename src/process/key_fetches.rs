@@ -124,10 +124,12 @@ impl KeyFetches {
             error: Some("keys of a URL are not fetched: too many others are".to_owned()),
         };
         let sources = Arc::clone(sources);
+        // What another process was answered since then serves, however long this thread takes to begin.
+        let wanted = Instant::now();
         let job = move || {
             let mut ending = ending;
             ending.error = Some("keys of a URL: fetching them broke off".to_owned());
-            let failure = sources.fetch(&ending.url, until).err();
+            let failure = sources.fetch_at(&ending.url, wanted, until).err();
             if failure.as_ref().is_some_and(|error| error.is_own) {
                 stats::count(Statistic::JwksFailures);
             }

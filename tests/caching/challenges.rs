@@ -12,6 +12,7 @@ use harness::instance::Refusal;
 use harness::keys::Key;
 use harness::profiles::Content;
 use harness::script::Script;
+use harness::server::wait_for;
 use harness::setting::Setting;
 use harness::sip;
 
@@ -306,6 +307,48 @@ pub fn one(setting: &Setting, core: &Core) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// A row that is added is in the challenges after `cache_ttl`, and after `jwt_reload`, although nobody has come with
+/// a token.
+pub fn changes(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> {
+    own.with(setting.folder(), &Content::default(), |_, database| {
+        let file = schema(Backend::Mysql).with_file_name("issuers.sql");
+        database.sql(&read_to_string(file).map_err(|e| e.to_string())?)?;
+        let keys = set(&[jwk("one", &Key::p256())]);
+        let add = |name: &str| {
+            let values = format!("'https://{name}.example', 'example.org', '{keys}'");
+            database.sql(&format!(
+                "INSERT INTO jwt_issuers (issuer, realm, jwks) VALUES ({values});"
+            ))
+        };
+        let schemes = Wanted {
+            schemes: "Bearer",
+            ..Wanted::default()
+        };
+        let is_there = |running: &Running, name: &str| {
+            let answer = ask(running, ("REGISTER", "example.org"), schemes, "challenges");
+            let found = values(&answer.ok()?, "WWW-Authenticate").ok()?;
+            let server = format!("authz_server=\"https://{name}.example\"");
+            found.iter().any(|it| it.contains(&server)).then_some(())
+        };
+        for (ttl, name) in [(1, "a"), (3600, "b")] {
+            let mut running = Running::start_with(setting, core, 1, |script| {
+                script.database(database).set("cache_ttl", ttl)
+            })?;
+            add(name)?;
+            if ttl > 1 {
+                if is_there(&running, name).is_some() {
+                    return Err("it is there before it is read".to_owned());
+                }
+                running.mi.reload()?;
+            }
+            wait_for(LIMIT, || is_there(&running, name))
+                .ok_or_else(|| format!("cache_ttl {ttl}: no challenge for {name}"))?;
+            running.instance.check_workers()?;
+        }
+        Ok(())
+    })
 }
 
 /// A realm is looked up while MariaDB is away: the caller is told to try again, and whatever is known is as

@@ -78,6 +78,7 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
         with_own("rows of issuers: MariaDB hangs", tenants::hanging),
         with_own("rows of revocations: MariaDB hangs", revocations::hanging),
         with_own("challenges of a realm: MariaDB hangs", challenges::outage),
+        with_own("challenges of a realm: rows change", challenges::changes),
         with_own(
             "MariaDB is stopped until cache_grace is over",
             outage::grace,

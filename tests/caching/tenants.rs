@@ -519,7 +519,7 @@ pub fn start(setting: &Setting, core: &Core) -> Result<(), String> {
     })?;
     running.expect(&of("urn:anybody", &key, "one"), 1)?;
     drop(running);
-    database.sql("UPDATE version SET table_version = 2 WHERE table_name = 'jwt_issuers';")?;
+    database.sql("UPDATE version SET table_version = 1 WHERE table_name = 'jwt_issuers';")?;
     let log = refused("another version", &database, "cache_ttl", "30")?;
     match log.contains("jwt_issuers") {
         true => Ok(()),
