@@ -27,7 +27,7 @@ pub fn check(
     source: &mut dyn Source,
     versions: &str,
 ) -> Result<Tables, InitError> {
-    let mut check_version = |table: &str, script: &str, needed: i64| {
+    let mut check_version = |table: &str, needed: i64, script: &str| {
         let scheme = &database.scheme;
         version::check(source, versions, table, needed, scheme, script).map_err(|error| {
             InitError::Version {
@@ -36,27 +36,22 @@ pub fn check(
             }
         })
     };
-    let mut check = |table: &str, script: &str| {
-        let needed = match script {
-            "issuers" => ISSUERS_VERSION,
-            _ => TABLE_VERSION,
-        };
-        check_version(table, script, needed)
-    };
-    let (http, outbound) = (&config.http, &config.outbound);
-    let tokens = &database.tables.profiles;
-    let token_tables = check(tokens, "jwt").and_then(|()| check(&database.tables.secrets, "jwt"));
-    let endpoints = check(&http.tables.table, "http");
-    let credentials = check(&outbound.table.table, "credentials");
     let settings = &config.tokens.issuers;
     let issuers = match config.tokens.jwks_url {
         // Its tokens are all of one provider.
         Some(_) => false,
         None => {
             let table = &settings.table.table;
-            presence(check(table, "issuers"), table, settings.tables_named)?
+            let checked = check_version(table, ISSUERS_VERSION, "issuers");
+            presence(checked, table, settings.tables_named)?
         }
     };
+    let mut check = |table: &str, script: &str| check_version(table, TABLE_VERSION, script);
+    let (http, outbound) = (&config.http, &config.outbound);
+    let tokens = &database.tables.profiles;
+    let token_tables = check(tokens, "jwt").and_then(|()| check(&database.tables.secrets, "jwt"));
+    let endpoints = check(&http.tables.table, "http");
+    let credentials = check(&outbound.table.table, "credentials");
     let revoked = &config.tokens.revocations.table;
     let mut found = Tables {
         issuers,
