@@ -273,3 +273,28 @@ fn jobs_under_way_complete_after_the_pool_is_dropped() {
     assert_eq!(runs.wait(), Ok(true));
     assert_eq!(hangs.wait(), Err(Lost::TimedOut));
 }
+
+#[test]
+fn a_promise_completes_its_ticket_once_and_takes_no_thread() {
+    let pool = pool(1);
+    let notified = Arc::new(AtomicUsize::new(0));
+    let promise = |deadline| {
+        let count = Arc::clone(&notified);
+        let notify = move || drop(count.fetch_add(1, Ordering::SeqCst));
+        pool.promise(deadline, |lost| format!("{lost:?}"), notify)
+            .expect("the deadline is watched")
+    };
+    let (kept, ticket) = promise(far());
+    kept.complete("kept".to_owned());
+    assert_eq!(ticket.wait(), "kept");
+    let (dropped, ticket) = promise(far());
+    drop(dropped);
+    assert_eq!(ticket.wait(), "Panicked");
+    let (late, ticket) = promise(soon());
+    assert_eq!(ticket.wait(), "TimedOut");
+    late.complete("late".to_owned());
+    until("each is told of once", || {
+        notified.load(Ordering::SeqCst) == 3
+    });
+    assert_eq!(pool.threads(), 0);
+}
