@@ -49,6 +49,7 @@ fn run() -> Result<bool, String> {
     let devices = measure::setting("DEVICES", 100_000_usize)?.clamp(10, 1_000_000);
     let seconds = measure::setting("DURATION", 300_u64)?.clamp(1, 86_400);
     let workers = measure::setting("WORKERS", 4_u32)?.clamp(1, 64);
+    let rate = measure::setting("RATE", 20_000_u32)?.clamp(1, 100_000);
     println!("machine: {}", machine::description());
     let mut core = match measure::opensips(&NEEDED) {
         Ok(core) => core,
@@ -69,6 +70,7 @@ fn run() -> Result<bool, String> {
     let crowd = Crowd {
         realm: CROWD,
         devices,
+        rate,
         registrar: site.udp,
         port: ports::free(),
     };

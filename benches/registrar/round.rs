@@ -27,6 +27,8 @@ pub struct Seen {
 pub struct Crowd<'a> {
     pub realm: &'a str,
     pub devices: usize,
+    /// How many devices begin in a second, if as many are ready.
+    pub rate: u32,
     /// The port of the registrar, and that of the devices.
     pub registrar: u16,
     pub port: u16,
@@ -57,7 +59,8 @@ pub fn run(crowd: &Crowd<'_>, rows: &Path, place: u32, folder: &Path) -> Result<
         .args(["-key", "realm", crowd.realm])
         .args(["-key", "place", &place.to_string()])
         .args(["-i", "127.0.0.1", "-p", &crowd.port.to_string()])
-        .args(["-m", &crowd.devices.to_string(), "-r", "20000"])
+        .args(["-m", &crowd.devices.to_string()])
+        .args(["-r", &crowd.rate.to_string()])
         .args(["-l", &OPEN.to_string(), "-recv_timeout", "30000"])
         .args(["-buff_size", "4194304", "-deadcall_wait", "0"])
         .args(["-trace_stat", "-stf", "statistics.csv", "-fd", "600"])
