@@ -203,8 +203,14 @@ impl<'a> Registrations<'a> {
     /// Fails with [`CacheError`].
     pub fn get(&self, aor: &AddressOfRecord, now: u64) -> Result<Option<Registration>, CacheError> {
         let keys = Keys::of(aor, self.account);
-        let read = scripts::GET.key(keys.user.as_slice());
-        let (raw, _): (Option<Vec<u8>>, _) = self.script(|connection| read.invoke(connection))?;
+        let mut read = cmd("GET");
+        read.arg(keys.user.as_slice());
+        // What is no registration is none, as for the scripts.
+        let read = |connection: &mut dyn ::redis::ConnectionLike| match read.query(connection) {
+            Err(error) if error.code() == Some("WRONGTYPE") => Ok(None),
+            other => other,
+        };
+        let raw: Option<Vec<u8>> = self.session.run(read)?;
         Ok(raw.and_then(|raw| Registration::parse(raw, now)))
     }
 

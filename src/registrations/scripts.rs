@@ -68,13 +68,6 @@ return {1, order(), left, raw or ''}
 "
 );
 
-/// KEYS: user. The entry.
-pub static GET: LazyLock<Script> = with_functions!(
-    r"
-return (known(KEYS[1]))
-"
-);
-
 /// KEYS: user [, index of the realm, index of all]. ARGV: whether any contact, contact. Whether it is
 /// removed, its order, and what was there before.
 pub static REMOVE: LazyLock<Script> = with_functions!(
