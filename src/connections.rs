@@ -6,13 +6,17 @@
 use std::{
     fmt,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// How many connections are opened at once. After an outage everybody wants one at the same moment,
 /// and TLS handshakes would starve the SIP workers of processor time; the few that are open first
 /// serve many.
-const OPENED_AT_ONCE: usize = 2;
+const OPENED_AT_ONCE: usize = 1;
+
+/// How long to wait for one of those that are open before another is opened: a question takes a fraction of
+/// this, so that whoever waits longer is not merely one of many that came at the same moment.
+const PATIENCE: Duration = Duration::from_millis(5);
 
 struct State<C> {
     /// Used as a stack: the most recently used first.
@@ -78,6 +82,9 @@ impl<C> Connections<C> {
     /// # Errors
     /// Fails with [`Unavailable`] if there was none by the deadline.
     pub fn lease(&self, deadline: Instant) -> Result<Lease<'_, C>, Unavailable> {
+        let begin = Instant::now();
+        let whole = deadline.saturating_duration_since(begin);
+        let patient_until = begin + PATIENCE.min(whole / 4);
         let mut state = self.lock();
         loop {
             if let Some(connection) = state.idle.pop() {
@@ -87,7 +94,10 @@ impl<C> Connections<C> {
                     is_opening: false,
                 });
             }
-            if state.open < self.most && state.opening < OPENED_AT_ONCE {
+            let may_open = state.open < self.most && state.opening < OPENED_AT_ONCE;
+            let is_first = state.open == state.opening;
+            let now = Instant::now();
+            if may_open && (is_first || now >= patient_until) {
                 state.open += 1;
                 state.opening += 1;
                 return Ok(Lease {
@@ -96,11 +106,16 @@ impl<C> Connections<C> {
                     is_opening: true,
                 });
             }
-            let Some(left) = deadline.checked_duration_since(Instant::now()) else {
+            let Some(left) = deadline.checked_duration_since(now) else {
                 return Err(match state.open < self.most {
                     true => Unavailable::NotOpen,
                     false => Unavailable::AllInUse,
                 });
+            };
+            // Later there is nothing to be patient for: whoever has opened one lets the next one know.
+            let left = match patient_until.checked_duration_since(now) {
+                Some(patient) if may_open => left.min(patient),
+                _ => left,
             };
             state = self
                 .freed
@@ -191,29 +206,26 @@ mod tests {
         assert_eq!(made(&mut last, 4), 4);
     }
 
-    /// A thread that can't open one waits until one is free, or another has opened or failed.
+    /// Whoever can't open one waits until one is free, or another has opened or failed.
     #[test]
-    fn few_are_opened_at_once() {
+    fn one_is_opened_at_once() {
         let connections = Connections::new(9);
-        let none_soon = || {
-            let soon = Instant::now() + Duration::from_millis(5);
-            connections.lease(soon).err() == Some(Unavailable::NotOpen)
-        };
-        let mut first = connections.lease(Instant::now()).unwrap();
-        let second = connections.lease(Instant::now()).unwrap();
-        assert!(none_soon());
+        let soon = || Instant::now() + Duration::from_millis(20);
+        let mut first = connections.lease(soon()).unwrap();
+        assert_eq!(connections.lease(soon()).err(), Some(Unavailable::NotOpen));
         first.connection(|| Ok::<_, ()>(1)).unwrap();
-        let third = connections.lease(Instant::now()).unwrap();
-        assert!(!third.is_kept() && none_soon());
+        // It is in use for longer than anybody is patient.
+        let second = connections.lease(soon()).unwrap();
+        assert!(!second.is_kept());
+        assert_eq!(connections.lease(soon()).err(), Some(Unavailable::NotOpen));
         drop(first);
-        assert!(connections.lease(Instant::now()).unwrap().is_kept());
-        let kept = connections.lease(Instant::now()).unwrap();
-        assert!(kept.is_kept() && none_soon());
+        let kept = connections.lease(soon()).unwrap();
+        assert!(kept.is_kept());
+        assert_eq!(connections.lease(soon()).err(), Some(Unavailable::NotOpen));
         drop(second);
-        let mut fourth = connections.lease(Instant::now()).unwrap();
-        assert!(fourth.connection(|| Err::<u32, ()>(())).is_err());
-        drop((third, fourth));
-        let again = connections.lease(Instant::now()).unwrap();
-        assert!(!again.is_kept());
+        let mut third = connections.lease(soon()).unwrap();
+        assert!(third.connection(|| Err::<u32, ()>(())).is_err());
+        drop((third, kept));
+        assert!(connections.lease(soon()).unwrap().is_kept());
     }
 }

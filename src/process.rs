@@ -169,11 +169,17 @@ impl Process {
         };
         let config = &module.config;
         let cache_threads = Arc::new(Pool::new("auth_web-redis", threads.clone()));
+        // After an outage, TLS handshakes take the processors.
+        let connecting = PoolConfig {
+            thread_init: reactor::yield_to_workers,
+            ..threads.clone()
+        };
+        let connecting = Arc::new(Pool::new("auth_web-conn", connecting));
         let key_threads = Arc::new(Pool::new("auth_web-keys", threads.clone()));
         let threads = Arc::new(Pool::new("auth_web-db", threads));
         Process {
             module,
-            cache: Cache::new(&config.cache, module.cache_engine, &cache_threads),
+            cache: Cache::new(&config.cache, module.cache_engine, &connecting),
             cache_threads,
             key_fetches: KeyFetches::new(key_threads),
             threads,

@@ -9,6 +9,7 @@
 //! - Sentinels are asked for the master's address here, and not by the crate, whose blocking client of
 //!   Sentinel has no time-outs: one Sentinel that hangs would block it for ever.
 
+mod certificates;
 mod server;
 mod url;
 
@@ -23,7 +24,7 @@ use crate::connections::{Connections, Lease, Unavailable};
 use crate::counters::{Claim, Counters};
 use crate::pool::{Lost, NoNotify, Pool};
 
-pub use server::CertificateError;
+pub use certificates::CertificateError;
 pub use url::RedisUrl;
 
 /// Most connections of one process: each is in use for a fraction of a millisecond at a time.

@@ -7,6 +7,7 @@
 
 mod webhooks {
     pub mod bans;
+    pub mod connecting;
     pub mod credentials;
     pub mod decisions;
     pub mod faults;

@@ -143,6 +143,18 @@ pub fn close(fd: RawFd) {
     unsafe { libc::close(fd) };
 }
 
+/// By how much the priority of what may take a processor for long is lower than that of SIP (a nice value):
+/// about a third of its share, so that it goes on on a machine that has nothing left, but nobody waits for it.
+const LOWER: libc::c_int = 5;
+
+/// Prepares a thread for work that computes, such as TLS handshakes: it yields to the workers.
+pub fn yield_to_workers() {
+    block_signals();
+    // Where the system refuses, it is as important as a worker.
+    // SAFETY: takes no pointers; on Linux the value is that of the calling thread.
+    unsafe { libc::nice(LOWER) };
+}
+
 /// Blocks all signals in the calling thread: the core's handlers must run in the worker's own.
 pub fn block_signals() {
     // SAFETY: the set is initialised by sigfillset before it is used.

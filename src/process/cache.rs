@@ -75,16 +75,16 @@ impl State {
 }
 
 impl Cache {
-    /// Connects to nothing yet. `None` where `cachedb_url` is not set.
+    /// Connects to nothing yet, and later on `connecting`. `None` where `cachedb_url` is not set.
     pub fn new(
         config: &config::Cache,
         engine: Option<cachedb::Engine>,
-        threads: &Arc<Pool>,
+        connecting: &Arc<Pool>,
     ) -> Option<Self> {
         let state = Arc::new(State::default());
         let driver = match (&config.driver, engine) {
             (config::Driver::Native(settings), _) => Driver::Native(Native {
-                redis: Redis::new(settings, config.timeout, threads.clone()),
+                redis: Redis::new(settings, config.timeout, connecting.clone()),
                 availability: Arc::default(),
                 state: state.clone(),
             }),

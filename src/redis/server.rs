@@ -1,41 +1,32 @@
 //! Finding a server, and connecting to it.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use redis::cluster::{ClusterClient, ClusterConnection};
+use redis::cluster::{ClusterClient, ClusterConfig, ClusterConnection};
 use redis::{
-    Client, ClientTlsConfig, Connection, ConnectionAddr, ConnectionInfo, ConnectionLike, ErrorKind,
+    Client, Connection, ConnectionAddr, ConnectionInfo, ConnectionLike, ErrorKind,
     IntoConnectionInfo, RedisConnectionInfo, RedisError, RedisResult, TlsCertificates, cmd,
 };
-use thiserror::Error;
 
+use super::certificates::{self, CertificateError};
 use super::url::{Login, RedisUrl, Topology};
 
-/// Of the time for finding the master, the part that one Sentinel may take: so that one that hangs
-/// does not keep the others from being asked.
-const SENTINEL_SHARE: u32 = 4;
-
-/// Why the certificates of a URL can't be used.
-#[derive(Debug, Error)]
-pub enum CertificateError {
-    /// A file can't be read.
-    #[error("names {0:?}, which can't be read ({1})")]
-    File(PathBuf, io::Error),
-    /// A file has no certificate in it.
-    #[error("names {0:?}, which has no certificate in PEM")]
-    NoCertificate(PathBuf),
-    /// A file does not have what it should.
-    #[error("has certificates or a key that can't be used: {0}")]
-    Content(RedisError),
-}
+/// Of the time for finding the master, the part that one Sentinel may take, and in a Cluster, each node: so
+/// that one that hangs or is out of reach does not keep the others from being asked.
+const SHARE: u32 = 4;
 
 /// Where the servers are, and how to talk to them.
 #[derive(Debug)]
 pub struct Target {
     url: RedisUrl,
-    certificates: Option<TlsCertificates>,
+    /// A server's address without its host and port, with the certificates.
+    address: ConnectionAddr,
+    /// What makes connections to a Cluster, one for each of its nodes that the URL names, which it asks first.
+    cluster: Vec<ClusterClient>,
+    /// The first node of the URL that is asked, counted round and round.
+    first: AtomicUsize,
 }
 
 /// A connection: to one server, or to the nodes of a Cluster.
@@ -50,35 +41,17 @@ impl Target {
     /// # Errors
     /// Fails with [`CertificateError`].
     pub fn new(url: RedisUrl) -> Result<Self, CertificateError> {
-        let read = |path: &Path| {
-            let refused = |error| CertificateError::File(path.to_owned(), error);
-            std::fs::read(path).map_err(refused)
+        let certificates = certificates::read(&url)?;
+        let address = address(certificates.clone()).map_err(CertificateError::Content)?;
+        let mut target = Target {
+            url,
+            address,
+            cluster: Vec::new(),
+            first: AtomicUsize::new(0),
         };
-        let root_cert = url.tls_ca.as_deref().map(read).transpose()?;
-        // The crate takes a file without any for a list of none.
-        let is_certificate = |pem: &pem::Pem| pem.tag() == "CERTIFICATE";
-        if let (Some(path), Some(text)) = (&url.tls_ca, &root_cert)
-            && !pem::parse_many(text).is_ok_and(|list| list.iter().any(is_certificate))
-        {
-            return Err(CertificateError::NoCertificate(path.clone()));
-        }
-        let client_tls = match &url.tls_identity {
-            None => None,
-            Some((certificate, key)) => Some(ClientTlsConfig {
-                client_cert: read(certificate)?,
-                client_key: read(key)?,
-            }),
-        };
-        let certificates = url.is_tls.then_some(TlsCertificates {
-            client_tls,
-            root_cert,
-        });
-        let target = Target { url, certificates };
-        let first = target.url.hosts.first();
-        if let Some((host, port)) = first {
-            let info = target.info(host, *port, None, 0);
-            info.and_then(|info| target.client(info))
-                .map_err(CertificateError::Content)?;
+        if target.is_cluster() {
+            let clients = target.cluster_clients(certificates.as_ref());
+            target.cluster = clients.map_err(CertificateError::Content)?;
         }
         Ok(target)
     }
@@ -109,14 +82,17 @@ impl Target {
 
     /// Asks one Sentinel after the other for the master, and the master whether it is one.
     fn connect_to_master(&self, master: &str, until: Instant) -> RedisResult<Connection> {
-        let share = left(until)? / SENTINEL_SHARE;
+        let share = left(until)? / SHARE;
         let mut last = None;
         for (host, port) in &self.url.hosts {
             let soon = until.min(Instant::now() + share);
             match self
                 .master_by(host, *port, master, soon)
-                .and_then(|(host, port)| self.connect_if_master(&host, port, until))
-            {
+                .and_then(|(host, port)| {
+                    // One that is cut off may name a former master, which is out of reach.
+                    let half = Instant::now() + left(until)? / 2;
+                    self.connect_if_master(&host, port, half)
+                }) {
                 Ok(connection) => return Ok(connection),
                 // Of several causes the first that is not a time-out.
                 Err(error) if last.as_ref().is_none_or(RedisError::is_timeout) => {
@@ -163,23 +139,48 @@ impl Target {
         }
     }
 
-    fn connect_to_cluster(&self, until: Instant) -> RedisResult<Server> {
-        let left = left(until)?;
+    fn cluster_clients(
+        &self,
+        certificates: Option<&TlsCertificates>,
+    ) -> RedisResult<Vec<ClusterClient>> {
         let nodes = self.url.hosts.iter();
-        let nodes = nodes
+        let mut nodes = nodes
             .map(|(host, port)| self.info(host, *port, self.url.login.as_ref(), 0))
             .collect::<RedisResult<Vec<_>>>()?;
-        let mut builder = ClusterClient::builder(nodes)
-            .connection_timeout(left)
-            .response_timeout(left)
-            .retries(2)
-            .min_retry_wait(10)
-            .max_retry_wait(50);
-        if let Some(certificates) = &self.certificates {
-            builder = builder.certs(certificates.clone());
+        let mut clients = Vec::new();
+        for _ in 0..nodes.len() {
+            let mut builder = ClusterClient::builder(nodes.clone())
+                .retries(2)
+                .min_retry_wait(10)
+                .max_retry_wait(50);
+            if let Some(certificates) = certificates {
+                builder = builder.certs(certificates.clone());
+            }
+            clients.push(builder.build()?);
+            nodes.rotate_left(1);
         }
-        let connection = builder.build()?.get_connection()?;
-        Ok(Server::Cluster(Box::new(connection)))
+        Ok(clients)
+    }
+
+    /// Asks one node of the URL after the other for all nodes, and connects to these. Next time, one that takes
+    /// long is the last to be asked.
+    fn connect_to_cluster(&self, until: Instant) -> RedisResult<Server> {
+        let left = left(until)?;
+        let share = left / SHARE;
+        let first = self.first.load(Ordering::Relaxed);
+        let client = self
+            .cluster
+            .get(first % self.cluster.len().max(1))
+            .ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))?;
+        let limits = ClusterConfig::new()
+            .set_connection_timeout(share)
+            .set_response_timeout(left);
+        let begin = Instant::now();
+        let connected = client.get_connection_with_config(limits);
+        if begin.elapsed() >= share {
+            self.first.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(Server::Cluster(Box::new(connected?)))
     }
 
     fn info(
@@ -189,15 +190,6 @@ impl Target {
         login: Option<&Login>,
         database: i64,
     ) -> RedisResult<ConnectionInfo> {
-        let address = match self.url.is_tls {
-            false => ConnectionAddr::Tcp(host.to_owned(), port),
-            true => ConnectionAddr::TcpTls {
-                host: host.to_owned(),
-                port,
-                insecure: false,
-                tls_params: None,
-            },
-        };
         let mut redis = RedisConnectionInfo::default()
             .set_db(database)
             .set_skip_set_lib_name();
@@ -207,14 +199,8 @@ impl Target {
                 redis = redis.set_username(&login.username);
             }
         }
-        Ok(address.into_connection_info()?.set_redis_settings(redis))
-    }
-
-    fn client(&self, info: ConnectionInfo) -> RedisResult<Client> {
-        match &self.certificates {
-            None => Client::open(info),
-            Some(certificates) => Client::build_with_tls(info, certificates.clone()),
-        }
+        let info = at(&self.address, host, port).into_connection_info()?;
+        Ok(info.set_redis_settings(redis))
     }
 
     fn open(
@@ -225,7 +211,7 @@ impl Target {
         database: i64,
         until: Instant,
     ) -> RedisResult<Connection> {
-        let client = self.client(self.info(host, port, login, database)?)?;
+        let client = Client::open(self.info(host, port, login, database)?)?;
         let connection = client.get_connection_with_timeout(left(until)?)?;
         set_timeouts(&connection, until)?;
         Ok(connection)
@@ -255,6 +241,35 @@ impl Server {
             }
         }
     }
+}
+
+/// An address of nowhere, with the certificates as the crate keeps them: read once, and not for each
+/// connection.
+fn address(certificates: Option<TlsCertificates>) -> RedisResult<ConnectionAddr> {
+    let Some(certificates) = certificates else {
+        return Ok(ConnectionAddr::Tcp(String::new(), 0));
+    };
+    let nowhere = ConnectionAddr::TcpTls {
+        host: String::new(),
+        port: 0,
+        insecure: false,
+        tls_params: None,
+    };
+    let client = Client::build_with_tls(nowhere, certificates)?;
+    Ok(client.get_connection_info().addr().clone())
+}
+
+/// The same address at this host and port.
+fn at(address: &ConnectionAddr, to: &str, at: u16) -> ConnectionAddr {
+    let mut address = address.clone();
+    match &mut address {
+        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
+            to.clone_into(host);
+            *port = at;
+        }
+        _ => {}
+    }
+    address
 }
 
 fn set_timeouts(connection: &Connection, until: Instant) -> RedisResult<()> {

@@ -13,6 +13,7 @@ use harness::server::wait_for;
 use harness::setting::ignored;
 use libtest_mimic::Trial;
 
+use super::connecting;
 use super::decisions::BOTH;
 use super::setting::{Setting, script};
 
@@ -20,17 +21,17 @@ use super::setting::{Setting, script};
 const END: Duration = Duration::from_secs(30);
 
 /// The time-out of Redis: long enough to be told from an answer that waits for nothing.
-const TIMEOUT: Duration = Duration::from_millis(1000);
+pub(super) const TIMEOUT: Duration = Duration::from_millis(1000);
 
 /// How much longer an answer may take on a busy machine.
-const SLACK: Duration = Duration::from_millis(700);
+pub(super) const SLACK: Duration = Duration::from_millis(700);
 
 /// What the log says once when Redis fails, and once when it is back.
 const FAILS: &str = "the CacheDB can't be asked";
 const ANSWERS: &str = "the CacheDB answers again";
 
 /// A trial on one core.
-type Run = fn(&Setting, &Core) -> Result<(), String>;
+pub(super) type Run = fn(&Setting, &Core) -> Result<(), String>;
 
 /// The trials of one core.
 pub fn trials(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
@@ -42,7 +43,9 @@ pub fn trials(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
         ("a Redis that fails over", redis::missing(), sentinel),
         ("a Redis Cluster", Cluster::missing(), cluster),
     ];
-    let trials = trials.into_iter();
+    let trials = trials
+        .into_iter()
+        .chain(connecting::TRIALS.map(|(name, needs, run)| (name, needs(), run)));
     trials
         .map(|(name, missing, run)| match missing {
             None => setting.trial(core, name, run),
@@ -53,7 +56,7 @@ pub fn trials(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
 
 /// The script for this Redis. With one worker, since each process finds out for itself that Redis
 /// hangs.
-fn asking(setting: &Setting, url: &str) -> Result<Script, String> {
+pub(super) fn asking(setting: &Setting, url: &str) -> Result<Script, String> {
     Ok(script()
         .workers(1)
         .set("cachedb_url", url)
@@ -66,19 +69,19 @@ fn milliseconds(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn john(service: &str) -> Question {
+pub(super) fn john(service: &str) -> Question {
     Question::register(service, "john", "a.example")
 }
 
 /// Asks, and returns how long that took as well.
-fn timed(device: &Device, question: &Question) -> Result<(Reply, Duration), String> {
+pub(super) fn timed(device: &Device, question: &Question) -> Result<(Reply, Duration), String> {
     let since = Instant::now();
     let reply = device.ask(question)?;
     Ok((reply, since.elapsed()))
 }
 
 /// Registers, and returns what was used up with that.
-fn admitted(device: &Device) -> Result<Response, String> {
+pub(super) fn admitted(device: &Device) -> Result<Response, String> {
     let question = john("async");
     let challenge = device.challenge(&question)?;
     let response = device.respond(&question, &challenge, "secret");
