@@ -60,14 +60,37 @@ impl Blackhole {
     /// Fails if the port is taken, or connections are still accepted.
     pub fn unreachable_at(port: u16) -> Result<Blackhole, String> {
         let mut hole = Blackhole::silent_at(port)?;
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        for _ in 0..MANY {
-            match TcpStream::connect_timeout(&address, ATTEMPT) {
-                Ok(stream) => hole._queue.push(stream),
-                Err(e) if e.kind() == ErrorKind::TimedOut => return Ok(hole),
-                Err(e) => return Err(e.to_string()),
-            }
-        }
-        Err(format!("port {port} still accepts connections"))
+        hole._queue = fill(port)?;
+        Ok(hole)
     }
+}
+
+/// The queue of a server that hangs, full of connections: further SYNs are dropped, and what is sent on
+/// connections that were open before is not answered, as if all its packets were dropped.
+pub struct Queue {
+    _queue: Vec<TcpStream>,
+}
+
+impl Queue {
+    /// Fills that of the server on this port of 127.0.0.1. It has to be let go on afterwards, or be killed.
+    ///
+    /// # Errors
+    /// Fails if connections are still accepted: it does not hang.
+    pub fn full(port: u16) -> Result<Queue, String> {
+        fill(port).map(|_queue| Queue { _queue })
+    }
+}
+
+/// Connects until that is not possible any more.
+fn fill(port: u16) -> Result<Vec<TcpStream>, String> {
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let mut queue = Vec::new();
+    for _ in 0..MANY {
+        match TcpStream::connect_timeout(&address, ATTEMPT) {
+            Ok(stream) => queue.push(stream),
+            Err(e) if e.kind() == ErrorKind::TimedOut => return Ok(queue),
+            Err(e) => return Err(e.to_string()),
+        }
+    }
+    Err(format!("port {port} still accepts connections"))
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use harness::blackhole::Blackhole;
+use harness::blackhole::{Blackhole, Queue};
 use harness::endpoint::Endpoint;
 use harness::redis::{Cluster, Options, Redis, Sentinel, Tls};
 use harness::registrar::Setting;
@@ -29,7 +29,8 @@ pub enum Way {
     Hangs,
     /// SIGKILL: connections are closed and refused.
     Refuses,
-    /// SYNs are dropped.
+    /// SYNs are dropped. Of one of several servers, those of its open connections are not answered
+    /// either, and it goes on afterwards; one that is alone is killed, and starts again.
     Unreachable,
 }
 
@@ -51,15 +52,6 @@ impl Kind {
         Kind::Database,
         Kind::Endpoint,
     ];
-
-    /// The ways in which it is tried. What is out of reach is so in one of several places at most,
-    /// where there are several.
-    pub fn ways(self) -> &'static [Way] {
-        match self {
-            Kind::Sentinel | Kind::Cluster => &[Way::Hangs, Way::Refuses],
-            _ => &[Way::Hangs, Way::Refuses, Way::Unreachable],
-        }
-    }
 
     /// Whether a call needs it.
     pub fn is_needed_by(self, call: crowd::Kind) -> bool {
@@ -85,6 +77,10 @@ impl Kind {
     pub fn outage(self) -> Duration {
         self.timeout() + Duration::from_millis(700)
     }
+}
+
+impl Way {
+    pub const ALL: [Way; 3] = [Way::Hangs, Way::Refuses, Way::Unreachable];
 }
 
 impl fmt::Display for Kind {
@@ -124,6 +120,7 @@ pub enum Struck {
     Hung,
     Dead,
     Hidden(#[expect(dead_code, reason = "held until it is dropped")] Blackhole),
+    Silent(#[expect(dead_code, reason = "held until it is dropped")] Queue),
     /// The master on this port.
     Master(u16),
 }
@@ -177,7 +174,18 @@ impl Part<'_> {
             (Way::Hangs, Part::Sentinel(sentinel)) => {
                 return sentinel.hang_master().map(Struck::Master);
             }
-            (_, Part::Sentinel(sentinel)) => return sentinel.kill_master().map(Struck::Master),
+            (Way::Refuses, Part::Sentinel(sentinel)) => {
+                return sentinel.kill_master().map(Struck::Master);
+            }
+            // Its queue stays full until it is killed.
+            (Way::Unreachable, Part::Sentinel(sentinel)) => {
+                let master = sentinel.hang_master()?;
+                return Queue::full(master).map(|_| Struck::Master(master));
+            }
+            (Way::Unreachable, Part::Cluster(cluster)) => {
+                cluster.hang(0)?;
+                return Queue::full(cluster.nodes[0].port).map(Struck::Silent);
+            }
             (_, Part::Single(redis)) => {
                 redis.kill();
                 Some(redis.port)
@@ -210,7 +218,7 @@ impl Part<'_> {
     /// # Errors
     /// Fails if it does not work.
     pub fn restore(&mut self, struck: Struck) -> Result<(), String> {
-        if let Struck::Hung = struck {
+        if let Struck::Hung | Struck::Silent(_) = struck {
             match self {
                 Part::Single(redis) => redis.go_on()?,
                 Part::Cluster(cluster) => cluster.go_on(0)?,

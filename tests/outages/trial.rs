@@ -140,15 +140,15 @@ fn disturb(
         begin,
         back: Instant::now(),
     }];
-    for way in kind.ways() {
+    for way in Way::ALL {
         let begin = Instant::now();
-        let struck = part.strike(*way)?;
+        let struck = part.strike(way)?;
         let left = kind.outage().saturating_sub(begin.elapsed());
         during = most(during, most_held(instance, left));
         part.restore(struck)?;
         let back = Instant::now();
         outages.push(Outage {
-            way: Some(*way),
+            way: Some(way),
             begin,
             back,
         });
