@@ -13,6 +13,7 @@ mod credentials;
 mod digest;
 mod http;
 mod keys;
+mod memory;
 mod module;
 mod opensips;
 mod pool;

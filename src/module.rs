@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::config::database::Database;
 use crate::credentials::Credentials;
 use crate::digest::Nonces;
-use crate::http::Circuits;
+use crate::http::{Circuits, Inflight};
 use crate::jwt::revocations::Revocations;
 use crate::jwt::signatures::Signatures;
 use crate::keys::SharedFetches;
@@ -18,6 +18,7 @@ use crate::opensips::segment::Segment;
 use crate::opensips::{cachedb, db};
 use crate::store::cache::Ready;
 use crate::store::issuers::Issuers;
+use crate::store::shared::SharedRows;
 
 /// The optional tables that exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,8 +57,12 @@ pub struct Module {
     pub revocations: Revocations,
     /// The web servers that fail, as any process has met them.
     pub circuits: Circuits,
+    /// How many requests to one endpoint all processes have in progress, if that is limited.
+    pub inflight: Option<Inflight>,
     /// What any process has fetched from providers.
     pub fetches: Arc<SharedFetches>,
+    /// What the database said, whichever process asked it.
+    pub rows: SharedRows,
     /// AVPs of `load_credentials`, parallel to the configuration's.
     pub profile_avps: Vec<Avp>,
     /// AVPs of `load_claims`, parallel to the configuration's.

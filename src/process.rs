@@ -21,7 +21,9 @@ pub use database::{Asked, Database};
 use heard::Hearing;
 pub use heard::{Heard, failure as failure_to_hear};
 pub use issuer_cache::{Lookup as IssuerLookup, Since as IssuersSince};
-pub use issuers::{IssuerList, now as issuers_now, report as report_issuers};
+pub use issuers::{
+    IssuerList, now as issuers_now, report as report_issuers, wanted as issuers_wanted,
+};
 use key_fetches::KeyFetches;
 pub use profiles::Profiles;
 pub use repeated::Repeated;
@@ -56,6 +58,7 @@ use crate::revocations::{self as revocations_in_redis, Told};
 use crate::store::cache::Ready;
 use crate::store::issuers::Issuer;
 use crate::store::realm::RealmRow;
+use crate::store::shared::{Aged, Known, Once, Wanted};
 use crate::store::{Answer, Source, StoreError};
 use credential_cache::CredentialCache;
 
@@ -226,6 +229,19 @@ impl Process {
         match &mut self.database {
             Some(database) => database.ask(&self.threads, work),
             None => Asked::Answered(Err(StoreError::Unreachable("db_url is not set".to_owned()))),
+        }
+    }
+
+    /// Asks the database for what no process has asked within the time that is `wanted`; see [`Once`].
+    pub fn ask_once<T: Send + 'static>(
+        &mut self,
+        wanted: Wanted,
+        work: impl Fn(&mut dyn Source) -> Answer<T> + Send + 'static,
+    ) -> Asked<Aged<T>> {
+        let shared = &self.module.rows;
+        match Known::new(shared, wanted).answer(&work) {
+            Some(known) => Asked::Answered(Ok(known)),
+            None => self.ask(move |source| Once::new(shared, wanted, source).answer(work)),
         }
     }
 
@@ -431,11 +447,13 @@ impl Process {
             ..PoolConfig::default()
         };
         let pool = Arc::new(Pool::new("auth_web-http", config));
-        let mut webhooks = Webhooks::new(client, pool);
         // Otherwise the pool's own limit applies first, and says so.
-        if http.max_inflight_endpoint < http.max_inflight {
-            webhooks = webhooks.with_most_to_one(http.max_inflight_endpoint);
-        }
+        let most = match http.max_inflight_endpoint {
+            most if most < http.max_inflight => most,
+            _ => usize::MAX,
+        };
+        let webhooks = Webhooks::new(client, pool);
+        let webhooks = webhooks.with_most_to_one(most, self.module.inflight.clone());
         let webhooks = Arc::new(webhooks);
         Ok(self.webhooks.insert(webhooks).clone())
     }

@@ -60,9 +60,9 @@ impl<T> Entries<T> {
         self.others.get_mut(realm).map(|(known, _)| known)
     }
 
-    fn put(&mut self, realm: &str, row: Option<(String, Arc<T>)>, now: Instant) {
+    fn put(&mut self, realm: &str, row: Option<(String, Arc<T>)>, fetched: Instant) {
         let known = Known {
-            fetched: now,
+            fetched,
             asked: None,
         };
         let of = row.map(|(of, row)| {
@@ -143,7 +143,7 @@ impl<T> Realms<T> {
     }
 
     /// What is known of `realm`, from the cache or from what `fetch` returns: a row, and the realm
-    /// whose row it is, in lower case as `realm` is.
+    /// whose row it is, in lower case as `realm` is; and when that was asked for.
     ///
     /// # Errors
     /// Fails with the message of `fetch` if nothing is cached, or it is too old.
@@ -151,7 +151,7 @@ impl<T> Realms<T> {
         &self,
         realm: &str,
         now: Instant,
-        fetch: impl FnOnce() -> Result<Option<(String, T)>, String>,
+        fetch: impl FnOnce() -> Result<(Option<(String, T)>, Instant), String>,
     ) -> Result<Found<T>, String> {
         let fresh = self.entries().get(realm);
         if let Some((_, value)) = fresh.filter(|(known, _)| known.age(now) < self.ttl) {
@@ -161,10 +161,10 @@ impl<T> Realms<T> {
             });
         }
         match fetch() {
-            Ok(row) => {
+            Ok((row, since)) => {
                 let row = row.map(|(of, row)| (of, Arc::new(row)));
                 let value = row.as_ref().map(|(_, row)| row.clone());
-                self.entries().put(realm, row, now);
+                self.entries().put(realm, row, since);
                 Ok(Found {
                     value,
                     outdated: None,
@@ -223,7 +223,7 @@ mod tests {
         let (realms, rows, start) = (realms(), Rows::new(Some("a")), Instant::now());
         let at = |seconds| {
             let now = start + Duration::from_secs(seconds);
-            let found = realms.lookup("r", now, || rows.fetch());
+            let found = realms.lookup("r", now, || Ok((rows.fetch()?, now)));
             found.expect("the store works").value.as_deref().copied()
         };
         assert_eq!(at(0), Some("a"));
@@ -251,14 +251,18 @@ mod tests {
         };
         assert_eq!(cached(0), None);
         assert_eq!(cached(0), None, "nothing is known");
-        realms.lookup("r", start, || rows.fetch()).unwrap();
+        realms
+            .lookup("r", start, || Ok((rows.fetch()?, start)))
+            .unwrap();
         assert_eq!(cached(60), None, "this one asks");
         assert_eq!(cached(60), Some(Some("a")));
         // That one had no answer, or it failed.
         assert_eq!(cached(61), None);
         assert_eq!(cached(61), Some(Some("a")));
         *rows.row.borrow_mut() = Ok(Some("b"));
-        realms.lookup("r", at(61), || rows.fetch()).unwrap();
+        realms
+            .lookup("r", at(61), || Ok((rows.fetch()?, at(61))))
+            .unwrap();
         assert_eq!(cached(61), Some(Some("b")));
         // What is too old serves nobody.
         assert_eq!((cached(661), cached(661)), (None, None));
@@ -269,7 +273,7 @@ mod tests {
         let (realms, rows, start) = (realms(), Rows::new(Some("a")), Instant::now());
         let at = |realm, seconds| {
             let now = start + Duration::from_secs(seconds);
-            realms.lookup(realm, now, || rows.fetch())
+            realms.lookup(realm, now, || Ok((rows.fetch()?, now)))
         };
         at("r", 0).expect("the store works");
         *rows.row.borrow_mut() = Err("it is down");
@@ -284,7 +288,7 @@ mod tests {
     fn names_that_are_made_up_displace_no_realm() {
         let (realms, rows, start) = (realms(), Rows::new(Some("a")), Instant::now());
         let lookup = |realm: &str, of: &str| {
-            let found = realms.lookup(realm, start, || rows.fetch_of(of));
+            let found = realms.lookup(realm, start, || Ok((rows.fetch_of(of)?, start)));
             found.expect("the store works").value.as_deref().copied()
         };
         assert_eq!(lookup("a.example", "a.example"), Some("a"));
@@ -312,7 +316,7 @@ mod tests {
         let (realms, rows, start) = (realms(), Rows::new(Some("a")), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         let lookup = |realm: &str, of: &str, seconds| {
-            let found = realms.lookup(realm, at(seconds), || rows.fetch_of(of));
+            let found = realms.lookup(realm, at(seconds), || Ok((rows.fetch_of(of)?, at(seconds))));
             found.map(|found| found.value.as_deref().copied())
         };
         let cached = |realm: &str, seconds| {

@@ -20,10 +20,10 @@ use crate::config::raw::RawValue;
 use crate::config::{Config, Raw};
 use crate::credentials::Credentials;
 use crate::digest::Nonces;
-use crate::http::{Circuits, MOST_FAILING};
+use crate::http::{Circuits, Inflight, MOST_COUNTED, MOST_FAILING};
 use crate::jwt::path::ClaimPath;
 use crate::jwt::revocations::Revocations;
-use crate::jwt::revocations::list::{List, Memory};
+use crate::jwt::revocations::list::{List, Memory as ListMemory};
 use crate::jwt::signatures::{Bucket, Signatures};
 use crate::keys::{KeyHolder, SharedFetches};
 use crate::log;
@@ -41,6 +41,7 @@ use crate::store::Source;
 use crate::store::cache::Ready;
 use crate::store::issuers::Issuers;
 use crate::store::revocations::Rows;
+use crate::store::shared::{Memory, SharedRows};
 
 static RAW: Mutex<Option<Raw>> = Mutex::new(None);
 
@@ -93,7 +94,9 @@ pub fn init() -> Result<(), InitError> {
         revocations: revocations(&config, start, first_revocations)?,
         start,
         circuits: Circuits::new(shared::zeroed(MOST_FAILING)?),
+        inflight: inflight(&config.http)?,
         fetches: Arc::new(fetches(config.tokens.sources.places)?),
+        rows: rows(config.database.as_ref())?,
         profile_avps: avps("load_credentials", profile_avps)?,
         claim_avps: claim_avps(&config.tokens.claims)?,
         grant_avps: avps("load_grant", &config.http.grant)?,
@@ -162,10 +165,10 @@ fn revocation_list(capacity: usize) -> Result<List, InitError> {
     /// Longer than it takes to write the longest list.
     const TIMEOUT: Duration = Duration::from_secs(5);
     let head = shared::zeroed(1)?.first();
-    let memory = Memory {
+    let memory = ListMemory {
         head: head.ok_or(std::io::Error::from(ErrorKind::OutOfMemory))?,
-        entries: shared::zeroed(Memory::entries(capacity))?,
-        slots: shared::zeroed(Memory::slots(capacity))?,
+        entries: shared::zeroed(ListMemory::entries(capacity))?,
+        slots: shared::zeroed(ListMemory::slots(capacity))?,
     };
     Ok(List::new(memory, |lock, work| {
         shared::locked(lock, TIMEOUT, work).is_some()
@@ -177,6 +180,45 @@ fn fetches(places: usize) -> Result<SharedFetches, InitError> {
     let key = Zeroizing::new(Nonces::random_secret()?);
     let places = shared::zeroed(places)?;
     Ok(SharedFetches::new(&key, places, shared::is_alive))
+}
+
+/// The memory of `http_max_inflight_endpoint_total`.
+fn inflight(http: &Http) -> Result<Option<Inflight>, InitError> {
+    match http.max_inflight_total {
+        0 => Ok(None),
+        most => {
+            let places = shared::zeroed(MOST_COUNTED)?;
+            Ok(Some(Inflight::new(places, most, shared::is_alive)))
+        }
+    }
+}
+
+/// The memory of `shared_cache_size`.
+fn rows(database: Option<&DatabaseSettings>) -> Result<SharedRows, InitError> {
+    let Some(database) = database.filter(|database| database.shared > 0) else {
+        return Ok(SharedRows::none());
+    };
+    let count = database.shared;
+    let memory = Memory {
+        sealed: shared::zeroed(1)?,
+        leases: shared::zeroed(Memory::leases(count))?,
+        none: shared::zeroed(Memory::answers(count))?,
+        short: shared::zeroed(Memory::answers(count))?,
+        long: shared::zeroed(Memory::long(count))?,
+        tables: shared::zeroed(Memory::tables(count))?,
+    };
+    let megabytes = memory.size().div_ceil(1 << 20);
+    log!(
+        Info,
+        c"mod_init",
+        "remembers up to {count} answers of the database, in up to {megabytes} MB that all processes share \
+         (shared_cache_size)"
+    );
+    let [names, key] = [(); 2].map(|()| Nonces::random_secret().map(Zeroizing::new));
+    // Whoever waits for another has as much time left to ask himself.
+    let patience = database.timeout / 2;
+    let keys = [&*names?, &*key?];
+    Ok(SharedRows::new(keys, memory, patience, shared::is_alive))
 }
 
 fn provider(url: &str) -> Arc<Ready> {

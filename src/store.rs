@@ -13,6 +13,7 @@ pub mod profiles;
 pub mod realm;
 pub mod repertoire;
 pub mod revocations;
+pub mod shared;
 pub mod snapshot;
 #[cfg(test)]
 mod testing;

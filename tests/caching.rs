@@ -18,6 +18,7 @@ mod caching {
     pub mod limits;
     pub mod list;
     pub mod many;
+    pub mod once;
     pub mod outage;
     pub mod own;
     pub mod preload;

@@ -1,6 +1,6 @@
 //! `make bench`: how long calls of jwt_authorize and jwt_script_authorize take in OpenSIPS, next to
-//! the C module auth_jwt in the same instance with the same database; and what a million profiles,
-//! a hundred thousand revocations and a thousand issuers cost.
+//! the C module auth_jwt in the same instance with the same database; what a million profiles, a
+//! hundred thousand revocations and a thousand issuers cost; and what workers share.
 //!
 //! See docs/benchmarks.md.
 
@@ -11,9 +11,11 @@ mod preload;
 mod probe;
 mod report;
 mod revocations;
+mod workers;
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use harness::measure;
 use harness::script::Value;
@@ -22,6 +24,7 @@ use call::{Call, Keys};
 use place::{Place, add_profile};
 use probe::{LOOP, Probe, Setting};
 use report::{Report, Who};
+use workers::Sizes;
 
 /// Profiles in the database of the first table.
 const PROFILES: u32 = 1000;
@@ -52,6 +55,13 @@ fn run() -> Result<(), String> {
     let revocations = measure::setting("REVOCATIONS", 100_000_u32)?.clamp(1, 1_000_000);
     // Most rows that the module reads.
     let issuers = measure::setting("ISSUERS", 1000_u32)?.clamp(1, 1000);
+    let sizes = Sizes {
+        workers: list("BENCH_WORKERS", &[1, 4, 16], 64)?,
+        tokens: list("BENCH_TOKENS", &[10_000], 10_000_000)?,
+        limit: Duration::from_secs(measure::setting("BENCH_LIMIT", 20)?),
+    };
+    let wanted = std::env::var("TABLE").unwrap_or_default();
+    let wants = |table: &str| wanted.is_empty() || wanted == table;
     println!("machine: {}", measure::machine::description());
     let place = Place::find()?;
     place.introduce();
@@ -60,11 +70,35 @@ fn run() -> Result<(), String> {
     );
     println!("the loop itself, which is measured beside each\n");
     let keys = Keys::new();
-    print!("{}", calls(&place, &keys, rounds)?);
-    print!("{}", preload::run(&place, profiles, rounds)?);
-    print!("{}", revocations::run(&place, revocations, rounds)?);
-    print!("{}", issuers::run(&place, issuers, rounds)?);
+    if wants("calls") {
+        print!("{}", calls(&place, &keys, rounds)?);
+    }
+    if wants("profiles") {
+        print!("{}", preload::run(&place, profiles, rounds)?);
+    }
+    if wants("revocations") {
+        print!("{}", revocations::run(&place, revocations, rounds)?);
+    }
+    if wants("issuers") {
+        print!("{}", issuers::run(&place, issuers, rounds)?);
+    }
+    if wants("workers") {
+        print!("{}", workers::run(&place, &sizes)?);
+    }
     Ok(())
+}
+
+/// Numbers from the environment, separated by blanks.
+fn list(name: &str, default: &[u32], most: u32) -> Result<Vec<u32>, String> {
+    let text = std::env::var(name).unwrap_or_default();
+    if text.trim().is_empty() {
+        return Ok(default.to_vec());
+    }
+    let number = |word: &str| match word.parse() {
+        Ok(number) if (1..=most).contains(&number) => Ok(number),
+        _ => Err(format!("{name}={text}: not numbers from 1 to {most}")),
+    };
+    text.split_whitespace().map(number).collect()
 }
 
 /// The first table.

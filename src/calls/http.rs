@@ -3,7 +3,7 @@
 use std::{
     ffi::CStr,
     sync::Arc,
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use super::codes::http as code;
@@ -23,6 +23,7 @@ use crate::pool::Ticket;
 use crate::process::{self, Asked, Change, Gate, Passing, Process};
 use crate::sip::{self, AddressOfRecord, HeadError, Party};
 use crate::store::Answer;
+use crate::store::shared::{Aged, Wanted};
 
 mod choice;
 mod proof;
@@ -391,16 +392,24 @@ impl Call {
             return known(found.value.or(fallback));
         }
         let (of, rows) = (realm.clone(), &self.http.tables);
+        let database = self.module.endpoints_database();
+        let ttl = database.map_or(Duration::ZERO, |database| database.cache.ttl);
+        let wanted = Wanted {
+            generation: 0,
+            rows: ttl,
+            none: ttl,
+        };
         let asked = process::with(self.module, |process| {
-            process.ask(move |source| rows.fetch(source, &of))
+            process.ask_once(wanted, move |source| rows.fetch(source, &of))
         });
         let defaults = &self.http.defaults;
-        let parsed = move |row: Answer<Option<(String, EndpointRow)>>| {
-            let Some((of, row)) = row.map_err(|error| error.to_string())? else {
-                return Ok(None);
+        let parsed = move |row: Answer<Aged<Option<(String, EndpointRow)>>>| {
+            let Aged { value, since, .. } = row.map_err(|error| error.to_string())?;
+            let Some((of, row)) = value else {
+                return Ok((None, since));
             };
             let endpoint = Endpoint::from_row(&row, defaults).map_err(|error| error.to_string())?;
-            Ok(Some((of, endpoint)))
+            Ok((Some((of, endpoint)), since))
         };
         let row = match asked {
             Asked::Answered(row) => row,

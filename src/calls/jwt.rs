@@ -32,8 +32,9 @@ use crate::opensips::pvar::Message;
 use crate::opensips::shared;
 use crate::opensips::stats::{self, Statistic};
 use crate::process::{self, Asked, Subject, Verified};
-use crate::store::cache::{Lookup, Ready};
+use crate::store::cache::{ASK_AGAIN, Lookup, Ready};
 use crate::store::profiles::{MAX_TAG, Profile};
+use crate::store::shared::{Aged, Wanted};
 use crate::store::{Answer, StoreError};
 use call::{BY_PROFILE, Call};
 use revoked::Waited;
@@ -302,11 +303,21 @@ impl Call {
 
     /// Asks the database.
     fn ask(self, question: Question) -> Started {
-        stats::count(Statistic::JwtStoreQueries);
         let tag = question.tag.clone();
-        let tables = &question.database.tables;
+        let database = question.database;
+        let tables = &database.tables;
+        let again = ASK_AGAIN.min(database.cache.ttl);
+        let wanted = Wanted {
+            generation: question.generation,
+            rows: match question.fallback {
+                // What is known verifies nothing: it may be out of date.
+                Fallback::Refused(_) => again,
+                Fallback::Nothing | Fallback::Stale(_) => database.cache.ttl,
+            },
+            none: again,
+        };
         let asked = process::with(self.module, |process| {
-            process.ask(move |source| tables.fetch(source, &tag))
+            process.ask_once(wanted, move |source| tables.fetch(source, &tag))
         });
         match asked {
             Asked::Answered(answer) => self.answered(question, answer),
@@ -322,9 +333,10 @@ impl Call {
     }
 
     /// What remains once the database has answered.
-    fn answered(self, question: Question, answer: Answer<Option<Profile>>) -> Started {
-        let profile = match answer {
-            Ok(profile) => profile,
+    fn answered(self, question: Question, answer: Answer<Aged<Option<Profile>>>) -> Started {
+        count_query(&answer);
+        let (profile, since) = match answer {
+            Ok(Aged { value, since, .. }) => (value, since),
             Err(error) => {
                 stats::count(Statistic::JwtStoreFailures);
                 return self.fall_back(question, &error);
@@ -337,9 +349,7 @@ impl Call {
             ..
         } = question;
         let ready = process::with(self.module, |process| match &mut process.profiles {
-            Some(profiles) => profiles
-                .cache
-                .store(&tag, profile, Instant::now(), generation),
+            Some(profiles) => profiles.cache.store(&tag, profile, since, generation),
             None => profile.map(|profile| Arc::new(Ready::new(profile))),
         });
         match ready {
@@ -487,6 +497,13 @@ impl Call {
             };
             Started::Done(code)
         })
+    }
+}
+
+/// Counts what the database was asked for, and not what another process had asked it for.
+fn count_query<T>(answer: &Answer<Aged<T>>) {
+    if answer.as_ref().map_or(true, |answer| answer.is_asked) {
+        stats::count(Statistic::JwtStoreQueries);
     }
 }
 

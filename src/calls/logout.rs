@@ -74,8 +74,9 @@ fn issuers(module: &'static Module) -> Result<Arc<Issuers>, Failure> {
         Some(Lookup::Ask(known)) => known,
     };
     let since = process::issuers_now();
+    let wanted = process::issuers_wanted(module, since);
     let asked = process::with(module, |process| {
-        process.ask(|source| settings.table.fetch_all(source))
+        process.ask_once(wanted, |source| settings.table.fetch_all(source))
     });
     let answer = match asked {
         Asked::Answered(answer) => answer,

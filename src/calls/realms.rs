@@ -1,7 +1,7 @@
 //! `realm_get`: what a table says of a realm.
 
 use std::ffi::CStr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::codes::realm as code;
 use super::waiting::{Started, Wait, on_thread};
@@ -11,6 +11,7 @@ use crate::opensips::pvar::{Message, Value};
 use crate::process::{self, Asked};
 use crate::realms::Found;
 use crate::store::realm::RealmRow;
+use crate::store::shared::{Aged, Wanted};
 use crate::store::{Answer, StoreError};
 
 /// Name of the function in log lines.
@@ -41,10 +42,17 @@ pub fn get(module: &'static Module, message: Message, realm: &[u8], wait: Wait) 
         return Started::Done(finish(module, &realm, Ok(found)));
     }
     let (of, table) = (realm.clone(), &module.config.realms.table);
+    let database = module.config.database.as_ref();
+    let wanted = Wanted {
+        generation: 0,
+        rows: database.map_or(Duration::ZERO, |database| database.cache.ttl),
+        none: Duration::ZERO,
+    };
     let asked = process::with(module, |process| {
-        process.ask(move |source| table.fetch(source, &of))
+        process.ask_once(wanted, move |source| table.fetch(source, &of))
     });
-    let answered = move |row: Answer<Option<(String, RealmRow)>>| {
+    let answered = move |row: Answer<Aged<Option<(String, RealmRow)>>>| {
+        let row = row.map(|row| (row.value, row.since));
         let row = row.map_err(|error| error.to_string());
         let found = realms.lookup(&realm, Instant::now(), || row);
         // A new realm counts at once.

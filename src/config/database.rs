@@ -39,6 +39,8 @@ pub struct Database {
     pub tables_named: bool,
     /// How profiles are cached.
     pub cache: CacheConfig,
+    /// How many answers all processes share (`shared_cache_size`); 0 for none.
+    pub shared: usize,
     /// Whether all profiles are cached (`cache_mode` "preload").
     pub preload: bool,
     /// `load_credentials`, parallel to [`ProfileTables::columns`].
@@ -74,6 +76,7 @@ impl Database {
         let timeout = Duration::from_millis(timeout.unsigned_abs());
         let driver = driver_name(raw)?;
         let cache = cache(raw)?;
+        let shared = shared_cache_size(raw)?;
         let preload = match raw.text("cache_mode")? {
             None | Some("demand") => false,
             Some("preload") => true,
@@ -130,6 +133,7 @@ impl Database {
             tables,
             tables_named: raw.has("profiles_table") || raw.has("secrets_table"),
             cache,
+            shared,
             preload,
             profile_avps,
         }))
@@ -154,6 +158,15 @@ pub fn cache(raw: &Raw) -> Result<CacheConfig, ConfigError> {
             .and_then(NonZeroUsize::new)
             .unwrap_or(NonZeroUsize::MIN),
     })
+}
+
+/// How many answers are shared: `shared_cache_size`.
+///
+/// # Errors
+/// Fails if it is wrong.
+pub fn shared_cache_size(raw: &Raw) -> Result<usize, ConfigError> {
+    let size = raw.int("shared_cache_size", 20_000, 0..=1_000_000, "answers")?;
+    Ok(usize::try_from(size).unwrap_or(0))
 }
 
 fn driver_name(raw: &Raw) -> Result<&str, ConfigError> {

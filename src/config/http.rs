@@ -46,6 +46,8 @@ pub struct Http {
     pub max_inflight: usize,
     /// Most of these that go to one endpoint (`http_max_inflight_endpoint`).
     pub max_inflight_endpoint: usize,
+    /// Most of those of all processes that go to one endpoint (`http_max_inflight_endpoint_total`); 0 for any.
+    pub max_inflight_total: usize,
     /// When all SIP headers are sent along (`http_headers`).
     pub headers: SentHeaders,
     /// The key of nonces (`nonce_secret`); random at each start if it is unset.
@@ -99,6 +101,12 @@ impl Http {
         };
         let default = i64::try_from(half).unwrap_or(i64::MAX);
         let most = raw.int("http_max_inflight_endpoint", default, 1..=4096, "calls")?;
+        let total = raw.int(
+            "http_max_inflight_endpoint_total",
+            0,
+            0..=1_000_000,
+            "calls",
+        )?;
         let failures = raw.int(
             "http_breaker_failures",
             10,
@@ -129,6 +137,7 @@ impl Http {
             tables_named: raw.has("endpoints_table"),
             client,
             max_inflight,
+            max_inflight_total: usize::try_from(total).unwrap_or(0),
             max_inflight_endpoint: usize::try_from(most).unwrap_or(half).min(max_inflight),
             headers: match raw.int("http_headers", 0, 0..=2, "")? {
                 0 => SentHeaders::None,

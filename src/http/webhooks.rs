@@ -9,6 +9,7 @@ use super::ban::Entry;
 use super::client::Client;
 use super::endpoint::Endpoint;
 use super::error::{Cause, EndpointError};
+use super::inflight::Inflight;
 use super::request::{Payload, Request};
 use super::shares::Shares;
 use crate::pool::{Lost, Notify, Pool, Ticket};
@@ -120,15 +121,15 @@ impl Webhooks {
         Webhooks {
             client: client.into(),
             pool,
-            shares: Shares::new(usize::MAX),
+            shares: Shares::new(usize::MAX, None),
         }
     }
 
-    /// Limits the requests in progress to one endpoint.
+    /// Limits the requests in progress to one endpoint: those of this process, and those of all.
     #[must_use]
-    pub fn with_most_to_one(self, most: usize) -> Self {
+    pub fn with_most_to_one(self, most: usize, all: Option<Inflight>) -> Self {
         Webhooks {
-            shares: Shares::new(most),
+            shares: Shares::new(most, all),
             ..self
         }
     }

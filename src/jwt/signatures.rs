@@ -11,9 +11,11 @@
 //! that is killed halfway, is the place of no question.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 use aws_lc_rs::hmac;
+
+use crate::memory::{AtomicU32, AtomicU64};
 
 /// Places in a bucket.
 const WAYS: usize = 8;

@@ -9,12 +9,13 @@
 //! that no URL can be made to share the place of another.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::hmac;
 
 use super::fetch::{FetchError, Fetched, MAX_DOCUMENT};
+use crate::memory::AtomicU64;
 
 /// How often a process that waits for another checks.
 const LOOK: Duration = Duration::from_millis(5);
@@ -26,7 +27,7 @@ const WORDS: usize = MAX_DOCUMENT / 8;
 
 /// The last answer of one URL. All zero is free. Memory that no answer needed is never touched.
 #[repr(C)]
-pub struct Place {
+pub struct Place<const N: usize = WORDS> {
     /// Which URL; 0 as long as it is nobody's.
     url: AtomicU64,
     /// The lease that asks now; 0 for none.
@@ -38,10 +39,10 @@ pub struct Place {
     /// What is known of the answer.
     facts: [AtomicU64; FACTS],
     digest: [AtomicU64; 4],
-    body: [AtomicU64; WORDS],
+    body: [AtomicU64; N],
 }
 
-impl Place {
+impl<const N: usize> Place<N> {
     /// How many answers there have been. Changes once an answer is complete.
     pub(super) fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
@@ -65,9 +66,9 @@ pub(super) struct News {
 }
 
 /// What waiting for the lease came to.
-pub(super) enum Turn<'a> {
+pub(super) enum Turn<'a, const N: usize = WORDS> {
     /// This process is to ask.
-    Ours(Lease<'a>),
+    Ours(Lease<'a, N>),
     /// Another process has asked meanwhile.
     Told,
     /// The deadline has passed.
@@ -75,8 +76,8 @@ pub(super) enum Turn<'a> {
 }
 
 /// The places of all URLs.
-pub struct SharedFetches {
-    places: &'static [Place],
+pub struct SharedFetches<const N: usize = WORDS> {
+    places: &'static [Place<N>],
     key: hmac::Key,
     start: Instant,
     is_alive: fn(u64) -> bool,
@@ -87,10 +88,12 @@ impl SharedFetches {
     pub fn none() -> Self {
         SharedFetches::new(&[0; 32], &[], |_| false)
     }
+}
 
+impl<const N: usize> SharedFetches<N> {
     /// Shares these places, which must be all zero, with the processes that are forked from now on.
     /// `key` is random; `is_alive` tells whether a process of that number is running.
-    pub fn new(key: &[u8; 32], places: &'static [Place], is_alive: fn(u64) -> bool) -> Self {
+    pub fn new(key: &[u8; 32], places: &'static [Place<N>], is_alive: fn(u64) -> bool) -> Self {
         SharedFetches {
             places,
             key: hmac::Key::new(hmac::HMAC_SHA256, key),
@@ -105,7 +108,7 @@ impl SharedFetches {
     }
 
     /// The place of a URL; `None` if all are taken by others.
-    pub(super) fn place(&self, url: &str) -> Option<&'static Place> {
+    pub(super) fn place(&self, url: &str) -> Option<&'static Place<N>> {
         let [name, ..] = self.digest(url, &[], &[]);
         let name = name.max(1);
         let first = usize::try_from(name % self.places.len().max(1) as u64).unwrap_or(0);
@@ -122,12 +125,12 @@ impl SharedFetches {
     }
 
     /// The answer, if there is one, and all of it is there.
-    pub(super) fn news(&self, place: &Place, url: &str) -> Option<News> {
+    pub(super) fn news(&self, place: &Place<N>, url: &str) -> Option<News> {
         let facts = place.facts.each_ref().map(|n| n.load(Ordering::Relaxed));
         let [asked, reload, max_age, kind, length] = facts;
         let length = usize::try_from(length)
             .ok()
-            .filter(|n| *n <= MAX_DOCUMENT)?;
+            .filter(|n| *n <= MAX_DOCUMENT.min(8 * N))?;
         let mut body = Vec::with_capacity(length.next_multiple_of(8));
         for word in &place.body[..length.div_ceil(8)] {
             body.extend_from_slice(&word.load(Ordering::Relaxed).to_le_bytes());
@@ -146,7 +149,12 @@ impl SharedFetches {
     }
 
     /// Waits for the lease, unless there is another version than the one `heard` of.
-    pub(super) fn wait<'a>(&self, place: &'a Place, heard: u64, deadline: Instant) -> Turn<'a> {
+    pub(super) fn wait<'a>(
+        &self,
+        place: &'a Place<N>,
+        heard: u64,
+        deadline: Instant,
+    ) -> Turn<'a, N> {
         loop {
             if place.version() != heard {
                 return Turn::Told;
@@ -166,8 +174,8 @@ impl SharedFetches {
         }
     }
 
-    fn lease<'a>(&self, place: &'a Place, until: Instant) -> Option<Lease<'a>> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
+    fn lease<'a>(&self, place: &'a Place<N>, until: Instant) -> Option<Lease<'a, N>> {
+        static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let mine = u64::from(std::process::id()) << 32 | u64::from(count);
         let holder = place.lease.load(Ordering::Acquire);
@@ -191,7 +199,7 @@ impl SharedFetches {
     /// returns the version.
     pub(super) fn tell(
         &self,
-        lease: &Lease<'_>,
+        lease: &Lease<'_, N>,
         url: &str,
         asked: Instant,
         reload: u64,
@@ -280,12 +288,12 @@ fn answer(kind: u64, body: Vec<u8>, max_age: Option<Duration>) -> Result<Fetched
 }
 
 /// The right to ask, until it is dropped.
-pub(super) struct Lease<'a> {
-    place: &'a Place,
+pub(super) struct Lease<'a, const N: usize = WORDS> {
+    place: &'a Place<N>,
     mine: u64,
 }
 
-impl Drop for Lease<'_> {
+impl<const N: usize> Drop for Lease<'_, N> {
     fn drop(&mut self) {
         // Unless it ran out, and another has it now.
         let _ =
@@ -295,7 +303,7 @@ impl Drop for Lease<'_> {
     }
 }
 
-impl fmt::Debug for SharedFetches {
+impl<const N: usize> fmt::Debug for SharedFetches<N> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let places = self.places.len();
         formatter

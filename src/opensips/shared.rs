@@ -12,11 +12,12 @@ use std::{
 use once_cell::sync::OnceCell;
 
 use super::ffi::{AW_STATISTICS_COUNT, aw_statistic as Statistic};
-use crate::http::Circuit;
+use crate::http::{Circuit, InflightPlace};
 use crate::jwt::revocations::list::{Entry, Head, Slot};
 use crate::jwt::signatures::Bucket;
 use crate::keys::Place;
 use crate::registrations::Newest;
+use crate::store::shared::{Counter, LeaseWord, Slot as RowSlot};
 
 /// How long [`exclusively`] waits for the lock. What is done under the lock takes microseconds, but on a busy
 /// machine its holder may not be running.
@@ -190,6 +191,14 @@ unsafe impl Zeroed for Head {}
 unsafe impl Zeroed for Entry {}
 // SAFETY: an atomic.
 unsafe impl Zeroed for Slot {}
+// SAFETY: atomics.
+unsafe impl Zeroed for InflightPlace {}
+// SAFETY: an atomic.
+unsafe impl Zeroed for Counter {}
+// SAFETY: atomics.
+unsafe impl Zeroed for LeaseWord {}
+// SAFETY: atomics.
+unsafe impl<const WORDS: usize> Zeroed for RowSlot<WORDS> {}
 
 /// Memory for this many values, all zero, that processes that are forked later share. It is never
 /// given back. What is not touched takes no memory.
@@ -282,180 +291,4 @@ fn has_ended(pid: u64) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::jwt::revocations::list::{Key, List, Memory};
-    use crate::jwt::revocations::{Kind, Revocation};
-    use crate::jwt::signatures::Signatures;
-
-    #[test]
-    fn work_under_the_lock_is_done_one_at_a_time() {
-        init().expect("there is memory");
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        static DONE: AtomicU64 = AtomicU64::new(0);
-        let threads: Vec<_> = (0..4)
-            .map(|_| {
-                std::thread::spawn(|| {
-                    for _ in 0..500 {
-                        // Read and written separately: only the lock makes it one step.
-                        exclusively(|| {
-                            let value = COUNT.load(Ordering::Relaxed);
-                            std::thread::yield_now();
-                            COUNT.store(value + 1, Ordering::Relaxed);
-                            DONE.fetch_add(1, Ordering::Relaxed);
-                        });
-                    }
-                })
-            })
-            .collect();
-        for thread in threads {
-            thread.join().expect("no panic");
-        }
-        // Threads that waited too long did not work at all; no two worked at the same time.
-        let count = COUNT.load(Ordering::Relaxed);
-        assert!(count > 0 && count == DONE.load(Ordering::Relaxed));
-        assert_eq!(exclusively(|| 7), Some(7), "the lock is free again");
-    }
-
-    #[test]
-    fn what_was_told_is_not_new() {
-        let told = Told::new();
-        assert!(told.is_new("one") && told.is_new("two"));
-        assert!(!told.is_new("one") && !told.is_new("two"));
-        for number in 0..2 * Told::SIZE {
-            let _ = told.is_new(number);
-        }
-        assert!(told.is_new("three") && !told.is_new("three"), "it is full");
-    }
-
-    #[test]
-    fn who_has_ended_is_not_alive_although_nobody_asked_for_its_status() {
-        assert!(is_alive(u64::from(std::process::id())));
-        let mut child = std::process::Command::new("true")
-            .spawn()
-            .expect("true is there");
-        let pid = u64::from(child.id());
-        while is_alive(pid) {
-            std::thread::yield_now();
-        }
-        let status = child.wait().expect("it is still there to be asked");
-        assert!(status.success() && !is_alive(pid));
-    }
-
-    #[test]
-    fn the_lock_of_the_dead_is_taken_over() {
-        init().expect("there is memory");
-        let child = std::process::Command::new("true")
-            .spawn()
-            .expect("true is there");
-        let pid = u64::from(child.id());
-        let _ = child.wait_with_output();
-        let lock = &page().lock;
-        while lock
-            .compare_exchange(0, pid, Ordering::Relaxed, Ordering::Relaxed)
-            .is_err()
-        {}
-        // Other tests use the lock as well, and may hold it for longer than this one waits.
-        let end = Instant::now() + Duration::from_secs(60);
-        while exclusively(|| ()).is_none() {
-            assert!(Instant::now() < end, "nobody takes the lock over");
-        }
-    }
-
-    fn ask(memory: &Signatures, number: u64, answer: bool) -> bool {
-        memory.verified("RS256", b"key", &number.to_le_bytes(), b"s", || answer)
-    }
-
-    fn knows(memory: &Signatures, number: u64) -> bool {
-        ask(memory, number, false)
-    }
-
-    #[test]
-    fn a_process_that_is_killed_leaves_nothing_wrong_behind() {
-        let buckets = zeroed::<Bucket>(Bucket::count(8)).unwrap();
-        let memory = Signatures::new(&[9; 32], buckets);
-        for round in 0..30 {
-            // SAFETY: the child only computes, allocates nothing, and is killed.
-            let pid = unsafe { libc::fork() };
-            if pid == 0 {
-                for number in 0.. {
-                    ask(&memory, number, true);
-                }
-            }
-            std::thread::sleep(Duration::from_millis(3));
-            // SAFETY: our own child.
-            unsafe {
-                libc::kill(pid, libc::SIGKILL);
-                libc::waitpid(pid, std::ptr::null_mut(), 0);
-            }
-            for number in 0..1000 {
-                assert!(!knows(&memory, u64::MAX - number), "round {round}");
-            }
-            ask(&memory, u64::MAX / 2 + round, true);
-            assert!(knows(&memory, u64::MAX / 2 + round), "it goes on");
-        }
-        // What a child has learned, its parent knows.
-        // SAFETY: the child only computes, allocates nothing, and exits.
-        let pid = unsafe { libc::fork() };
-        if pid == 0 {
-            ask(&memory, u64::MAX, true);
-            // SAFETY: ends the child without running anything else of the test.
-            unsafe { libc::_exit(0) };
-        }
-        // SAFETY: our own child.
-        unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) };
-        assert!(knows(&memory, u64::MAX));
-    }
-
-    #[test]
-    fn what_is_revoked_outlives_who_is_killed_while_he_writes() {
-        fn list(capacity: usize) -> List {
-            let memory = Memory {
-                head: zeroed(1).unwrap().first().unwrap(),
-                entries: zeroed(Memory::entries(capacity)).unwrap(),
-                slots: zeroed(Memory::slots(capacity)).unwrap(),
-            };
-            List::new(memory, |lock, work| {
-                locked(lock, Duration::from_secs(60), work).is_some()
-            })
-        }
-        let list = list(64);
-        let ending = |value: &str, until| {
-            Revocation::new(Kind::Jti, value, None, None, Some(until)).unwrap()
-        };
-        let is_revoked = |value: &str| {
-            let key = Key {
-                kind: Kind::Jti,
-                value,
-                issuer: None,
-            };
-            list.find(key).is_some()
-        };
-        for round in 0..20_i64 {
-            let mine = format!("round {round}");
-            list.add(&ending(&mine, i64::MAX), 1000).unwrap();
-            let made_up: Vec<_> = (0..64)
-                .map(|number| ending(&number.to_string(), number + 1))
-                .collect();
-            // SAFETY: the child only computes and allocates, which glibc allows after a fork, and is killed.
-            let pid = unsafe { libc::fork() };
-            if pid == 0 {
-                loop {
-                    for (now, revocation) in (0_i64..).zip(&made_up) {
-                        let _ = list.add(revocation, now);
-                    }
-                }
-            }
-            std::thread::sleep(Duration::from_millis(3));
-            // SAFETY: our own child.
-            unsafe {
-                libc::kill(pid, libc::SIGKILL);
-                libc::waitpid(pid, std::ptr::null_mut(), 0);
-            }
-            for earlier in 0..=round {
-                assert!(is_revoked(&format!("round {earlier}")), "round {round}");
-            }
-        }
-        assert!(!is_revoked("round 20"));
-    }
-}
+mod tests;

@@ -11,6 +11,7 @@ use crate::module::Module;
 use crate::pool::Ticket;
 use crate::store::cache::ASK_AGAIN;
 use crate::store::credentials::{MAX_ROWS, Rows};
+use crate::store::shared::Aged;
 use crate::store::{Answer, StoreError};
 
 /// Name in log lines.
@@ -28,7 +29,7 @@ pub(super) struct Since {
 pub struct CredentialCache {
     loaded: Option<(Since, Arc<Credentials>)>,
     /// In progress on a thread.
-    pub(super) pending: Option<(Since, Ticket<Answer<Rows>>)>,
+    pub(super) pending: Option<(Since, Ticket<Answer<Aged<Rows>>>)>,
     /// Why the table could not be read the last time, and when that became known.
     failed: Option<(Since, StoreError)>,
     /// The part of `loaded` that threads that ask endpoints see.
@@ -81,10 +82,20 @@ impl CredentialCache {
     }
 
     /// Notes the outcome of reading; whether it succeeded.
-    pub(super) fn note(&mut self, module: &Module, since: Since, answer: Answer<Rows>) -> bool {
+    pub(super) fn note(
+        &mut self,
+        module: &Module,
+        since: Since,
+        answer: Answer<Aged<Rows>>,
+    ) -> bool {
         let is_read = answer.is_ok();
         match answer {
-            Ok(rows) => {
+            Ok(Aged {
+                value: rows,
+                since: time,
+                ..
+            }) => {
+                let since = Since { time, ..since };
                 if rows.unusable > 0 {
                     log!(
                         Warning,

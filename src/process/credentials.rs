@@ -18,6 +18,7 @@ use crate::http::{Basic, BasicFor};
 use crate::opensips::shared;
 use crate::pool::NoNotify;
 use crate::store::StoreError;
+use crate::store::shared::Wanted;
 
 impl Process {
     /// The credentials that count now.
@@ -68,7 +69,14 @@ impl Process {
             return false;
         }
         let table = &self.module.config.outbound.table;
-        let answer = match self.ask(|source| table.fetch_all(source)) {
+        let ttl = self.module.credentials_database().map(|it| it.cache.ttl);
+        let ttl = ttl.unwrap_or_default();
+        let wanted = Wanted {
+            generation: now.generation,
+            rows: ttl,
+            none: ttl,
+        };
+        let answer = match self.ask_once(wanted, |source| table.fetch_all(source)) {
             Asked::Answered(answer) => answer,
             Asked::Pending(query) => match query.start(NoNotify) {
                 Ok(ticket) => {

@@ -13,9 +13,11 @@ use super::issuer_cache::{IssuerCache, Lookup, Since};
 use crate::log;
 use crate::module::Module;
 use crate::opensips::shared;
+use crate::opensips::stats::{self, Statistic};
 use crate::pool::{NoNotify, Ticket};
 use crate::store::Answer;
 use crate::store::issuers::{Issuer, Issuers, Rows};
+use crate::store::shared::{Aged, Wanted};
 
 /// Name in log lines.
 const NAME: &CStr = c"issuers";
@@ -33,7 +35,7 @@ pub struct IssuerList {
     /// When one of them last had it read again.
     refreshed: Option<Instant>,
     /// In progress on a thread, for nobody in particular.
-    pending: Option<(Since, Ticket<Answer<Rows>>)>,
+    pending: Option<(Since, Ticket<Answer<Aged<Rows>>>)>,
 }
 
 /// Now, and after how many reloads.
@@ -41,6 +43,17 @@ pub fn now() -> Since {
     Since {
         generation: shared::page().generation.get(),
         time: Instant::now(),
+    }
+}
+
+/// Which answers count for whoever wants to know now.
+pub fn wanted(module: &Module, now: Since) -> Wanted {
+    let database = module.config.database.as_ref();
+    let ttl = database.map_or(Duration::ZERO, |database| database.cache.ttl);
+    Wanted {
+        generation: now.generation,
+        rows: ttl,
+        none: ttl,
     }
 }
 
@@ -86,7 +99,13 @@ impl IssuerList {
     /// See [`IssuerCache::lookup`].
     pub fn lookup(&mut self) -> Lookup {
         if let Some((since, ticket)) = self.pending.take() {
-            match ticket.try_take() {
+            let taken = ticket.try_take();
+            let is_asked =
+                |answer: &Answer<Aged<_>>| answer.as_ref().map_or(true, |it| it.is_asked);
+            if taken.as_ref().is_ok_and(is_asked) {
+                stats::count(Statistic::JwtStoreQueries);
+            }
+            match taken {
                 Ok(Ok(rows)) => drop(self.store(since, rows)),
                 Ok(Err(error)) => self.report_failure(&error.to_string()),
                 Err(ticket) => self.pending = Some((since, ticket)),
@@ -95,8 +114,12 @@ impl IssuerList {
         self.cache.lookup(now())
     }
 
-    /// Takes what was asked for at `since`; the issuers that count by then.
-    pub fn store(&mut self, since: Since, rows: Rows) -> Arc<Issuers> {
+    /// Takes what was wanted at `since`, and may have been asked for before; the issuers that count by then.
+    pub fn store(&mut self, since: Since, rows: Aged<Rows>) -> Arc<Issuers> {
+        let Aged {
+            value, since: time, ..
+        } = rows;
+        let (since, rows) = (Since { time, ..since }, value);
         let tokens = &self.module.config.tokens.issuers;
         let before = self.cache.newest().cloned().unwrap_or_default();
         let issuers = tokens.with_rows(rows, &before);
@@ -126,7 +149,7 @@ impl IssuerList {
     }
 
     /// Reads the table for nobody in particular.
-    pub fn refresh(&mut self, query: Query<Rows>) {
+    pub fn refresh(&mut self, query: Query<Aged<Rows>>) {
         if self.pending.is_none() {
             // Before it is asked: a reload in between makes the answer outdated.
             let since = now();

@@ -80,6 +80,7 @@
 	PARAMETER(cache_ttl) \
 	PARAMETER(cache_size) \
 	PARAMETER(cache_grace) \
+	PARAMETER(shared_cache_size) \
 	/* our own: tokens */ \
 	PARAMETER(algorithms) \
 	PARAMETER(leeway) \
@@ -126,6 +127,7 @@
 	PARAMETER(http_user_agent) \
 	PARAMETER(http_max_inflight) \
 	PARAMETER(http_max_inflight_endpoint) \
+	PARAMETER(http_max_inflight_endpoint_total) \
 	PARAMETER(http_breaker_failures) \
 	PARAMETER(http_breaker_time) \
 	PARAMETER(blacklist_time) \

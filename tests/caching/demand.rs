@@ -267,6 +267,7 @@ pub fn cache_size(own: &Own, setting: &Setting, core: &Core) -> Result<(), Strin
             script
                 .database(database)
                 .set("cache_ttl", LONG)
+                .set("shared_cache_size", 0)
                 .set("cache_size", 2)
         })?;
         let queries = |tags: &[&str]| -> Result<u64, String> {

@@ -12,7 +12,7 @@ use libtest_mimic::Trial;
 
 use super::{
     bearer, challenge, challenges, demand, discovery, documents, identity, issuers, keys, limits,
-    many, outage, preload, recipes, revocations, rules, sign, signatures, tenants,
+    many, once, outage, preload, recipes, revocations, rules, sign, signatures, tenants,
 };
 
 /// What a trial does with a core.
@@ -65,6 +65,10 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
     };
     let mut trials = vec![
         with_own("cache_ttl 0 asks for every token", demand::no_cache),
+        with_own("the database is asked once for all", once::all),
+        with_own("a burst of one tag asks once", once::burst),
+        shared("what all know is as old as it is", once::ages),
+        shared("each worker asks for itself", once::off),
         with_own("cache_size bounds what is kept", demand::cache_size),
         with_own("statistics", demand::statistics),
         with_own("MariaDB is stopped and started under load", |o, s, c| {
@@ -196,6 +200,11 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
         Box::new(tenants::hostile),
     ));
     if core.is_opensips() {
+        trials.push(make(
+            "a worker is killed",
+            needs(Backend::Mysql, None),
+            Box::new(once::killed),
+        ));
         trials.push(make(
             "changes, preloaded, mysql by OpenSIPS's own driver",
             needs(Backend::Mysql, Some("db_mysql.so")),

@@ -244,6 +244,11 @@ impl Instance {
         }
     }
 
+    /// How it ended, if it does by itself within the limit.
+    pub fn ended_within(&mut self, limit: Duration) -> Option<ExitStatus> {
+        self.server.wait(limit)
+    }
+
     /// Sends SIGTERM, and returns how it ended and what it has logged; if it has not ended within
     /// the limit, that is an error.
     pub fn terminate(mut self, limit: Duration) -> Result<(ExitStatus, String), String> {

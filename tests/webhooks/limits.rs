@@ -30,6 +30,11 @@ pub fn trials(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
     let name = "a name server that never answers";
     vec![
         setting.trial(core, "more than http_max_inflight", overload),
+        setting.trial(
+            core,
+            "more than http_max_inflight_endpoint_total",
+            overload_of_all,
+        ),
         match missing() {
             None => setting.trial(core, name, silent_name_server),
             Some(reason) => ignored(format!("{core}: {name}"), reason),
@@ -72,6 +77,51 @@ fn overload(setting: &Setting, core: &Core) -> Result<(), String> {
     }
     // There are free threads again.
     device.ask(&at(&setting.endpoint()?.url()))?.expect("1")?;
+    instance.check_workers()
+}
+
+/// However many workers there are, an endpoint gets no more than that at a time.
+fn overload_of_all(setting: &Setting, core: &Core) -> Result<(), String> {
+    const ROUNDS: usize = 2;
+    let script = script()
+        .workers(4)
+        .set("http_timeout", TIMEOUT)
+        .set("http_max_inflight_endpoint_total", MAX_INFLIGHT)
+        .set("http_breaker_failures", 0)
+        .set("nonce_check", 0);
+    let mut instance = setting.start(core, &script)?;
+    let most = usize::try_from(MAX_INFLIGHT).unwrap_or(0);
+    let question = at(&setting.slow()?.fault("hang-before"));
+    let other = at(&setting.endpoint()?.url());
+    let mut refused = 0;
+    for round in 1..=ROUNDS {
+        let devices: Vec<_> = (0..CALLS)
+            .map(|_| Device::new(instance.port))
+            .collect::<Result<_, _>>()?;
+        for device in &devices {
+            device.send(&question)?;
+        }
+        // Another endpoint has room meanwhile.
+        Device::new(instance.port)?.ask(&other)?.expect("1")?;
+        for device in &devices {
+            device
+                .receive(LIMIT)
+                .map_err(|e| e.to_string())?
+                .expect("-5")?;
+        }
+        let log = instance.log();
+        let now = log
+            .matches("8 requests to this endpoint are under way already in all")
+            .count();
+        // Two that want the last place at the same moment may both not get it.
+        let at_a_time = CALLS.saturating_sub(now - refused);
+        if !(most / 2..=most).contains(&at_a_time) {
+            return Err(format!(
+                "round {round}: {at_a_time} of {CALLS} calls were made"
+            ));
+        }
+        refused = now;
+    }
     instance.check_workers()
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::call::Call;
+use super::count_query;
 use crate::calls::waiting::{Started, on_thread};
 use crate::jwt::authorize::Outcome;
 use crate::jwt::claims::unlisted_issuer;
@@ -11,6 +12,7 @@ use crate::log;
 use crate::opensips::stats::{self, Statistic};
 use crate::process::{self, Asked, IssuerLookup as Lookup, IssuersSince as Since, Subject};
 use crate::store::issuers::{Issuer, Issuers, Rows};
+use crate::store::shared::Aged;
 use crate::store::{Answer, StoreError};
 
 /// A token that waits for the table of issuers.
@@ -57,11 +59,11 @@ impl Call {
     }
 
     fn ask_for_issuers(self, token: Token, known: Option<Arc<Issuers>>) -> Started {
-        stats::count(Statistic::JwtStoreQueries);
         let table = &self.module.config.tokens.issuers.table;
         let since = process::issuers_now();
+        let wanted = process::issuers_wanted(self.module, since);
         let asked = process::with(self.module, |process| {
-            process.ask(move |source| table.fetch_all(source))
+            process.ask_once(wanted, move |source| table.fetch_all(source))
         });
         let query = match asked {
             Asked::Answered(answer) => {
@@ -104,7 +106,8 @@ impl Call {
         }
     }
 
-    fn issuers_answered(self, question: Question, answer: Answer<Rows>) -> Started {
+    fn issuers_answered(self, question: Question, answer: Answer<Aged<Rows>>) -> Started {
+        count_query(&answer);
         let Question {
             token,
             since,

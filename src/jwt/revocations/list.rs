@@ -12,12 +12,13 @@
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{
-    AtomicI64, AtomicU64,
+    AtomicU64 as Lock,
     Ordering::{Acquire, Relaxed, Release},
-    fence,
 };
 
 use thiserror::Error;
+
+use crate::memory::{AtomicI64, AtomicU64, fence};
 
 use super::revocation::{Kind, MAX_BYTES, Revocation};
 
@@ -69,7 +70,7 @@ pub struct Head {
     /// Changes with the half that counts, which is that of its last bit.
     generation: AtomicU64,
     /// For those who write.
-    lock: AtomicU64,
+    lock: Lock,
     /// When somebody last wanted to write all of it; a time as in [`Stamp`].
     wanted: AtomicU64,
     /// When others were last heard of, a time as in [`Stamp`].
@@ -120,10 +121,10 @@ impl Memory {
         };
         let head = leak(1, || Head {
             generation: AtomicU64::new(0),
-            lock: AtomicU64::new(0),
+            lock: Lock::new(0),
             wanted: AtomicU64::new(0),
             heard: AtomicU64::new(0),
-            place: [const { AtomicU64::new(0) }; 3],
+            place: std::array::from_fn(|_| AtomicU64::new(0)),
             turn: AtomicU64::new(0),
             halves: [numbers(), numbers()],
         });
@@ -132,7 +133,7 @@ impl Memory {
             facts: AtomicU64::new(0),
             before: AtomicI64::new(0),
             until: AtomicI64::new(0),
-            text: [const { AtomicU64::new(0) }; WORDS],
+            text: std::array::from_fn(|_| AtomicU64::new(0)),
         };
         Memory {
             head: &head[0],
@@ -144,7 +145,7 @@ impl Memory {
 
 /// Does something while no other process does so with the same number, which is 0 if nobody does; false
 /// if that could not be had.
-pub type Exclusively = fn(&'static AtomicU64, &mut dyn FnMut()) -> bool;
+pub type Exclusively = fn(&'static Lock, &mut dyn FnMut()) -> bool;
 
 /// Why something is not revoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

@@ -8,6 +8,8 @@ use super::revocation::MAX_BYTES;
 use super::*;
 use crate::jwt::testing::{NOW, at, claiming};
 
+mod models;
+
 const THEN: i64 = 1_700_000_000;
 
 fn exclusively(lock: &'static AtomicU64, work: &mut dyn FnMut()) -> bool {

@@ -5,6 +5,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod models;
+
 fn memory(signatures: usize) -> Signatures {
     let buckets = (0..Bucket::count(signatures)).map(|_| Bucket::default());
     Signatures::new(&[7; 32], Box::leak(buckets.collect()))

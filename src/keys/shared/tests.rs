@@ -4,9 +4,18 @@ use std::thread;
 use super::*;
 use crate::keys::reference::KeyReferenceError;
 
+mod models;
+
 const URL: &str = "https://idp.example/certs";
 
 fn places(count: usize) -> &'static [Place] {
+    // Each is longer than what the stack of a test holds.
+    let made = thread::Builder::new().stack_size(64 << 20);
+    let made = made.spawn(move || places_of(count)).expect("a thread");
+    made.join().expect("there is memory")
+}
+
+fn places_of<const N: usize>(count: usize) -> &'static [Place<N>] {
     let empty = || Place {
         url: AtomicU64::new(0),
         lease: AtomicU64::new(0),
@@ -14,7 +23,7 @@ fn places(count: usize) -> &'static [Place] {
         version: AtomicU64::new(0),
         facts: Default::default(),
         digest: Default::default(),
-        body: [const { AtomicU64::new(0) }; WORDS],
+        body: std::array::from_fn(|_| AtomicU64::new(0)),
     };
     let mut places = Vec::with_capacity(count);
     places.resize_with(count, empty);
