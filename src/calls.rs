@@ -9,6 +9,7 @@ pub mod compare;
 pub mod contacts;
 pub mod credentials;
 pub mod denials;
+mod files;
 pub mod headers;
 pub mod hooks;
 pub mod http;

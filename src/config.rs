@@ -7,6 +7,7 @@ pub(crate) mod database;
 pub(crate) mod http;
 pub(crate) mod issuers;
 pub(crate) mod outbound;
+pub(crate) mod outgoing;
 pub mod raw;
 pub(crate) mod realms;
 pub(crate) mod registrations;

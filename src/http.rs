@@ -7,6 +7,7 @@
 //! [`Webhooks::ask`] is the entry point: it never blocks, and its ticket is complete by the time
 //! the timeout expires, whatever the network, the name server or the endpoint do.
 
+mod agents;
 mod answer;
 mod ban;
 mod basic;
@@ -19,8 +20,12 @@ mod endpoint;
 mod error;
 mod hook;
 mod inflight;
+mod origins;
+mod pem_file;
+mod proxy;
 mod request;
 mod resolver;
+mod retry;
 mod shares;
 mod signature;
 #[cfg(test)]
@@ -30,6 +35,7 @@ mod transport;
 mod url;
 mod webhooks;
 
+pub use agents::{Report, Reports};
 pub use answer::{Answer, Ban, GrantValue, Verdict, is_readable};
 pub use ban::{Bans, Entry};
 pub use basic::Basic;
@@ -41,9 +47,11 @@ pub use endpoint::{Endpoint, EndpointDefaults, EndpointRow, Method};
 pub use error::{Cause, EndpointError};
 pub use hook::hook_url;
 pub use inflight::{Inflight, MOST_COUNTED, Place as InflightPlace};
+pub use origins::Origins;
+pub use proxy::Proxy;
 pub use request::Request;
 pub use signature::{SIGNATURE_HEADER, SignatureKey};
-pub use tls::{Trust, TrustError};
+pub use tls::{TlsFiles, TlsPart, Trust, TrustError};
 pub use ureq::http::HeaderName;
 pub use url::EndpointUrl;
 pub use webhooks::{Answered, Gate, Outcome, Refusal, Target, Webhooks};

@@ -461,7 +461,8 @@ impl Process {
 
 /// Where the keys of files and URLs come from.
 fn key_sources(module: &Module) -> KeySources {
-    let fetcher: Arc<dyn Fetch + Send + Sync> = match HttpFetch::new(&module.config.http.client) {
+    let fetcher: Arc<dyn Fetch + Send + Sync> = match HttpFetch::new(&module.config.http.providers)
+    {
         Ok(fetcher) => Arc::new(fetcher),
         Err(error) => Arc::new(NoFetch(error.to_string())),
     };

@@ -68,6 +68,16 @@ pub fn init() -> Result<(), InitError> {
         .take()
         .unwrap_or_default();
     let config = Config::new(&raw)?;
+    for warning in config
+        .http
+        .client
+        .files
+        .warnings()
+        .into_iter()
+        .chain(config.http.providers.files.warnings())
+    {
+        log!(Warning, c"mod_init", "{warning}");
+    }
     let Checked {
         core_driver,
         tables,

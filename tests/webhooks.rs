@@ -15,6 +15,7 @@ mod webhooks {
     pub mod identity;
     pub mod limits;
     pub mod nonces;
+    pub mod outgoing;
     pub mod parameters;
     pub mod redis;
     pub mod registrations;
@@ -71,6 +72,7 @@ fn trials() -> Vec<Trial> {
         }
         trials.push(setting.trial(core, storm::ENDED, storm::end));
         trials.extend(webhooks::limits::trials(&setting, core));
+        trials.extend(webhooks::outgoing::trials(&setting, core));
         trials.extend(webhooks::shipped::trials(&setting, core));
         trials.extend(webhooks::redis::trials(&setting, core));
         trials.extend(webhooks::registrations::trials(&setting, core));

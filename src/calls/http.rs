@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::codes::http as code;
+use super::files;
 use super::waiting::{Started, Wait, Wake, on_thread};
 use crate::config::http::{Http, SentHeaders};
 use crate::counters::Claim;
@@ -467,6 +468,7 @@ impl Call {
     /// What remains to be done once the thread is done.
     fn finish(&self, source: &str, proof: &Proof, requested: Option<u32>, outcome: Outcome) -> i32 {
         self.tell_of_cache();
+        files::report(FUNCTION, &self.http.client.reports);
         let Answered { answer, banned } = match outcome {
             Ok(answered) => answered,
             Err(refusal) => {

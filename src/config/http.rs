@@ -5,11 +5,12 @@ use std::{sync::Arc, time::Duration};
 use zeroize::Zeroizing;
 
 use super::avp_list::{self, AvpSource};
+use super::outgoing;
 use super::raw::{ConfigError, Raw};
 use crate::digest::PARTS;
 use crate::http::{
-    Basic, Circuits, Client, ClientConfig, Endpoint, EndpointDefaults, HeaderName, MAX_IDLE_AGE,
-    Method, SIGNATURE_HEADER, SignatureKey, Trust,
+    Basic, ClientConfig, Endpoint, EndpointDefaults, HeaderName, MAX_IDLE_AGE, Method, Origins,
+    Reports, SIGNATURE_HEADER, SignatureKey, TlsFiles, Trust,
 };
 use crate::store::endpoints::EndpointTables;
 
@@ -39,9 +40,12 @@ pub struct Http {
     /// Whether the script names the table itself, so that it must exist.
     pub tables_named: bool,
     /// How endpoints are asked: `http_timeout`, `http_connect_timeout`, `http_tls_ca`,
-    /// `http_tls_verify`, `http_user_agent`, `http_signature_header`, `http_breaker_failures`,
+    /// `http_tls_verify`, `http_tls_cert`, `http_tls_key`, `http_proxy`, `http_user_agent`, `http_signature_header`, `http_breaker_failures`,
     /// `http_breaker_time`, `blacklist_time`.
     pub client: ClientConfig,
+    /// How providers of keys are asked: the same, with `jwks_tls_ca`, `jwks_tls_cert`, `jwks_tls_key` and
+    /// `jwks_proxy`.
+    pub providers: ClientConfig,
     /// Most calls in progress in one process (`http_max_inflight`).
     pub max_inflight: usize,
     /// Most of these that go to one endpoint (`http_max_inflight_endpoint`).
@@ -116,7 +120,13 @@ impl Http {
         let client = ClientConfig {
             timeout,
             connect_timeout,
-            trust: trust(raw)?,
+            trust: Trust::System,
+            files: TlsFiles::default(),
+            loaded: None,
+            proxy: None,
+            origins: Origins::default(),
+            retry_after_max: Duration::ZERO,
+            reports: Arc::new(Reports::default()),
             user_agent: user_agent(raw)?,
             signature_header: header_name(raw)?,
             max_idle: max_inflight,
@@ -125,17 +135,19 @@ impl Http {
             blacklist_time: seconds("blacklist_time", 3600)?,
             max_idle_age: MAX_IDLE_AGE,
         };
-        Client::new(client.clone(), Circuits::new(&[])).map_err(|error| ConfigError::Other {
-            name: "http_tls_ca".into(),
-            cause: error.to_string(),
-        })?;
-        let defaults = defaults(raw)?;
+        let client = outgoing::endpoints(raw, client)?;
+        let providers = outgoing::providers(raw, &client)?;
+        let defaults = EndpointDefaults {
+            tls: client.files.clone(),
+            ..defaults(raw)?
+        };
         Ok(Http {
             endpoint: endpoint(raw, &defaults)?,
             defaults,
             tables: tables(raw)?,
             tables_named: raw.has("endpoints_table"),
             client,
+            providers,
             max_inflight,
             max_inflight_total: usize::try_from(total).unwrap_or(0),
             max_inflight_endpoint: usize::try_from(most).unwrap_or(half).min(max_inflight),
@@ -183,6 +195,7 @@ fn defaults(raw: &Raw) -> Result<EndpointDefaults, ConfigError> {
         method,
         basic,
         signature,
+        tls: TlsFiles::default(),
     })
 }
 
@@ -207,20 +220,11 @@ fn tables(raw: &Raw) -> Result<EndpointTables, ConfigError> {
         username: column("endpoint_username_column", "username")?,
         password: column("endpoint_password_column", "password")?,
         signature_secret: column("endpoint_secret_column", "signature_secret")?,
+        tls_cert: column("endpoint_tls_cert_column", "tls_cert")?,
+        tls_key: column("endpoint_tls_key_column", "tls_key")?,
+        tls_ca: column("endpoint_tls_ca_column", "tls_ca")?,
         parent: raw.flag("realm_parent", false)?,
     })
-}
-
-fn trust(raw: &Raw) -> Result<Trust, ConfigError> {
-    let verify = raw.flag("http_tls_verify", true)?;
-    match raw.text("http_tls_ca")? {
-        _ if !verify => Ok(Trust::Anybody),
-        None => Ok(Trust::System),
-        Some(path) => match std::fs::read(path) {
-            Ok(pem) => Ok(Trust::Pem(pem)),
-            Err(error) => Err(raw.error("http_tls_ca", format!("a PEM file ({error})"))),
-        },
-    }
 }
 
 fn user_agent(raw: &Raw) -> Result<String, ConfigError> {

@@ -31,6 +31,8 @@ pub struct Circuit {
     last: AtomicU64,
     /// No request is let through before this time; 0 if it is not left alone.
     open_until: AtomicU64,
+    /// Until when it has asked to be left alone, whatever anybody else is answered; 0 if it has not.
+    held_until: AtomicU64,
 }
 
 /// The most failing endpoints that are remembered. Anyone able to make more of them fail at the
@@ -85,6 +87,7 @@ impl Circuits {
                     // What was written too late for another endpoint.
                     circuit.failures.store(0, Relaxed);
                     circuit.open_until.store(0, Relaxed);
+                    circuit.held_until.store(0, Relaxed);
                     true
                 }
                 // Another process has just added it.
@@ -126,6 +129,7 @@ impl Circuit {
     fn clear(&self) {
         self.failures.store(0, Relaxed);
         self.open_until.store(0, Relaxed);
+        self.held_until.store(0, Relaxed);
         self.url.store(0, Relaxed);
     }
 }
@@ -175,8 +179,32 @@ impl Breakers {
 
     /// `url` has answered.
     pub(super) fn success(&self, url: &str) {
-        if let Some(circuit) = self.circuits.find(url) {
+        let Some(circuit) = self.circuits.find(url) else {
+            return;
+        };
+        if circuit.held_until.load(Relaxed) > self.circuits.nanoseconds(Instant::now()) {
+            // Somebody who was asked earlier has been answered; it wants its peace nevertheless.
+            circuit.failures.store(0, Relaxed);
+            circuit.open_until.store(0, Relaxed);
+        } else {
             circuit.clear();
+        }
+    }
+
+    /// For how long `url` is still to be left alone because it has asked for that.
+    pub(super) fn held(&self, url: &str, now: Instant) -> Option<Duration> {
+        let circuit = self.circuits.find(url)?;
+        let until = circuit.held_until.load(Relaxed);
+        let left = until.checked_sub(self.circuits.nanoseconds(now))?;
+        (left > 0).then(|| Duration::from_nanos(left))
+    }
+
+    /// `url` asks to be left alone for this time.
+    pub(super) fn hold(&self, url: &str, now: Instant, time: Duration) {
+        if let Some(circuit) = self.circuits.find_or_add(url) {
+            circuit.last.store(self.circuits.nanoseconds(now), Relaxed);
+            let until = self.circuits.after(now, time);
+            circuit.held_until.fetch_max(until, Relaxed);
         }
     }
 
@@ -277,6 +305,27 @@ mod tests {
             breakers.failure(URL, now);
         }
         assert_eq!(breakers.enter(URL, now), Ok(()));
+    }
+
+    #[test]
+    fn who_asks_for_it_is_left_alone_by_all_whatever_others_are_answered() {
+        let circuits = Circuits::own(64);
+        let (a, b) = (of(0, &circuits), of(3, &circuits));
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let left = |seconds| b.held(URL, at(seconds)).map(|time| time.as_secs());
+        assert_eq!(left(0), None);
+        a.hold(URL, start, Duration::from_secs(30));
+        assert_eq!(left(10), Some(20));
+        b.success(URL);
+        a.hold(URL, start, Duration::from_secs(5));
+        assert_eq!(left(10), Some(20), "the longest counts");
+        assert_eq!(left(30), None);
+        assert_eq!(b.held("http://b/", start), None, "another endpoint");
+        assert_eq!(b.enter(URL, at(10)), Ok(()), "that is another matter");
+        let none = Breakers::new(b.config, Circuits::new(&[]));
+        none.hold(URL, start, Duration::from_secs(30));
+        assert_eq!(none.held(URL, start), None);
     }
 
     #[test]

@@ -1,22 +1,27 @@
 //! Queries endpoints over HTTP.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use ureq::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use ureq::http::{HeaderName, HeaderValue, Response, StatusCode};
+use ureq::tls::TlsConfig;
 use ureq::{Agent, Body};
 
+use super::agents::{Agents, Reports};
 use super::answer::{Answer, MAX_ANSWER};
 use super::basic::Basic;
 use super::breaker::{BreakerConfig, Breakers, Circuits};
 use super::challenge::basic_realm;
 use super::endpoint::Endpoint;
 use super::error::{Cause, EndpointError};
+use super::origins::Origins;
+use super::proxy::Proxy;
 use super::request::{MAX_QUERY, Payload};
 use super::resolver::Memory;
-use super::tls::{Trust, TrustError};
+use super::retry::retry_after;
+use super::tls::{Loaded, TlsFiles, Trust, TrustError};
 use super::transport::{Phase, Progress, connector};
 use super::url::EndpointUrl;
 
@@ -28,8 +33,21 @@ pub struct ClientConfig {
     pub timeout: Duration,
     /// How long resolving a name may take, and how long connecting may take, including TLS.
     pub connect_timeout: Duration,
-    /// Whose certificates are trusted.
+    /// Whose certificates are trusted, where no file says it.
     pub trust: Trust,
+    /// Whose certificates are trusted, and the client certificate, of an endpoint without files of its
+    /// own.
+    pub files: TlsFiles,
+    /// What was read of these by [`load`](Self::load), for processes that are forked afterwards.
+    pub loaded: Option<Arc<Loaded>>,
+    /// The proxy for what is not on this machine.
+    pub proxy: Option<Proxy>,
+    /// Credentials for the servers of documents, by origin.
+    pub origins: Origins,
+    /// The longest time for which a server that asks for it (`Retry-After`) is left alone; zero: it is not.
+    pub retry_after_max: Duration,
+    /// What threads have to log.
+    pub reports: Arc<Reports>,
     /// The User-Agent header: visible ASCII characters and spaces.
     pub user_agent: String,
     /// The name of the header that carries the signature.
@@ -46,6 +64,17 @@ pub struct ClientConfig {
     pub blacklist_time: u32,
 }
 
+impl ClientConfig {
+    /// Reads the files now: whoever has a clone of this goes on with that if they can't be read later.
+    ///
+    /// # Errors
+    /// Fails with the first file that can't be used.
+    pub fn load(mut self) -> Result<Self, TrustError> {
+        self.loaded = Some(Arc::new(self.files.load(&self.trust)?));
+        Ok(self)
+    }
+}
+
 /// How long an idle connection is kept. Shorter than web servers commonly allow, so that we close
 /// first.
 pub const MAX_IDLE_AGE: Duration = Duration::from_secs(15);
@@ -58,6 +87,12 @@ impl Default for ClientConfig {
             timeout: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(2),
             trust: Trust::System,
+            files: TlsFiles::default(),
+            loaded: None,
+            proxy: None,
+            origins: Origins::default(),
+            retry_after_max: Duration::from_secs(60),
+            reports: Arc::default(),
             user_agent: concat!("auth_web/", env!("CARGO_PKG_VERSION")).to_owned(),
             signature_header: super::signature::SIGNATURE_HEADER.parse().unwrap(),
             max_idle: 256,
@@ -72,10 +107,8 @@ impl Default for ClientConfig {
 /// An HTTP client with its connections. It belongs to one process: connections do not survive a
 /// fork.
 pub struct Client {
-    /// None after a period without requests, so that no connection stays open needlessly.
-    agent: Mutex<Option<Agent>>,
+    agents: Agents,
     breakers: Breakers,
-    config: ClientConfig,
     basic_for: Option<BasicFor>,
 }
 
@@ -86,7 +119,7 @@ pub type BasicFor = Box<dyn Fn(&str, &str) -> Option<Basic> + Send + Sync>;
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("config", &self.config)
+            .field("config", self.config())
             .finish_non_exhaustive()
     }
 }
@@ -107,11 +140,12 @@ const MAX_HEAD: usize = 16 * 1024;
 /// The size of a connection's buffers. ureq's own defaults, 128 KiB each way, add up.
 const BUFFER: usize = 16 * 1024;
 
-/// The HTTP agent: no proxy, no redirects, no answer longer than allowed.
-pub(super) fn agent(config: &ClientConfig) -> Result<Agent, TrustError> {
+/// An HTTP agent: no proxy but this, no redirects, no answer longer than allowed.
+pub(super) fn agent(config: &ClientConfig, tls: TlsConfig, proxy: Option<&Proxy>) -> Agent {
     let agent_config = Agent::config_builder()
-        .tls_config(config.trust.tls_config()?)
-        .proxy(None)
+        .tls_config(tls)
+        // Otherwise it would be that of the environment.
+        .proxy(proxy.map(|proxy| proxy.proxy.clone()))
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
@@ -125,16 +159,15 @@ pub(super) fn agent(config: &ClientConfig) -> Result<Agent, TrustError> {
         .max_idle_connections_per_host(config.max_idle)
         .max_idle_age(config.max_idle_age)
         .build();
-    Ok(Agent::with_parts(agent_config, connector(), Memory::new()))
+    Agent::with_parts(agent_config, connector(proxy.is_some()), Memory::new())
 }
 
 impl Client {
     /// A client without connections so far.
     ///
     /// # Errors
-    /// Fails with [`TrustError`] if the certificates of `http_tls_ca` can't be used.
+    /// Fails with [`TrustError`] if the files of the configuration can't be used.
     pub fn new(config: ClientConfig, circuits: Circuits) -> Result<Client, TrustError> {
-        let agent = agent(&config)?;
         let breaker = BreakerConfig {
             failures: config.breaker_failures,
             time: config.breaker_time,
@@ -142,9 +175,8 @@ impl Client {
         };
         let breakers = Breakers::new(breaker, circuits);
         Ok(Client {
-            agent: Mutex::new(Some(agent)),
+            agents: Agents::new(config)?,
             breakers,
-            config,
             basic_for: None,
         })
     }
@@ -161,21 +193,12 @@ impl Client {
 
     /// Closes the idle connections.
     pub fn forget_connections(&self) {
-        *self.agent.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
-    fn agent(&self) -> Result<Agent, ureq::Error> {
-        let mut slot = self.agent.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(agent) = slot.as_ref() {
-            return Ok(agent.clone());
-        }
-        let made = agent(&self.config).map_err(|error| ureq::Error::Other(Box::new(error)))?;
-        Ok(slot.insert(made).clone())
+        self.agents.forget_connections();
     }
 
     /// The configuration.
     pub fn config(&self) -> &ClientConfig {
-        &self.config
+        self.agents.config()
     }
 
     /// The error with which [`ask`](Self::ask) would fail at once because all URLs are being left
@@ -184,12 +207,18 @@ impl Client {
         let failures = endpoint
             .urls
             .iter()
-            .map(|url| {
-                let failures = self.breakers.refuses(url.target(), now)?;
-                Some((url.to_string(), Cause::LeftAlone(failures)))
-            })
+            .map(|url| Some((url.to_string(), self.left_alone(url, now)?)))
             .collect::<Option<Vec<_>>>()?;
         Some(EndpointError { failures })
+    }
+
+    /// Why a URL is not asked now, if so.
+    fn left_alone(&self, url: &EndpointUrl, now: Instant) -> Option<Cause> {
+        let held = self.breakers.held(url.target(), now).map(Cause::held);
+        held.or_else(|| {
+            let failures = self.breakers.refuses(url.target(), now)?;
+            Some(Cause::LeftAlone(failures))
+        })
     }
 
     /// Sends the query, and waits for the answer until `deadline`. `requested` is the requested
@@ -218,9 +247,13 @@ impl Client {
             }
             let others = endpoint.urls.iter().skip(at + 1);
             let candidates = others
-                .filter(|url| self.breakers.refuses(url.target(), started).is_none())
+                .filter(|url| self.left_alone(url, started).is_none())
                 .count();
             let share = left / u32::try_from(candidates + 1).unwrap_or(1);
+            if let Some(held) = self.breakers.held(url.target(), started) {
+                failures.push((url.to_string(), Cause::held(held)));
+                continue;
+            }
             if let Err(failed) = self.breakers.enter(url.target(), started) {
                 failures.push((url.to_string(), Cause::LeftAlone(failed)));
                 continue;
@@ -228,7 +261,7 @@ impl Client {
             let answer = self
                 .attempt(endpoint, url, payload, started + share, now)
                 .and_then(|(status, body)| {
-                    let blacklist_time = self.config.blacklist_time;
+                    let blacklist_time = self.config().blacklist_time;
                     match status {
                         200 => Ok(Answer::parse(&body, requested, blacklist_time)?),
                         denial => Ok(Answer::denial(denial, &body, blacklist_time)),
@@ -244,6 +277,9 @@ impl Client {
                         self.breakers.failure(url.target(), Instant::now());
                     } else {
                         self.breakers.success(url.target());
+                    }
+                    if let Cause::Later(_, time) = cause {
+                        self.breakers.hold(url.target(), Instant::now(), time);
                     }
                     let passes_on = cause.passes_on();
                     failures.push((url.to_string(), cause));
@@ -295,7 +331,14 @@ impl Client {
             // It is about the device, unless the password is wanted from us.
             401 if basic_challenge(&response).is_none() => {}
             300..=399 => return Err(Cause::Redirect(status)),
-            _ => return Err(Cause::Status(status)),
+            _ => {
+                let most = self.config().retry_after_max;
+                let time = retry_after(status, response.headers(), SystemTime::now(), most);
+                return Err(match time {
+                    Some(time) => Cause::Later(status, time),
+                    None => Cause::Status(status),
+                });
+            }
         }
         // ureq rejects an answer of exactly the limit too.
         let limit = MAX_ANSWER as u64 + 1;
@@ -319,9 +362,11 @@ impl Client {
     /// If no answer comes because the connection was stale, the query is repeated once over a new
     /// one.
     fn send(&self, asked: Asked<'_>, basic: Option<&Basic>) -> Result<Response<Body>, Cause> {
-        let result = match self.exchange(asked, basic, true) {
+        let agent = self.agents.get(&asked.endpoint.tls, asked.url);
+        let agent = agent.map_err(|error| Cause::Files(error.to_string()))?;
+        let result = match self.exchange(&agent, asked, basic, true) {
             Err(ureq::Error::Io(_)) if Progress::now().is_stale() => {
-                self.exchange(asked, basic, false)
+                self.exchange(&agent, asked, basic, false)
             }
             other => other,
         };
@@ -330,6 +375,7 @@ impl Client {
 
     fn exchange(
         &self,
+        agent: &Agent,
         asked: Asked<'_>,
         basic: Option<&Basic>,
         reuse: bool,
@@ -342,10 +388,10 @@ impl Client {
             now,
         } = asked;
         let left = until.saturating_duration_since(Instant::now());
-        let connect = self.config.connect_timeout.min(left);
+        let connect = self.config().connect_timeout.min(left);
         // Zero means that no connection is young enough to be reused.
         let max_age = if reuse {
-            self.config.max_idle_age
+            self.config().max_idle_age
         } else {
             Duration::ZERO
         };
@@ -366,7 +412,7 @@ impl Client {
                     request = request.header(AUTHORIZATION, basic);
                 }
                 if let Some(signature) = signature {
-                    request = request.header(&self.config.signature_header, signature);
+                    request = request.header(&self.config().signature_header, signature);
                 }
                 request
                     .config()
@@ -378,7 +424,6 @@ impl Client {
             }};
         }
         Progress::begin(matches!(payload, Payload::Json(_)));
-        let agent = self.agent()?;
         match payload {
             Payload::Json(json) => prepare!(agent.post(url.uri().clone()))
                 .header(CONTENT_TYPE, "application/json")
@@ -400,9 +445,11 @@ pub(super) fn cause(error: &ureq::Error) -> Cause {
     match error {
         ureq::Error::Timeout(reason) => Cause::TimedOut(match reason {
             ureq::Timeout::Resolve => Phase::Resolving.doing(),
+            ureq::Timeout::Connect if phase == Phase::Proxy => phase.doing(),
             ureq::Timeout::Connect => Phase::Connecting.doing(),
             _ => phase.doing(),
         }),
+        ureq::Error::ConnectProxyFailed(error) => Cause::Proxy(error.clone()),
         ureq::Error::BodyExceedsLimit(_) => Cause::TooLong,
         ureq::Error::HostNotFound => Cause::Resolve("no address".to_owned()),
         ureq::Error::Rustls(error) => Cause::Tls(error.to_string()),
@@ -415,6 +462,7 @@ pub(super) fn cause(error: &ureq::Error) -> Cause {
                 (Some(error), _) => Cause::Tls(error.to_string()),
                 (None, Phase::Resolving) => Cause::Resolve(error.to_string()),
                 (None, Phase::Connecting) => Cause::Connect(error.to_string()),
+                (None, Phase::Proxy) => Cause::Proxy(error.to_string()),
                 (None, Phase::Sending | Phase::Waiting) => {
                     Cause::Broken(format!("{error}, before its answer"))
                 }

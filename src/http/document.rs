@@ -1,13 +1,14 @@
 //! Fetches documents, such as the JWK Sets of identity providers.
 
-use std::time::{Duration, Instant};
+use std::time::{Instant, SystemTime};
 
-use ureq::Agent;
 use ureq::http::header::{ACCEPT, AUTHORIZATION};
 use ureq::http::{HeaderMap, HeaderValue};
 
-use super::client::{ClientConfig, agent, cause};
+use super::agents::Agents;
+use super::client::{ClientConfig, cause};
 use super::error::Cause;
+use super::retry::retry_after;
 use super::tls::TrustError;
 use super::transport::Progress;
 use super::url::EndpointUrl;
@@ -18,8 +19,7 @@ use super::url::EndpointUrl;
 /// It belongs to one process.
 #[derive(Debug)]
 pub struct Documents {
-    agent: Agent,
-    connect_timeout: Duration,
+    agents: Agents,
 }
 
 /// A document, and what its server says about it.
@@ -35,15 +35,14 @@ impl Documents {
     /// Makes a client that has not connected anywhere yet.
     ///
     /// # Errors
-    /// Fails with [`TrustError`] if the certificates of `http_tls_ca` can't be used.
+    /// Fails with [`TrustError`] if the files of the configuration can't be used.
     pub fn new(config: &ClientConfig) -> Result<Documents, TrustError> {
         let config = ClientConfig {
             max_idle: 0,
             ..config.clone()
         };
         Ok(Documents {
-            agent: agent(&config)?,
-            connect_timeout: config.connect_timeout,
+            agents: Agents::new(config)?,
         })
     }
 
@@ -63,9 +62,13 @@ impl Documents {
         if left.is_zero() {
             return Err(Cause::TimedOut("before it could be asked"));
         }
-        let connect = self.connect_timeout.min(left);
-        let mut request = self.agent.get(url.uri().clone()).header(ACCEPT, accept);
-        if let Some(basic) = url.basic()
+        let config = self.agents.config();
+        let connect = config.connect_timeout.min(left);
+        let agent = self.agents.get(&config.files, url);
+        let agent = agent.map_err(|error| Cause::Files(error.to_string()))?;
+        let mut request = agent.get(url.uri().clone()).header(ACCEPT, accept);
+        let of_origin = config.origins.basic(url, &config.reports);
+        if let Some(basic) = url.basic().or(of_origin.as_ref())
             && let Ok(mut value) = HeaderValue::from_str(&basic.header())
         {
             value.set_sensitive(true);
@@ -82,7 +85,13 @@ impl Documents {
         match response.status().as_u16() {
             200 => {}
             status @ 300..=399 => return Err(Cause::Redirect(status)),
-            status => return Err(Cause::Status(status)),
+            status => {
+                let (now, most) = (SystemTime::now(), config.retry_after_max);
+                return Err(match retry_after(status, response.headers(), now, most) {
+                    Some(time) => Cause::Later(status, time),
+                    None => Cause::Status(status),
+                });
+            }
         }
         let (head, mut body) = response.into_parts();
         // ureq rejects a document of exactly the limit too.

@@ -1,12 +1,14 @@
 //! An endpoint: where and how to query.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use zeroize::Zeroizing;
 
 use super::basic::Basic;
 use super::signature::SignatureKey;
+use super::tls::TlsFiles;
 use super::url::{EndpointUrl, UrlError};
 
 /// How a request is sent.
@@ -51,6 +53,12 @@ pub enum EndpointConfigError {
     /// RFC 7617 section 2: a user must not contain a colon, and control characters are not allowed.
     #[error("the username of an endpoint must have no colon and no control character")]
     Username,
+    /// A path is not absolute.
+    #[error("the paths of an endpoint's certificate, key and authorities must begin with /")]
+    Path,
+    /// A key without the certificate that it belongs to.
+    #[error("the key of an endpoint needs a certificate of the same endpoint")]
+    KeyAlone,
 }
 
 /// The most URLs of one endpoint.
@@ -66,6 +74,8 @@ pub struct EndpointDefaults {
     pub basic: Option<Basic>,
     /// The signing key, if the endpoint has none.
     pub signature: Option<SignatureKey>,
+    /// The authorities and the client certificate, as far as the endpoint has none.
+    pub tls: TlsFiles,
 }
 
 /// A row of the endpoint table. Empty strings count as NULL.
@@ -81,6 +91,12 @@ pub struct EndpointRow {
     pub password: Option<Zeroizing<String>>,
     /// The secret that signs requests.
     pub signature_secret: Option<Zeroizing<String>>,
+    /// Path of the client certificate, with its key if that has no path of its own.
+    pub tls_cert: Option<String>,
+    /// Path of its key.
+    pub tls_key: Option<String>,
+    /// Path of the authorities that are trusted in place of all others.
+    pub tls_ca: Option<String>,
 }
 
 impl fmt::Debug for EndpointRow {
@@ -98,6 +114,7 @@ pub struct Endpoint {
     pub(super) method: Method,
     pub(super) basic: Option<Basic>,
     pub(super) signature: Option<SignatureKey>,
+    pub(super) tls: TlsFiles,
 }
 
 impl Endpoint {
@@ -112,6 +129,7 @@ impl Endpoint {
             method: defaults.method,
             basic: defaults.basic.clone().map(checked).transpose()?,
             signature: defaults.signature.clone(),
+            tls: defaults.tls.clone(),
         })
     }
 
@@ -153,6 +171,7 @@ impl Endpoint {
                 Some(secret) => Some(SignatureKey::new(secret.as_bytes())),
                 None => defaults.signature.clone(),
             },
+            tls: tls_of(row, &defaults.tls)?,
         })
     }
 
@@ -183,6 +202,27 @@ fn parse_urls(urls: &str) -> Result<Vec<EndpointUrl>, EndpointConfigError> {
         1..=MAX_URLS => Ok(urls),
         _ => Err(EndpointConfigError::TooManyUrls),
     }
+}
+
+/// The files of a row. A client certificate is taken with its own key only.
+fn tls_of(row: &EndpointRow, defaults: &TlsFiles) -> Result<TlsFiles, EndpointConfigError> {
+    let path = |text: &Option<String>| {
+        let text = text.as_deref().filter(|text| !text.is_empty());
+        match text {
+            Some(text) if !text.starts_with('/') => Err(EndpointConfigError::Path),
+            text => Ok(text.map(PathBuf::from)),
+        }
+    };
+    let (certificate, key) = match (path(&row.tls_cert)?, path(&row.tls_key)?) {
+        (None, Some(_)) => return Err(EndpointConfigError::KeyAlone),
+        (None, None) => (defaults.certificate.clone(), defaults.key.clone()),
+        own => own,
+    };
+    Ok(TlsFiles {
+        ca: path(&row.tls_ca)?.or_else(|| defaults.ca.clone()),
+        certificate,
+        key,
+    })
 }
 
 fn checked(basic: Basic) -> Result<Basic, EndpointConfigError> {
@@ -249,6 +289,7 @@ mod tests {
             username: Some("u".to_owned()),
             password: Some(Zeroizing::new("p".to_owned())),
             signature_secret: Some(Zeroizing::new("s".to_owned())),
+            ..EndpointRow::default()
         };
         let endpoint = Endpoint::from_row(&row, &Default::default()).expect("a good row");
         assert_eq!(endpoint.method(), Method::Get);

@@ -1,6 +1,7 @@
 //! Why an endpoint gave no answer.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::answer::{AnswerError, MAX_ANSWER};
 use super::request::MAX_QUERY;
@@ -78,6 +79,12 @@ pub enum Cause {
     /// No TCP connection could be made.
     #[error("can't connect: {0}")]
     Connect(String),
+    /// The proxy can't be reached, or makes no connection.
+    #[error("no connection through the proxy: {0}")]
+    Proxy(String),
+    /// The files of certificates and keys of the endpoint can't be used.
+    #[error("not asked: {0}")]
+    Files(String),
     /// The TLS handshake failed.
     #[error("TLS failed: {0}")]
     Tls(String),
@@ -93,6 +100,12 @@ pub enum Cause {
     /// None of those that mean something.
     #[error("it answered with status {0}, which must be 200 (or 401 or 403, which deny)")]
     Status(u16),
+    /// 429 or 503, with how long it wants to be left alone.
+    #[error("it answered with status {0}, and asks to be left alone for {secs} s", secs = .1.as_secs())]
+    Later(u16, Duration),
+    /// It has asked for that before.
+    #[error("it asked to be left alone, for {0} s from now on")]
+    Held(u64),
     /// A GET carries everything in its URL, whose length is limited.
     #[error("a GET with a query of {0} bytes is not sent, {MAX_QUERY} are allowed: use POST")]
     QueryTooLong(usize),
@@ -123,22 +136,30 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// It is left alone for this time.
+    pub(super) fn held(time: Duration) -> Self {
+        Cause::Held(time.as_secs() + u64::from(time.subsec_nanos() > 0))
+    }
+
     /// Whether the next URL is to be tried.
     pub(super) fn passes_on(&self) -> bool {
         match self {
             Cause::Status(status) => *status >= 500,
+            Cause::Later(..) | Cause::Held(_) => true,
             Cause::Redirect(_)
             | Cause::QueryTooLong(_)
             | Cause::TooLong
             | Cause::Answer(_)
             | Cause::UnknownRealm
             | Cause::Table(_)
+            | Cause::Files(_)
             | Cause::Overload(_)
             | Cause::GivenUp(_)
             | Cause::Internal => false,
             Cause::TimedOut(_)
             | Cause::Resolve(_)
             | Cause::Connect(_)
+            | Cause::Proxy(_)
             | Cause::Tls(_)
             | Cause::Broken(_)
             | Cause::Protocol(_)
@@ -150,17 +171,20 @@ impl Cause {
     /// request, and whoever can provoke one must not be able to disable the endpoint.
     pub(super) fn is_outage(&self) -> bool {
         match self {
-            Cause::Status(status) => *status >= 500,
+            Cause::Status(status) | Cause::Later(status, _) => *status >= 500,
             Cause::LeftAlone(_)
+            | Cause::Held(_)
             | Cause::QueryTooLong(_)
             | Cause::UnknownRealm
             | Cause::Table(_)
+            | Cause::Files(_)
             | Cause::Overload(_)
             | Cause::GivenUp(_)
             | Cause::Internal => false,
             Cause::TimedOut(_)
             | Cause::Resolve(_)
             | Cause::Connect(_)
+            | Cause::Proxy(_)
             | Cause::Tls(_)
             | Cause::Broken(_)
             | Cause::Protocol(_)

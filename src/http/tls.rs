@@ -1,44 +1,255 @@
-//! Which certificates of endpoints are trusted.
+//! Which certificates of endpoints are trusted, and with which certificate this side presents itself.
 
+use std::fmt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
+use rustls::RootCertStore;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig, TlsProvider};
+use zeroize::Zeroizing;
 
-/// The certificate authorities trusted to issue certificates for endpoints.
+use super::pem_file::{self, Stamp};
+
+/// The certificate authorities trusted to issue certificates for endpoints, where no file names
+/// them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Trust {
     /// Those of the system; if it has none, those of Mozilla at build time.
     #[default]
     System,
-    /// Only those in this PEM text (RFC 7468).
-    Pem(Vec<u8>),
     /// Any: the connection is encrypted, but the peer is unknown.
     Anybody,
+    /// Only those in this PEM text.
+    #[cfg(test)]
+    Pem(Vec<u8>),
 }
 
-/// Why certificates can't be used.
+/// PEM files (RFC 7468) that connections to an endpoint are made with. They are read again when they
+/// change.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct TlsFiles {
+    /// The authorities trusted in place of all others; without it, [`Trust`] decides.
+    pub ca: Option<PathBuf>,
+    /// The client certificate, with those of intermediate authorities after it.
+    pub certificate: Option<PathBuf>,
+    /// Its private key, not encrypted; `None` if it is in the file of the certificate.
+    pub key: Option<PathBuf>,
+}
+
+/// Which of the files it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsPart {
+    /// That of the authorities.
+    Authorities,
+    /// That of the client certificate.
+    Certificate,
+    /// That of its key.
+    Key,
+}
+
+impl fmt::Display for TlsPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TlsPart::Authorities => "certificate authorities",
+            TlsPart::Certificate => "client certificate",
+            TlsPart::Key => "key of the client certificate",
+        })
+    }
+}
+
+/// A file of certificates or keys can't be used. Nothing of its content is repeated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TrustError {
-    /// The PEM text is malformed.
-    #[error("the certificates of authorities are not PEM: {0}")]
-    Pem(String),
-    /// It contains no certificate.
-    #[error("there is no certificate of an authority in the PEM text")]
-    Empty,
+#[error("the {part} in {}: {cause}", .path.display().to_string().escape_debug())]
+pub struct TrustError {
+    /// Which file it is.
+    pub part: TlsPart,
+    /// Where it is.
+    pub path: PathBuf,
+    /// What is wrong.
+    pub cause: TrustCause,
 }
 
-impl Trust {
-    pub(super) fn tls_config(&self) -> Result<TlsConfig, TrustError> {
+/// What is wrong with a file of certificates or keys.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TrustCause {
+    /// It can't be read.
+    #[error("{0}")]
+    Read(String),
+    /// It has the beginning of a PEM section, but not all of it.
+    #[error("not PEM: {0}")]
+    Pem(String),
+    /// No section is a certificate.
+    #[error("there is no certificate in PEM")]
+    NoCertificate,
+    /// No certificate can be that of an authority.
+    #[error("no certificate there can be read as X.509")]
+    BadCertificate,
+    /// No section is a private key.
+    #[error("there is no private key in PEM")]
+    NoKey,
+    /// A passphrase would be needed.
+    #[error("the private key is encrypted, which is not supported")]
+    Encrypted,
+    /// Not a key that TLS can sign with.
+    #[error("the private key can't be used: {0}")]
+    BadKey(String),
+    /// The key is another's.
+    #[error("the private key is not that of the certificate in {}", .0.display().to_string().escape_debug())]
+    Mismatch(PathBuf),
+}
+
+/// What files hold, ready for connections.
+#[derive(Clone)]
+pub struct Loaded {
+    pub(super) tls: TlsConfig,
+    /// What was read, to see when it has changed.
+    pub(super) stamps: Vec<Stamp>,
+}
+
+impl fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loaded").finish_non_exhaustive()
+    }
+}
+
+impl TlsFiles {
+    /// Their paths, each with what it is.
+    fn parts(&self) -> impl Iterator<Item = (TlsPart, &Path)> {
+        [
+            (TlsPart::Authorities, &self.ca),
+            (TlsPart::Certificate, &self.certificate),
+            (TlsPart::Key, &self.key),
+        ]
+        .into_iter()
+        .filter_map(|(part, path)| Some((part, path.as_deref()?)))
+    }
+
+    /// What distinguishes their present content; blocks on the disk only.
+    pub(super) fn stamps(&self) -> Vec<Stamp> {
+        self.parts().map(|(_, path)| Stamp::at(path)).collect()
+    }
+
+    /// Warnings about what works but should not be so: a key that others may read.
+    pub fn warnings(&self) -> Vec<String> {
+        let key = self.key.as_ref().or(self.certificate.as_ref());
+        key.into_iter()
+            .filter(|path| std::fs::metadata(path).is_ok_and(|file| file.mode() & 0o007 != 0))
+            .map(|path| {
+                let path = path.display().to_string();
+                format!(
+                    "the private key in {} can be read or written by everybody on this machine",
+                    path.escape_debug()
+                )
+            })
+            .collect()
+    }
+
+    /// Reads them.
+    ///
+    /// # Errors
+    /// Fails with the first file that can't be used.
+    pub(super) fn load(&self, trust: &Trust) -> Result<Loaded, TrustError> {
+        // Before the content: a file that changes meanwhile is read once more.
+        let stamps = self.stamps();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder = TlsConfig::builder()
             .provider(TlsProvider::Rustls)
             .unversioned_rustls_crypto_provider(provider);
-        let builder = match self {
-            Trust::Anybody => builder.disable_verification(true),
-            Trust::Pem(pem) => builder.root_certs(roots(certificates(pem)?)),
-            Trust::System => builder.root_certs(system_roots()),
+        let builder = match (&self.ca, trust) {
+            (Some(path), _) => builder.root_certs(authorities(path)?),
+            (None, Trust::Anybody) => builder.disable_verification(true),
+            (None, Trust::System) => builder.root_certs(system_roots()),
+            #[cfg(test)]
+            (None, Trust::Pem(pem)) => {
+                let found = in_pem(&Zeroizing::new(pem.clone())).expect("certificates");
+                builder.root_certs(roots(&found))
+            }
         };
-        Ok(builder.build())
+        Ok(Loaded {
+            tls: builder.client_cert(self.identity()?).build(),
+            stamps,
+        })
+    }
+
+    fn identity(&self) -> Result<Option<ClientCert>, TrustError> {
+        let Some(certificate) = &self.certificate else {
+            return Ok(None);
+        };
+        let chain = certificates(TlsPart::Certificate, certificate)?;
+        let path = self.key.as_ref().unwrap_or(certificate);
+        let fault = |cause| TrustError {
+            part: TlsPart::Key,
+            path: path.clone(),
+            cause,
+        };
+        let pem = pem_file::read(path).map_err(|error| fault(TrustCause::Read(error)))?;
+        let key = private_key(&pem).map_err(fault)?;
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        CertifiedKey::from_der(chain.clone(), key.clone_key(), &provider).map_err(|error| {
+            fault(match error {
+                rustls::Error::InconsistentKeys(_) => TrustCause::Mismatch(certificate.clone()),
+                rustls::Error::InvalidCertificate(_) => TrustCause::BadCertificate,
+                other => TrustCause::BadKey(other.to_string()),
+            })
+        })?;
+        let chain: Vec<_> = chain.iter().map(|der| owned(der)).collect();
+        let key = PrivateKey::from_pem(&pem)
+            .map_err(|_| fault(TrustCause::BadKey("it can't be read".to_owned())))?;
+        Ok(Some(ClientCert::new_with_certs(&chain, key)))
+    }
+}
+
+/// The only private key of a PEM text.
+fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, TrustCause> {
+    // RFC 7468 section 11, and the form that OpenSSL wrote before (RFC 1421 section 4.6.1.1).
+    let says = |text: &[u8]| pem.windows(text.len()).any(|window| window == text);
+    if says(b"-----BEGIN ENCRYPTED PRIVATE KEY-----") || says(b"Proc-Type: 4,ENCRYPTED") {
+        return Err(TrustCause::Encrypted);
+    }
+    PrivateKeyDer::from_pem_slice(pem).map_err(|error| match error {
+        rustls::pki_types::pem::Error::NoItemsFound => TrustCause::NoKey,
+        // Not its text, which may repeat a line of the key.
+        _ => TrustCause::Pem("a section that does not end, or is not base64".to_owned()),
+    })
+}
+
+fn certificates(part: TlsPart, path: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError> {
+    let fault = |cause| TrustError {
+        part,
+        path: path.to_owned(),
+        cause,
+    };
+    let pem = pem_file::read(path).map_err(|error| fault(TrustCause::Read(error)))?;
+    in_pem(&pem).map_err(fault)
+}
+
+fn in_pem(pem: &Zeroizing<Vec<u8>>) -> Result<Vec<CertificateDer<'static>>, TrustCause> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    // Not its text, which may repeat a line of a key in the same file.
+    let found = found
+        .map_err(|_| TrustCause::Pem("a section that does not end, or is not base64".to_owned()))?;
+    match found.is_empty() {
+        true => Err(TrustCause::NoCertificate),
+        false => Ok(found),
+    }
+}
+
+/// The authorities in a file.
+fn authorities(path: &Path) -> Result<RootCerts, TrustError> {
+    let found = certificates(TlsPart::Authorities, path)?;
+    let mut store = RootCertStore::empty();
+    let (added, _) = store.add_parsable_certificates(found.iter().cloned());
+    match added {
+        0 => Err(TrustError {
+            part: TlsPart::Authorities,
+            path: path.to_owned(),
+            cause: TrustCause::BadCertificate,
+        }),
+        _ => Ok(roots(&found)),
     }
 }
 
@@ -48,50 +259,18 @@ fn system_roots() -> RootCerts {
     if found.certs.is_empty() && found.errors.is_empty() {
         return RootCerts::WebPki;
     }
-    let certificates = found.certs.iter();
-    roots(
-        certificates
-            .map(|found| Certificate::from_der(found).to_owned())
-            .collect(),
-    )
+    roots(&found.certs)
 }
 
-fn roots(certificates: Vec<Certificate<'static>>) -> RootCerts {
-    RootCerts::Specific(Arc::new(certificates))
+fn roots(certificates: &[CertificateDer<'_>]) -> RootCerts {
+    RootCerts::Specific(Arc::new(
+        certificates.iter().map(|der| owned(der)).collect(),
+    ))
 }
 
-fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, TrustError> {
-    let mut found = Vec::new();
-    for item in parse_pem(pem) {
-        match item {
-            Ok(PemItem::Certificate(certificate)) => found.push(certificate),
-            Ok(_) => {}
-            Err(error) => return Err(TrustError::Pem(error.to_string())),
-        }
-    }
-    if found.is_empty() {
-        Err(TrustError::Empty)
-    } else {
-        Ok(found)
-    }
+fn owned(der: &[u8]) -> Certificate<'static> {
+    Certificate::from_der(der).to_owned()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn certificates_must_be_there_and_whole() {
-        let error = |pem: &[u8]| Trust::Pem(pem.to_vec()).tls_config().err();
-        assert_eq!(error(b""), Some(TrustError::Empty));
-        assert_eq!(error(b"no pem"), Some(TrustError::Empty));
-        let broken = b"-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n";
-        assert!(matches!(error(broken), Some(TrustError::Pem(_))));
-        let key = rcgen::generate_simple_self_signed(["h".to_owned()]).expect("a certificate");
-        assert_eq!(error(key.cert.pem().as_bytes()), None);
-        assert_eq!(
-            error(key.signing_key.serialize_pem().as_bytes()),
-            Some(TrustError::Empty)
-        );
-    }
-}
+mod tests;

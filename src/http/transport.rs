@@ -10,7 +10,8 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, NextTimeout, RustlsConnector, TcpConnector, Transport,
+    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, RustlsConnector,
+    TcpConnector, Transport,
 };
 
 /// How far an attempt has come.
@@ -18,6 +19,8 @@ use ureq::unversioned::transport::{
 pub(super) enum Phase {
     Resolving,
     Connecting,
+    /// Connecting to the proxy, and through it.
+    Proxy,
     Sending,
     Waiting,
     Reading,
@@ -75,6 +78,7 @@ impl Phase {
         match self {
             Phase::Resolving => "resolving the name of its host",
             Phase::Connecting => "connecting",
+            Phase::Proxy => "connecting through the proxy",
             Phase::Sending => "sending the request",
             Phase::Waiting => "waiting for its answer",
             Phase::Reading => "in the middle of its answer",
@@ -82,25 +86,34 @@ impl Phase {
     }
 }
 
-/// The chain that makes connections: TCP, TLS for https, and our wrapper. No proxy, whatever the
-/// environment says.
-pub(super) fn connector() -> impl Connector {
-    Begin
+/// The chain that makes connections: the proxy or TCP, TLS for https, and our wrapper.
+///
+/// Of an agent with a proxy, the whole chain runs twice for each connection, once inside the other:
+/// the inner run, which has no proxy in its configuration, connects to the proxy.
+pub(super) fn connector(proxied: bool) -> impl Connector {
+    Begin { proxied }
+        .chain(ConnectProxyConnector::default())
         .chain(TcpConnector::default())
         .chain(Tls::default())
-        .chain(Wrap)
+        .chain(Wrap { proxied })
 }
 
 /// Comes first and makes no connection.
 #[derive(Debug)]
-struct Begin;
+struct Begin {
+    proxied: bool,
+}
 
 impl Connector for Begin {
     type Out = ();
 
     fn connect(&self, _: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<()>, ureq::Error> {
+        let phase = match self.proxied {
+            true => Phase::Proxy,
+            false => Phase::Connecting,
+        };
         PROGRESS.set(Progress {
-            phase: Phase::Connecting,
+            phase,
             connected: true,
             ..PROGRESS.get()
         });
@@ -124,6 +137,10 @@ impl<In: Transport> Connector<In> for Tls {
         details: &ConnectionDetails<'_>,
         chained: Option<In>,
     ) -> Result<Option<Self::Out>, ureq::Error> {
+        if details.config.proxy().is_some() {
+            // There is a way through the proxy now.
+            Progress::reach(Phase::Connecting);
+        }
         let details = ConnectionDetails {
             uri: details.uri,
             addrs: details.addrs.clone(),
@@ -142,18 +159,21 @@ impl<In: Transport> Connector<In> for Tls {
 
 /// Comes last.
 #[derive(Debug)]
-struct Wrap;
+struct Wrap {
+    proxied: bool,
+}
 
 impl<In: Transport> Connector<In> for Wrap {
     type Out = Wrapped<In>;
 
     fn connect(
         &self,
-        _: &ConnectionDetails<'_>,
+        details: &ConnectionDetails<'_>,
         chained: Option<In>,
     ) -> Result<Option<Wrapped<In>>, ureq::Error> {
         Ok(chained.map(|inner| Wrapped {
             inner,
+            to_proxy: self.proxied && details.config.proxy().is_none(),
             held: Vec::new(),
         }))
     }
@@ -162,6 +182,9 @@ impl<In: Transport> Connector<In> for Wrap {
 #[derive(Debug)]
 struct Wrapped<In> {
     inner: In,
+    /// It is the connection to the proxy, inside of another: what passes here is not the request's
+    /// progress.
+    to_proxy: bool,
     /// A head waiting for its body.
     held: Vec<u8>,
 }
@@ -203,6 +226,9 @@ impl<In: Transport> Transport for Wrapped<In> {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        if self.to_proxy {
+            return self.inner.transmit_output(amount, timeout);
+        }
         let progress = PROGRESS.get();
         PROGRESS.set(Progress {
             phase: Phase::Sending,
@@ -224,6 +250,9 @@ impl<In: Transport> Transport for Wrapped<In> {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        if self.to_proxy {
+            return self.inner.await_input(timeout);
+        }
         if !self.held.is_empty() {
             self.flush(0, timeout)?;
         }

@@ -61,13 +61,17 @@ impl EndpointUrl {
     /// Whether whatever comes from there is protected from tampering: over TLS, or without leaving
     /// this machine (127.0.0.0/8, `[::1]` and `localhost`).
     pub fn is_protected(&self) -> bool {
+        self.uri.scheme() == Some(&Scheme::HTTPS) || self.is_local()
+    }
+
+    /// Whether its host is this machine: 127.0.0.0/8, `[::1]` and `localhost`.
+    pub fn is_local(&self) -> bool {
         let host = self.uri.host().unwrap_or_default();
         let bare = host
             .strip_prefix('[')
             .and_then(|host| host.strip_suffix(']'))
             .unwrap_or(host);
-        self.uri.scheme() == Some(&Scheme::HTTPS)
-            || bare.eq_ignore_ascii_case("localhost")
+        bare.eq_ignore_ascii_case("localhost")
             || bare
                 .parse::<IpAddr>()
                 .is_ok_and(|address| address.is_loopback())

@@ -42,6 +42,14 @@ pub enum FetchError {
     /// Not 200.
     #[error("it answered with status {0}, which must be 200")]
     Status(u16),
+    /// 429 or 503, with how long it wants to be left alone from when it was asked.
+    #[error("it answered with status {status}, and asks to be left alone for {secs} s", secs = .time.as_secs())]
+    Later {
+        /// The status.
+        status: u16,
+        /// How long.
+        time: Duration,
+    },
     /// Over [`MAX_DOCUMENT`].
     #[error("its answer is longer than {MAX_DOCUMENT} bytes")]
     TooLong,

@@ -134,8 +134,9 @@ pub(super) fn get(
     }
     let metadata = Metadata::parse(&answer?.body, issuer, https).map_err(FetchError::Failed)?;
     let set = fetcher.get(&metadata.jwks_uri, deadline);
-    let Fetched { body, max_age } = set.map_err(|error| {
-        FetchError::Failed(format!("its keys can't be had: {error} ({metadata})"))
+    let Fetched { body, max_age } = set.map_err(|error| match error {
+        later @ FetchError::Later { .. } => later,
+        error => FetchError::Failed(format!("its keys can't be had: {error} ({metadata})")),
     })?;
     let body = [metadata.line().as_bytes(), &body].concat();
     match body.len() > MAX_DOCUMENT {

@@ -18,7 +18,7 @@ impl HttpFetch {
     /// Makes a client that has not connected anywhere yet.
     ///
     /// # Errors
-    /// Fails with [`TrustError`] if the certificates of `http_tls_ca` can't be used.
+    /// Fails with [`TrustError`] if the files of the configuration can't be used.
     pub fn new(config: &ClientConfig) -> Result<HttpFetch, TrustError> {
         Documents::new(config).map(HttpFetch)
     }
@@ -34,6 +34,7 @@ impl Fetch for HttpFetch {
         let document = document.map_err(|cause| match cause {
             Cause::Redirect(status) => FetchError::Redirect(status),
             Cause::Status(status) => FetchError::Status(status),
+            Cause::Later(status, time) => FetchError::Later { status, time },
             Cause::TooLong => FetchError::TooLong,
             other => FetchError::Failed(other.to_string()),
         })?;

@@ -102,6 +102,8 @@ pub(super) struct State {
     failed: Option<SourceCause>,
     /// When the last request began.
     asked: Option<Instant>,
+    /// Until when the provider has asked to be left alone.
+    not_before: Option<Instant>,
     /// The number of reloads at that time.
     reload: u64,
     /// The shared answer that this is.
@@ -182,8 +184,10 @@ impl State {
     }
 
     fn may_ask(&self, now: Instant, config: &SourceConfig) -> bool {
-        self.asked
-            .is_none_or(|asked| now.saturating_duration_since(asked) >= config.min_refresh)
+        self.not_before.is_none_or(|time| now >= time)
+            && self
+                .asked
+                .is_none_or(|asked| now.saturating_duration_since(asked) >= config.min_refresh)
     }
 
     /// The result of the last request.
@@ -217,6 +221,10 @@ impl State {
         self.asked = Some(asked);
         self.reload = reload;
         self.refresh_requested = None;
+        self.not_before = match &read {
+            Err(SourceCause::Fetch(FetchError::Later { time, .. })) => asked.checked_add(*time),
+            _ => None,
+        };
         let Read {
             keys,
             metadata,
@@ -363,7 +371,14 @@ impl Publisher {
     ) -> Result<Arc<KeySet>, SourceError> {
         let Attempt { now, reload, .. } = *attempt;
         self.lock().asked = Some(now);
-        let answer = metadata::get(attempt.fetcher, url, attempt.deadline);
+        let answer = match metadata::get(attempt.fetcher, url, attempt.deadline) {
+            // Counted from when it was asked.
+            Err(FetchError::Later { status, time }) => Err(FetchError::Later {
+                status,
+                time: time.saturating_add(now.elapsed()),
+            }),
+            answer => answer,
+        };
         let version = lease.map(|lease| self.shared.tell(&lease, url, now, reload, &answer));
         // Parsed before taking the lock, so that no one waits for it.
         let read = read(url, answer);

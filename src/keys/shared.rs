@@ -49,7 +49,8 @@ impl<const N: usize> Place<N> {
     }
 }
 
-/// Asked when, after how many reloads, fresh for how long, of what kind, how many bytes.
+/// Asked when, after how many reloads, fresh (or to be left alone) for how long, of what kind, how many
+/// bytes.
 const FACTS: usize = 5;
 
 /// It does not say how long it is fresh.
@@ -208,6 +209,7 @@ impl<const N: usize> SharedFetches<N> {
         let place = lease.place;
         let max_age = match answer {
             Ok(fetched) => fetched.max_age,
+            Err(FetchError::Later { time, .. }) => Some(*time),
             Err(_) => None,
         };
         let max_age = max_age.map_or(NOT_SAID, |age| {
@@ -266,6 +268,7 @@ fn parts(answer: &Result<Fetched, FetchError>) -> (u64, &[u8]) {
         Err(FetchError::Redirect(status)) => (1 << 32 | u64::from(*status), &[]),
         Err(FetchError::Status(status)) => (2 << 32 | u64::from(*status), &[]),
         Err(FetchError::TooLong) => (3 << 32, &[]),
+        Err(FetchError::Later { status, .. }) => (5 << 32 | u64::from(*status), &[]),
         Err(FetchError::Failed(reason)) => {
             let bytes = reason.as_bytes();
             (4 << 32, &bytes[..bytes.len().min(MAX_REASON)])
@@ -283,6 +286,10 @@ fn answer(kind: u64, body: Vec<u8>, max_age: Option<Duration>) -> Result<Fetched
         1 => FetchError::Redirect(status),
         2 => FetchError::Status(status),
         3 => FetchError::TooLong,
+        5 => FetchError::Later {
+            status,
+            time: max_age.unwrap_or_default(),
+        },
         _ => FetchError::Failed(String::from_utf8_lossy(&body).into_owned()),
     })
 }

@@ -112,6 +112,12 @@
 	PARAMETER(jwks_max_ttl) \
 	PARAMETER(jwks_min_refresh) \
 	PARAMETER(jwks_cache_size) \
+	PARAMETER(jwks_tls_ca) \
+	PARAMETER(jwks_tls_cert) \
+	PARAMETER(jwks_tls_key) \
+	PARAMETER(jwks_proxy) \
+	PARAMETER(jwks_basic) \
+	PARAMETER(jwks_retry_after_max) \
 	/* our own: webhooks */ \
 	PARAMETER(http_url) \
 	PARAMETER(http_method) \
@@ -124,12 +130,16 @@
 	PARAMETER(http_connect_timeout) \
 	PARAMETER(http_tls_ca) \
 	PARAMETER(http_tls_verify) \
+	PARAMETER(http_tls_cert) \
+	PARAMETER(http_tls_key) \
+	PARAMETER(http_proxy) \
 	PARAMETER(http_user_agent) \
 	PARAMETER(http_max_inflight) \
 	PARAMETER(http_max_inflight_endpoint) \
 	PARAMETER(http_max_inflight_endpoint_total) \
 	PARAMETER(http_breaker_failures) \
 	PARAMETER(http_breaker_time) \
+	PARAMETER(http_retry_after_max) \
 	PARAMETER(blacklist_time) \
 	PARAMETER(cachedb_url) \
 	PARAMETER(cachedb_driver) \
@@ -150,6 +160,9 @@
 	PARAMETER(endpoint_username_column) \
 	PARAMETER(endpoint_password_column) \
 	PARAMETER(endpoint_secret_column) \
+	PARAMETER(endpoint_tls_cert_column) \
+	PARAMETER(endpoint_tls_key_column) \
+	PARAMETER(endpoint_tls_ca_column) \
 	/* our own: outbound credentials */ \
 	PARAMETER(credential) \
 	PARAMETER(credentials_table) \

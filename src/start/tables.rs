@@ -15,6 +15,9 @@ const TABLE_VERSION: i64 = 1;
 /// That of the table of issuers.
 const ISSUERS_VERSION: i64 = 2;
 
+/// That of `endpoints_table`, whose version 1 had no columns of files.
+const ENDPOINTS_VERSION: i64 = 2;
+
 /// Looks the tables up in the table of their versions. Sites that use one part of the module have
 /// no tables of the others: what the script does not name itself may be missing, though not all of
 /// it.
@@ -36,6 +39,7 @@ pub fn check(
             }
         })
     };
+    let endpoints = check_version(&config.http.tables.table, ENDPOINTS_VERSION, "http");
     let settings = &config.tokens.issuers;
     let issuers = match config.tokens.jwks_url {
         // Its tokens are all of one provider.
@@ -50,7 +54,6 @@ pub fn check(
     let (http, outbound) = (&config.http, &config.outbound);
     let tokens = &database.tables.profiles;
     let token_tables = check(tokens, "jwt").and_then(|()| check(&database.tables.secrets, "jwt"));
-    let endpoints = check(&http.tables.table, "http");
     let credentials = check(&outbound.table.table, "credentials");
     let revoked = &config.tokens.revocations.table;
     let mut found = Tables {

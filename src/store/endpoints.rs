@@ -23,6 +23,14 @@ pub struct EndpointTables {
     pub password: String,
     /// Column of the secret that signs requests (`endpoint_secret_column`).
     pub signature_secret: String,
+    /// Column of the path of the client certificate (`endpoint_tls_cert_column`); NULL or empty for
+    /// `http_tls_cert`.
+    pub tls_cert: String,
+    /// Column of the path of its key (`endpoint_tls_key_column`).
+    pub tls_key: String,
+    /// Column of the path of the trusted authorities (`endpoint_tls_ca_column`); NULL or empty for
+    /// `http_tls_ca`.
+    pub tls_ca: String,
     /// Whether a realm without a row has that of its parent domain (`realm_parent`).
     pub parent: bool,
 }
@@ -44,6 +52,9 @@ impl EndpointTables {
             &self.username,
             &self.password,
             &self.signature_secret,
+            &self.tls_cert,
+            &self.tls_key,
+            &self.tls_ca,
         ];
         let Some((of, row)) = row_of(source, &self.table, &columns, realm, self.parent)? else {
             return Ok(None);
@@ -66,6 +77,9 @@ impl EndpointTables {
             username: next(),
             password: next().map(Zeroizing::new),
             signature_secret: next().map(Zeroizing::new),
+            tls_cert: next(),
+            tls_key: next(),
+            tls_ca: next(),
         };
         Ok(Some((of, row)))
     }
@@ -94,6 +108,9 @@ mod tests {
             username: "username".into(),
             password: "password".into(),
             signature_secret: "signature_secret".into(),
+            tls_cert: "tls_cert".into(),
+            tls_key: "tls_key".into(),
+            tls_ca: "tls_ca".into(),
             parent: false,
         }
     }
@@ -111,12 +128,20 @@ mod tests {
             text("u"),
             text(""),
             text("s"),
+            text("/c"),
+            Cell::Null,
+            text("/a"),
         ]);
         let (of, row) = names().fetch(&mut source, "example.ORG").unwrap().unwrap();
         assert_eq!(of, "example.org");
         assert_eq!(row.url, "http://a/ http://b/");
         assert_eq!((row.method, row.username.as_deref()), (None, Some("u")));
         assert!(row.password.is_none());
+        assert_eq!(
+            (row.tls_cert.as_deref(), row.tls_ca.as_deref()),
+            (Some("/c"), Some("/a"))
+        );
+        assert!(row.tls_key.is_none());
         assert_eq!(
             row.signature_secret.as_deref().map(String::as_str),
             Some("s")

@@ -3,6 +3,7 @@
 use auth_web::config::raw::RawValue;
 use auth_web::config::{Config, Raw};
 use harness::keys::Key;
+use harness::web::Authority;
 use libtest_mimic::{Failed, Trial};
 
 use super::block::{self, Section};
@@ -133,6 +134,9 @@ fn examples() -> Result<(), Failed> {
     let ca = folder.path().join("ca.pem");
     std::fs::write(&ca, Key::rsa().certificate()).map_err(|e| e.to_string())?;
     let ca = ca.to_string_lossy().into_owned();
+    let client = Authority::new("Clients")?.issue("client.example")?;
+    let (client, client_key) = client.put(folder.path(), "client")?;
+    let [client, client_key] = [client, client_key].map(|path| path.to_string_lossy().into_owned());
     let mut tried = 0;
     for (place, text) in texts {
         let mut raw = Raw::default();
@@ -140,7 +144,14 @@ fn examples() -> Result<(), Failed> {
             if let Some((name, value)) = modparam(line) {
                 // A file that the reader has to provide.
                 let value = match name {
-                    "http_tls_ca" => RawValue::Text(ca.clone()),
+                    "http_tls_ca" | "jwks_tls_ca" => RawValue::Text(ca.clone()),
+                    "http_tls_cert" | "jwks_tls_cert" => RawValue::Text(client.clone()),
+                    "http_tls_key" | "jwks_tls_key" => {
+                        // It needs the certificate of another example.
+                        let of = name.replace("key", "cert");
+                        raw.push(&of, RawValue::Text(client.clone()));
+                        RawValue::Text(client_key.clone())
+                    }
                     _ => value,
                 };
                 raw.push(name, value);

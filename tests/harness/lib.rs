@@ -36,6 +36,7 @@ pub mod sipp;
 pub mod tls;
 pub mod tokens;
 pub mod udp;
+pub mod web;
 pub mod world;
 pub mod wrong;
 

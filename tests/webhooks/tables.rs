@@ -90,9 +90,46 @@ fn fill_folder(database: &Database, rows: &[[&str; 6]]) -> Result<(), String> {
     let mut text = std::fs::read_to_string(&shipped).map_err(|e| e.to_string())?;
     for (number, row) in rows.iter().enumerate() {
         let values: Vec<String> = row.iter().map(|value| value.replace(':', "\\:")).collect();
-        text.push_str(&format!("{}:{}\n", number + 1, values.join(":")));
+        text.push_str(&format!("{}:{}:::\n", number + 1, values.join(":")));
     }
     std::fs::write(folder.join("http_endpoints"), text).map_err(|e| e.to_string())
+}
+
+/// Writes the paths of a realm's files into its row: realm, certificate, key, authorities; an empty value is
+/// NULL.
+pub fn set_files(database: &Database, rows: &[[&str; 4]]) -> Result<(), String> {
+    if database.backend == Backend::DbText {
+        let folder = PathBuf::from(database.url.trim_start_matches("text://"));
+        let path = folder.join("http_endpoints");
+        let text = std::fs::read_to_string(&path).map_err(|e| e.to_string())?;
+        let lines = text.lines().map(|line| {
+            let of = |row: &&[&str; 4]| line.contains(&format!(":{}:", row[0]));
+            match rows.iter().find(of) {
+                Some(row) => format!(
+                    "{}{}",
+                    line.strip_suffix(":::").unwrap_or(line),
+                    format_args!(":{}", row[1..].join(":"))
+                ),
+                None => line.to_string(),
+            }
+        });
+        let text: Vec<String> = lines.collect();
+        return std::fs::write(&path, text.join("\n") + "\n").map_err(|e| e.to_string());
+    }
+    let value = |text: &str| match text {
+        "" => "NULL".to_string(),
+        text => format!("'{text}'"),
+    };
+    let mut statements = String::new();
+    for [realm, certificate, key, ca] in rows {
+        statements.push_str(&format!(
+            "UPDATE http_endpoints SET tls_cert = {}, tls_key = {}, tls_ca = {} WHERE realm = '{realm}';\n",
+            value(certificate),
+            value(key),
+            value(ca)
+        ));
+    }
+    database.sql(&statements).map(drop)
 }
 
 /// Leaves only the webhook tables: those for tokens are another's.

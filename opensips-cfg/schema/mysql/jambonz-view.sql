@@ -21,10 +21,13 @@ CREATE OR REPLACE VIEW http_endpoints AS
            webhooks.method         AS method,
            webhooks.username       AS username,
            webhooks.password       AS password,
-           accounts.webhook_secret AS signature_secret
+           accounts.webhook_secret AS signature_secret,
+           NULL                    AS tls_cert,
+           NULL                    AS tls_key,
+           NULL                    AS tls_ca
     FROM jambones.accounts AS accounts
     JOIN jambones.webhooks AS webhooks
       ON webhooks.webhook_sid = accounts.registration_hook_sid
     WHERE accounts.is_active AND accounts.sip_realm IS NOT NULL;
 
-INSERT IGNORE INTO version (table_name, table_version) VALUES ('http_endpoints', 1);
+REPLACE INTO version (table_name, table_version) VALUES ('http_endpoints', 2);

@@ -15,7 +15,12 @@ CREATE TABLE IF NOT EXISTS version (
 -- One row for each realm, in lower case. url: one, or several separated by blanks, for failover.
 -- method, signature_secret: NULL means the parameters http_method and http_signature_secret. username,
 -- password: for Basic authentication; NULL means none, as http_username and http_password are never
--- sent to an endpoint of this table.
+-- sent to an endpoint of this table. tls_cert, tls_key, tls_ca: absolute paths of PEM files, of
+-- the client certificate, its key, and the authorities trusted for this endpoint; NULL means http_tls_cert,
+-- http_tls_key and http_tls_ca. Without tls_key, the key is in the file of the certificate.
+--
+-- Version 2 of the table added these three. To a table of version 1, add them, and then:
+--   UPDATE version SET table_version = 2 WHERE table_name = 'http_endpoints';
 CREATE TABLE IF NOT EXISTS http_endpoints (
     id               INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
     realm            CHAR(190)  COLLATE NOCASE NOT NULL,
@@ -24,7 +29,10 @@ CREATE TABLE IF NOT EXISTS http_endpoints (
     username         CHAR(255)  DEFAULT NULL,
     password         CHAR(255)  DEFAULT NULL,
     signature_secret CHAR(255)  DEFAULT NULL,
+    tls_cert         CHAR(255)  DEFAULT NULL,
+    tls_key          CHAR(255)  DEFAULT NULL,
+    tls_ca           CHAR(255)  DEFAULT NULL,
     CONSTRAINT http_endpoints_realm_idx UNIQUE (realm)
 );
 
-INSERT OR IGNORE INTO version (table_name, table_version) VALUES ('http_endpoints', 1);
+INSERT OR IGNORE INTO version (table_name, table_version) VALUES ('http_endpoints', 2);

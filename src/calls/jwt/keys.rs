@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::call::Call;
+use crate::calls::files;
 use crate::calls::waiting::{Started, on_thread};
 use crate::clock;
 use crate::jwt::authorize::Outcome;
@@ -145,6 +146,7 @@ impl Call {
             |wake| process::with(self.module, |process| process.fetch(urls, wake)),
             |cause| vec![cause.to_owned()],
             move |message, errors| {
+                files::report(self.function, &self.module.config.http.providers.reports);
                 for error in errors {
                     is_new_this_hour(&error);
                     log!(Warning, self.function, "{error}");

@@ -117,6 +117,7 @@ fn a_get_carries_the_query_and_an_empty_body_is_signed() {
         username: Some("u".to_owned()),
         password: Some("p:w".to_owned().into()),
         signature_secret: Some("secret".to_owned().into()),
+        ..EndpointRow::default()
     };
     let endpoint = Endpoint::from_row(&row, &EndpointDefaults::default()).expect("a good row");
     assert_admitted(ask(&client(|_| ()), &endpoint));
