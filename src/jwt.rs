@@ -12,6 +12,7 @@
 
 pub mod algorithm;
 pub mod authorize;
+pub mod binding;
 pub mod cache;
 pub(crate) mod challenge;
 pub mod claims;

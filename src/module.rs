@@ -12,6 +12,7 @@ use crate::jwt::revocations::Revocations;
 use crate::jwt::signatures::Signatures;
 use crate::keys::SharedFetches;
 use crate::opensips::avp::Avp;
+use crate::opensips::pvar::Variable;
 use crate::opensips::registration::RegistrationVariables;
 use crate::opensips::request::RequestVariables;
 use crate::opensips::segment::Segment;
@@ -83,6 +84,8 @@ pub struct Module {
     pub cache_engine: Option<cachedb::Engine>,
     /// Makes and knows nonces.
     pub nonces: Nonces,
+    /// `client_certificate_avp`.
+    pub certificate: Option<Variable>,
     /// What is read from requests.
     pub request: RequestVariables,
     /// What is read from requests to register.

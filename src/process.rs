@@ -43,6 +43,7 @@ use lru::LruCache;
 
 use crate::counters::Claim;
 use crate::http::{Ban, Client, Endpoint, Entry, TrustError, Webhooks};
+use crate::jwt::binding::Binding;
 use crate::jwt::cache::VerifiedTokens;
 use crate::jwt::path::ClaimValue;
 use crate::jwt::revocations::{Identity, Revocation};
@@ -85,6 +86,8 @@ pub struct Verified {
     pub claims: Box<[Option<ClaimValue>]>,
     /// By what it may be revoked.
     pub identity: Identity,
+    /// What it is bound to.
+    pub binding: Binding,
     /// When it expires, in whole seconds since 1970; `None` if it does not say.
     pub expires: Option<i64>,
 }

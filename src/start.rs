@@ -30,6 +30,7 @@ use crate::log;
 use crate::module::{self, Module, Tables};
 use crate::opensips;
 use crate::opensips::avp::Avp;
+use crate::opensips::pvar::Variable;
 use crate::opensips::registration::RegistrationVariables;
 use crate::opensips::request::RequestVariables;
 use crate::opensips::segment::Segment;
@@ -115,6 +116,7 @@ pub fn init() -> Result<(), InitError> {
         registration_avps: avps("load_registration", &config.registrations.members)?,
         cache_engine: cache_engine(&config.cache)?,
         nonces: nonces(&config.http)?,
+        certificate: certificate(&config)?,
         request: RequestVariables::new(
             config.caller_by_credentials,
             config.caller_realm_avp.as_deref(),
@@ -125,6 +127,18 @@ pub fn init() -> Result<(), InitError> {
     };
     module::set(module);
     Ok(())
+}
+
+/// Where a script hands over the client's certificate.
+fn certificate(config: &Config) -> Result<Option<Variable>, InitError> {
+    let Some(name) = &config.tokens.certificate_avp else {
+        return Ok(None);
+    };
+    let text = format!("$avp({name})");
+    match Variable::parse(&text) {
+        Some(variable) => Ok(Some(variable)),
+        None => Err(InitError::Variable(text)),
+    }
 }
 
 /// The memory of `signature_cache_size`.

@@ -6,6 +6,7 @@
 
 mod caching {
     pub mod bearer;
+    pub mod bound;
     pub mod challenge;
     pub mod challenges;
     pub mod clock;
@@ -20,6 +21,7 @@ mod caching {
     pub mod many;
     pub mod once;
     pub mod outage;
+    pub mod outgoing;
     pub mod own;
     pub mod preload;
     pub mod provider;

@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime};
 
 use super::codes::challenges as code;
 use super::codes::{DONE, jwt};
-use super::http::binding;
+use super::http::{binding, endpoints_wanted};
 use super::waiting::{Started, Wait, on_thread};
 use crate::config::tokens::TokenAor;
 use crate::digest::{self, Algorithm};
@@ -15,9 +15,10 @@ use crate::jwt::challenge::{Challenge, ERRORS};
 use crate::log;
 use crate::module::Module;
 use crate::opensips::pvar::{Message, Value, Variable};
-use crate::process::{self, Asked, IssuerList, issuers_now};
+use crate::process::{self, Asked, IssuerList, issuers_now, issuers_wanted};
 use crate::realms::Realms;
 use crate::store::issuers::Issuers;
+use crate::store::shared::Aged;
 use crate::store::{Answer, StoreError};
 
 /// Name of the function in log lines.
@@ -202,8 +203,11 @@ impl Call {
             return Started::Done(self.finish(message, Ok(found.value.is_some())));
         }
         let (of, rows) = (realm.clone(), &http.tables);
+        let wanted = endpoints_wanted(self.module);
         let asked = process::with(self.module, |process| {
-            process.ask(move |source| Ok(rows.fetch(source, &of)?.map(Box::new)))
+            process.ask_once(wanted, move |source| {
+                Ok(rows.fetch(source, &of)?.map(Box::new))
+            })
         });
         let module = self.module;
         let known = move |row| has_endpoint(module, &table, &realm, row);
@@ -311,7 +315,8 @@ impl Call {
             let list = process.issuers.as_mut()?;
             if list.should_refresh() {
                 let (table, since) = (&self.module.config.tokens.issuers.table, issuers_now());
-                let asked = process.ask(move |source| table.fetch_all(source));
+                let wanted = issuers_wanted(self.module, since);
+                let asked = process.ask_once(wanted, move |source| table.fetch_all(source));
                 let list = process.issuers.as_mut()?;
                 match asked {
                     Asked::Pending(query) => list.refresh(query),
@@ -370,16 +375,17 @@ fn has_endpoint(
     module: &'static Module,
     table: &Realms<Endpoint>,
     realm: &str,
-    row: Answer<Option<Box<(String, EndpointRow)>>>,
+    row: Answer<Aged<Option<Box<(String, EndpointRow)>>>>,
 ) -> Result<bool, String> {
     let defaults = &module.config.http.defaults;
     let parsed = || {
-        let Some(row) = row.map_err(|error| error.to_string())? else {
-            return Ok(None);
+        let Aged { value, since, .. } = row.map_err(|error| error.to_string())?;
+        let Some(row) = value else {
+            return Ok((None, since));
         };
         let (of, row) = *row;
         let endpoint = Endpoint::from_row(&row, defaults).map_err(|error| error.to_string())?;
-        Ok(Some((of, endpoint)))
+        Ok((Some((of, endpoint)), since))
     };
     let found = table.lookup(realm, Instant::now(), parsed)?;
     Ok(found.value.is_some())

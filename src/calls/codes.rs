@@ -41,7 +41,7 @@ pub mod jwt {
             Outcome::NotAToken(_) => NOT_A_TOKEN,
             Outcome::OutOfTime(_) => OUT_OF_TIME,
             Outcome::NoProfile => NO_PROFILE,
-            Outcome::ClaimRefused(_) => CLAIM_REFUSED,
+            Outcome::ClaimRefused(_) | Outcome::NotBound(_) => CLAIM_REFUSED,
             Outcome::StoreFailed => STORE_FAILED,
             Outcome::Revoked(_) => REVOKED,
         }

@@ -47,6 +47,17 @@ pub struct Outputs {
     pub message: Option<Variable>,
 }
 
+/// Which answers count for whoever wants to know a realm's endpoint now.
+pub(super) fn endpoints_wanted(module: &Module) -> Wanted {
+    let database = module.endpoints_database();
+    let ttl = database.map_or(Duration::ZERO, |database| database.cache.ttl);
+    Wanted {
+        generation: 0,
+        rows: ttl,
+        none: ttl,
+    }
+}
+
 /// `http_authorize(url, out_grant [, out_expires [, out_msg]])`. It may return before it is done.
 pub fn authorize(
     module: &'static Module,
@@ -393,13 +404,7 @@ impl Call {
             return known(found.value.or(fallback));
         }
         let (of, rows) = (realm.clone(), &self.http.tables);
-        let database = self.module.endpoints_database();
-        let ttl = database.map_or(Duration::ZERO, |database| database.cache.ttl);
-        let wanted = Wanted {
-            generation: 0,
-            rows: ttl,
-            none: ttl,
-        };
+        let wanted = endpoints_wanted(self.module);
         let asked = process::with(self.module, |process| {
             process.ask_once(wanted, move |source| rows.fetch(source, &of))
         });

@@ -18,10 +18,12 @@ pub use script::script_authorize;
 use std::{fmt::Display, sync::Arc, time::Instant};
 
 use super::codes;
+use super::files;
 use super::waiting::{Started, Wait, on_thread};
 use crate::clock;
 use crate::config::database::Database;
 use crate::jwt::authorize::{self, Outcome};
+use crate::jwt::binding::Binding;
 use crate::jwt::claims::check_claims;
 use crate::jwt::revocations::Identity;
 use crate::jwt::token::{self, Token};
@@ -56,6 +58,8 @@ pub fn authorize(
         code_of: codes::jwt::of,
         wait,
     };
+    // Also of what was fetched in the background.
+    files::report(call.function, &module.config.http.providers.reports);
     if let Some(code) = call.by_verified(token) {
         return Started::Done(code);
     }
@@ -125,6 +129,9 @@ impl Call {
             let subject = verified.subject.as_ref()?;
             if let Some(revoked) = self.revoked(&verified.identity) {
                 return Some(self.refuse_remembered(token, &revoked));
+            }
+            if let Some(unbound) = self.unbound(verified.binding) {
+                return Some(self.refuse_remembered(token, &unbound));
             }
             let is_current = process
                 .issuers
@@ -483,6 +490,9 @@ impl Call {
         let Outcome::Authorized { candidate, kid } = outcome else {
             return Started::Done(self.refuse(Some(&token), outcome));
         };
+        if let Some(unbound) = self.unbound(Binding::of(&token)) {
+            return Started::Done(self.refuse(Some(&token), &unbound));
+        }
         let (candidate, identity) = (*candidate, Identity::of(&token, kid.as_deref()));
         self.with_revocations(token, move |call, token, Waited(waited)| {
             // It may have ended while it waited.

@@ -6,6 +6,7 @@ use super::avp_list;
 use super::issuers::IssuerSettings;
 use super::raw::{ConfigError, Raw};
 use crate::jwt::algorithm::AlgorithmSet;
+use crate::jwt::binding::BoundTokens;
 use crate::jwt::path::ClaimPath;
 use crate::jwt::rules::{RequiredClaim, Rules};
 use crate::jwt::token::Limits;
@@ -64,6 +65,10 @@ pub struct Tokens {
     pub revocations: RevocationTable,
     /// Whether the script names it, so that it must exist.
     pub revocation_tables_named: bool,
+    /// Which tokens are admitted, as to what they are bound to (`bound_tokens`).
+    pub bound: BoundTokens,
+    /// The AVP in which a script hands over the client's certificate (`client_certificate_avp`).
+    pub certificate_avp: Option<String>,
     /// AVPs and the claims that go into them (`load_claims`).
     pub claims: Vec<(String, ClaimPath)>,
 }
@@ -151,6 +156,8 @@ impl Tokens {
             },
             revocation_tables_named: raw.has("revocations_table"),
             weak_keys: raw.flag("weak_keys", true)?,
+            bound: bound(raw)?,
+            certificate_avp: certificate_avp(raw)?,
             claims: claims(raw)?,
             jwks_url,
             issuers,
@@ -202,6 +209,28 @@ fn aor(raw: &Raw) -> Result<TokenAor, ConfigError> {
         _ if is("off") || is("full") || !list.iter().all(is_domain) => Err(allowed()),
         _ => Ok(TokenAor::OfDomains(list)),
     }
+}
+
+fn bound(raw: &Raw) -> Result<BoundTokens, ConfigError> {
+    const NAME: &str = "bound_tokens";
+    match raw.text(NAME)? {
+        None if raw.has(NAME) => Err(raw.error(NAME, BOUND)),
+        None | Some("checked") => Ok(BoundTokens::Checked),
+        Some("required") => Ok(BoundTokens::Required),
+        Some(_) => Err(raw.error(NAME, BOUND)),
+    }
+}
+
+/// What `bound_tokens` allows.
+const BOUND: &str = "\"checked\" or \"required\"";
+
+fn certificate_avp(raw: &Raw) -> Result<Option<String>, ConfigError> {
+    const NAME: &str = "client_certificate_avp";
+    let Some(avp) = raw.text(NAME)? else {
+        return Ok(None);
+    };
+    let name = avp_list::name(avp).ok_or_else(|| raw.error(NAME, "an AVP, as $avp(name)"))?;
+    Ok(Some(name.to_owned()))
 }
 
 fn jwks_url(raw: &Raw) -> Result<Option<String>, ConfigError> {

@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+use super::binding::BindingError;
 use super::claims::{ClaimError, check_claims, check_issuer};
 use super::key::{KeyError, KeySet};
 use super::revocations::Revocation;
@@ -67,6 +68,8 @@ pub enum Outcome {
     StoreFailed,
     /// It is revoked.
     Revoked(Revocation),
+    /// It is not for this connection.
+    NotBound(BindingError),
 }
 
 impl Outcome {
@@ -145,6 +148,7 @@ impl fmt::Display for Outcome {
             Self::OutOfTime(error) | Self::ClaimRefused(error) => error.fmt(formatter),
             Self::NoProfile => formatter.write_str("no such profile"),
             Self::StoreFailed => formatter.write_str("the store failed"),
+            Self::NotBound(error) => error.fmt(formatter),
             Self::Revoked(revocation) => write!(formatter, "revoked: {revocation}"),
         }
     }

@@ -93,6 +93,8 @@
 	PARAMETER(token_type) \
 	PARAMETER(required_scope) \
 	PARAMETER(load_claims) \
+	PARAMETER(bound_tokens) \
+	PARAMETER(client_certificate_avp) \
 	PARAMETER(token_cache_size) \
 	PARAMETER(signature_cache_size) \
 	PARAMETER(revocations_max) \

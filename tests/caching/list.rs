@@ -11,8 +11,9 @@ use harness::sipp;
 use libtest_mimic::Trial;
 
 use super::{
-    bearer, challenge, challenges, demand, discovery, documents, identity, issuers, keys, limits,
-    many, once, outage, preload, recipes, revocations, rules, sign, signatures, tenants,
+    bearer, bound, challenge, challenges, demand, discovery, documents, identity, issuers, keys,
+    limits, many, once, outage, outgoing, preload, recipes, revocations, rules, sign, signatures,
+    tenants,
 };
 
 /// What a trial does with a core.
@@ -211,7 +212,7 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
             Box::new(|setting, core| preload::changes(setting, core, Backend::Mysql, "opensips")),
         ));
     }
-    let simple: [(&str, Shared); 46] = [
+    let simple: [(&str, Shared); 47] = [
         ("opensips-cfg/bearer.cfg", bearer::shipped),
         (
             "JSON Web Keys, and a file that is written anew",
@@ -249,6 +250,13 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
             "logout tokens by rows of issuers",
             revocations::logout_by_row,
         ),
+        (
+            "providers that want a client certificate, by a proxy",
+            outgoing::identity,
+        ),
+        ("user and password for providers", outgoing::basic),
+        ("providers that ask to be left alone", outgoing::later),
+        ("tokens that are bound to a certificate", bound::handed_over),
         ("jwt_aor", identity::addresses),
         ("line ends and NUL in claims", identity::lines),
         ("claims, age, type and scope", rules::claims),
@@ -297,6 +305,16 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
             name,
             needs(Backend::Sqlite, Some("db_sqlite.so")),
             Box::new(run),
+        ));
+    }
+    if core.is_opensips() {
+        let lacking = bound::MODULES
+            .iter()
+            .find(|file| core.module(file).is_none());
+        trials.push(make(
+            "tokens that are bound to a certificate, over TLS",
+            lacking.map(|file| format!("this OpenSIPS has no {file}")),
+            Box::new(bound::over_tls),
         ));
     }
     trials.push(make(

@@ -4,6 +4,7 @@ use std::ffi::CStr;
 
 use crate::calls::waiting::Wait;
 use crate::jwt::authorize::Outcome;
+use crate::jwt::binding::Binding;
 use crate::jwt::rules::Rules;
 use crate::module::Module;
 use crate::opensips::pvar::{Message, Variable};
@@ -37,6 +38,16 @@ pub(super) struct Call {
 }
 
 impl Call {
+    /// The refusal of a token that is bound to something else than the connection of whoever presents it.
+    pub(super) fn unbound(&self, binding: Binding) -> Option<Outcome> {
+        let certificate = || {
+            let text = self.message.text(self.module.certificate?)?;
+            Some(text).filter(|text| !text.is_empty())
+        };
+        let checked = binding.check(self.module.config.tokens.bound, certificate);
+        checked.err().map(Outcome::NotBound)
+    }
+
     /// The rules that a token of this subject is judged by.
     pub(super) fn rules<'a>(&self, subject: &'a Subject) -> &'a Rules {
         match &subject.issuer {

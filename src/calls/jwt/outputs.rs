@@ -9,6 +9,7 @@ use crate::clock;
 use crate::config::tokens::TokenAor;
 use crate::jwt::algorithm;
 use crate::jwt::authorize::Outcome;
+use crate::jwt::binding::Binding;
 use crate::jwt::claims::{self, Validity};
 use crate::jwt::key::KeySet;
 use crate::jwt::path::{ClaimPath, ClaimValue};
@@ -87,6 +88,7 @@ impl Call {
             username,
             subject: Some(subject.clone()),
             identity,
+            binding: Binding::of(token),
             expires: claims::expires(token),
         };
         let code = self.admit(token.as_str().as_bytes(), &verified, ready);

@@ -7,6 +7,7 @@ use crate::calls::codes::jwt_script as code;
 use crate::calls::waiting::{Started, Wait};
 use crate::clock;
 use crate::jwt::authorize::{self, Outcome};
+use crate::jwt::binding::Binding;
 use crate::jwt::claims::Validity;
 use crate::jwt::revocations::Identity;
 use crate::jwt::token::{self, Token};
@@ -95,7 +96,10 @@ impl Call {
                     && !(reload_due && key.keys.is_reference())
             };
             let verified = process.tokens.get(token, key.id, is_current, clock::now)?;
-            if self.revoked(&verified.identity).is_some() {
+            // The reason is given where it is judged anew.
+            if self.revoked(&verified.identity).is_some()
+                || self.unbound(verified.binding).is_some()
+            {
                 return None;
             }
             let code = self.admit_token(token, verified, true);
@@ -135,6 +139,12 @@ impl Call {
             let again = move |call: Call| Started::Done(call.by_key(token, &key, may));
             return done(self.fetch(urls, again));
         }
+        let binding = Binding::of(&token);
+        let unbound = match outcome.is_authorized() {
+            true => self.unbound(binding),
+            false => None,
+        };
+        let outcome = unbound.unwrap_or(outcome);
         let text = token.decoded_without_key();
         let is_fresh = || process::with(self.module, |process| process.are_revocations_fresh());
         if outcome.is_authorized() && may.read && !is_fresh() {
@@ -181,6 +191,7 @@ impl Call {
             username: None,
             subject: None,
             identity,
+            binding,
             expires: None,
         };
         let code = self.admit_token(token.as_str().as_bytes(), &verified, true);
