@@ -7,10 +7,15 @@ use std::time::{Duration, Instant};
 
 use lru::LruCache;
 use ureq::Agent;
+use ureq::tls::TlsConfig;
 
-use super::client::{ClientConfig, agent};
+use super::client_config::ClientConfig;
 use super::pem_file::Stamp;
+use super::proxy::Proxy;
+use super::report::Report;
+use super::resolver::Memory;
 use super::tls::{Loaded, TlsFiles, TrustError};
+use super::transport::connector;
 use super::url::EndpointUrl;
 
 /// The shortest time between two looks at a file.
@@ -19,40 +24,6 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// For how many sets of files of endpoints an agent is kept; beyond that the least recently used is
 /// forgotten, with its connections.
 const MOST_IDENTITIES: NonZeroUsize = NonZeroUsize::new(256).unwrap();
-
-/// Lines for the log that a thread has, which can't log itself; they are taken by the process's own.
-#[derive(Debug, Default)]
-pub struct Reports(Mutex<Vec<Report>>);
-
-/// The most lines that wait to be taken.
-const MOST_REPORTS: usize = 64;
-
-/// One of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
-    /// What happened.
-    pub line: String,
-    /// Whether it is a failure.
-    pub is_failure: bool,
-}
-
-impl Reports {
-    fn lock(&self) -> MutexGuard<'_, Vec<Report>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn push(&self, report: Report) {
-        let mut reports = self.lock();
-        if reports.len() < MOST_REPORTS {
-            reports.push(report);
-        }
-    }
-
-    /// Takes them.
-    pub fn take(&self) -> Vec<Report> {
-        std::mem::take(&mut *self.lock())
-    }
-}
 
 /// See the [module](self).
 pub(super) struct Agents {
@@ -253,4 +224,32 @@ impl fmt::Debug for Agents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Agents").finish_non_exhaustive()
     }
+}
+
+/// Heads of answers are small; a longer one does not come from an endpoint.
+pub(super) const MAX_HEAD: usize = 16 * 1024;
+
+/// The size of a connection's buffers. ureq's own defaults, 128 KiB each way, add up.
+pub(super) const BUFFER: usize = 16 * 1024;
+
+/// An HTTP agent: no proxy but this, no redirects, no answer longer than allowed.
+fn agent(config: &ClientConfig, tls: TlsConfig, proxy: Option<&Proxy>) -> Agent {
+    let agent_config = Agent::config_builder()
+        .tls_config(tls)
+        // Otherwise it would be that of the environment.
+        .proxy(proxy.map(|proxy| proxy.proxy.clone()))
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .user_agent(config.user_agent.as_str())
+        // Without it any coding is acceptable (RFC 9110 section 12.5.3), and none is decoded here.
+        .accept_encoding("identity")
+        .max_response_header_size(MAX_HEAD)
+        .input_buffer_size(BUFFER)
+        .output_buffer_size(BUFFER)
+        .max_idle_connections(config.max_idle)
+        .max_idle_connections_per_host(config.max_idle)
+        .max_idle_age(config.max_idle_age)
+        .build();
+    Agent::with_parts(agent_config, connector(proxy.is_some()), Memory::new())
 }

@@ -6,7 +6,8 @@ use ureq::http::header::{ACCEPT, AUTHORIZATION};
 use ureq::http::{HeaderMap, HeaderValue};
 
 use super::agents::Agents;
-use super::client::{ClientConfig, cause};
+use super::client::cause;
+use super::client_config::ClientConfig;
 use super::error::Cause;
 use super::retry::retry_after;
 use super::tls::TrustError;

@@ -10,9 +10,9 @@ use ureq::http::Uri;
 use ureq::http::uri::Scheme;
 use zeroize::Zeroizing;
 
-use super::agents::{Report, Reports};
 use super::basic::Basic;
 use super::pem_file::{self, Stamp};
+use super::report::{Report, Reports};
 use super::url::EndpointUrl;
 
 /// The shortest time between two looks at a file.

@@ -136,6 +136,11 @@ fn examples() -> Result<(), Failed> {
     let ca = ca.to_string_lossy().into_owned();
     let client = Authority::new("Clients")?.issue("client.example")?;
     let (client, client_key) = client.put(folder.path(), "client")?;
+    // An example without a key has it in the file of the certificate.
+    let both = std::fs::read_to_string(&client_key)
+        .and_then(|key| Ok(std::fs::read_to_string(&client)? + &key))
+        .and_then(|both| std::fs::write(&client, both));
+    both.map_err(|e| e.to_string())?;
     let [client, client_key] = [client, client_key].map(|path| path.to_string_lossy().into_owned());
     let mut tried = 0;
     for (place, text) in texts {

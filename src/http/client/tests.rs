@@ -10,11 +10,12 @@ use std::time::UNIX_EPOCH;
 
 use rustls::HandshakeKind;
 
+use super::super::agents::{BUFFER, MAX_HEAD};
 use super::super::answer::AnswerError;
 use super::super::testing::{
     OK, Seen, Server, TlsServer, answer, nobody, tls_server, wait_for_end,
 };
-use super::super::{Circuits, EndpointDefaults, EndpointRow, Method, Verdict};
+use super::super::{Circuits, EndpointDefaults, EndpointRow, Method, Trust, Verdict};
 use super::*;
 
 fn client(change: impl FnOnce(&mut ClientConfig)) -> Client {
