@@ -5,6 +5,7 @@ pub(crate) mod avp_list;
 pub(crate) mod cache;
 pub(crate) mod database;
 pub(crate) mod http;
+pub(crate) mod introspection;
 pub(crate) mod issuers;
 pub(crate) mod outbound;
 pub(crate) mod outgoing;

@@ -12,6 +12,7 @@ mod counters;
 mod credentials;
 mod digest;
 mod http;
+mod introspection;
 mod keys;
 mod memory;
 mod module;
@@ -36,6 +37,8 @@ pub mod jwt;
 // The documents' tests compare reasons and codes.
 #[doc(hidden)]
 pub use crate::calls::codes;
+#[doc(hidden)]
+pub use crate::introspection::IntrospectionError;
 
 /// The parsers of request headers, for the fuzz targets.
 #[doc(hidden)]

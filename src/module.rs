@@ -8,6 +8,7 @@ use crate::config::database::Database;
 use crate::credentials::Credentials;
 use crate::digest::Nonces;
 use crate::http::{Circuits, Inflight};
+use crate::introspection::Flood;
 use crate::jwt::revocations::Revocations;
 use crate::jwt::signatures::Signatures;
 use crate::keys::SharedFetches;
@@ -60,6 +61,8 @@ pub struct Module {
     pub circuits: Circuits,
     /// How many requests to one endpoint all processes have in progress, if that is limited.
     pub inflight: Option<Inflight>,
+    /// How many tokens issuers did not know.
+    pub flood: Flood,
     /// What any process has fetched from providers.
     pub fetches: Arc<SharedFetches>,
     /// What the database said, whichever process asked it.

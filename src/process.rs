@@ -6,6 +6,7 @@ mod credential_cache;
 mod credentials;
 mod database;
 mod heard;
+mod introspection;
 mod issuer_cache;
 mod issuers;
 mod key_fetches;
@@ -43,6 +44,7 @@ use lru::LruCache;
 
 use crate::counters::Claim;
 use crate::http::{Ban, Client, Endpoint, Entry, TrustError, Webhooks};
+use crate::introspection::Memory;
 use crate::jwt::binding::Binding;
 use crate::jwt::cache::VerifiedTokens;
 use crate::jwt::path::ClaimValue;
@@ -131,6 +133,8 @@ pub struct Process {
     /// Endpoints that scripts name.
     named: LruCache<String, Arc<Endpoint>>,
     webhooks: Option<Arc<Webhooks>>,
+    /// What asks issuers for tokens.
+    issuers_client: Option<Webhooks>,
     /// Outbound credentials.
     credential_cache: CredentialCache,
     /// Keys in files and at URLs.
@@ -139,6 +143,8 @@ pub struct Process {
     sources_generation: u64,
     /// Tokens that were verified before.
     pub tokens: VerifiedTokens<Verified>,
+    /// What issuers said of tokens.
+    pub introspections: Memory,
     /// Keys that scripts sign with.
     signing: LruCache<Box<[u8]>, Arc<SigningKey>>,
     /// Keys that scripts give.
@@ -212,10 +218,12 @@ impl Process {
                 }),
             named: LruCache::new(MAX_NAMED),
             webhooks: None,
+            issuers_client: None,
             credential_cache: CredentialCache::default(),
             sources: Arc::new(key_sources(module)),
             sources_generation: shared::page().generation.get(),
             tokens: VerifiedTokens::new(config.tokens.cache_size),
+            introspections: Memory::new(config.tokens.introspection.memory.clone()),
             signing: LruCache::new(MAX_SIGNING),
             keys: KeyCache::default(),
             warned: WarnedOnce::default(),

@@ -21,6 +21,7 @@ use crate::config::{Config, Raw};
 use crate::credentials::Credentials;
 use crate::digest::Nonces;
 use crate::http::{Circuits, Inflight, MOST_COUNTED, MOST_FAILING};
+use crate::introspection::{self, Flood};
 use crate::jwt::path::ClaimPath;
 use crate::jwt::revocations::Revocations;
 use crate::jwt::revocations::list::{List, Memory as ListMemory};
@@ -108,6 +109,7 @@ pub fn init() -> Result<(), InitError> {
         inflight: inflight(&config.http)?,
         fetches: Arc::new(fetches(config.tokens.sources.places)?),
         rows: rows(config.database.as_ref())?,
+        flood: flood(&config.tokens.introspection.settings)?,
         profile_avps: avps("load_credentials", profile_avps)?,
         claim_avps: claim_avps(&config.tokens.claims)?,
         grant_avps: avps("load_grant", &config.http.grant)?,
@@ -197,6 +199,14 @@ fn revocation_list(capacity: usize) -> Result<List, InitError> {
     Ok(List::new(memory, |lock, work| {
         shared::locked(lock, TIMEOUT, work).is_some()
     }))
+}
+
+/// The memory in which tokens that issuers do not know are counted.
+fn flood(settings: &introspection::Settings) -> Result<Flood, InitError> {
+    let key = Zeroizing::new(Nonces::random_secret()?);
+    let places = shared::zeroed(introspection::PLACES)?;
+    let (source_limit, limit) = (settings.source_limit, settings.limit);
+    Ok(Flood::new(&key, places, source_limit, limit))
 }
 
 /// The memory in which processes find what others fetched.

@@ -14,6 +14,9 @@ mod caching {
     pub mod discovery;
     pub mod documents;
     pub mod identity;
+    pub mod introspection;
+    pub mod introspection_rows;
+    pub mod introspector;
     pub mod issuers;
     pub mod keys;
     pub mod limits;

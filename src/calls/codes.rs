@@ -10,6 +10,7 @@ pub const INTERNAL_ERROR: i32 = -6;
 
 /// Of `jwt_authorize`.
 pub mod jwt {
+    use crate::introspection::IntrospectionError;
     use crate::jwt::authorize::Outcome;
 
     /// The token is valid, and its claims are as required.
@@ -26,7 +27,7 @@ pub mod jwt {
     pub const NO_PROFILE: i32 = -4;
     /// A required claim is missing or differs, or can't be handed to a script.
     pub const CLAIM_REFUSED: i32 = -5;
-    /// The store of the profiles could not answer.
+    /// The store of the profiles, or whoever has the keys or is asked for tokens, could not answer.
     pub const STORE_FAILED: i32 = -6;
     /// The token is valid, and somebody else's.
     pub const NOT_THEIRS: i32 = -7;
@@ -44,6 +45,23 @@ pub mod jwt {
             Outcome::ClaimRefused(_) | Outcome::NotBound(_) => CLAIM_REFUSED,
             Outcome::StoreFailed => STORE_FAILED,
             Outcome::Revoked(_) => REVOKED,
+        }
+    }
+
+    /// The code of a token for which its issuer was to be asked.
+    pub fn of_introspection(error: &IntrospectionError) -> i32 {
+        match error {
+            IntrospectionError::Inactive => NOT_VERIFIED,
+            IntrospectionError::NoIssuer(_)
+            | IntrospectionError::Ambiguous(_)
+            | IntrospectionError::NoDomain => NOT_A_TOKEN,
+            IntrospectionError::NotBearer { .. } | IntrospectionError::Differs(_) => CLAIM_REFUSED,
+            IntrospectionError::SourceLimit
+            | IntrospectionError::Limit
+            | IntrospectionError::NoEndpoint
+            | IntrospectionError::Failed(_)
+            | IntrospectionError::Answer(_)
+            | IntrospectionError::Unasked => STORE_FAILED,
         }
     }
 }

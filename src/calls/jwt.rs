@@ -6,8 +6,11 @@
 //! ([`Call::conclude`]).
 
 mod call;
+mod introspect;
 mod issuer;
+mod judge;
 mod keys;
+mod opaque;
 mod outputs;
 mod revoked;
 mod script;
@@ -22,12 +25,11 @@ use super::files;
 use super::waiting::{Started, Wait, on_thread};
 use crate::clock;
 use crate::config::database::Database;
-use crate::jwt::authorize::{self, Outcome};
+use crate::jwt::authorize::Outcome;
 use crate::jwt::binding::Binding;
 use crate::jwt::claims::check_claims;
 use crate::jwt::revocations::Identity;
 use crate::jwt::token::{self, Token};
-use crate::keys::candidate;
 use crate::log;
 use crate::module::Module;
 use crate::opensips::pvar::Message;
@@ -38,7 +40,7 @@ use crate::store::cache::{ASK_AGAIN, Lookup, Ready};
 use crate::store::profiles::{MAX_TAG, Profile};
 use crate::store::shared::{Aged, Wanted};
 use crate::store::{Answer, StoreError};
-use call::{BY_PROFILE, Call};
+use call::{BY_PROFILE, Call, Judged};
 use revoked::Waited;
 
 /// `jwt_authorize(token, out_decoded, out_username [, out_reason])`. It may return before it is
@@ -64,11 +66,10 @@ pub fn authorize(
         return Started::Done(code);
     }
     let tokens = &module.config.tokens;
-    let token = match Token::parse(token, &tokens.limits) {
-        Ok(token) => token,
-        Err(error) => return Started::Done(call.refuse(None, &error.into())),
-    };
-    call.by_issuer(token)
+    match Token::parse(token, &tokens.limits) {
+        Ok(token) => call.by_issuer(token),
+        Err(error) => call.by_opaque(token, error),
+    }
 }
 
 /// What is known about a tag without asking the database.
@@ -175,6 +176,12 @@ impl Call {
                     issuer: None,
                 };
                 self.with_keys(token, subject)
+            }
+            // Nobody else has keys of it.
+            (None, _, None) | (_, None, None)
+                if module.config.tokens.introspection.own.is_some() =>
+            {
+                self.by_own(token.unread())
             }
             (None, _, None) => Started::Done(self.refuse_tagless(&token)),
             (Some(_), None, None) => {
@@ -426,58 +433,6 @@ impl Call {
         })
     }
 
-    fn judge(&self, token: &Token, subject: &Subject) -> Outcome {
-        let ready = &subject.ready;
-        let sources = process::with(self.module, |process| process.sources.clone());
-        let keys: Vec<_> = ready
-            .keys
-            .iter()
-            .map(|holder| holder.keys(&sources, Instant::now))
-            .collect();
-        let candidates: Vec<_> = ready
-            .profile
-            .secrets
-            .iter()
-            .zip(&keys)
-            .map(|(secret, keys)| candidate(keys, secret.start, secret.end))
-            .collect();
-        for (number, (holder, keys)) in ready.keys.iter().zip(&keys).enumerate() {
-            if let Ok(keys) = keys {
-                self.report_failure(holder, &sources);
-                self.report_metadata(holder, &sources);
-                self.report_skipped(holder, keys, || match (&subject.tag, &subject.issuer) {
-                    (Some(tag), _) => format!("secret {} of tag {tag:?}", number + 1),
-                    (None, Some(issuer)) => format!("jwks of issuer {}", issuer.shown()),
-                    (None, None) => "jwks_url".to_owned(),
-                });
-            }
-        }
-        let outcome = authorize::authorize(
-            token,
-            &candidates,
-            self.rules(subject),
-            &self.module.signatures,
-            clock::now(),
-        );
-        if outcome.is_authorized() {
-            return outcome;
-        }
-        let mut outage = false;
-        for error in keys.iter().filter_map(|keys| keys.as_ref().err()) {
-            outage |= error.is_outage();
-            let whose = match &subject.issuer {
-                Some(issuer) => format!("the keys of issuer {}", issuer.shown()),
-                None => "a secret of the token's profile".to_owned(),
-            };
-            log!(Warning, self.function, "{whose}: {error}");
-        }
-        match outcome {
-            // The token may be good: a provider that is down is not the caller's fault.
-            Outcome::NotVerified { .. } if outage => Outcome::StoreFailed,
-            other => other,
-        }
-    }
-
     /// Hands the outcome to the script: of a good token once it is known whether it is revoked. `generation` is
     /// that of the keys, taken before the token was judged by them.
     fn conclude(
@@ -493,11 +448,31 @@ impl Call {
         if let Some(unbound) = self.unbound(Binding::of(&token)) {
             return Started::Done(self.refuse(Some(&token), &unbound));
         }
-        let (candidate, identity) = (*candidate, Identity::of(&token, kid.as_deref()));
+        if self.asks_for_all(&subject).is_some() {
+            let judged = Judged {
+                candidate: *candidate,
+                kid: kid.clone(),
+                generation,
+            };
+            return self.introspect(token, subject, judged);
+        }
+        let identity = Identity::of(&token, kid.as_deref());
+        self.conclude_good(token, subject, *candidate, generation, identity)
+    }
+
+    /// Hands a good token to the script once it is known whether it is revoked.
+    fn conclude_good(
+        self,
+        token: Token,
+        subject: Subject,
+        candidate: usize,
+        generation: Option<u64>,
+        identity: Identity,
+    ) -> Started {
         self.with_revocations(token, move |call, token, Waited(waited)| {
             // It may have ended while it waited.
             let times = match waited {
-                true => check_claims(&token, call.rules(&subject), clock::now()),
+                true => check_claims(&token, call.rules_of(&token, &subject), clock::now()),
                 false => Ok(()),
             };
             let refused = times.err().map(Outcome::from);

@@ -93,7 +93,7 @@ impl Http {
             let value = raw.int(name, default, 1..=31_536_000, "seconds")?;
             Ok::<_, ConfigError>(u32::try_from(value).unwrap_or(u32::MAX))
         };
-        let timeout = milliseconds("http_timeout", DEFAULT_TIMEOUT_MS, 10)?;
+        let timeout = Duration::from_millis(timeout(raw)?.unsigned_abs());
         let connect_timeout =
             milliseconds("http_connect_timeout", DEFAULT_CONNECT_TIMEOUT_MS, 10)?.min(timeout);
         let max_inflight = raw.int("http_max_inflight", 256, 1..=4096, "calls")?;
@@ -164,6 +164,16 @@ impl Http {
             aor_check: raw.flag("aor_check", true)?,
         })
     }
+}
+
+/// `http_timeout`, in milliseconds.
+pub(super) fn timeout(raw: &Raw) -> Result<i64, ConfigError> {
+    raw.int(
+        "http_timeout",
+        DEFAULT_TIMEOUT_MS,
+        10..=60_000,
+        "milliseconds",
+    )
 }
 
 fn defaults(raw: &Raw) -> Result<EndpointDefaults, ConfigError> {

@@ -2,6 +2,7 @@
 //! `issuers_table`.
 
 use super::raw::{ConfigError, Raw};
+use crate::introspection::IntrospectionRow;
 use crate::jwt::challenge::{MAX_AUTHZ_SERVER, is_https_uri};
 use crate::keys::TENANT;
 use crate::store::issuers::{Defaults, IssuerRow, IssuerTable, Issuers, Rows};
@@ -23,14 +24,18 @@ pub struct IssuerSettings {
 }
 
 impl IssuerSettings {
-    /// Reads the parameters.
+    /// Reads the parameters. `introspection` is what they say of asking the issuer of `issuer_url`.
     ///
     /// # Errors
     /// Fails with the first one that is wrong.
-    pub fn new(raw: &Raw, defaults: Defaults) -> Result<Self, ConfigError> {
+    pub fn new(
+        raw: &Raw,
+        defaults: Defaults,
+        introspection: &IntrospectionRow,
+    ) -> Result<Self, ConfigError> {
         let authz_server = authz_server(raw)?;
         Ok(IssuerSettings {
-            fixed: fixed(raw, &defaults, authz_server.as_ref())?,
+            fixed: fixed(raw, &defaults, authz_server.as_ref(), introspection)?,
             authz_server,
             defaults,
             table: IssuerTable {
@@ -65,6 +70,7 @@ fn fixed(
     raw: &Raw,
     defaults: &Defaults,
     authz_server: Option<&String>,
+    introspection: &IntrospectionRow,
 ) -> Result<Issuers, ConfigError> {
     const NAME: &str = "issuer_url";
     const TENANTS: &str = "issuer_tenants";
@@ -77,6 +83,7 @@ fn fixed(
             realm: Some("*".to_owned()),
             authz_server: authz_server.cloned(),
             issuer,
+            introspection: introspection.clone(),
             ..IssuerRow::default()
         };
         rows.push((format!("parameter \"{NAME}\""), row));
@@ -88,10 +95,21 @@ fn fixed(
             cause: format!("is set, and no issuer_url has {TENANT} in it"),
         });
     }
+    if rows.len() > 1 && !introspection.is_empty() {
+        // No issuer gets the tokens, or the secret, of another.
+        return Err(ConfigError::Other {
+            name: NAME.to_owned(),
+            cause: "names several issuers, and introspection_* is about one: use issuers_table"
+                .to_owned(),
+        });
+    }
     // The first fault says which.
     let issuers = Issuers::new(rows, defaults, &Issuers::default(), &Issuers::default());
-    match issuers.faults.first() {
-        None => Ok(issuers),
-        Some(fault) => Err(ConfigError::Fault(fault.clone())),
+    if let Some(fault) = issuers.faults.first() {
+        return Err(ConfigError::Fault(fault.clone()));
     }
+    let asked = issuers.askable.only();
+    let asked = asked.and_then(|issuer| issuer.introspection.as_deref());
+    asked.map_or(Ok(()), super::introspection::check)?;
+    Ok(issuers)
 }

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::avp_list;
+use super::introspection::{self, IntrospectionSettings};
 use super::issuers::IssuerSettings;
 use super::raw::{ConfigError, Raw};
+use crate::introspection::IntrospectionRow;
 use crate::jwt::algorithm::AlgorithmSet;
 use crate::jwt::binding::BoundTokens;
 use crate::jwt::path::ClaimPath;
@@ -41,6 +43,8 @@ pub struct Tokens {
     pub jwks_url: Option<String>,
     /// The issuers that have rules of their own.
     pub issuers: IssuerSettings,
+    /// How issuers are asked for tokens.
+    pub introspection: IntrospectionSettings,
     /// The claim that is the username of tokens of these (`username_claim`).
     pub username_claim: Username,
     /// Which address of record a token's user stands for (`jwt_aor`).
@@ -102,7 +106,8 @@ impl Tokens {
             rules,
             username: username_claim,
         };
-        let issuers = IssuerSettings::new(raw, defaults.clone())?;
+        let asked = introspection::row(raw)?;
+        let issuers = IssuerSettings::new(raw, defaults.clone(), &asked)?;
         let conflict = match () {
             () if jwks_url.is_none() => None,
             () if !issuers.fixed.is_empty() => Some("issuer_url"),
@@ -112,19 +117,21 @@ impl Tokens {
         if let Some(name) = conflict {
             return Err(other(name, "is not allowed with jwks_url".into()));
         }
+        let cache_size = raw.int("token_cache_size", 4096, 0..=1_000_000, "tokens, 0 = off")?;
+        let cache_size = usize::try_from(cache_size).unwrap_or(0);
+        let own = match issuers.fixed.is_empty() {
+            true => asked,
+            false => IntrospectionRow::default(),
+        };
+        let (rules, has_keys) = (&defaults.rules, jwks_url.is_some());
+        let introspection = IntrospectionSettings::new(raw, own, rules, has_keys, cache_size)?;
         Ok(Tokens {
             tag_claim: raw.text("tag_claim")?.unwrap_or("tag").to_owned(),
             limits: Limits {
                 max_token_size: usize::try_from(max_token_size).unwrap_or(8192),
             },
             rules: defaults.rules,
-            cache_size: usize::try_from(raw.int(
-                "token_cache_size",
-                4096,
-                0..=1_000_000,
-                "tokens, 0 = off",
-            )?)
-            .unwrap_or(0),
+            cache_size,
             signature_cache_size: usize::try_from(raw.int(
                 "signature_cache_size",
                 100_000,
@@ -161,6 +168,7 @@ impl Tokens {
             claims: claims(raw)?,
             jwks_url,
             issuers,
+            introspection,
             username_claim: defaults.username,
             aor: aor(raw)?,
             sources: sources(raw)?,

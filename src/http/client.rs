@@ -1,5 +1,7 @@
 //! Queries endpoints over HTTP.
 
+mod form;
+
 use std::fmt;
 use std::time::{Duration, Instant, SystemTime};
 

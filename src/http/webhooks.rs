@@ -1,5 +1,7 @@
 //! Queries an endpoint without blocking.
 
+mod form;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};

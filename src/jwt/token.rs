@@ -1,4 +1,7 @@
-//! A token in JWS compact serialization (RFC 7515 section 7.1), read but not yet trusted.
+//! A token in JWS compact serialization (RFC 7515 section 7.1), read but not yet trusted; or one that only its
+//! issuer can read.
+
+mod opaque;
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -94,6 +97,9 @@ pub enum TokenError {
     /// The header has no `alg`, or it is not a string (RFC 7515 section 4.1.1).
     #[error("header has no alg")]
     NoAlgorithm,
+    /// No token of any kind, so that no issuer is asked for it.
+    #[error("has characters that no token of scheme Bearer has (RFC 6750 section 2.1)")]
+    NotBearer,
 }
 
 /// Bytes that printing a token may add to its header: `"typ":"JWT",`, or fewer.
@@ -108,6 +114,9 @@ pub struct Token {
     header: Object,
     claims: Object,
     algorithm: Option<Algorithm>,
+    /// Why it is no JSON Web Token.
+    not_jwt: Option<TokenError>,
+    is_introspected: bool,
 }
 
 impl Token {
@@ -175,6 +184,8 @@ impl Token {
             header: header_members,
             claims,
             algorithm,
+            not_jwt: None,
+            is_introspected: false,
         })
     }
 
@@ -240,8 +251,12 @@ impl Token {
     /// token (libjwt 1.10.2, `jwt_dump_str`): compact, sorted, with `"typ":"JWT"` added to the
     /// header if there is no other type.
     ///
-    /// The C module accepts no other type, so such a type is printed as it is.
+    /// The C module accepts no other type, so such a type is printed as it is. What is no JSON Web Token has an
+    /// empty header.
     pub fn decoded(&self) -> Box<str> {
+        if self.not_jwt.is_some() {
+            return self.print(None, None);
+        }
         let foreign_type = match self.header.get("typ") {
             Some(Value::String(typ)) => !typ.eq_ignore_ascii_case("JWT"),
             _ => false,

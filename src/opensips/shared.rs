@@ -13,6 +13,7 @@ use once_cell::sync::OnceCell;
 
 use super::ffi::{AW_STATISTICS_COUNT, aw_statistic as Statistic};
 use crate::http::{Circuit, InflightPlace};
+use crate::introspection;
 use crate::jwt::revocations::list::{Entry, Head, Slot};
 use crate::jwt::signatures::Bucket;
 use crate::keys::Place;
@@ -199,6 +200,8 @@ unsafe impl Zeroed for Counter {}
 unsafe impl Zeroed for LeaseWord {}
 // SAFETY: atomics.
 unsafe impl<const WORDS: usize> Zeroed for RowSlot<WORDS> {}
+// SAFETY: an atomic.
+unsafe impl Zeroed for introspection::Place {}
 
 /// Memory for this many values, all zero, that processes that are forked later share. It is never
 /// given back. What is not touched takes no memory.

@@ -280,7 +280,9 @@ fn a_promise_completes_its_ticket_once_and_takes_no_thread() {
     let notified = Arc::new(AtomicUsize::new(0));
     let promise = |deadline| {
         let count = Arc::clone(&notified);
-        let notify = move || drop(count.fetch_add(1, Ordering::SeqCst));
+        let notify = move || {
+            count.fetch_add(1, Ordering::SeqCst);
+        };
         pool.promise(deadline, |lost| format!("{lost:?}"), notify)
             .expect("the deadline is watched")
     };

@@ -120,6 +120,19 @@
 	PARAMETER(jwks_proxy) \
 	PARAMETER(jwks_basic) \
 	PARAMETER(jwks_retry_after_max) \
+	PARAMETER(introspection_url) \
+	PARAMETER(introspection_client_id) \
+	PARAMETER(introspection_client_secret) \
+	PARAMETER(introspection_auth) \
+	PARAMETER(introspection_key_id) \
+	PARAMETER(introspection_algorithm) \
+	PARAMETER(introspection_tokens) \
+	PARAMETER(introspection_signed) \
+	PARAMETER(introspection_timeout) \
+	PARAMETER(introspection_ttl) \
+	PARAMETER(introspection_inactive_ttl) \
+	PARAMETER(introspection_source_limit) \
+	PARAMETER(introspection_limit) \
 	/* our own: webhooks */ \
 	PARAMETER(http_url) \
 	PARAMETER(http_method) \
@@ -197,6 +210,9 @@
 	STATISTIC(jwt_served_stale) \
 	/* keys of a URL that could not be fetched when a token needed them */ \
 	STATISTIC(jwks_failures) \
+	/* tokens that their issuer was asked for, and those of which it did not say whether they are active */ \
+	STATISTIC(introspections) \
+	STATISTIC(introspection_failures) \
 	/* requests that an endpoint admitted; that it denied, whose realm has none, or that are another's */ \
 	STATISTIC(http_admitted) \
 	STATISTIC(http_denied) \

@@ -8,11 +8,11 @@ use crate::module::Tables;
 use crate::store::Source;
 use crate::store::version::{self, VersionError};
 
-/// The version that the module needs of each table; for `profiles_table` and `secrets_table` it is
+/// The version that the module needs of each table but one; for `profiles_table` and `secrets_table` it is
 /// that of auth_jwt.
 const TABLE_VERSION: i64 = 1;
 
-/// That of the table of issuers.
+/// That of `issuers_table`, whose version 1 had no columns for introspection and challenges.
 const ISSUERS_VERSION: i64 = 2;
 
 /// That of `endpoints_table`, whose version 1 had no columns of files.

@@ -1,10 +1,17 @@
 //! Issuers of tokens, each with rules of its own: those of `issuer_url`, and the rows of a table.
 
+mod askable;
+mod row;
+
+pub use askable::{Askable, Asks};
+pub use row::IssuerRow;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::cache::Ready;
-use super::{Cell, Select, Source, StoreError};
+use super::{Select, Source, StoreError};
+use crate::introspection::Introspection;
 use crate::jwt::algorithm::AlgorithmSet;
 use crate::jwt::challenge::{MAX_AUTHZ_SERVER, is_https_uri};
 use crate::jwt::key::KeySet;
@@ -21,31 +28,6 @@ pub const MAX_NAMES: usize = 10_000;
 
 /// Most bytes of an issuer.
 const MAX_ISSUER: usize = 255;
-
-/// What is said of one issuer. What is not said is as the parameters have it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct IssuerRow {
-    /// `iss` of its tokens, perhaps with [`TENANT`] in it.
-    pub issuer: String,
-    /// The tenants that [`TENANT`] may stand for, separated by commas or blanks.
-    pub tenants: Option<String>,
-    /// The domains that it may speak for, separated by commas or blanks, or `*` for any.
-    pub realm: Option<String>,
-    /// Audiences of which a token has to have one, separated by commas or blanks.
-    pub audience: Option<String>,
-    /// The claim, or the template, of the username.
-    pub username_claim: Option<String>,
-    /// Algorithms, separated by commas or blanks.
-    pub algorithms: Option<String>,
-    /// `name` or `name=value`, separated by `;`.
-    pub required_claims: Option<String>,
-    /// The URL of its metadata, if it is not the well-known one.
-    pub discovery_url: Option<String>,
-    /// Its JWK Set, or the URL of that, in place of its metadata.
-    pub jwks: Option<String>,
-    /// The https URI of the authorization server that challenges name, if that is not the issuer.
-    pub authz_server: Option<String>,
-}
 
 /// The table of issuers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +54,7 @@ impl IssuerTable {
         let table = &self.table;
         let select = Select {
             table,
-            columns: &COLUMNS,
+            columns: &row::COLUMNS,
             key: None,
             limit: MAX_ROWS + 1,
         };
@@ -83,72 +65,15 @@ impl IssuerTable {
                 rows.faults.push(fault);
                 break;
             }
-            let mut cells = row.into_iter().map(text);
-            let id = cells.next().and_then(Result::ok).flatten();
+            let (id, row) = row::read(row);
             let called = format!("table {table}, row {}", id.as_deref().unwrap_or("?"));
-            match cells.collect::<Result<Vec<_>, _>>().and_then(issuer_row) {
+            match row {
                 Ok(row) => rows.rows.push((called, row)),
                 Err(error) => rows.faults.push(format!("{called}: {error}")),
             }
         }
         Ok(rows)
     }
-}
-
-/// The columns of the table: what a row is called, and what is in an [`IssuerRow`].
-const COLUMNS: [&str; 11] = [
-    "id",
-    "issuer",
-    "tenants",
-    "realm",
-    "audience",
-    "username_claim",
-    "algorithms",
-    "required_claims",
-    "discovery_url",
-    "jwks",
-    "authz_server",
-];
-
-/// A value as text, without the blanks that a column may append; `None` for none.
-fn text(cell: Cell) -> Result<Option<String>, &'static str> {
-    let Some(bytes) = cell.into_bytes() else {
-        return Ok(None);
-    };
-    let text = str::from_utf8(&bytes).map_err(|_| "it is not UTF-8")?;
-    Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
-}
-
-fn issuer_row(cells: Vec<Option<String>>) -> Result<IssuerRow, &'static str> {
-    let Ok(
-        [
-            issuer,
-            tenants,
-            realm,
-            audience,
-            username_claim,
-            algorithms,
-            required_claims,
-            discovery_url,
-            jwks,
-            authz_server,
-        ],
-    ) = <[_; 10]>::try_from(cells)
-    else {
-        return Err("it does not have the columns that were asked for");
-    };
-    Ok(IssuerRow {
-        issuer: issuer.unwrap_or_default(),
-        tenants,
-        realm,
-        audience,
-        username_claim,
-        algorithms,
-        required_claims,
-        discovery_url,
-        jwks,
-        authz_server,
-    })
 }
 
 /// What counts where a row says nothing.
@@ -210,6 +135,8 @@ pub struct Issuer {
     pub authz_server: Option<String>,
     /// Its keys, as a profile that all of its tokens share.
     pub ready: Arc<Ready>,
+    /// Whether and where it is asked for tokens.
+    pub introspection: Option<Arc<Introspection>>,
 }
 
 impl Issuer {
@@ -252,6 +179,13 @@ impl Issuer {
         let authz_server = authz_server(&row, &names)?;
         let keys = keys(&row.issuer, given(&row.discovery_url), given(&row.jwks))?;
         let ready = Arc::new(Ready::of_provider(row.issuer.as_bytes(), keys));
+        let introspection = Introspection::new(row.introspection.clone(), &rules)?.map(Arc::new);
+        if let Some(introspection) = &introspection
+            && introspection.url().is_none()
+            && row.jwks.is_some()
+        {
+            return Err("introspection_url is missing: with jwks there are no metadata".to_owned());
+        }
         Ok(Issuer {
             row,
             names,
@@ -260,7 +194,16 @@ impl Issuer {
             speaks_for,
             authz_server,
             ready,
+            introspection,
         })
+    }
+
+    /// The domains that it may speak for; `None` for any.
+    fn realms(&self) -> Option<&[String]> {
+        match &self.speaks_for {
+            SpeaksFor::Any => None,
+            SpeaksFor::Realms(realms) => Some(realms),
+        }
     }
 
     /// The issuer as it was given, quoted, for logs.
@@ -367,6 +310,8 @@ pub struct Issuers {
     by_realm: HashMap<String, Vec<Arc<Issuer>>>,
     /// Those that speak for any.
     of_any: Vec<Arc<Issuer>>,
+    /// Those that can be asked for tokens that do not say whose they are.
+    pub askable: Arc<Askable<Issuer>>,
     /// What was left out, and why: one line each.
     pub faults: Vec<String>,
 }
@@ -449,10 +394,13 @@ impl Issuers {
                 }
             }
         }
+        let asked = by_name.values().filter(|it| it.introspection.is_some());
+        let askable = Askable::new(asked.map(|issuer| (issuer.realms(), issuer)));
         Issuers {
             by_name,
             by_realm,
             of_any,
+            askable: Arc::new(askable),
             faults,
         }
     }

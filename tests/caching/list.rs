@@ -11,9 +11,9 @@ use harness::sipp;
 use libtest_mimic::Trial;
 
 use super::{
-    bearer, bound, challenge, challenges, demand, discovery, documents, identity, issuers, keys,
-    limits, many, once, outage, outgoing, preload, recipes, revocations, rules, sign, signatures,
-    tenants,
+    bearer, bound, challenge, challenges, demand, discovery, documents, identity, introspection,
+    introspection_rows, issuers, keys, limits, many, once, outage, outgoing, preload, recipes,
+    revocations, rules, sign, signatures, tenants,
 };
 
 /// What a trial does with a core.
@@ -130,9 +130,10 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
             continue;
         }
         let module = by_core.then(|| backend.opensips_module());
-        let both: [(&str, WithBackend); 4] = [
+        let both: [(&str, WithBackend); 5] = [
             ("rows of issuers", tenants::rows),
             ("rows of issuers change", tenants::changes),
+            ("rows of issuers that are asked", introspection_rows::realms),
             ("rows of revocations", revocations::rows),
             ("rows of revocations change", revocations::changes),
         ];
@@ -211,6 +212,25 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
             needs(Backend::Mysql, Some("db_mysql.so")),
             Box::new(|setting, core| preload::changes(setting, core, Backend::Mysql, "opensips")),
         ));
+    }
+    let introspected: [(&str, Shared); 8] = [
+        ("introspection: clients", introspection::clients),
+        (
+            "introspection: what is told is judged",
+            introspection::judged,
+        ),
+        (
+            "introspection: what is remembered",
+            introspection::remembered,
+        ),
+        ("introspection: made-up tokens", introspection::flood),
+        ("introspection: faults", introspection::faults),
+        ("introspection: signed answers", introspection::signed),
+        ("introspection: all tokens", introspection::all),
+        ("introspection: no worker waits", introspection::waiting),
+    ];
+    for (name, run) in introspected {
+        trials.push(make(name, None, Box::new(run)));
     }
     let simple: [(&str, Shared); 50] = [
         ("opensips-cfg/bearer.cfg", bearer::shipped),

@@ -134,9 +134,9 @@ pub fn burst(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> {
         running.everywhere(&of("alice", &key), 1)?;
         for (tag, code) in [("bob", "1"), ("nobody", "-4")] {
             server.hang()?;
+            let token = of(tag, &key);
             let asked = queries(&running, || {
                 scope(|scope| {
-                    let token = of(tag, &key);
                     let (running, token) = (&running, token.as_str());
                     let calls: Vec<_> = (0..BURST)
                         .map(|_| scope.spawn(|| running.exchange("async", &[("X-JWT", token)])))

@@ -25,7 +25,7 @@ use super::running::{LIMIT, Running, Said, WORKERS};
 const LONG: i64 = 3600;
 
 /// A database with the table of issuers and these profiles.
-fn create(setting: &Setting, backend: Backend, content: &Content) -> Result<Database, String> {
+pub fn create(setting: &Setting, backend: Backend, content: &Content) -> Result<Database, String> {
     if backend == Backend::DbText {
         return setting.servers.create(backend, content);
     }
@@ -38,7 +38,7 @@ fn create(setting: &Setting, backend: Backend, content: &Content) -> Result<Data
 }
 
 /// Adds a row: the columns that are not NULL, and their values.
-fn insert(database: &Database, row: &[(&str, &str)]) -> Result<(), String> {
+pub fn insert(database: &Database, row: &[(&str, &str)]) -> Result<(), String> {
     if database.backend == Backend::DbText {
         return append(database, row);
     }
@@ -91,7 +91,7 @@ fn script(script: Script, provider: &Provider, database: &Database, driver: &str
 }
 
 /// What is said to a request from somebody to example.org.
-fn ask(
+pub fn ask(
     running: &Running,
     (method, service): (&str, &str),
     token: &str,

@@ -142,6 +142,10 @@ fn examples() -> Result<(), Failed> {
         .and_then(|both| std::fs::write(&client, both));
     both.map_err(|e| e.to_string())?;
     let [client, client_key] = [client, client_key].map(|path| path.to_string_lossy().into_owned());
+    let secret = folder.path().join("assertion.pem");
+    let pem = std::fs::read(harness::root().join("tests/keys/rsa-2048.test-private.pem"));
+    std::fs::write(&secret, pem.map_err(|e| e.to_string())?).map_err(|e| e.to_string())?;
+    let secret = format!("file://{}", secret.display());
     let mut tried = 0;
     for (place, text) in texts {
         let mut raw = Raw::default();
@@ -157,6 +161,7 @@ fn examples() -> Result<(), Failed> {
                         raw.push(&of, RawValue::Text(client.clone()));
                         RawValue::Text(client_key.clone())
                     }
+                    "introspection_client_secret" => RawValue::Text(secret.clone()),
                     _ => value,
                 };
                 raw.push(name, value);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use auth_web::IntrospectionError;
 use auth_web::codes;
 use auth_web::jwt::algorithm::{Algorithm, AlgorithmSet};
 use auth_web::jwt::authorize::{CandidateSecret, Outcome, authorize};
@@ -10,7 +11,7 @@ use auth_web::jwt::key::KeySet;
 use auth_web::jwt::revocations::{Kind, Revocation};
 use auth_web::jwt::rules::Rules;
 use auth_web::jwt::signatures::Signatures;
-use auth_web::jwt::token::{Limits, Token};
+use auth_web::jwt::token::{Limits, Token, TokenError};
 use harness::keys::Key;
 use harness::tokens::{token, with_header};
 use libtest_mimic::{Failed, Trial};
@@ -102,6 +103,7 @@ fn reasons() -> Result<(), Failed> {
         judge("garbage", &secret, later, &all),
         judge("a.b.c.d", &secret, later, &all),
         judge("a.b.c.d.e", &secret, later, &all),
+        Outcome::from(TokenError::NotBearer),
         judge(&foreign, &secret, later, &issued),
         judge(&say(r#"{"aud":"account"}"#), &secret, later, &audience),
         judge(&say(r#"{"exp":1700000000}"#), &secret, later, &all),
@@ -123,9 +125,24 @@ fn reasons() -> Result<(), Failed> {
             Some(1_700_000_000),
         )?,
     ];
+    let asked = [
+        IntrospectionError::Inactive,
+        IntrospectionError::NoIssuer("\"b.example\"".to_owned()),
+        IntrospectionError::Ambiguous("\"a.example\"".to_owned()),
+        IntrospectionError::NoDomain,
+        IntrospectionError::NotBearer {
+            member: "token_type",
+            found: "\"DPoP\"".to_owned(),
+        },
+        IntrospectionError::Differs("sub"),
+        IntrospectionError::Unasked,
+        IntrospectionError::SourceLimit,
+        IntrospectionError::Limit,
+    ];
+    let asked = asked.map(|error| (error.to_string(), codes::jwt::of_introspection(&error)));
+    let reasons = outcomes.map(|outcome| (outcome.to_string(), codes::jwt::of(&outcome)));
     let manual = block::read(MANUAL);
-    for outcome in outcomes {
-        let (reason, code) = (outcome.to_string(), codes::jwt::of(&outcome));
+    for (reason, code) in reasons.into_iter().chain(asked) {
         let row = format!("| `{reason}` | {code} |");
         if !manual.lines().any(|line| line == row) {
             return Err(format!("the manual lacks the row {row}").into());

@@ -18,23 +18,41 @@ CREATE TABLE IF NOT EXISTS version (
 -- in braces. required_claims: name or name=value, separated by semicolons. NULL in audience, username_claim,
 -- algorithms and required_claims means the parameter of that name. jwks: a JWK Set, or its https URL; NULL
 -- means where the issuer's metadata say, which are at discovery_url, or where they follow from the issuer.
+-- introspection_*: as the parameters of these names; the issuer is asked for tokens if there is a URL or a client.
+-- introspection_client_secret: the secret or the private key, or file:///absolute/path.
 -- authz_server: the https URI that challenges name as the authorization server; NULL means the issuer.
 --
--- Version 2 added authz_server. To a table of version 1:
+-- Version 2 added the columns from introspection_url on. To a table of version 1:
+--   ALTER TABLE jwt_issuers ADD COLUMN introspection_url VARCHAR(255) DEFAULT NULL;
+--   ALTER TABLE jwt_issuers ADD COLUMN introspection_auth VARCHAR(32) DEFAULT NULL;
+--   ALTER TABLE jwt_issuers ADD COLUMN introspection_client_id VARCHAR(255) DEFAULT NULL;
+--   ALTER TABLE jwt_issuers ADD COLUMN introspection_client_secret TEXT DEFAULT NULL;
+--   ALTER TABLE jwt_issuers ADD COLUMN introspection_key_id VARCHAR(255) DEFAULT NULL;
+--   ALTER TABLE jwt_issuers ADD COLUMN introspection_algorithm VARCHAR(16) DEFAULT NULL;
+--   ALTER TABLE jwt_issuers ADD COLUMN introspection_tokens VARCHAR(16) DEFAULT NULL;
+--   ALTER TABLE jwt_issuers ADD COLUMN introspection_signed INT UNSIGNED DEFAULT NULL;
 --   ALTER TABLE jwt_issuers ADD COLUMN authz_server VARCHAR(255) DEFAULT NULL;
 --   UPDATE version SET table_version = 2 WHERE table_name = 'jwt_issuers';
 CREATE TABLE IF NOT EXISTS jwt_issuers (
-    id              INT(10) UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
-    issuer          VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    tenants         TEXT         DEFAULT NULL,
-    realm           VARCHAR(1024) NOT NULL,
-    audience        VARCHAR(1024) DEFAULT NULL,
-    username_claim  VARCHAR(255) DEFAULT NULL,
-    algorithms      VARCHAR(255) DEFAULT NULL,
-    required_claims VARCHAR(1024) DEFAULT NULL,
-    discovery_url   VARCHAR(255) DEFAULT NULL,
-    jwks            TEXT         DEFAULT NULL,
-    authz_server    VARCHAR(255) DEFAULT NULL
+    id                          INT(10) UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    issuer                      VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    tenants                     TEXT          DEFAULT NULL,
+    realm                       VARCHAR(1024) NOT NULL,
+    audience                    VARCHAR(1024) DEFAULT NULL,
+    username_claim              VARCHAR(255)  DEFAULT NULL,
+    algorithms                  VARCHAR(255)  DEFAULT NULL,
+    required_claims             VARCHAR(1024) DEFAULT NULL,
+    discovery_url               VARCHAR(255)  DEFAULT NULL,
+    jwks                        TEXT          DEFAULT NULL,
+    introspection_url           VARCHAR(255)  DEFAULT NULL,
+    introspection_auth          VARCHAR(32)   DEFAULT NULL,
+    introspection_client_id     VARCHAR(255)  DEFAULT NULL,
+    introspection_client_secret TEXT          DEFAULT NULL,
+    introspection_key_id        VARCHAR(255)  DEFAULT NULL,
+    introspection_algorithm     VARCHAR(16)   DEFAULT NULL,
+    introspection_tokens        VARCHAR(16)   DEFAULT NULL,
+    introspection_signed        INT UNSIGNED  DEFAULT NULL,
+    authz_server                VARCHAR(255)  DEFAULT NULL
 ) ENGINE=InnoDB;
 
 INSERT IGNORE INTO version (table_name, table_version) VALUES ('jwt_issuers', 2);

@@ -6,6 +6,7 @@ use crate::calls::waiting::Wait;
 use crate::jwt::authorize::Outcome;
 use crate::jwt::binding::Binding;
 use crate::jwt::rules::Rules;
+use crate::jwt::token::Token;
 use crate::module::Module;
 use crate::opensips::pvar::{Message, Variable};
 use crate::process::Subject;
@@ -37,6 +38,25 @@ pub(super) struct Call {
     pub(super) wait: Wait,
 }
 
+/// What the signature of a token shows, before its issuer is asked for it.
+pub(super) struct Judged {
+    /// Which secret of its subject verified it.
+    pub(super) candidate: usize,
+    /// The `kid` of the key.
+    pub(super) kid: Option<Box<str>>,
+    /// The generation of the keys before that; `None` if not all of them were known.
+    pub(super) generation: Option<u64>,
+}
+
+impl Judged {
+    /// Nothing: there is no signature, or no key.
+    pub(super) const NONE: Judged = Judged {
+        candidate: usize::MAX,
+        kid: None,
+        generation: None,
+    };
+}
+
 impl Call {
     /// The refusal of a token that is bound to something else than the connection of whoever presents it.
     pub(super) fn unbound(&self, binding: Binding) -> Option<Outcome> {
@@ -53,6 +73,14 @@ impl Call {
         match &subject.issuer {
             Some(issuer) => &issuer.rules,
             None => &self.module.config.tokens.rules,
+        }
+    }
+
+    /// The same, for what it is: one that is no JSON Web Token has no header.
+    pub(super) fn rules_of<'a>(&'a self, token: &Token, subject: &'a Subject) -> &'a Rules {
+        match self.introspection(subject) {
+            Some(asked) if token.not_jwt().is_some() => &asked.opaque_rules,
+            _ => self.rules(subject),
         }
     }
 }

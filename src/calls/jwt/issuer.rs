@@ -38,6 +38,9 @@ impl Call {
 
     /// A token of any other issuer is refused before anybody is asked, unless it names a profile.
     fn among(self, token: Token, issuers: &Issuers) -> Started {
+        if let Some(error) = token.not_jwt() {
+            return self.among_askable(token, error, issuers);
+        }
         let has_tag = token.claim(&self.module.config.tokens.tag_claim).is_some();
         match issuer_of(&token, issuers).cloned() {
             Some(issuer) => {
@@ -78,7 +81,7 @@ impl Call {
         };
         match known {
             // A token of a stranger waits for nothing.
-            Some(known) if issuer_of(&token, &known).is_none() => {
+            Some(known) if issuer_of(&token, &known).is_none() && token.not_jwt().is_none() => {
                 process::with(self.module, |process| {
                     if let Some(list) = &mut process.issuers {
                         list.refresh(query);

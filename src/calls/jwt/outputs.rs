@@ -40,7 +40,7 @@ fn left(expires: Option<i64>) -> Value<'static> {
 impl Call {
     /// Admits a token that secret number `candidate` of its subject verified, and remembers it.
     /// `generation` is that of the keys before they were looked at: what has changed since then is
-    /// verified again.
+    /// verified again. What its issuer was asked for is remembered elsewhere.
     pub(super) fn admit_first(
         &self,
         token: &Token,
@@ -92,6 +92,9 @@ impl Call {
             expires: claims::expires(token),
         };
         let code = self.admit(token.as_str().as_bytes(), &verified, ready);
+        if token.is_introspected() {
+            return code;
+        }
         let rules = self.rules(subject);
         if let (Some(secret), Ok(validity), Some(generation)) = (
             ready.profile.secrets.get(candidate),

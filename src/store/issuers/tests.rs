@@ -1,5 +1,6 @@
 use super::*;
 use crate::jwt::path::ClaimPath;
+use crate::store::Cell;
 
 const SET: &str = include_str!("../../../tests/jwks/auth0.json");
 
@@ -256,7 +257,7 @@ fn fetch(rows: Vec<Vec<Cell>>) -> Rows {
 }
 
 fn cells(issuer: &[u8]) -> Vec<Cell> {
-    let mut row = vec![Cell::Null; COLUMNS.len()];
+    let mut row = vec![Cell::Null; row::COLUMNS.len()];
     row[0] = Cell::Int(7);
     row[1] = Cell::Text(issuer.to_vec());
     row[3] = Cell::Text(b" a.example  ".to_vec());
@@ -327,4 +328,45 @@ fn tenants_are_counted_before_anything_is_made_of_them() {
     };
     assert!(of_row(2).unwrap().contains("algorithms: "));
     assert!(of_row(3).unwrap().contains("more than 10000 issuers"));
+}
+
+#[test]
+fn who_is_asked_alone_speaks_for_the_domain() {
+    let asked = |issuer: &str, realm: &str| {
+        row(issuer, |row| {
+            row.realm = Some(realm.to_owned());
+            row.introspection.url = Some("https://a.example/introspect".to_owned());
+            row.introspection.client.method = Some("none".to_owned());
+        })
+    };
+    let none = row("https://none.example", |row| {
+        row.realm = Some("d.example".into())
+    });
+    let [a, b] = [
+        asked("https://a.example", "A.example c.example"),
+        asked("https://b.example", "b.example, c.example"),
+    ];
+    let found = issuers(&[a.clone(), b, none.clone()], &Issuers::default());
+    assert_eq!(found.faults, Vec::<String>::new());
+    let one = |domain: &str| match found.askable.of(domain) {
+        Asks::One(issuer) => Some(issuer.shown()),
+        Asks::Nobody | Asks::Several => None,
+    };
+    assert_eq!(one("a.example").as_deref(), Some("\"https://a.example\""));
+    assert_eq!(one("b.example").as_deref(), Some("\"https://b.example\""));
+    assert!(matches!(found.askable.of("c.example"), Asks::Several));
+    for domain in ["d.example", "x.a.example", ""] {
+        assert!(matches!(found.askable.of(domain), Asks::Nobody), "{domain}");
+    }
+    assert!(found.askable.only().is_none());
+    let any = asked("https://any.example", "*");
+    let only = issuers(&[any.clone(), none.clone()], &Issuers::default());
+    assert!(only.askable.only().is_some());
+    assert!(matches!(only.askable.of("x.example"), Asks::One(_)));
+    // What speaks for any domain speaks for this one as well.
+    let both = issuers(&[any, a], &Issuers::default());
+    assert!(both.askable.only().is_none());
+    assert!(matches!(both.askable.of("a.example"), Asks::Several));
+    assert!(matches!(both.askable.of("x.example"), Asks::One(_)));
+    assert!(issuers(&[none], &Issuers::default()).askable.is_empty());
 }
