@@ -39,7 +39,8 @@ macro_rules! atomic {
             Model(Box<loom::sync::atomic::$name>),
         }
 
-        #[allow(missing_docs)]
+        // Not each of them is used of each.
+        #[allow(missing_docs, dead_code)]
         impl $name {
             pub fn new(value: $value) -> Self {
                 match IS_MODEL.get() {

@@ -221,29 +221,23 @@ impl SharedRows {
         let Some(bytes) = self.sealer.seal(name, facts, packed) else {
             return;
         };
-        let words = bytes.len().div_ceil(8);
-        // What another place has of it is older.
-        if is_empty {
-            self.short.forget(name);
-            self.long.forget(name);
-            self.tables.forget(name);
-            self.none.put(name, facts, &bytes);
-        } else if words <= SHORT {
-            self.none.forget(name);
-            self.long.forget(name);
-            self.tables.forget(name);
-            self.short.put(name, facts, &bytes);
-        } else if words <= LONG {
-            self.none.forget(name);
-            self.short.forget(name);
-            self.tables.forget(name);
-            self.long.put(name, facts, &bytes);
-        } else if words <= TABLE {
-            self.none.forget(name);
-            self.short.forget(name);
-            self.long.forget(name);
-            self.tables.put(name, facts, &bytes);
+        // What other slots have of it is older.
+        self.forget(name);
+        match bytes.len().div_ceil(8) {
+            _ if is_empty => self.none.put(name, facts, &bytes),
+            words if words <= SHORT => self.short.put(name, facts, &bytes),
+            words if words <= LONG => self.long.put(name, facts, &bytes),
+            words if words <= TABLE => self.tables.put(name, facts, &bytes),
+            _ => {}
         }
+    }
+
+    /// Forgets the answer to a question.
+    fn forget(&self, name: &seal::Name) {
+        self.none.forget(name);
+        self.short.forget(name);
+        self.long.forget(name);
+        self.tables.forget(name);
     }
 
     fn nanoseconds(&self, time: Instant) -> u64 {

@@ -98,8 +98,8 @@ pub fn ages(setting: &Setting, core: &Core) -> Result<(), String> {
     let asked = Instant::now();
     remove_secret(&database, &key)?;
     std::thread::sleep(Duration::from_secs(TTL - 1));
-    // Other workers have heard of it by now, and keep it no longer than the first.
-    running.everywhere(&of("alice", &key), 1)?;
+    // Other workers hear of it by now, unless the machine is too slow for that, and keep it no longer than the first.
+    running.all_say(&of("alice", &key), 1)?;
     std::thread::sleep(
         (asked + Duration::from_secs(TTL)).saturating_duration_since(Instant::now()),
     );
@@ -134,8 +134,8 @@ pub fn burst(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> {
         running.everywhere(&of("alice", &key), 1)?;
         for (tag, code) in [("bob", "1"), ("nobody", "-4")] {
             server.hang()?;
-            let token = of(tag, &key);
             let asked = queries(&running, || {
+                let token = of(tag, &key);
                 scope(|scope| {
                     let (running, token) = (&running, token.as_str());
                     let calls: Vec<_> = (0..BURST)

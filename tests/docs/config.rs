@@ -53,6 +53,7 @@ fn shape(settings: &[(&str, &str)]) -> Result<String, String> {
             &d.cache,
             &d.profile_avps,
             d.preload,
+            d.shared,
         )
     });
     // Whether the script names the table at all is a separate setting.

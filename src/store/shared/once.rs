@@ -211,8 +211,9 @@ impl Source for Once<'_> {
                 row(cells);
             }
         })?;
-        if let Some(packed) = packer.finish() {
-            self.shared.tell(&name, packed, asked, Instant::now());
+        match packer.finish() {
+            Some(packed) => self.shared.tell(&name, packed, asked, Instant::now()),
+            None => self.shared.forget(&name),
         }
         Ok(())
     }

@@ -240,10 +240,11 @@ fn rows_of_any_length_are_known_or_asked_for() {
         rows[0][1] = Cell::Text(vec![0xa5; length]);
         table.set(Ok(rows.clone()));
         // Whatever was there before.
-        assert_eq!(ask(&shared, &table, again, &select).unwrap().value, rows);
+        let asked = ask(&shared, &table, again, &select).unwrap();
+        assert!(asked.value == rows, "{length}");
         let before = table.asked();
         let known = ask(&shared, &table, wanted(0), &select).unwrap();
-        assert_eq!(known.value, rows, "{length}");
+        assert!(known.value == rows, "{length}");
         assert_eq!(known.is_asked, length > 4 << 20, "{length}");
         assert_eq!(table.asked() > before, length > 4 << 20);
     }

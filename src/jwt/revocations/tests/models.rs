@@ -27,24 +27,6 @@ fn until(value: &str, end: i64) -> Revocation {
 }
 
 #[test]
-fn what_is_revoked_is_found_while_others_are_added() {
-    in_every_order(2, || {
-        let list = list(2);
-        list.add(&until("a", 100), 1).unwrap();
-        let writer = {
-            let list = list.clone();
-            thread::spawn(move || list.add(&until("b", 100), 1).unwrap())
-        };
-        assert!(list.find(of("a")).is_some() && list.find(of("c")).is_none());
-        if let Some(times) = list.find(of("b")) {
-            assert_eq!(times.until, 100, "it is whole");
-        }
-        writer.join().unwrap();
-        assert!(list.find(of("a")).is_some() && list.find(of("b")).is_some());
-    });
-}
-
-#[test]
 fn what_is_revoked_is_found_while_the_list_moves() {
     in_every_order(2, || {
         let list = list(2);
