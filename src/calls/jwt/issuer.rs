@@ -81,7 +81,7 @@ impl Call {
         };
         match known {
             // A token of a stranger waits for nothing.
-            Some(known) if issuer_of(&token, &known).is_none() && token.not_jwt().is_none() => {
+            Some(known) if is_of_nobody(&token, &known) => {
                 process::with(self.module, |process| {
                     if let Some(list) = &mut process.issuers {
                         list.refresh(query);
@@ -147,4 +147,12 @@ impl Call {
 /// The one of these that the token claims to be from.
 fn issuer_of<'a>(token: &Token, issuers: &'a Issuers) -> Option<&'a Arc<Issuer>> {
     issuers.get(token.claim("iss")?.as_str()?)
+}
+
+/// Whether a token is that of none of these, so that it waits for nothing.
+fn is_of_nobody(token: &Token, issuers: &Issuers) -> bool {
+    match token.not_jwt() {
+        None => issuer_of(token, issuers).is_none(),
+        Some(_) => issuers.askable.is_empty(),
+    }
 }
