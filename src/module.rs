@@ -25,14 +25,14 @@ use crate::store::shared::SharedRows;
 /// The optional tables that exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tables {
-    /// The table of the endpoints of realms.
-    pub endpoints: bool,
+    /// The version of the table of the endpoints of realms.
+    pub endpoints: Option<i64>,
     /// The table of credentials.
     pub credentials: bool,
     /// The tables of profiles and their secrets.
     pub profiles: bool,
-    /// The table of issuers, where it is used.
-    pub issuers: bool,
+    /// The version of the table of issuers, where it is used.
+    pub issuers: Option<i64>,
     /// The table of revocations.
     pub revocations: bool,
 }
@@ -99,7 +99,7 @@ impl Module {
     /// The database that holds the table of endpoints, if there is one.
     pub fn endpoints_database(&self) -> Option<&Database> {
         let database = self.config.database.as_ref();
-        database.filter(|_| self.tables.endpoints)
+        database.filter(|_| self.tables.endpoints.is_some())
     }
 
     /// The database that holds the table of credentials, if there is one.

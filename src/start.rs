@@ -69,7 +69,7 @@ pub fn init() -> Result<(), InitError> {
         .unwrap_or_else(PoisonError::into_inner)
         .take()
         .unwrap_or_default();
-    let config = Config::new(&raw)?;
+    let mut config = Config::new(&raw)?;
     for warning in config
         .http
         .client
@@ -86,8 +86,8 @@ pub fn init() -> Result<(), InitError> {
         first_issuers,
         first_revocations,
         first_snapshot,
-    } = match &config.database {
-        Some(database) => check(&config, database)?,
+    } = match config.database.clone() {
+        Some(database) => check(&mut config, &database)?,
         None => Checked::default(),
     };
     if first_snapshot.is_some() {
@@ -323,7 +323,7 @@ struct Checked {
 
 /// Connects to the database, checks the versions of its tables, reads all of it if that is wanted,
 /// and disconnects.
-fn check(config: &Config, settings: &DatabaseSettings) -> Result<Checked, InitError> {
+fn check(config: &mut Config, settings: &DatabaseSettings) -> Result<Checked, InitError> {
     let shown = || settings.shown.clone();
     let mut database = Database::bind(settings).ok_or_else(|| InitError::NoDriver {
         shown: shown(),
@@ -350,7 +350,7 @@ fn first_issuers(
     tables: Tables,
     source: &mut dyn Source,
 ) -> Result<Option<(Instant, Arc<Issuers>)>, InitError> {
-    if !tables.issuers {
+    if tables.issuers.is_none() {
         return Ok(None);
     }
     let read = Instant::now();
@@ -392,12 +392,14 @@ fn first_revocations(
 }
 
 fn check_with(
-    config: &Config,
+    config: &mut Config,
     settings: &DatabaseSettings,
     source: &mut dyn Source,
     versions: &str,
 ) -> Result<Checked, InitError> {
     let tables = tables::check(config, settings, source, versions)?;
+    config.http.tables.has_files = tables.endpoints.is_some_and(|version| version > 1);
+    config.tokens.issuers.table.version = tables.issuers.unwrap_or_default();
     let first_snapshot = match settings.preload {
         false => None,
         true => Some(

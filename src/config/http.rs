@@ -233,6 +233,7 @@ fn tables(raw: &Raw) -> Result<EndpointTables, ConfigError> {
         tls_cert: column("endpoint_tls_cert_column", "tls_cert")?,
         tls_key: column("endpoint_tls_key_column", "tls_key")?,
         tls_ca: column("endpoint_tls_ca_column", "tls_ca")?,
+        has_files: true,
         parent: raw.flag("realm_parent", false)?,
     })
 }

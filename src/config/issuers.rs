@@ -40,6 +40,7 @@ impl IssuerSettings {
             defaults,
             table: IssuerTable {
                 table: raw.identifier("issuers_table", "jwt_issuers", true)?,
+                version: 2,
             },
             tables_named: raw.has("issuers_table"),
         })

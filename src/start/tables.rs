@@ -10,13 +10,13 @@ use crate::store::version::{self, VersionError};
 
 /// The version that the module needs of each table but one; for `profiles_table` and `secrets_table` it is
 /// that of auth_jwt.
-const TABLE_VERSION: i64 = 1;
+const TABLE_VERSION: &[i64] = &[1];
 
-/// That of `issuers_table`, whose version 1 had no columns for introspection and challenges.
-const ISSUERS_VERSION: i64 = 2;
+/// Those of `issuers_table`, whose version 1 has no columns for introspection and challenges.
+const ISSUERS_VERSIONS: &[i64] = &[1, 2];
 
-/// That of `endpoints_table`, whose version 1 had no columns of files.
-const ENDPOINTS_VERSION: i64 = 2;
+/// Those of `endpoints_table`, whose version 1 has no columns of files.
+const ENDPOINTS_VERSIONS: &[i64] = &[1, 2];
 
 /// Looks the tables up in the table of their versions. Sites that use one part of the module have
 /// no tables of the others: what the script does not name itself may be missing, though not all of
@@ -30,7 +30,7 @@ pub fn check(
     source: &mut dyn Source,
     versions: &str,
 ) -> Result<Tables, InitError> {
-    let mut check_version = |table: &str, needed: i64, script: &str| {
+    let mut check_version = |table: &str, needed: &[i64], script: &str| {
         let scheme = &database.scheme;
         version::check(source, versions, table, needed, scheme, script).map_err(|error| {
             InitError::Version {
@@ -39,21 +39,21 @@ pub fn check(
             }
         })
     };
-    let endpoints = check_version(&config.http.tables.table, ENDPOINTS_VERSION, "http");
+    let endpoints = check_version(&config.http.tables.table, ENDPOINTS_VERSIONS, "http");
     let settings = &config.tokens.issuers;
     let issuers = match config.tokens.jwks_url {
         // Its tokens are all of one provider.
-        Some(_) => false,
+        Some(_) => None,
         None => {
             let table = &settings.table.table;
-            let checked = check_version(table, ISSUERS_VERSION, "issuers");
+            let checked = check_version(table, ISSUERS_VERSIONS, "issuers");
             presence(checked, table, settings.tables_named)?
         }
     };
     let mut check = |table: &str, script: &str| check_version(table, TABLE_VERSION, script);
     let (http, outbound) = (&config.http, &config.outbound);
     let tokens = &database.tables.profiles;
-    let token_tables = check(tokens, "jwt").and_then(|()| check(&database.tables.secrets, "jwt"));
+    let token_tables = check(tokens, "jwt").and_then(|_| check(&database.tables.secrets, "jwt"));
     let credentials = check(&outbound.table.table, "credentials");
     let revoked = &config.tokens.revocations.table;
     let mut found = Tables {
@@ -62,30 +62,35 @@ pub fn check(
             check(revoked, "revocations"),
             revoked,
             config.tokens.revocation_tables_named,
-        )?,
+        )?
+        .is_some(),
         profiles: false,
         endpoints: presence(endpoints, &http.tables.table, http.tables_named)?,
-        credentials: presence(credentials, &outbound.table.table, outbound.tables_named)?,
+        credentials: presence(credentials, &outbound.table.table, outbound.tables_named)?.is_some(),
     };
-    let alone = !found.endpoints && !found.credentials && !found.issuers && !found.revocations;
-    found.profiles = presence(token_tables, tokens, alone || database.tables_named)?;
+    let alone = found.endpoints.is_none()
+        && !found.credentials
+        && found.issuers.is_none()
+        && !found.revocations;
+    let profiles = presence(token_tables, tokens, alone || database.tables_named)?;
+    found.profiles = profiles.is_some();
     Ok(found)
 }
 
-/// Whether a table exists; an error if it is needed and does not.
+/// The version of a table; `None` if it does not exist, an error if it is needed and does not.
 fn presence(
-    checked: Result<(), InitError>,
+    checked: Result<i64, InitError>,
     name: &str,
     is_needed: bool,
-) -> Result<bool, InitError> {
+) -> Result<Option<i64>, InitError> {
     match checked {
-        Ok(()) => Ok(true),
+        Ok(version) => Ok(Some(version)),
         Err(InitError::Version {
             error: VersionError::Missing { table, .. },
             ..
         }) if table == name && !is_needed => {
             log!(Info, c"mod_init", "there is no table {name}");
-            Ok(false)
+            Ok(None)
         }
         Err(error) => Err(error),
     }

@@ -31,6 +31,8 @@ pub struct EndpointTables {
     /// Column of the path of the trusted authorities (`endpoint_tls_ca_column`); NULL or empty for
     /// `http_tls_ca`.
     pub tls_ca: String,
+    /// Whether there are columns of files: a table of version 1 has none.
+    pub has_files: bool,
     /// Whether a realm without a row has that of its parent domain (`realm_parent`).
     pub parent: bool,
 }
@@ -56,7 +58,11 @@ impl EndpointTables {
             &self.tls_key,
             &self.tls_ca,
         ];
-        let Some((of, row)) = row_of(source, &self.table, &columns, realm, self.parent)? else {
+        let columns = match self.has_files {
+            true => &columns[..],
+            false => &columns[..columns.len() - 3],
+        };
+        let Some((of, row)) = row_of(source, &self.table, columns, realm, self.parent)? else {
             return Ok(None);
         };
         let mut texts = row.into_iter().skip(1).map(|cell| {
@@ -111,6 +117,7 @@ mod tests {
             tls_cert: "tls_cert".into(),
             tls_key: "tls_key".into(),
             tls_ca: "tls_ca".into(),
+            has_files: true,
             parent: false,
         }
     }

@@ -34,6 +34,8 @@ const MAX_ISSUER: usize = 255;
 pub struct IssuerTable {
     /// Its name (`issuers_table`).
     pub table: String,
+    /// Its version: 1 has no columns for introspection and challenges.
+    pub version: i64,
 }
 
 /// What was read of the table.
@@ -54,7 +56,7 @@ impl IssuerTable {
         let table = &self.table;
         let select = Select {
             table,
-            columns: &row::COLUMNS,
+            columns: row::columns(self.version),
             key: None,
             limit: MAX_ROWS + 1,
         };

@@ -46,27 +46,27 @@ pub enum VersionError {
         table: String,
         /// Its version.
         found: i64,
-        /// The version that is needed.
-        needed: i64,
+        /// The versions that serve, in words.
+        needed: String,
         /// What to run.
         remedy: String,
     },
 }
 
-/// Checks that `table` has version `needed`. `scheme` is that of the database's URL, and `script`
-/// the name of the shipped script that creates the table, without its extension: the message
-/// derives from both what to run.
+/// The version of `table`, which must be one of `needed`, the newest last. `scheme` is that of the
+/// database's URL, and `script` the name of the shipped script that creates the table, without its
+/// extension: the message derives from both what to run.
 ///
 /// # Errors
-/// Fails with [`VersionError`] if it does not.
+/// Fails with [`VersionError`] if it has none of them.
 pub fn check(
     source: &mut dyn Source,
     version_table: &str,
     table: &str,
-    needed: i64,
+    needed: &[i64],
     scheme: &str,
     script: &str,
-) -> Result<(), VersionError> {
+) -> Result<i64, VersionError> {
     let select = Select {
         table: version_table,
         columns: &["table_version"],
@@ -90,17 +90,21 @@ pub fn check(
         .and_then(|row| row.first())
         .and_then(super::Cell::as_int)
     {
-        Some(found) if found == needed => Ok(()),
+        Some(found) if needed.contains(&found) => Ok(found),
         Some(found) => Err(VersionError::Differs {
             table: table.into(),
             found,
-            needed,
+            needed: needed
+                .iter()
+                .map(i64::to_string)
+                .collect::<Vec<_>>()
+                .join(" or "),
             remedy: remedy(),
         }),
         None => Err(VersionError::Missing {
             table: table.into(),
             version_table: version_table.into(),
-            needed,
+            needed: needed.last().copied().unwrap_or_default(),
             remedy: remedy(),
         }),
     }
@@ -131,18 +135,40 @@ mod tests {
         }
     }
 
-    fn check_with(rows: Result<Vec<Vec<Cell>>, StoreError>) -> Result<(), VersionError> {
+    fn check_with(rows: Result<Vec<Vec<Cell>>, StoreError>) -> Result<i64, VersionError> {
         let mut source = Versions(rows);
-        check(&mut source, "version", "jwt_profiles", 1, "sqlite", "jwt")
+        check(
+            &mut source,
+            "version",
+            "jwt_profiles",
+            &[1],
+            "sqlite",
+            "jwt",
+        )
     }
 
     #[test]
     fn the_right_version_passes_as_number_and_as_text() {
-        assert_eq!(check_with(Ok(vec![vec![Cell::Int(1)]])), Ok(()));
-        assert_eq!(
-            check_with(Ok(vec![vec![Cell::Text(b"1".to_vec())]])),
-            Ok(())
-        );
+        assert_eq!(check_with(Ok(vec![vec![Cell::Int(1)]])), Ok(1));
+        assert_eq!(check_with(Ok(vec![vec![Cell::Text(b"1".to_vec())]])), Ok(1));
+    }
+
+    #[test]
+    fn an_older_version_may_serve() {
+        let check_with = |found| {
+            let mut source = Versions(Ok(vec![vec![Cell::Int(found)]]));
+            check(
+                &mut source,
+                "version",
+                "jwt_profiles",
+                &[1, 2],
+                "sqlite",
+                "jwt",
+            )
+        };
+        assert_eq!((check_with(1), check_with(2)), (Ok(1), Ok(2)));
+        let message = check_with(3).unwrap_err().to_string();
+        assert!(message.contains("needs 1 or 2"), "{message}");
     }
 
     #[test]

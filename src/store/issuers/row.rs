@@ -32,6 +32,9 @@ pub struct IssuerRow {
     pub authz_server: Option<String>,
 }
 
+/// How many of them a table of version 1 has.
+const FIRST: usize = 10;
+
 /// What a row is called, and what is in an [`IssuerRow`].
 pub(super) const COLUMNS: [&str; 19] = [
     "id",
@@ -55,6 +58,14 @@ pub(super) const COLUMNS: [&str; 19] = [
     "authz_server",
 ];
 
+/// The columns that a table of this version has.
+pub(super) fn columns(version: i64) -> &'static [&'static str] {
+    match version {
+        ..=1 => &COLUMNS[..FIRST],
+        _ => &COLUMNS,
+    }
+}
+
 /// What a row is called, if that can be told, and what it says.
 pub(super) fn read(row: Vec<Cell>) -> (Option<String>, Result<IssuerRow, &'static str>) {
     let mut cells = row.into_iter().map(text);
@@ -71,7 +82,10 @@ fn text(cell: Cell) -> Result<Option<String>, &'static str> {
     Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
 }
 
-fn issuer(cells: Vec<Option<String>>) -> Result<IssuerRow, &'static str> {
+fn issuer(mut cells: Vec<Option<String>>) -> Result<IssuerRow, &'static str> {
+    if cells.len() == FIRST - 1 {
+        cells.resize(COLUMNS.len() - 1, None);
+    }
     let Ok(
         [
             issuer,

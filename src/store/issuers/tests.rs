@@ -252,8 +252,11 @@ impl Source for Table {
 }
 
 fn fetch(rows: Vec<Vec<Cell>>) -> Rows {
-    let table = "jwt_issuers".to_owned();
-    IssuerTable { table }.fetch_all(&mut Table(rows)).unwrap()
+    let table = IssuerTable {
+        table: "jwt_issuers".to_owned(),
+        version: 2,
+    };
+    table.fetch_all(&mut Table(rows)).unwrap()
 }
 
 fn cells(issuer: &[u8]) -> Vec<Cell> {
