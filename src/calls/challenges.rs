@@ -56,6 +56,9 @@ enum Scheme {
 /// What is said of a token: code and words of RFC 6750 section 3.1; both may be empty.
 type Fault = (&'static str, &'static str);
 
+/// The row of a realm's endpoint, and the realm whose row it is; `None` if there is none.
+type Row = Option<Box<(String, EndpointRow)>>;
+
 /// A request that is to be challenged.
 struct Call {
     module: &'static Module,
@@ -375,7 +378,7 @@ fn has_endpoint(
     module: &'static Module,
     table: &Realms<Endpoint>,
     realm: &str,
-    row: Answer<Aged<Option<Box<(String, EndpointRow)>>>>,
+    row: Answer<Aged<Row>>,
 ) -> Result<bool, String> {
     let defaults = &module.config.http.defaults;
     let parsed = || {

@@ -40,7 +40,7 @@ use crate::store::cache::{ASK_AGAIN, Lookup, Ready};
 use crate::store::profiles::{MAX_TAG, Profile};
 use crate::store::shared::{Aged, Wanted};
 use crate::store::{Answer, StoreError};
-use call::{BY_PROFILE, Call, Judged};
+use call::{BY_PROFILE, Call, Judged, count_query};
 use revoked::Waited;
 
 /// `jwt_authorize(token, out_decoded, out_username [, out_reason])`. It may return before it is
@@ -482,13 +482,6 @@ impl Call {
             };
             Started::Done(code)
         })
-    }
-}
-
-/// Counts what the database was asked for, and not what another process had asked it for.
-fn count_query<T>(answer: &Answer<Aged<T>>) {
-    if answer.as_ref().map_or(true, |answer| answer.is_asked) {
-        stats::count(Statistic::JwtStoreQueries);
     }
 }
 

@@ -519,12 +519,31 @@ pub fn start(setting: &Setting, core: &Core) -> Result<(), String> {
     })?;
     running.expect(&of("urn:anybody", &key, "one"), 1)?;
     drop(running);
-    database.sql("UPDATE version SET table_version = 1 WHERE table_name = 'jwt_issuers';")?;
+    database.sql("UPDATE version SET table_version = 3 WHERE table_name = 'jwt_issuers';")?;
     let log = refused("another version", &database, "cache_ttl", "30")?;
-    match log.contains("jwt_issuers") {
-        true => Ok(()),
-        false => Err(log),
+    if !log.contains("jwt_issuers") {
+        return Err(log);
     }
+    // One that was set up before there were columns for introspection and challenges.
+    let columns = [
+        "introspection_url",
+        "introspection_auth",
+        "introspection_client_id",
+        "introspection_client_secret",
+        "introspection_key_id",
+        "introspection_algorithm",
+        "introspection_tokens",
+        "introspection_signed",
+        "authz_server",
+    ];
+    for column in columns {
+        database.sql(&format!("ALTER TABLE jwt_issuers DROP COLUMN {column};"))?;
+    }
+    database.sql("UPDATE version SET table_version = 1 WHERE table_name = 'jwt_issuers';")?;
+    let running = Running::start(setting, core, |it| script(it, &provider, &database, "auto"))?;
+    running.expect(&of("urn:a", &key, "one"), 1)?;
+    running.expect(&of("urn:anybody", &key, "one"), -5)?;
+    Ok(())
 }
 
 /// MariaDB hangs: a token of an issuer that is not listed waits for nothing, and what is known serves all

@@ -9,7 +9,10 @@ use crate::jwt::rules::Rules;
 use crate::jwt::token::Token;
 use crate::module::Module;
 use crate::opensips::pvar::{Message, Variable};
+use crate::opensips::stats::{self, Statistic};
 use crate::process::Subject;
+use crate::store::Answer;
+use crate::store::shared::Aged;
 
 /// Context of tokens that `jwt_authorize` verified; those of `jwt_script_authorize` have the
 /// number of their key, which starts at 1.
@@ -82,5 +85,12 @@ impl Call {
             Some(asked) if token.not_jwt().is_some() => &asked.opaque_rules,
             _ => self.rules(subject),
         }
+    }
+}
+
+/// Counts what the database was asked for, and not what another process had asked it for.
+pub(super) fn count_query<T>(answer: &Answer<Aged<T>>) {
+    if answer.as_ref().map_or(true, |answer| answer.is_asked) {
+        stats::count(Statistic::JwtStoreQueries);
     }
 }

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::call::Call;
-use super::count_query;
+use super::call::{Call, count_query};
 use crate::calls::waiting::{Started, on_thread};
 use crate::jwt::authorize::Outcome;
 use crate::jwt::claims::unlisted_issuer;

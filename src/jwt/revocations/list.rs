@@ -18,9 +18,8 @@ use std::sync::atomic::{
 
 use thiserror::Error;
 
-use crate::memory::{AtomicI64, AtomicU64, fence};
-
 use super::revocation::{Kind, MAX_BYTES, Revocation};
+use crate::memory::{AtomicI64, AtomicU64, fence};
 
 /// Words of the texts of an entry: of what is revoked, and of its issuer.
 const WORDS: usize = (2 * MAX_BYTES).div_ceil(8);

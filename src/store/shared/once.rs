@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::leases::Wish;
 use super::rows::Packer;
 use super::seal::{Name, OVERHEAD};
-use super::{Answered, SharedRows, TABLE};
+use super::table::{Answered, SharedRows, TABLE};
 use crate::store::{Cell, Select, Source, StoreError};
 
 /// How often a thread that waits for another looks: at first, and at most.

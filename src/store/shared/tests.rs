@@ -1,9 +1,12 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
+use super::table::*;
 use super::*;
-use crate::store::{Source, StoreError};
+use crate::memory::AtomicU64;
+use crate::store::{Cell, Select, Source, StoreError};
 
 mod models;
 
