@@ -156,9 +156,14 @@ fn older(setting: &Setting, core: &Core) -> Result<(), String> {
         "ALTER TABLE http_endpoints DROP COLUMN tls_cert, DROP COLUMN tls_key, DROP COLUMN tls_ca;\n\
          UPDATE version SET table_version = 1 WHERE table_name = 'http_endpoints';\n",
     )?;
-    for driver in ["native", "opensips"] {
-        let script = script_with_memory().database(&database);
-        let mut instance = setting.start(core, &script.set("db_driver", driver))?;
+    let mut scripts = vec![script_with_memory().database(&database)];
+    let module = Backend::Mysql.opensips_module();
+    if core.module(module).is_some() {
+        let theirs = script_with_memory().database(&database.with_plain_password());
+        scripts.push(theirs.load(module).set("db_driver", "opensips"));
+    }
+    for script in scripts {
+        let mut instance = setting.start(core, &script)?;
         let device = Device::new(instance.port)?;
         for service in ["plain", "async"] {
             let question = Question::register(service, "john", "a.example");

@@ -177,21 +177,17 @@ impl<'a> Once<'a> {
     }
 }
 
-impl Source for Once<'_> {
-    fn select(&mut self, select: &Select<'_>) -> Result<Vec<Vec<Cell>>, StoreError> {
-        let mut rows = Vec::new();
-        self.each(select, &mut |row| rows.push(row))?;
-        Ok(rows)
-    }
-
-    fn each(
+impl Once<'_> {
+    /// Passes on the rows that are known, or those with which `read` calls back, which are told to all then.
+    fn rows(
         &mut self,
         select: &Select<'_>,
         row: &mut dyn FnMut(Vec<Cell>),
+        read: impl FnOnce(&mut dyn Source, &mut dyn FnMut(Vec<Cell>)) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         if !self.is_shared {
             self.is_asked = true;
-            return self.source.each(select, row);
+            return read(self.source, row);
         }
         let name = self.shared.name(select, self.wanted.generation);
         let _lease = match self.known_or_turn(&name) {
@@ -205,7 +201,7 @@ impl Source for Once<'_> {
         self.is_asked = true;
         let asked = Instant::now();
         let mut packer = Packer::new(8 * TABLE - OVERHEAD);
-        self.source.each(select, &mut |cells| {
+        read(self.source, &mut |cells| {
             if is_of(select, &cells) {
                 packer.push(&cells);
                 row(cells);
@@ -216,6 +212,26 @@ impl Source for Once<'_> {
             None => self.shared.forget(&name),
         }
         Ok(())
+    }
+}
+
+impl Source for Once<'_> {
+    fn select(&mut self, select: &Select<'_>) -> Result<Vec<Vec<Cell>>, StoreError> {
+        let mut rows = Vec::new();
+        // Not row by row: a driver may open a connection for that.
+        self.rows(select, &mut |row| rows.push(row), |source, row| {
+            source.select(select)?.into_iter().for_each(row);
+            Ok(())
+        })?;
+        Ok(rows)
+    }
+
+    fn each(
+        &mut self,
+        select: &Select<'_>,
+        row: &mut dyn FnMut(Vec<Cell>),
+    ) -> Result<(), StoreError> {
+        self.rows(select, row, |source, row| source.each(select, row))
     }
 }
 
