@@ -15,6 +15,7 @@ mod caching {
     pub mod documents;
     pub mod identity;
     pub mod introspection;
+    pub mod introspection_bound;
     pub mod introspection_rows;
     pub mod introspector;
     pub mod issuers;

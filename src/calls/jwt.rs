@@ -445,10 +445,15 @@ impl Call {
         let Outcome::Authorized { candidate, kid } = outcome else {
             return Started::Done(self.refuse(Some(&token), outcome));
         };
-        if let Some(unbound) = self.unbound(Binding::of(&token)) {
+        let is_asked_for = self.asks_for_all(&subject).is_some();
+        let unbound = match is_asked_for {
+            true => self.unbound_so_far(Binding::of(&token)),
+            false => self.unbound(Binding::of(&token)),
+        };
+        if let Some(unbound) = unbound {
             return Started::Done(self.refuse(Some(&token), &unbound));
         }
-        if self.asks_for_all(&subject).is_some() {
+        if is_asked_for {
             let judged = Judged {
                 candidate: *candidate,
                 kid: kid.clone(),

@@ -31,7 +31,8 @@ const TLS: &str = include_str!("bound.cfg");
 /// Which modules of OpenSIPS that needs.
 pub const MODULES: [&str; 3] = ["tls_openssl.so", "tls_mgm.so", "proto_tls.so"];
 
-fn thumbprint(issued: &Issued) -> String {
+/// The SHA-256 of a certificate, as `x5t#S256` has it.
+pub fn thumbprint(issued: &Issued) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &issued.certificate_der);
     URL_SAFE_NO_PAD.encode(digest)
 }

@@ -12,8 +12,8 @@ use libtest_mimic::Trial;
 
 use super::{
     bearer, bound, challenge, challenges, demand, discovery, documents, identity, introspection,
-    introspection_rows, issuers, keys, limits, many, once, outage, outgoing, preload, recipes,
-    revocations, rules, sign, signatures, tenants,
+    introspection_bound, introspection_rows, issuers, keys, limits, many, once, outage, outgoing,
+    preload, recipes, revocations, rules, sign, signatures, tenants,
 };
 
 /// What a trial does with a core.
@@ -213,7 +213,7 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
             Box::new(|setting, core| preload::changes(setting, core, Backend::Mysql, "opensips")),
         ));
     }
-    let introspected: [(&str, Shared); 8] = [
+    let introspected: [(&str, Shared); 12] = [
         ("introspection: clients", introspection::clients),
         (
             "introspection: what is told is judged",
@@ -228,6 +228,22 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
         ("introspection: signed answers", introspection::signed),
         ("introspection: all tokens", introspection::all),
         ("introspection: no worker waits", introspection::waiting),
+        (
+            "introspection: bound by the answer",
+            introspection_bound::opaque,
+        ),
+        (
+            "introspection: bound by token and answer",
+            introspection_bound::all,
+        ),
+        (
+            "introspection: by a client certificate and a proxy",
+            introspection_bound::certificate,
+        ),
+        (
+            "introspection: an issuer that asks to be left alone",
+            introspection_bound::later,
+        ),
     ];
     for (name, run) in introspected {
         trials.push(make(name, None, Box::new(run)));

@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use crate::calls::waiting::Wait;
 use crate::jwt::authorize::Outcome;
-use crate::jwt::binding::Binding;
+use crate::jwt::binding::{Binding, BoundTokens};
 use crate::jwt::rules::Rules;
 use crate::jwt::token::Token;
 use crate::module::Module;
@@ -63,11 +63,20 @@ impl Judged {
 impl Call {
     /// The refusal of a token that is bound to something else than the connection of whoever presents it.
     pub(super) fn unbound(&self, binding: Binding) -> Option<Outcome> {
+        self.unbound_by(binding, self.module.config.tokens.bound)
+    }
+
+    /// The same where it may be bound to nothing so far, since its issuer is still to be asked for it.
+    pub(super) fn unbound_so_far(&self, binding: Binding) -> Option<Outcome> {
+        self.unbound_by(binding, BoundTokens::Checked)
+    }
+
+    fn unbound_by(&self, binding: Binding, mode: BoundTokens) -> Option<Outcome> {
         let certificate = || {
             let text = self.message.text(self.module.certificate?)?;
             Some(text).filter(|text| !text.is_empty())
         };
-        let checked = binding.check(self.module.config.tokens.bound, certificate);
+        let checked = binding.check(mode, certificate);
         checked.err().map(Outcome::NotBound)
     }
 

@@ -253,12 +253,15 @@ impl Call {
             Ok(claims) => claims,
             Err(error) => return Started::Done(self.refuse_introspected(&token, &error)),
         };
+        // What it is bound to by itself, which the answer must not hide.
+        let own = Binding::of(&token);
         let token = token.introspected(claims);
         if let Err(error) = check_claims(&token, self.rules_of(&token, &subject), clock::now()) {
             return Started::Done(self.refuse(Some(&token), &error.into()));
         }
         // That of a token which nobody else can read is known only now (RFC 8705 section 3.2).
-        if let Some(unbound) = self.unbound(Binding::of(&token)) {
+        let unbound = self.unbound_so_far(own);
+        if let Some(unbound) = unbound.or_else(|| self.unbound(Binding::of(&token))) {
             return Started::Done(self.refuse(Some(&token), &unbound));
         }
         let identity = Identity::of(&token, judged.kid.as_deref());
