@@ -252,7 +252,10 @@ impl Process {
         let shared = &self.module.rows;
         match Known::new(shared, wanted).answer(&work) {
             Some(known) => Asked::Answered(Ok(known)),
-            None => self.ask(move |source| Once::new(shared, wanted, source).answer(work)),
+            None => {
+                let waits = self.database.as_ref().is_some_and(Database::has_threads);
+                self.ask(move |source| Once::new(shared, wanted, source, waits).answer(work))
+            }
         }
     }
 

@@ -110,6 +110,14 @@ impl Memory {
         told: Instant,
         generation: u64,
     ) {
+        // Of two answers, what was asked for later counts, whichever comes last; of two at a time, that it is not
+        // active.
+        let is_newer = |known: Option<Instant>| known.is_some_and(|known| known > told);
+        let inactive = self.inactive.peek(&question).map(|entry| entry.told);
+        let active = self.active.peek(&question).map(|entry| entry.told);
+        if is_newer(inactive) || is_newer(active) || answer.is_ok() && inactive == Some(told) {
+            return;
+        }
         match answer {
             Ok(value) if !self.config.ttl.is_zero() => {
                 self.inactive.pop(&question);
@@ -180,6 +188,20 @@ mod tests {
         memory.put(good, Ok(told()), start, 1);
         memory.put(good, Err(()), start, 1);
         assert!(matches!(memory.get(good, at(1), 1), Some(Err(()))));
+    }
+
+    #[test]
+    fn a_late_answer_takes_the_place_of_no_newer_one() {
+        let (start, mut memory) = (Instant::now(), memory(10, 10, 8));
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let question = memory.question(1, "x").unwrap();
+        memory.put(question, Err(()), at(2), 0);
+        memory.put(question, Ok(told()), at(1), 0);
+        assert!(matches!(memory.get(question, at(3), 0), Some(Err(()))));
+        memory.put(question, Ok(told()), at(2), 0);
+        assert!(matches!(memory.get(question, at(3), 0), Some(Err(()))));
+        memory.put(question, Ok(told()), at(3), 0);
+        assert!(matches!(memory.get(question, at(3), 0), Some(Ok(_))));
     }
 
     #[test]

@@ -238,7 +238,7 @@ fn who_is_killed_while_he_tells_leaves_no_answer_that_is_not_whole() {
         killed(|| {
             let mut table = Table(Cell::new(round));
             for _ in 0..100 {
-                let _ = Once::new(&shared, each, &mut table).answer(|it| it.select(&select));
+                let _ = Once::new(&shared, each, &mut table, true).answer(|it| it.select(&select));
             }
         });
         if let Some(known_rows) = Known::new(&shared, any).answer(|it| it.select(&select)) {
@@ -256,7 +256,7 @@ fn who_is_killed_while_he_tells_leaves_no_answer_that_is_not_whole() {
         // Whoever comes next waits for no dead process.
         let begin = Instant::now();
         let mut table = Table(Cell::new(0));
-        let asked = Once::new(&shared, each, &mut table).answer(|it| it.select(&select));
+        let asked = Once::new(&shared, each, &mut table, true).answer(|it| it.select(&select));
         assert!(asked.unwrap().is_asked && begin.elapsed() < patience);
         assert_eq!(table.0.get(), 1);
     }

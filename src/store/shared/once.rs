@@ -109,15 +109,23 @@ pub struct Once<'a> {
     wanted: Wanted,
     source: &'a mut dyn Source,
     is_shared: bool,
+    waits: bool,
     since: Instant,
     is_asked: bool,
 }
 
 impl<'a> Once<'a> {
-    /// Asks `source` for what is not known.
-    pub fn new(shared: &'a SharedRows, wanted: Wanted, source: &'a mut dyn Source) -> Self {
+    /// Asks `source` for what is not known. If another process is asking, it is waited for if the caller `waits`,
+    /// which no SIP worker may; else it is asked at the same time.
+    pub fn new(
+        shared: &'a SharedRows,
+        wanted: Wanted,
+        source: &'a mut dyn Source,
+        waits: bool,
+    ) -> Self {
         Once {
             shared,
+            waits,
             is_shared: shared.is_shared() && wanted.is_remembered(),
             wanted,
             source,
@@ -164,6 +172,7 @@ impl<'a> Once<'a> {
                     let found = found.filter(|found| self.wanted.counts(found, now, waits));
                     return found.ok_or(Some(lease));
                 }
+                Wish::Theirs if !self.waits => return Err(None),
                 Wish::Theirs => {}
             }
             waits.get_or_insert(begin);

@@ -157,7 +157,8 @@ impl SharedRows {
 
     /// The name of a question, after this many reloads.
     pub(super) fn name(&self, select: &Select<'_>, generation: u64) -> Name {
-        let numbers = [select.limit as u64, generation];
+        let (columns, keys) = (select.columns.len() as u64, u64::from(select.key.is_some()));
+        let numbers = [select.limit as u64, generation, columns, keys];
         let texts = [select.table]
             .into_iter()
             .chain(select.columns.iter().copied());
@@ -174,10 +175,16 @@ impl SharedRows {
             let tables = is_patient.then_some(&self.tables)?;
             tables.find(sealer, name, now)
         };
-        let (facts, bytes) = (self.none.find(sealer, name, now))
-            .or_else(|| self.short.find(sealer, name, now))
-            .or_else(|| self.long.find(sealer, name, now))
-            .or_else(tables)?;
+        // Two that asked at a time may each have left one.
+        let (facts, bytes) = [
+            self.none.find(sealer, name, now),
+            self.short.find(sealer, name, now),
+            self.long.find(sealer, name, now),
+            tables(),
+        ]
+        .into_iter()
+        .flatten()
+        .max_by_key(|(facts, _)| facts.asked)?;
         Some(Answered {
             rows: rows::unpack(&bytes)?,
             asked: self.start + Duration::from_nanos(facts.asked),
@@ -185,7 +192,7 @@ impl SharedRows {
         })
     }
 
-    /// Remembers an answer that came now, unless it is too long.
+    /// Remembers an answer that came now, unless it is too long, or what is known was asked for later.
     pub(super) fn tell(
         &self,
         name: &Name,
@@ -196,6 +203,12 @@ impl SharedRows {
         let Some(Counter(sealed)) = self.sealed.first() else {
             return;
         };
+        if self
+            .find(name, now, true)
+            .is_some_and(|known| known.asked > asked)
+        {
+            return;
+        }
         let facts = Facts {
             // No two answers are sealed with the same number: see `seal`.
             number: sealed.fetch_add(1, std::sync::atomic::Ordering::Relaxed),

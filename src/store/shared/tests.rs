@@ -95,7 +95,7 @@ fn ask(
     wanted: Wanted,
     select: &Select<'_>,
 ) -> Result<Aged<Vec<Vec<Cell>>>, StoreError> {
-    Once::new(shared, wanted, &mut table).answer(|source| source.select(select))
+    Once::new(shared, wanted, &mut table, true).answer(|source| source.select(select))
 }
 
 #[test]
@@ -339,7 +339,7 @@ fn a_burst_of_one_question_asks_once() {
                     scope.spawn(|| {
                         waiting.fetch_add(1, Ordering::Relaxed);
                         let mut slow = Slow(&table, &is_over);
-                        let once = Once::new(&shared, fresh, &mut slow);
+                        let once = Once::new(&shared, fresh, &mut slow, true);
                         once.answer(|source| source.select(&of("a.example")))
                     })
                 })
@@ -358,6 +358,41 @@ fn a_burst_of_one_question_asks_once() {
             }
         });
         assert!(table.asked() < 4, "{}", table.asked());
+    }
+}
+
+#[test]
+fn who_may_not_wait_asks_at_the_same_time() {
+    let (shared, table) = (shared(64), Table::new(row("a.example")));
+    let select = of("a.example");
+    let name = shared.name(&select, 0);
+    let until = shared.nanoseconds(Instant::now() + LONG_AGO);
+    let now = shared.nanoseconds(Instant::now());
+    let me = u64::from(std::process::id());
+    let lease = shared.leases.take(&name, me, now, until);
+    let mut source = &table;
+    let once = Once::new(&shared, wanted(0), &mut source, false);
+    let answer = once.answer(|source| source.select(&select)).unwrap();
+    assert!(answer.is_asked && answer.value == row("a.example"));
+    drop(lease);
+}
+
+#[test]
+fn an_answer_that_was_asked_for_earlier_replaces_none() {
+    let shared = shared(64);
+    let name = shared.name(&of("a.example"), 0);
+    let packed = |rows: Vec<Vec<Cell>>| {
+        let mut packer = rows::Packer::new(1 << 20);
+        rows.iter().for_each(|row| packer.push(row));
+        packer.finish().unwrap()
+    };
+    let (earlier, later) = (Instant::now(), Instant::now() + Duration::from_millis(5));
+    for rows in [vec![], row("b.example")] {
+        let (shared_now, later) = (later + Duration::from_millis(5), later);
+        shared.forget(&name);
+        shared.tell(&name, packed(rows.clone()), later, shared_now);
+        shared.tell(&name, packed(row("a.example")), earlier, shared_now);
+        assert_eq!(shared.find(&name, shared_now, true).unwrap().rows, rows);
     }
 }
 
