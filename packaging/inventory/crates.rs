@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// A crate in the module.
 pub struct Crate {
-    /// Its name on crates.io.
+    /// Its name, as Cargo has it.
     pub name: String,
     /// Its version.
     pub version: String,
