@@ -5,6 +5,7 @@ use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Instant;
 
 use harness::core::Core;
 use harness::database::program;
@@ -98,6 +99,7 @@ fn overload_of_all(setting: &Setting, core: &Core) -> Result<(), String> {
         let devices: Vec<_> = (0..CALLS)
             .map(|_| Device::new(instance.port))
             .collect::<Result<_, _>>()?;
+        let begin = Instant::now();
         for device in &devices {
             device.send(&question)?;
         }
@@ -113,12 +115,13 @@ fn overload_of_all(setting: &Setting, core: &Core) -> Result<(), String> {
         let now = log
             .matches("8 requests to this endpoint are under way already in all")
             .count();
-        // Two that want the last place at the same moment may both not get it.
-        let at_a_time = CALLS.saturating_sub(now - refused);
-        if !(most / 2..=most).contains(&at_a_time) {
-            return Err(format!(
-                "round {round}: {at_a_time} of {CALLS} calls were made"
-            ));
+        // Two that want the last place at the same moment may both not get it. On a busy machine some calls come
+        // when others are over: each takes its time-out, less what the client gives up earlier.
+        let each = u128::from(TIMEOUT.unsigned_abs()) * 9 / 10;
+        let times = usize::try_from((begin.elapsed().as_millis() / each).max(1)).unwrap_or(1);
+        let made = CALLS.saturating_sub(now - refused);
+        if !(most / 2..=most * times).contains(&made) {
+            return Err(format!("round {round}: {made} of {CALLS} calls were made"));
         }
         refused = now;
     }
