@@ -23,7 +23,6 @@ mod form;
 mod hook;
 mod inflight;
 mod origins;
-mod pem_file;
 mod proxy;
 mod report;
 mod request;

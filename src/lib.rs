@@ -11,6 +11,7 @@ mod connections;
 mod counters;
 mod credentials;
 mod digest;
+mod files;
 mod http;
 mod introspection;
 mod keys;

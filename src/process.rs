@@ -449,28 +449,32 @@ impl Process {
         if let Some(webhooks) = &self.webhooks {
             return Ok(webhooks.clone());
         }
-        let http = &self.module.config.http;
-        let client = Client::new(http.client.clone(), self.module.circuits.clone())?;
+        let config = self.module.config.http.client.clone();
+        let client = Client::new(config, self.module.circuits.clone())?;
         let client = client.answering_challenges(self.basic_for());
-        let client = Arc::new(client);
-        let quiet = client.clone();
-        let config = PoolConfig {
-            max_threads: http.max_inflight,
-            thread_init: reactor::block_signals,
-            on_quiet: Some(OnQuiet(Arc::new(move || quiet.forget_connections()))),
-            ..PoolConfig::default()
-        };
-        let pool = Arc::new(Pool::new("auth_web-http", config));
-        // Otherwise the pool's own limit applies first, and says so.
-        let most = match http.max_inflight_endpoint {
-            most if most < http.max_inflight => most,
-            _ => usize::MAX,
-        };
-        let webhooks = Webhooks::new(client, pool);
-        let webhooks = webhooks.with_most_to_one(most, self.module.inflight.clone());
-        let webhooks = Arc::new(webhooks);
+        let webhooks = Arc::new(with_threads("auth_web-http", self.module, client));
         Ok(self.webhooks.insert(webhooks).clone())
     }
+}
+
+/// A client with threads of this name, within the limits of the parameters.
+fn with_threads(name: &'static str, module: &Module, client: Client) -> Webhooks {
+    let http = &module.config.http;
+    let client = Arc::new(client);
+    let quiet = client.clone();
+    let config = PoolConfig {
+        max_threads: http.max_inflight,
+        thread_init: reactor::block_signals,
+        on_quiet: Some(OnQuiet(Arc::new(move || quiet.forget_connections()))),
+        ..PoolConfig::default()
+    };
+    let pool = Arc::new(Pool::new(name, config));
+    // Otherwise the pool's own limit applies first, and says so.
+    let most = match http.max_inflight_endpoint {
+        most if most < http.max_inflight => most,
+        _ => usize::MAX,
+    };
+    Webhooks::new(client, pool).with_most_to_one(most, module.inflight.clone())
 }
 
 /// Where the keys of files and URLs come from.

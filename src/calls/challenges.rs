@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime};
 
 use super::codes::challenges as code;
 use super::codes::{DONE, jwt};
-use super::http::{binding, endpoints_wanted};
+use super::http::{binding, endpoint_of, endpoints_wanted};
 use super::waiting::{Started, Wait, on_thread};
 use crate::config::tokens::TokenAor;
 use crate::digest::{self, Algorithm};
@@ -382,13 +382,8 @@ fn has_endpoint(
 ) -> Result<bool, String> {
     let defaults = &module.config.http.defaults;
     let parsed = || {
-        let Aged { value, since, .. } = row.map_err(|error| error.to_string())?;
-        let Some(row) = value else {
-            return Ok((None, since));
-        };
-        let (of, row) = *row;
-        let endpoint = Endpoint::from_row(&row, defaults).map_err(|error| error.to_string())?;
-        Ok((Some((of, endpoint)), since))
+        let row = row.map_err(|error| error.to_string())?;
+        endpoint_of(row.map(|row| row.map(|row| *row)), defaults)
     };
     let found = table.lookup(realm, Instant::now(), parsed)?;
     Ok(found.value.is_some())

@@ -13,8 +13,8 @@ use crate::config::http::{Http, SentHeaders};
 use crate::counters::Claim;
 use crate::digest::{Credentials, Digest, Freshness, nonce_claim};
 use crate::http::{
-    self, Answer as HttpAnswer, Answered, Ban, Endpoint, EndpointError, EndpointRow, Entry,
-    GrantValue, Outcome, Refusal, Request, Target, Verdict,
+    self, Answer as HttpAnswer, Answered, Ban, Endpoint, EndpointDefaults, EndpointError,
+    EndpointRow, Entry, GrantValue, Outcome, Refusal, Request, Target, Verdict,
 };
 use crate::log;
 use crate::module::Module;
@@ -47,15 +47,24 @@ pub struct Outputs {
     pub message: Option<Variable>,
 }
 
+/// The endpoint that a realm's row says, the realm whose row that is, and when it was asked for.
+pub(super) fn endpoint_of(
+    row: Aged<Option<(String, EndpointRow)>>,
+    defaults: &EndpointDefaults,
+) -> Result<(Option<(String, Endpoint)>, Instant), String> {
+    let Aged { value, since, .. } = row;
+    let Some((of, row)) = value else {
+        return Ok((None, since));
+    };
+    let endpoint = Endpoint::from_row(&row, defaults).map_err(|error| error.to_string())?;
+    Ok((Some((of, endpoint)), since))
+}
+
 /// Which answers count for whoever wants to know a realm's endpoint now.
 pub(super) fn endpoints_wanted(module: &Module) -> Wanted {
     let database = module.endpoints_database();
     let ttl = database.map_or(Duration::ZERO, |database| database.cache.ttl);
-    Wanted {
-        generation: 0,
-        rows: ttl,
-        none: ttl,
-    }
+    Wanted::within(ttl, 0)
 }
 
 /// `http_authorize(url, out_grant [, out_expires [, out_msg]])`. It may return before it is done.
@@ -409,14 +418,8 @@ impl Call {
             process.ask_once(wanted, move |source| rows.fetch(source, &of))
         });
         let defaults = &self.http.defaults;
-        let parsed = move |row: Answer<Aged<Option<(String, EndpointRow)>>>| {
-            let Aged { value, since, .. } = row.map_err(|error| error.to_string())?;
-            let Some((of, row)) = value else {
-                return Ok((None, since));
-            };
-            let endpoint = Endpoint::from_row(&row, defaults).map_err(|error| error.to_string())?;
-            Ok((Some((of, endpoint)), since))
-        };
+        let parsed =
+            move |row: Answer<Aged<_>>| endpoint_of(row.map_err(|e| e.to_string())?, defaults);
         let row = match asked {
             Asked::Answered(row) => row,
             Asked::Pending(query) => {

@@ -3,23 +3,20 @@
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use lru::LruCache;
 use ureq::Agent;
 use ureq::tls::TlsConfig;
 
 use super::client_config::ClientConfig;
-use super::pem_file::Stamp;
 use super::proxy::Proxy;
 use super::report::Report;
 use super::resolver::Memory;
-use super::tls::{Loaded, TlsFiles, TrustError};
+use super::tls::{LOOK_INTERVAL, Loaded, TlsFiles, TrustError};
 use super::transport::connector;
 use super::url::EndpointUrl;
-
-/// The shortest time between two looks at a file.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+use crate::files::Stamp;
 
 /// For how many sets of files of endpoints an agent is kept; beyond that the least recently used is
 /// forgotten, with its connections.

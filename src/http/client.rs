@@ -112,6 +112,15 @@ impl Client {
         })
     }
 
+    /// Takes the turn to ask a URL, unless it is left alone: the error is why.
+    fn enter(&self, url: &EndpointUrl, now: Instant) -> Result<(), Cause> {
+        if let Some(held) = self.breakers.held(url.target(), now) {
+            return Err(Cause::held(held));
+        }
+        let entered = self.breakers.enter(url.target(), now);
+        entered.map_err(Cause::LeftAlone)
+    }
+
     /// Sends the query, and waits for the answer until `deadline`. `requested` is the requested
     /// expiry in seconds; `now` is the time that a signature carries.
     ///
@@ -141,12 +150,8 @@ impl Client {
                 .filter(|url| self.left_alone(url, started).is_none())
                 .count();
             let share = left / u32::try_from(candidates + 1).unwrap_or(1);
-            if let Some(held) = self.breakers.held(url.target(), started) {
-                failures.push((url.to_string(), Cause::held(held)));
-                continue;
-            }
-            if let Err(failed) = self.breakers.enter(url.target(), started) {
-                failures.push((url.to_string(), Cause::LeftAlone(failed)));
+            if let Err(cause) = self.enter(url, started) {
+                failures.push((url.to_string(), cause));
                 continue;
             }
             let answer = self

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use thiserror::Error;
 use ureq::http::Uri;
@@ -11,12 +11,10 @@ use ureq::http::uri::Scheme;
 use zeroize::Zeroizing;
 
 use super::basic::Basic;
-use super::pem_file::{self, Stamp};
 use super::report::{Report, Reports};
+use super::tls::{LOOK_INTERVAL, MAX_PEM};
 use super::url::EndpointUrl;
-
-/// The shortest time between two looks at a file.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+use crate::files::{self, Stamp};
 
 /// Why a text is not an origin with its credentials. It does not repeat the text.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -154,7 +152,9 @@ fn basic(text: &str) -> Result<Basic, OriginError> {
 
 /// The only line of a file.
 fn read(path: &Path) -> Result<Basic, String> {
-    let content = pem_file::read(path)?;
+    let content = files::read(path, MAX_PEM)
+        .map_err(|error| error.to_string())?
+        .1;
     let text = str::from_utf8(&content).map_err(|_| "it is not UTF-8".to_owned())?;
     let line = text.trim_end_matches(['\r', '\n']);
     basic(line).map_err(|_| "it is not one line with user:password".to_owned())

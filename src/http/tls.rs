@@ -4,6 +4,7 @@ use std::fmt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
@@ -12,7 +13,14 @@ use rustls::sign::CertifiedKey;
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig, TlsProvider};
 use zeroize::Zeroizing;
 
-use super::pem_file::{self, Stamp};
+use crate::files::{self, Stamp};
+
+/// The longest file of certificates, keys or passwords, in bytes. The authorities that a system trusts take
+/// a quarter of that.
+pub(super) const MAX_PEM: usize = 1024 * 1024;
+
+/// The shortest time between two looks at such a file.
+pub(super) const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The certificate authorities trusted to issue certificates for endpoints, where no file names
 /// them.
@@ -186,7 +194,8 @@ impl TlsFiles {
             path: path.clone(),
             cause,
         };
-        let pem = pem_file::read(path).map_err(|error| fault(TrustCause::Read(error)))?;
+        let (_, pem) = files::read(path, MAX_PEM)
+            .map_err(|error| fault(TrustCause::Read(error.to_string())))?;
         let key = private_key(&pem).map_err(fault)?;
         let provider = rustls::crypto::aws_lc_rs::default_provider();
         CertifiedKey::from_der(chain.clone(), key.clone_key(), &provider).map_err(|error| {
@@ -223,7 +232,8 @@ fn certificates(part: TlsPart, path: &Path) -> Result<Vec<CertificateDer<'static
         path: path.to_owned(),
         cause,
     };
-    let pem = pem_file::read(path).map_err(|error| fault(TrustCause::Read(error)))?;
+    let (_, pem) =
+        files::read(path, MAX_PEM).map_err(|error| fault(TrustCause::Read(error.to_string())))?;
     in_pem(&pem).map_err(fault)
 }
 

@@ -1,9 +1,6 @@
 //! As whom an introspection endpoint is asked (RFC 7662 section 2.1, RFC 6749 section 2.3).
 
 use std::fmt;
-use std::fs::OpenOptions;
-use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,6 +9,7 @@ use aws_lc_rs::rand;
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use crate::files::{self, FileError};
 use crate::http::{Basic, EndpointUrl, Form, form_encoded};
 use crate::jwt::algorithm::{self, Algorithm};
 use crate::jwt::sign::sign;
@@ -19,7 +17,7 @@ use crate::jwt::signing_key::SigningKey;
 use crate::keys::KeyReference;
 
 /// The longest file of a secret or private key, in bytes.
-const MAX_FILE: u64 = 64 * 1024;
+const MAX_FILE: usize = 64 * 1024;
 
 /// How long an assertion counts, in seconds: as long as a request may take.
 const LIFETIME: u64 = 60;
@@ -239,22 +237,13 @@ impl Secret {
 
 /// The text of a file, without white space at its ends.
 fn read(path: &Path) -> Result<Zeroizing<String>, String> {
-    // A pipe that nobody writes to would be waited for.
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open(path)
-        .map_err(|error| error.to_string())?;
-    let metadata = file.metadata().map_err(|error| error.to_string())?;
-    if !metadata.is_file() || metadata.len() > MAX_FILE {
-        return Err(format!("must be a file of at most {MAX_FILE} bytes"));
-    }
-    let mut text = Zeroizing::new(String::with_capacity(
-        usize::try_from(MAX_FILE).unwrap_or_default() + 1,
-    ));
-    file.take(MAX_FILE)
-        .read_to_string(&mut text)
-        .map_err(|error| error.to_string())?;
+    let (_, content) = files::read(path, MAX_FILE).map_err(|error| match error {
+        FileError::Read(error) => error.to_string(),
+        FileError::NotAFile | FileError::TooLarge(_) => {
+            format!("must be a file of at most {MAX_FILE} bytes")
+        }
+    })?;
+    let text = str::from_utf8(&content).map_err(|_| "stream did not contain valid UTF-8")?;
     match text.trim() {
         "" => Err("it is empty".to_owned()),
         text => Ok(Zeroizing::new(text.to_owned())),

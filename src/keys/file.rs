@@ -1,9 +1,6 @@
 //! Keys in files.
 
-use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Read};
 use std::num::NonZeroUsize;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::error::{SourceCause, SourceError};
 use super::limits::{GRACE, LOOK_INTERVAL, MAX_FILE};
+use crate::files::{self, FileError, Stamp};
 use crate::jwt::key::{Key, KeySet, is_web_document};
 
 /// The files in use.
@@ -81,28 +79,6 @@ impl Files {
         let watched = Arc::default();
         entries.put(path.to_owned(), Arc::clone(&watched));
         watched
-    }
-}
-
-/// Distinguishes versions of a file's content without reading it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
     }
 }
 
@@ -194,41 +170,15 @@ type Content = (Stamp, Zeroizing<Vec<u8>>);
 
 /// Reads the file, unless it is still the one with stamp `known`.
 fn read(path: &Path, known: Option<Stamp>) -> Result<Option<Content>, SourceCause> {
-    let failed = |error: io::Error| SourceCause::Read(error.to_string());
-    let before = std::fs::metadata(path).map_err(failed)?;
-    if !before.is_file() {
-        return Err(SourceCause::NotAFile);
-    }
-    if before.len() > MAX_FILE as u64 {
-        return Err(SourceCause::TooLarge);
-    }
-    if known == Some(Stamp::of(&before)) {
+    if known == Some(Stamp::at(path)) {
         return Ok(None);
     }
-    // If it has just become a pipe, do not block until someone writes to it.
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open(path)
-        .map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(SourceCause::NotAFile);
+    match files::read(path, MAX_FILE) {
+        Ok(content) => Ok(Some(content)),
+        Err(FileError::Read(error)) => Err(SourceCause::Read(error.to_string())),
+        Err(FileError::NotAFile) => Err(SourceCause::NotAFile),
+        Err(FileError::TooLarge(_)) => Err(SourceCause::TooLarge),
     }
-    let content = content(file, metadata.len()).map_err(failed)?;
-    if content.len() > MAX_FILE {
-        return Err(SourceCause::TooLarge);
-    }
-    Ok(Some((Stamp::of(&metadata), content)))
-}
-
-/// Reads as much as is allowed, plus one byte.
-fn content(file: File, size: u64) -> io::Result<Zeroizing<Vec<u8>>> {
-    // Allocated at once, so that no growing buffer leaves a copy of a secret behind.
-    let size = usize::try_from(size).unwrap_or(MAX_FILE).min(MAX_FILE);
-    let mut content = Zeroizing::new(Vec::with_capacity(size + 64));
-    file.take(MAX_FILE as u64 + 1).read_to_end(&mut content)?;
-    Ok(content)
 }
 
 /// Parses the content of a file.

@@ -71,11 +71,7 @@ impl Process {
         let table = &self.module.config.outbound.table;
         let ttl = self.module.credentials_database().map(|it| it.cache.ttl);
         let ttl = ttl.unwrap_or_default();
-        let wanted = Wanted {
-            generation: now.generation,
-            rows: ttl,
-            none: ttl,
-        };
+        let wanted = Wanted::within(ttl, now.generation);
         let answer = match self.ask_once(wanted, |source| table.fetch_all(source)) {
             Asked::Answered(answer) => answer,
             Asked::Pending(query) => match query.start(NoNotify) {

@@ -50,11 +50,7 @@ pub fn now() -> Since {
 pub fn wanted(module: &Module, now: Since) -> Wanted {
     let database = module.config.database.as_ref();
     let ttl = database.map_or(Duration::ZERO, |database| database.cache.ttl);
-    Wanted {
-        generation: now.generation,
-        rows: ttl,
-        none: ttl,
-    }
+    Wanted::within(ttl, now.generation)
 }
 
 /// Logs what is wrong with rows, once for all processes.

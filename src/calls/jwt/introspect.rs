@@ -31,6 +31,11 @@ use crate::process::{self, Subject};
 struct Pending {
     token: Token,
     subject: Subject,
+    asking: Asking,
+}
+
+/// How its issuer is asked.
+struct Asking {
     asked: Arc<Introspection>,
     judged: Judged,
     /// Under what the answer is remembered, if it is.
@@ -70,10 +75,12 @@ impl Call {
         let pending = Pending {
             token,
             subject,
-            asked,
-            judged,
-            question,
-            since,
+            asking: Asking {
+                asked,
+                judged,
+                question,
+                since,
+            },
         };
         match known {
             Some(Ok(told)) => self.told(pending, &told),
@@ -94,26 +101,20 @@ impl Call {
         {
             return Started::Done(self.refuse_introspected(&pending.token, &error));
         }
-        if let Some(url) = pending.asked.url().cloned() {
+        if let Some(url) = pending.asking.asked.url().cloned() {
             return self.put(pending, url);
         }
         // The metadata come with the keys.
         let Pending {
             token,
             subject,
-            asked,
-            judged,
-            question,
-            since,
+            asking,
         } = pending;
         self.with_keys_then(token, subject, move |call, token, subject| {
             let pending = Pending {
                 token,
                 subject,
-                asked,
-                judged,
-                question,
-                since,
+                asking,
             };
             match call.endpoint(&pending.subject) {
                 Ok(url) => call.put(pending, url),
@@ -145,7 +146,10 @@ impl Call {
 
     /// Sends the question.
     fn put(self, pending: Pending, url: EndpointUrl) -> Started {
-        let (asked, text) = (pending.asked.clone(), pending.token.as_str().to_owned());
+        let (asked, text) = (
+            pending.asking.asked.clone(),
+            pending.token.as_str().to_owned(),
+        );
         let text = zeroize::Zeroizing::new(text);
         let to = url.clone();
         let question = FormQuestion {
@@ -173,7 +177,7 @@ impl Call {
 
     fn issuer_answered(self, pending: Pending, answer: FormOutcome) -> Started {
         let read = answer.map_err(Error::Failed);
-        let read = read.and_then(|answer| Answer::read(&answer, pending.asked.signed));
+        let read = read.and_then(|answer| Answer::read(&answer, pending.asking.asked.signed));
         match read {
             Ok(Answer::Plain(content)) => self.take(pending, content),
             Ok(Answer::Signed(signed)) => self.open(pending, signed),
@@ -199,7 +203,7 @@ impl Call {
 
     fn judge_answer(&self, pending: &Pending, signed: &Token) -> Outcome {
         // No answer comes twice: remembering its signature would only push out others.
-        let rules = &pending.asked.answer_rules;
+        let rules = &pending.asking.asked.answer_rules;
         self.judge_by(signed, &pending.subject, rules, &Signatures::none())
     }
 
@@ -227,8 +231,8 @@ impl Call {
             }
             Err(error) => return Started::Done(self.refuse_introspected(&pending.token, &error)),
         };
-        if let Some(question) = pending.question {
-            let (when, generation) = pending.since;
+        if let Some(question) = pending.asking.question {
+            let (when, generation) = pending.asking.since;
             process::with(self.module, |process| {
                 let memory = &mut process.introspections;
                 memory.put(question, told.clone(), when, generation);
@@ -245,9 +249,7 @@ impl Call {
         let Pending {
             token,
             subject,
-            asked,
-            judged,
-            ..
+            asking: Asking { asked, judged, .. },
         } = pending;
         let claims = match told.claims(&token, asked.issuer()) {
             Ok(claims) => claims,

@@ -35,12 +35,8 @@ impl Client {
         most: usize,
         until: Instant,
     ) -> Result<FormAnswer, FormError> {
-        let now = Instant::now();
-        if let Some(held) = self.breakers.held(url.target(), now) {
-            return Err(FormError::Cause(Cause::held(held)));
-        }
-        let entered = self.breakers.enter(url.target(), now);
-        entered.map_err(|failed| FormError::Cause(Cause::LeftAlone(failed)))?;
+        let entered = self.enter(url, Instant::now());
+        entered.map_err(FormError::Cause)?;
         let answer = self.attempt_form(url, form, most, until);
         match &answer {
             Err(error) if error.is_outage() => self.breakers.failure(url.target(), Instant::now()),

@@ -25,6 +25,15 @@ pub struct Wanted {
 }
 
 impl Wanted {
+    /// Whatever is not older than this, after this many reloads.
+    pub fn within(ttl: Duration, generation: u64) -> Self {
+        Wanted {
+            generation,
+            rows: ttl,
+            none: ttl,
+        }
+    }
+
     /// Whether anything is to be remembered.
     fn is_remembered(&self) -> bool {
         !(self.rows.is_zero() && self.none.is_zero())
@@ -51,6 +60,17 @@ pub struct Aged<T> {
     pub since: Instant,
     /// Whether the database was asked for any of them.
     pub is_asked: bool,
+}
+
+impl<T> Aged<T> {
+    /// The same with what `make` makes of it.
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Aged<U> {
+        Aged {
+            value: make(self.value),
+            since: self.since,
+            is_asked: self.is_asked,
+        }
+    }
 }
 
 /// What is known already, and at hand at once: whatever is not is an error, and so is a long table.
