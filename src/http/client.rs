@@ -20,7 +20,7 @@ use super::error::{Cause, EndpointError};
 use super::request::{MAX_QUERY, Payload};
 use super::retry::retry_after;
 use super::tls::TrustError;
-use super::transport::{Phase, Progress};
+use super::transport::{Phase, Progress, distrust_connection};
 use super::url::EndpointUrl;
 
 /// An HTTP client with its connections. It belongs to one process: connections do not survive a
@@ -169,6 +169,7 @@ impl Client {
                     return Ok(answer);
                 }
                 Err(cause) => {
+                    distrust_connection();
                     if cause.is_outage() {
                         self.breakers.failure(url.target(), Instant::now());
                     } else {

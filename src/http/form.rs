@@ -70,6 +70,13 @@ pub struct FormAnswer {
     pub body: Vec<u8>,
 }
 
+impl FormAnswer {
+    /// Whether it can be the answer to this form.
+    pub(super) fn is_of(&self, form: &Form) -> bool {
+        self.media_type == form.accept && !self.body.is_empty()
+    }
+}
+
 /// Why an endpoint gave no answer to a form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FormError {

@@ -6,8 +6,9 @@
 //!
 //! An attempt runs on one thread from beginning to end, so its progress is kept per thread.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ureq::unversioned::transport::{
     Buffers, ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, RustlsConnector,
@@ -40,6 +41,20 @@ thread_local! {
     static PROGRESS: Cell<Progress> = const {
         Cell::new(Progress { phase: Phase::Resolving, connected: false, body_follows: false })
     };
+
+    /// Of the connection that this thread's attempt uses, whether it may be used again.
+    static IN_USE: RefCell<Option<Arc<AtomicBool>>> = const { RefCell::new(None) };
+}
+
+/// Has the connection of this thread's attempt closed before it would be used again: what came over it was not the
+/// answer to what was asked, and more of that may be on its way. In HTTP/1.1 nothing but its place tells which
+/// request an answer belongs to (RFC 9112 section 9.3).
+pub(super) fn distrust_connection() {
+    IN_USE.with_borrow(|connection| {
+        if let Some(may_be_used) = connection {
+            may_be_used.store(false, Ordering::Relaxed);
+        }
+    });
 }
 
 impl Progress {
@@ -51,6 +66,7 @@ impl Progress {
             connected: false,
             body_follows,
         });
+        IN_USE.set(None);
     }
 
     /// How far it has come.
@@ -175,6 +191,7 @@ impl<In: Transport> Connector<In> for Wrap {
             inner,
             to_proxy: self.proxied && details.config.proxy().is_none(),
             held: Vec::new(),
+            may_be_used: Arc::new(AtomicBool::new(true)),
         }))
     }
 }
@@ -187,6 +204,8 @@ struct Wrapped<In> {
     to_proxy: bool,
     /// A head waiting for its body.
     held: Vec<u8>,
+    /// See [`distrust_connection`].
+    may_be_used: Arc<AtomicBool>,
 }
 
 impl<In: Transport> Wrapped<In> {
@@ -229,6 +248,7 @@ impl<In: Transport> Transport for Wrapped<In> {
         if self.to_proxy {
             return self.inner.transmit_output(amount, timeout);
         }
+        IN_USE.set(Some(Arc::clone(&self.may_be_used)));
         let progress = PROGRESS.get();
         PROGRESS.set(Progress {
             phase: Phase::Sending,
@@ -267,7 +287,7 @@ impl<In: Transport> Transport for Wrapped<In> {
     }
 
     fn is_open(&mut self) -> bool {
-        self.inner.is_open()
+        self.may_be_used.load(Ordering::Relaxed) && self.inner.is_open()
     }
 
     fn is_tls(&self) -> bool {

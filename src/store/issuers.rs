@@ -214,9 +214,13 @@ impl Issuer {
     }
 }
 
-/// An issuer, quoted.
+/// An issuer, quoted, without what may be a password in it.
 fn shown(issuer: &str) -> String {
-    quote_up_to(issuer, MAX_ISSUER)
+    let bare = issuer.split_once("://").and_then(|(scheme, rest)| {
+        let (user, host) = rest.rsplit_once('@')?;
+        user.contains(':').then(|| format!("{scheme}://***@{host}"))
+    });
+    quote_up_to(bare.as_deref().unwrap_or(issuer), MAX_ISSUER)
 }
 
 /// The values of a list.

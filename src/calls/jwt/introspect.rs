@@ -283,10 +283,19 @@ impl Call {
                 stats::count(Statistic::IntrospectionFailures);
                 // What is wrong with an endpoint is not for whoever sent the token.
                 let code = self.count_refusal(code, &Error::Unasked);
+                let cause = error.to_string();
+                let is_due = process::with(self.module, |process| {
+                    process
+                        .repeated
+                        .is_due((self.function, &cause), Instant::now())
+                });
+                if !is_due {
+                    return code;
+                }
                 log!(
                     Error,
                     self.function,
-                    "refused ({code}) token {}: {error}",
+                    "refused ({code}) token {}: {cause}",
                     token.fingerprint()
                 );
                 code

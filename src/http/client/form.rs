@@ -10,7 +10,7 @@ use super::{Client, cause};
 use crate::http::error::Cause;
 use crate::http::form::{Form, FormAnswer, FormError};
 use crate::http::retry::retry_after;
-use crate::http::transport::Progress;
+use crate::http::transport::{Progress, distrust_connection};
 use crate::http::url::EndpointUrl;
 
 impl Client {
@@ -38,6 +38,9 @@ impl Client {
         let entered = self.enter(url, Instant::now());
         entered.map_err(FormError::Cause)?;
         let answer = self.attempt_form(url, form, most, until);
+        if !answer.as_ref().is_ok_and(|answer| answer.is_of(form)) {
+            distrust_connection();
+        }
         match &answer {
             Err(error) if error.is_outage() => self.breakers.failure(url.target(), Instant::now()),
             _ => self.breakers.success(url.target()),

@@ -12,6 +12,7 @@ use rustls::HandshakeKind;
 
 use super::super::agents::{BUFFER, MAX_HEAD};
 use super::super::answer::AnswerError;
+use super::super::form::Form;
 use super::super::testing::{
     OK, Seen, Server, TlsServer, answer, nobody, tls_server, wait_for_end,
 };
@@ -221,6 +222,90 @@ fn a_connection_that_was_closed_meanwhile_is_not_even_tried() {
     for connections in 1..=3 {
         assert_admitted(ask(&client, &endpoint));
         assert_eq!(server.connections(), connections);
+    }
+}
+
+#[test]
+fn what_follows_an_answer_that_is_none_answers_nobody_else() {
+    let empty = "HTTP/1.1 204 No Content\r\n\r\n".to_owned();
+    for no_answer in [
+        empty,
+        answer("200 OK", ""),
+        answer("200 OK", "[]"),
+        answer("200 OK", "<html>"),
+        answer("404 Not Found", OK),
+        answer("500 Internal Server Error", OK),
+    ] {
+        // The first connection admits whoever comes next, without having been asked about him.
+        let (send, next) = (no_answer.clone(), answer("200 OK", OK));
+        let server = Server::raw(move |connection, stream| {
+            let mut reader = std::io::BufReader::new(stream);
+            Seen::read(&mut reader);
+            let response = match connection {
+                1 => &send,
+                _ => {
+                    r#"HTTP/1.1 200 OK
+Content-Length: 17
+
+{"status":"fail"}"#
+                }
+            };
+            _ = reader.get_mut().write_all(response.as_bytes());
+            if connection == 1 && Seen::read(&mut reader).is_some() {
+                _ = reader.get_mut().write_all(next.as_bytes());
+            }
+            wait_for_end(reader);
+        });
+        let (client, endpoint) = (client(|_| ()), endpoint(&server.url()));
+        assert!(ask(&client, &endpoint).is_err(), "{no_answer}");
+        let second = ask(&client, &endpoint).map(|answer| answer.verdict);
+        assert!(
+            matches!(second, Ok(Verdict::Denied { .. })),
+            "{no_answer}: {second:?}"
+        );
+        assert_eq!(server.connections(), 2, "{no_answer}");
+    }
+}
+
+#[test]
+fn what_follows_no_answer_to_a_form_answers_no_other() {
+    let json = |body: &str| {
+        answer("200 OK", body).replace("\r\n\r\n", "\r\nContent-Type: application/json\r\n\r\n")
+    };
+    for no_answer in [
+        "HTTP/1.1 204 No Content\r\n\r\n".to_owned(),
+        json(""),
+        answer("200 OK", "{}"),
+        json("{}").replace("200 OK", "400 Bad Request"),
+    ] {
+        let (send, late, right) = (no_answer.clone(), json("[1]"), json("[2]"));
+        let server = Server::raw(move |connection, stream| {
+            let mut reader = std::io::BufReader::new(stream);
+            while Seen::read(&mut reader).is_some() {
+                let response = match connection {
+                    1 => &send,
+                    _ => &right,
+                };
+                _ = reader.get_mut().write_all(response.as_bytes());
+                if connection == 1 && Seen::read(&mut reader).is_some() {
+                    _ = reader.get_mut().write_all(late.as_bytes());
+                }
+            }
+        });
+        let (client, url) = (client(|_| ()), server.url().parse().expect("a URL"));
+        let ask = || {
+            let mut form = Form::new("application/json");
+            form.add("token", "x");
+            let until = Instant::now() + Duration::from_secs(60);
+            client
+                .post_form(&url, &form, 100, until)
+                .map(|answer| answer.body)
+        };
+        assert_ne!(ask().ok(), Some(b"[2]".to_vec()), "{no_answer}");
+        for _ in 0..2 {
+            assert_eq!(ask().ok(), Some(b"[2]".to_vec()), "{no_answer}");
+        }
+        assert_eq!(server.connections(), 2, "{no_answer}");
     }
 }
 

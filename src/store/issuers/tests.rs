@@ -373,3 +373,21 @@ fn who_is_asked_alone_speaks_for_the_domain() {
     assert!(matches!(both.askable.of("x.example"), Asks::One(_)));
     assert!(issuers(&[none], &Issuers::default()).askable.is_empty());
 }
+
+#[test]
+fn no_password_of_an_issuer_is_shown() {
+    for issuer in [
+        "https://user:hunter2@a.example",
+        "https://user@b:hunter2@a.example/x",
+        "http://user:hunt/er2@a.example",
+    ] {
+        let shown = shown(issuer);
+        assert!(
+            !shown.contains("er2") && shown.contains("://***@a.example"),
+            "{shown}"
+        );
+    }
+    for issuer in ["https://a.example/@b", "urn:a:b@c", "user:x@a.example"] {
+        assert_eq!(shown(issuer), format!("{issuer:?}"));
+    }
+}
