@@ -11,8 +11,10 @@ set -eu
 line_end='
 '
 
-# An error stops OpenSIPS: what it gets instead is not a valid script.
+# An error stops OpenSIPS: what it gets instead is not a valid script. Its own is read to the end nevertheless:
+# OpenSIPS would be killed while it still writes (SIGPIPE), and not say that it was refused.
 fail() {
+	[ -t 0 ] || cat >/dev/null
 	echo "registrar.sh: $1" >&2
 	echo "registrar.sh refused the environment, see above"
 	exit 1
@@ -165,10 +167,19 @@ case "$TRUST_UDP_SOURCE" in
 yes | no) ;;
 *) fail "TRUST_UDP_SOURCE must be yes or no, not '$TRUST_UDP_SOURCE'" ;;
 esac
-case "$ADVERTISED_ADDRESS" in
-\[*\]) ;;
-*:*) fail "ADVERTISED_ADDRESS must be a host without a port, an address of IPv6 in brackets" ;;
-esac
+# host NAME: a name or an address, that of IPv6 in brackets.
+host() {
+	eval "value=\$$1"
+	case "$value" in
+	\[*[!0-9A-Fa-f:.]*\]) ;;
+	\[*:*:*\]) return ;;
+	*[!A-Za-z0-9._-]* | '') ;;
+	*) return ;;
+	esac
+	fail "$1 must be a host without a port, an address of IPv6 in brackets, not '$value'"
+}
+host SIP_ADDRESS
+[ -z "$ADVERTISED_ADDRESS" ] || host ADVERTISED_ADDRESS
 case "$DIALOG_TABLE" in
 '' | *[!A-Za-z0-9_]*) fail "DIALOG_TABLE must be the name of a table" ;;
 esac
@@ -243,6 +254,11 @@ addresses() {
 	address != "" && !(address in seen) { seen[address] = 1; print address }'
 }
 
+# trimmed TEXT: without the blanks around it.
+trimmed() {
+	printf %s "$1" | sed 's/^[[:blank:]]*//; s/[[:blank:]]*$//'
+}
+
 # sources NAME PORT: the setting of that name, hosts separated by commas, as a list of address:port
 # in $sources; PORT is what an entry without a port gets, empty if each needs one.
 sources() {
@@ -252,7 +268,7 @@ sources() {
 	while [ -n "$left" ]; do
 		entry=${left%%,*}
 		left=${left#*,}
-		entry=$(printf %s "$entry" | tr -d ' \t')
+		entry=$(trimmed "$entry")
 		port=$2
 		case "$entry" in
 		\[*\]) host=${entry#\[} host=${host%\]} ;;
@@ -299,7 +315,7 @@ esac
 [ -z "$left" ] || left="$left,"
 OWN_NAMES=
 while [ -n "$left" ]; do
-	entry=$(printf %s "${left%%,*}" | tr -d ' \t')
+	entry=$(trimmed "${left%%,*}")
 	left=${left#*,}
 	host=${entry%%:*}
 	case "$host" in
@@ -499,6 +515,7 @@ function value(name) {
 function refuse(why) {
 	print "registrar.sh: " why > "/dev/stderr"
 	print "registrar.sh refused the environment, see above"
+	while ((getline rest) > 0);
 	exit 1
 }
 match($0, /^#\[!?[A-Z_]+\] /) {

@@ -17,6 +17,11 @@ const START: Duration = Duration::from_secs(60);
 /// How long to wait for the answer to one OPTIONS before the next is sent.
 const PING: Duration = Duration::from_millis(200);
 
+/// How long no OPTIONS has to be answered until nothing in it works any more, and how long to wait for the answer
+/// to each.
+const STUCK: Duration = Duration::from_secs(10);
+const SLOW_PING: Duration = Duration::from_secs(2);
+
 /// How long processes may take to be gone after SIGKILL.
 const KILL: Duration = Duration::from_secs(10);
 
@@ -179,6 +184,26 @@ impl Instance {
         crashed.count() == 1 && !others.is_empty() && others.into_iter().eq(1..self.workers.len())
     }
 
+    /// If it answers no OPTIONS any more: what each of its processes is doing, on a line each, by gdb where that is
+    /// installed.
+    pub fn stuck(&mut self, address: &str) -> Option<String> {
+        if self.server.ended().is_some() {
+            return None;
+        }
+        let answers = || sip::ping(address, self.port, SLOW_PING).then_some(());
+        if wait_for(STUCK, answers).is_some() {
+            return None;
+        }
+        let processes = children(self.server.pid());
+        let lines = processes.into_iter().map(|pid| {
+            let read = |name| std::fs::read_to_string(format!("/proc/{pid}/{name}"));
+            let at = frames(pid)
+                .unwrap_or_else(|| read("syscall").unwrap_or_else(|error| error.to_string()));
+            format!("process {pid}: {}", at.trim())
+        });
+        Some(lines.collect::<Vec<_>>().join("\n"))
+    }
+
     /// What each of its processes holds, without the first, which only waits for the others.
     pub fn footprint(&self) -> Vec<Footprint> {
         children(self.server.pid())
@@ -302,6 +327,33 @@ fn footprint(pid: u32) -> Footprint {
         files: count(format!("/proc/{pid}/fd")),
         threads: count(format!("/proc/{pid}/task")),
     }
+}
+
+/// The functions in which the threads of a process are, innermost first; `None` without gdb.
+fn frames(pid: u32) -> Option<String> {
+    let output = Command::new("timeout")
+        .args(["60", "gdb", "-p", &pid.to_string(), "-batch"])
+        .args(["-ex", "thread apply all -ascending bt 10"])
+        .output()
+        .ok()
+        .filter(|output| output.status.success())?;
+    let mut said = String::new();
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        if line.starts_with("Thread ") {
+            said.push_str(" | ");
+        } else if line.starts_with('#') {
+            // #1  0x000055d0c0ffee00 in main_loop () at main.c:1
+            let mut words = line.split_whitespace().skip(1);
+            let first = words.next().unwrap_or_default();
+            let name = match first.starts_with("0x") {
+                true => words.nth(1).unwrap_or_default(),
+                false => first,
+            };
+            said.push_str(name);
+            said.push_str(" < ");
+        }
+    }
+    (!said.is_empty()).then_some(said)
 }
 
 /// The last lines of a text.

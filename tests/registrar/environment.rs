@@ -85,6 +85,19 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "192.0.2.1:5060",
         "ADVERTISED_ADDRESS must be a host without",
     ),
+    (
+        "ADVERTISED_ADDRESS",
+        "a b",
+        "ADVERTISED_ADDRESS must be a host without a port, an address of IPv6 in brackets, not 'a b'",
+    ),
+    ("ADVERTISED_ADDRESS", "[::1", "ADVERTISED_ADDRESS must be"),
+    (
+        "SIP_ADDRESS",
+        "192.0.2.1:5060",
+        "SIP_ADDRESS must be a host without a port",
+    ),
+    ("SIP_ADDRESS", "a b", "SIP_ADDRESS must be"),
+    ("SIP_ADDRESS", "[a.example]", "SIP_ADDRESS must be"),
     ("DIALOG_TABLE", "dialog; x", "DIALOG_TABLE must be"),
     (
         "PEERS",
@@ -134,6 +147,8 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("OWN_NAMES", "[::1]", "OWN_NAMES must be names"),
     ("OWN_NAMES", "sip:a.example", "OWN_NAMES must"),
     ("OWN_NAMES", "*", "OWN_NAMES must be names"),
+    ("OWN_NAMES", "a b", "OWN_NAMES must be names"),
+    ("PEERS", "192.0.2 .1:5060", "PEERS must be IP addresses"),
 ];
 
 /// One for all of them, and one for the defaults.
@@ -187,10 +202,16 @@ fn run(settings: &[(&str, &str)]) -> Result<(String, String, bool), String> {
         .stderr(Stdio::piped())
         .spawn()
         .map_err(failed)?;
-    let script = std::fs::read(root().join("opensips-cfg/registrar.cfg")).map_err(failed)?;
-    // It may end before it has read this; then nobody does.
-    let _ = child.stdin.take().map(|mut input| input.write_all(&script));
+    let mut script = std::fs::read(root().join("opensips-cfg/registrar.cfg")).map_err(failed)?;
+    // More than a pipe holds: who writes it is killed if it is not read to its end.
+    script.extend_from_slice(&b"# and so on\n".repeat(10_000));
+    script.extend_from_slice(b"# }\n");
+    let input = child.stdin.take();
+    let writer =
+        std::thread::spawn(move || input.map_or(Ok(()), |mut input| input.write_all(&script)));
     let output = child.wait_with_output().map_err(failed)?;
+    let written = writer.join().map_err(|_| "a panic".to_string())?;
+    written.map_err(failed)?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let success = output.status.success();
     Ok((text(&output.stdout), text(&output.stderr), success))

@@ -81,7 +81,21 @@ fn trial(group: &Arc<Group>, (name, run): &Scenario) -> Trial {
     Trial::ignorable_test(name, move || {
         let _turn = group.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome = group.start().and_then(|()| run(&group));
-        let outcome = outcome.map_err(|e| format!("{e}\n{}", group.log_tail()));
+        let stuck = match outcome {
+            Ok(()) => None,
+            Err(_) => group.stuck(),
+        };
+        let outcome = outcome.map_err(|e| match &stuck {
+            Some(stuck) => format!(
+                "{e}\nnothing in it works any more:\n{stuck}\n{}",
+                group.log_tail()
+            ),
+            None => format!("{e}\n{}", group.log_tail()),
+        });
+        if stuck.is_some() {
+            // That is one fault, not one of each trial that is left.
+            group.stop();
+        }
         if group.core.loses_messages() && group.with(Instance::connections_crashed) == Ok(true) {
             // The next trial starts another.
             group.stop();
@@ -190,6 +204,12 @@ impl Group {
     /// Ends the registrar; the site remains.
     pub fn stop(&self) {
         self.instance.end();
+    }
+
+    /// See [`Instance::stuck`].
+    fn stuck(&self) -> Option<String> {
+        let address = self.site().ok()?.address.clone();
+        self.with(|instance| instance.stuck(&address)).ok()?
     }
 
     fn log_tail(&self) -> String {
