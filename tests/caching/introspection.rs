@@ -307,6 +307,8 @@ pub fn flood(setting: &Setting, core: &Core) -> Result<(), String> {
                 .set("introspection_url", issuer.url().as_str())
                 .set(limit, 3)
                 .set(other, 1_000_000)
+                // A time-out is -6 as well.
+                .set("introspection_timeout", 10_000)
         })?;
         issuer.say("good", &alice());
         issuer.say("new", &alice());

@@ -333,7 +333,7 @@ fn footprint(pid: u32) -> Footprint {
 fn frames(pid: u32) -> Option<String> {
     let output = Command::new("timeout")
         .args(["60", "gdb", "-p", &pid.to_string(), "-batch"])
-        .args(["-ex", "thread apply all -ascending bt 10"])
+        .args(["-ex", "thread apply all -ascending bt 24"])
         .output()
         .ok()
         .filter(|output| output.status.success())?;

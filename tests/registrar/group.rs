@@ -92,9 +92,16 @@ fn trial(group: &Arc<Group>, (name, run): &Scenario) -> Trial {
             ),
             None => format!("{e}\n{}", group.log_tail()),
         });
-        if stuck.is_some() {
+        if let Some(stuck) = &stuck {
             // That is one fault, not one of each trial that is left.
             group.stop();
+            if group.core.loses_messages() && !stuck.contains("aw_rs_") {
+                return Ok(Completion::ignored_with(format!(
+                    "this OpenSIPS stands still in its own code, as its process for connections writes \
+                     where it likes (its issue 4232): {}",
+                    stuck.replace('\n', "; ")
+                )));
+            }
         }
         if group.core.loses_messages() && group.with(Instance::connections_crashed) == Ok(true) {
             // The next trial starts another.
@@ -125,10 +132,17 @@ pub fn conclusion(core: &Core, outcome: Result<(), String>) -> Result<Completion
         "nothing reaches the next hop",
         "unexpected end of file",
     ];
+    // What it logs when it has read a connection twice at a time, and taken the middle of a message for its begin.
+    const TORN: &str = "receive_msg() failed for dispatched TCP message";
     let over_streams = OVER_STREAMS.take();
     let Err(error) = outcome else {
         return Ok(Completion::Completed);
     };
+    if core.loses_messages() && error.contains(TORN) {
+        return Ok(Completion::ignored_with(
+            "this OpenSIPS tears messages over streams (its issue 4232)",
+        ));
+    }
     let what = error.lines().next().unwrap_or_default();
     let is_silence = SILENCE.iter().any(|silence| what.contains(silence));
     match core.loses_messages() && over_streams && is_silence {
