@@ -31,7 +31,7 @@ all: build/auth_web.so
 help:
 	@echo 'make                                build/auth_web.so'
 	@echo 'make demo [KEEP=1]                  see it at work'
-	@echo 'make test [FUZZ_SECONDS=60]         all tests, and each fuzz target that long'
+	@echo 'make test [FUZZ_SECONDS=15]         all tests, and each fuzz target that long'
 	@echo 'make bench [PROFILES=1000000]       calls beside the C module auth_jwt, a million profiles, revocations'
 	@echo 'make bench-http [DURATION=5]        http_authorize beside rest_client'
 	@echo 'make bench-outages                  the registrar while Redis, MariaDB or an endpoint fails'
@@ -66,7 +66,7 @@ standin:
 
 test: all
 	@scripts/packages test
-	@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) scripts/test
+	@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),15) scripts/test
 
 demo: all standin
 	@scripts/quiet 'building the demo ($(call files,examples/demo.rs tests/harness) files)' \
@@ -97,7 +97,7 @@ load: all
 
 fuzz:
 	@scripts/packages build fuzz
-	@for target in token key jwk authorization; do fuzz/run.sh $$target $(or $(SECONDS),60) || exit 1; done
+	@for target in $$(fuzz/targets.sh); do fuzz/run.sh $$target $(or $(SECONDS),60) || exit 1; done
 
 # One core after the other, with a new seed each time; a failure prints its seed.
 fuzz-core: all

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Runs a fuzz target for some seconds: fuzz/run.sh token|key|jwk|authorization [SECONDS, default 60]
+# Runs a fuzz target for some seconds: fuzz/run.sh TARGET [SECONDS, default 60]
 # Or only builds all of them: fuzz/run.sh --build
-# Or keeps what runs have found, as a start for the next: fuzz/run.sh --keep token|key|jwk|authorization
+# Or keeps what runs have found, as a start for the next: fuzz/run.sh --keep TARGET
+# A target is a file of fuzz/fuzz_targets, without its extension.
 #
 # With cargo-fuzz, `cargo +nightly fuzz run TARGET` does the same with sanitizers. This script needs
 # only the stable toolchain and a C++ compiler. Findings go to fuzz/artifacts, new inputs to the
@@ -31,6 +32,8 @@ RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Ccodegen-units=1
   -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters
   -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares"
 export CARGO_TARGET_DIR RUSTFLAGS
+# The authorities of this machine would be read for each configuration.
+export SSL_CERT_FILE=/dev/null
 cd "$here"
 ../scripts/quiet "building the fuzz targets ($(find fuzz_targets -name '*.rs' | wc -l) files)" \
 	"$cargo" build --quiet --locked --release --target "$host" --bins

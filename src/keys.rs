@@ -27,6 +27,11 @@ mod sources;
 pub use cache::{KeyCache, ParsedKey};
 pub use discovery::{Discovery, TENANT};
 pub use fetch::{Fetch, FetchError, Fetched};
+/// How what is published is read, for the fuzz targets.
+#[cfg(feature = "fuzzing")]
+pub mod published_by {
+    pub use super::metadata::{get, split};
+}
 pub use holder::{KeyHolder, candidate};
 pub use limits::SourceConfig;
 pub use provider::HttpFetch;

@@ -29,9 +29,9 @@ mod start;
 mod store;
 
 // OpenSIPS uses nothing but `entry`. Code that is compiled separately uses the three below: the
-// fuzz targets read tokens, keys and JSON (`jwt`) and the headers of requests (`fuzzing`); the
-// documentation tests (tests/docs) try parameters (`config`) and reasons (`jwt`). All else is
-// private, so that the compiler reports unused code.
+// fuzz targets read tokens, keys and JSON (`jwt`), parameters (`config`) and all else that comes from
+// outside (`fuzzing`, which is there for them alone); the documentation tests (tests/docs) try parameters
+// and reasons (`jwt`). All else is private, so that the compiler reports unused code.
 pub mod config;
 pub mod jwt;
 
@@ -41,13 +41,49 @@ pub use crate::calls::codes;
 #[doc(hidden)]
 pub use crate::introspection::IntrospectionError;
 
-/// The parsers of request headers, for the fuzz targets.
+/// What the fuzz targets reach: whatever reads what strangers send, or what endpoints, providers, databases and
+/// Redis answer.
+#[cfg(feature = "fuzzing")]
 #[doc(hidden)]
+#[allow(missing_docs)]
 pub mod fuzzing {
     pub use crate::calls::http::choose;
-    pub use crate::digest::{Credentials, Digest, Freshness};
+    pub use crate::counters::{Claim, Counters};
+    pub use crate::credentials::{
+        Credentials as Outbound, Entry as OutboundEntry, parse as credential,
+    };
+    pub use crate::digest::{Credentials, Digest, Freshness, Received, Request as Answering};
+    pub use crate::http::{
+        Answer, EndpointUrl, FormAnswer, GrantValue, Proxy, Verdict, denial_headers, hook_url,
+    };
+    pub use crate::introspection::{Answer as Introspected, Told};
+    pub use crate::jwt::challenge::is_https_uri;
+    pub use crate::jwt::logout::revocations as logged_out;
+    pub use crate::jwt::path::ClaimPath;
+    pub use crate::jwt::username::Username;
+    pub use crate::keys::{Discovery, Fetch, FetchError, Fetched, KeyReference, published_by};
     pub use crate::opensips::request::Authorizations;
-    pub use crate::sip::head;
+    pub use crate::pool::{Pool, PoolConfig};
+    pub use crate::redis::{CacheError, Redis, RedisUrl, Replies, Settings};
+    pub use crate::registrations::{
+        Before, Entry, Grant, Left, MemberValue, Registration, Registrations, Saved, Undo,
+    };
+    pub use crate::revocations::{hear, tell};
+    pub use crate::sip::{
+        AddressOfRecord, Asked, Contact, HostPort, Rule, asked, check_line_ends, check_mandatory,
+        check_max_forwards, check_x_jwt, entries, head, identity, is_contact_uri, is_ip_address,
+        is_same_uri, of_route_set, requested_expires, route_set, unsupported, usable,
+    };
+    pub use crate::store::credentials::CredentialTable;
+    pub use crate::store::endpoints::EndpointTables;
+    pub use crate::store::issuers::{Defaults, IssuerTable, Issuers, SpeaksFor};
+    pub use crate::store::profiles::ProfileTables;
+    pub use crate::store::realm::RealmTable;
+    pub use crate::store::revocations::RevocationTable;
+    pub use crate::store::snapshot;
+    pub use crate::store::url::DbUrl;
+    pub use crate::store::version;
+    pub use crate::store::{Cell, Select, Source, StoreError};
 }
 
 #[allow(unsafe_code)]

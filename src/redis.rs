@@ -10,6 +10,8 @@
 //!   Sentinel has no time-outs: one Sentinel that hangs would block it for ever.
 
 mod certificates;
+#[cfg(feature = "fuzzing")]
+mod replies;
 mod server;
 mod url;
 
@@ -25,6 +27,8 @@ use crate::counters::{Claim, Counters};
 use crate::pool::{Lost, NoNotify, Pool};
 
 pub use certificates::CertificateError;
+#[cfg(feature = "fuzzing")]
+pub use replies::Replies;
 pub use url::RedisUrl;
 
 /// Most connections of one process: each is in use for a fraction of a millisecond at a time.
@@ -68,6 +72,13 @@ impl Settings {
     /// Fails with [`CertificateError`] if a file can't be read, or does not have what it should.
     pub fn new(url: RedisUrl) -> Result<Self, CertificateError> {
         Target::new(url).map(|target| Settings(Arc::new(target)))
+    }
+
+    /// As if a server answered with these replies.
+    #[cfg(feature = "fuzzing")]
+    pub fn answering(url: RedisUrl, replies: Replies) -> Result<Self, CertificateError> {
+        let target = Target::new(url)?.answering(replies);
+        Ok(Settings(Arc::new(target)))
     }
 }
 

@@ -29,7 +29,9 @@ use crate::store::shared::{Aged, Wanted};
 mod choice;
 mod proof;
 
-pub use choice::{Chosen, binding, choose};
+#[cfg(feature = "fuzzing")]
+pub use choice::choose;
+pub use choice::{Chosen, binding};
 
 use proof::Proof;
 

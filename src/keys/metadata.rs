@@ -114,11 +114,7 @@ impl Metadata {
 ///
 /// # Errors
 /// Fails as [`Fetch::get`] does, and if metadata are not valid.
-pub(super) fn get(
-    fetcher: &dyn Fetch,
-    name: &str,
-    deadline: Instant,
-) -> Result<Fetched, FetchError> {
+pub fn get(fetcher: &dyn Fetch, name: &str, deadline: Instant) -> Result<Fetched, FetchError> {
     let Some((issuer, url)) = parts(name) else {
         return fetcher.get(name, deadline);
     };
@@ -146,7 +142,7 @@ pub(super) fn get(
 }
 
 /// An answer of [`get`]: the metadata, if it has any, and the set.
-pub(super) fn split<'a>(name: &str, body: &'a [u8]) -> (Option<Metadata>, &'a [u8]) {
+pub fn split<'a>(name: &str, body: &'a [u8]) -> (Option<Metadata>, &'a [u8]) {
     let end = match parts(name) {
         Some(_) => body.iter().position(|byte| *byte == b'\n'),
         None => None,

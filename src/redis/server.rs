@@ -11,6 +11,8 @@ use redis::{
 };
 
 use super::certificates::{self, CertificateError};
+#[cfg(feature = "fuzzing")]
+use super::replies::Replies;
 use super::url::{Login, RedisUrl, Topology};
 
 /// Of the time for finding the master, the part that one Sentinel may take, and in a Cluster, each node: so
@@ -27,12 +29,17 @@ pub struct Target {
     cluster: Vec<ClusterClient>,
     /// The first node of the URL that is asked, counted round and round.
     first: AtomicUsize,
+    /// What is answered in place of a server.
+    #[cfg(feature = "fuzzing")]
+    replies: Option<Replies>,
 }
 
 /// A connection: to one server, or to the nodes of a Cluster.
 pub enum Server {
     Single(Connection),
     Cluster(Box<ClusterConnection>),
+    #[cfg(feature = "fuzzing")]
+    Replies(Replies),
 }
 
 impl Target {
@@ -48,12 +55,22 @@ impl Target {
             address,
             cluster: Vec::new(),
             first: AtomicUsize::new(0),
+            #[cfg(feature = "fuzzing")]
+            replies: None,
         };
         if target.is_cluster() {
             let clients = target.cluster_clients(certificates.as_ref());
             target.cluster = clients.map_err(CertificateError::Content)?;
         }
         Ok(target)
+    }
+
+    #[cfg(feature = "fuzzing")]
+    pub fn answering(self, replies: Replies) -> Self {
+        Target {
+            replies: Some(replies),
+            ..self
+        }
     }
 
     pub fn is_cluster(&self) -> bool {
@@ -65,6 +82,10 @@ impl Target {
     /// # Errors
     /// Fails with what the network or the server says.
     pub fn connect(&self, until: Instant) -> RedisResult<Server> {
+        #[cfg(feature = "fuzzing")]
+        if let Some(replies) = &self.replies {
+            return Ok(Server::Replies(replies.clone()));
+        }
         match &self.url.topology {
             Topology::Single => self.connect_to_first(until).map(Server::Single),
             Topology::Sentinel(master) => self.connect_to_master(master, until).map(Server::Single),
@@ -239,6 +260,8 @@ impl Server {
                 connection.set_write_timeout(left)?;
                 work(connection.as_mut())
             }
+            #[cfg(feature = "fuzzing")]
+            Server::Replies(replies) => work(replies),
         }
     }
 }

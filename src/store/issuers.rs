@@ -68,7 +68,9 @@ impl IssuerTable {
                 break;
             }
             let (id, row) = row::read(row);
-            let called = format!("table {table}, row {}", id.as_deref().unwrap_or("?"));
+            // It is shown in a log.
+            let id = id.as_deref().unwrap_or("?").escape_debug();
+            let called = format!("table {table}, row {id}");
             match row {
                 Ok(row) => rows.rows.push((called, row)),
                 Err(error) => rows.faults.push(format!("{called}: {error}")),
@@ -97,7 +99,11 @@ pub enum SpeaksFor {
 }
 
 impl SpeaksFor {
-    fn parse(text: &str) -> Result<Self, String> {
+    /// Reads `*`, or domains separated by commas or blanks.
+    ///
+    /// # Errors
+    /// Fails with what is allowed.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let list: Vec<_> = list(text).map(str::to_ascii_lowercase).collect();
         let is_domain = |text: &String| {
             let mut bytes = text.bytes();

@@ -287,6 +287,17 @@ fn rows_are_read_by_their_columns() {
 }
 
 #[test]
+fn what_a_row_is_called_is_one_line() {
+    let mut strange = cells(b"\xff");
+    strange[0] = Cell::Text(b"7\r\nNOTICE: x\x1b[2J".to_vec());
+    let rows = fetch(vec![strange]);
+    let [fault] = &rows.faults[..] else {
+        panic!("{rows:?}");
+    };
+    assert!(!fault.contains(char::is_control), "{fault:?}");
+}
+
+#[test]
 fn a_table_that_is_too_long_is_read_in_part_and_said_to_be() {
     let row = |number: usize| cells(format!("https://{number}.example").as_bytes());
     let rows = fetch((0..MAX_ROWS).map(row).collect());
