@@ -24,7 +24,7 @@ endef
 # The number of source files.
 files = $(words $(shell find $(1) -name '*.rs' -o -name '*.c' -o -name '*.h'))
 
-.PHONY: all help test demo bench bench-http bench-outages load fuzz fuzz-core docker-test abi-check install uninstall inventory deb dist lint clean standin FORCE
+.PHONY: all help test demo bench bench-http bench-outages load soak fuzz fuzz-core docker-test abi-check install uninstall inventory deb dist lint clean standin FORCE
 
 all: build/auth_web.so
 
@@ -36,6 +36,7 @@ help:
 	@echo 'make bench-http [DURATION=5]        http_authorize beside rest_client'
 	@echo 'make bench-outages                  the registrar while Redis, MariaDB or an endpoint fails'
 	@echo 'make load [DEVICES=100000] [DURATION=300]   devices that register and refresh, and are then counted'
+	@echo 'make soak [MINUTES=10]               good and bad devices while everything fails in turn, and OpenSIPS too'
 	@echo 'make fuzz [SECONDS=60]              the fuzz targets, one after the other'
 	@echo 'make fuzz-core [SECONDS=60]         hostile requests to each OpenSIPS found, beside its own parser'
 	@echo 'make docker-test [OPENSIPS=3.6]     the SIPp scenarios on a dockerised OpenSIPS'
@@ -98,6 +99,13 @@ load: all
 fuzz:
 	@scripts/packages build fuzz
 	@for target in $$(fuzz/targets.sh); do fuzz/run.sh $$target $(or $(SECONDS),60) || exit 1; done
+
+# The newest OpenSIPS found, or that of OPENSIPS.
+soak: all
+	@scripts/packages test
+	@scripts/quiet 'building the outages ($(call files,tests/outages tests/harness) files)' \
+		$(CARGO) test --no-run $(QUIET) $(CARGO_FLAGS) --test outages
+	@OUTAGES=soak MINUTES=$(or $(MINUTES),10) $(CARGO) test $(QUIET) $(CARGO_FLAGS) --test outages
 
 # One core after the other, with a new seed each time; a failure prints its seed.
 fuzz-core: all

@@ -5,11 +5,13 @@
 //! server each on the newest OpenSIPS; with `OUTAGES=all` they all run, for about ten minutes on two
 //! processors. With `OUTAGES=table` they run one after
 //! the other on the newest OpenSIPS (or the release that `OPENSIPS` names), and print what
-//! docs/outages.md shows: `make bench-outages`.
+//! docs/outages.md shows: `make bench-outages`. With `OUTAGES=soak` everything fails in turn, for as long as
+//! `MINUTES` says: `make soak`.
 
 mod outages {
     pub mod crowd;
     pub mod part;
+    pub mod soak;
     pub mod trial;
     pub mod watch;
 }
@@ -35,8 +37,10 @@ const NEEDED: [&str; 4] = [
 ];
 
 fn main() -> ExitCode {
-    if std::env::var("OUTAGES").is_ok_and(|mode| mode == "table") {
-        return table();
+    match std::env::var("OUTAGES").as_deref() {
+        Ok("table") => return table(),
+        Ok("soak") => return outages::soak::run(&NEEDED),
+        _ => {}
     }
     let arguments = Arguments::from_args();
     let is_all = std::env::var("OUTAGES").is_ok_and(|mode| mode == "all");
