@@ -67,11 +67,11 @@ aw_db *aw_db_bind(aw_str url);
 /* A connection of this process, NULL on failure. */
 void *aw_db_open(aw_db *db, aw_str url);
 void aw_db_close(aw_db *db, void *con);
-/* One query: columns of table where key_column = key_value (all rows if key_column.s is NULL).
+/* One query: columns of table where each of the keys, two at most, has its value (all rows without keys).
  * Negative on failure. The result is read with aw_db_rows and aw_db_cell and released with
  * aw_db_free; some drivers leave it NULL if there are no rows. */
 int aw_db_query(aw_db *db, void *con, aw_str table, const aw_str *columns, int n_columns,
-	aw_str key_column, aw_str key_value, void **result);
+	const aw_str *keys, const aw_str *key_values, int n_keys, void **result);
 int aw_db_rows(const void *result);
 enum aw_cell_kind { AW_CELL_NULL, AW_CELL_INT, AW_CELL_DOUBLE, AW_CELL_TEXT, AW_CELL_TIME };
 typedef struct aw_cell {

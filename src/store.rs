@@ -1,6 +1,6 @@
 //! Where profiles and their secrets are kept.
 //!
-//! A [`Source`] answers one kind of question, rows of one table by one column, which every database
+//! A [`Source`] answers one kind of question, rows of one table by one column or two, which every database
 //! and every driver of OpenSIPS supports (db_text included). Everything else is built on that, and
 //! does not know which driver it talks to.
 
@@ -63,6 +63,8 @@ pub struct Select<'a> {
     pub columns: &'a [&'a str],
     /// Rows where this column has this value; all rows if it is `None`.
     pub key: Option<(&'a str, &'a str)>,
+    /// Of these, only rows where this column has this value as well.
+    pub and: Option<(&'a str, &'a str)>,
     /// How many rows are read at most.
     pub limit: usize,
 }
@@ -99,6 +101,13 @@ pub enum StoreError {
 
 /// The outcome of a question to a database.
 pub type Answer<T> = Result<T, StoreError>;
+
+impl<'a> Select<'a> {
+    /// The columns that must have a value, and that value.
+    pub fn keys(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+        self.key.into_iter().chain(self.and)
+    }
+}
 
 /// A database that can be asked.
 pub trait Source {

@@ -51,10 +51,10 @@ impl Connection {
     fn query(&self, select: &Select<'_>) -> Option<Vec<Vec<Cell>>> {
         let columns = select.columns;
         let names: Vec<_> = columns.iter().map(|c| lend(c.as_bytes())).collect();
-        let (key_column, key_value) = match select.key {
-            Some((column, value)) => (lend(column.as_bytes()), lend(value.as_bytes())),
-            None => Default::default(),
-        };
+        let [keys, values]: [Vec<_>; 2] = [
+            select.keys().map(|(key, _)| lend(key.as_bytes())).collect(),
+            select.keys().map(|(_, of)| lend(of.as_bytes())).collect(),
+        ];
         let db = self.driver.0.as_ptr();
         let mut result = std::ptr::null_mut();
         // SAFETY: driver and connection are open, all strings live through the call.
@@ -65,8 +65,9 @@ impl Connection {
                 lend(select.table.as_bytes()),
                 names.as_ptr(),
                 i32::try_from(names.len()).ok()?,
-                key_column,
-                key_value,
+                keys.as_ptr(),
+                values.as_ptr(),
+                i32::try_from(keys.len()).ok()?,
                 &mut result,
             )
         };

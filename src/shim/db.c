@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define MAX_COLUMNS 64
+#define MAX_KEYS 2
 
 struct aw_db {
 	osips_db_func functions;
@@ -43,34 +44,39 @@ void aw_db_close(aw_db *db, void *con)
 }
 
 int aw_db_query(aw_db *db, void *con, aw_str table, const aw_str *columns, int n_columns,
-	aw_str key_column, aw_str key_value, void **result)
+	const aw_str *keys, const aw_str *key_values, int n_keys, void **result)
 {
 	osips_str names[MAX_COLUMNS], *pointers[MAX_COLUMNS];
 	/* Drivers keep the pointer to the table's name in the connection. */
 	static osips_str table_name;
-	osips_str key_name = osips_of(key_column), *key = &key_name;
-	const char *op = "=";
-	osips_db_val value;
+	osips_str key_names[MAX_KEYS], *key_pointers[MAX_KEYS];
+	const char *ops[MAX_KEYS];
+	osips_db_val values[MAX_KEYS];
 	osips_db_res *rows = NULL;
-	int i, n_keys = key_column.s ? 1 : 0;
+	int i;
 
 	*result = NULL;
-	if (!con || n_columns <= 0 || n_columns > MAX_COLUMNS)
+	if (!con || n_columns <= 0 || n_columns > MAX_COLUMNS || n_keys < 0 || n_keys > MAX_KEYS)
 		return -1;
 	for (i = 0; i < n_columns; i++) {
 		names[i] = osips_of(columns[i]);
 		pointers[i] = &names[i];
 	}
-	memset(&value, 0, sizeof value);
-	value.type = OSIPS_DB_STR;
-	value.val.str_val = osips_of(key_value);
-	if (!value.val.str_val.s)
-		value.val.str_val.s = (char *)"";
+	memset(values, 0, sizeof values);
+	for (i = 0; i < n_keys; i++) {
+		key_names[i] = osips_of(keys[i]);
+		key_pointers[i] = &key_names[i];
+		ops[i] = "=";
+		values[i].type = OSIPS_DB_STR;
+		values[i].val.str_val = osips_of(key_values[i]);
+		if (!values[i].val.str_val.s)
+			values[i].val.str_val.s = (char *)"";
+	}
 	table_name = osips_of(table);
 	if (db->functions.use_table(con, &table_name) < 0)
 		return -1;
-	if (db->functions.query(con, n_keys ? &key : NULL, n_keys ? &op : NULL,
-			n_keys ? &value : NULL, pointers, n_keys, n_columns, NULL, &rows) < 0)
+	if (db->functions.query(con, n_keys ? key_pointers : NULL, n_keys ? ops : NULL,
+			n_keys ? values : NULL, pointers, n_keys, n_columns, NULL, &rows) < 0)
 		return -1;
 	*result = rows;
 	return 0;

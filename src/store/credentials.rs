@@ -52,6 +52,7 @@ impl CredentialTable {
             table: &self.table,
             columns: &columns,
             key: None,
+            and: None,
             limit: MAX_ROWS,
         };
         let mut rows = Rows::default();

@@ -58,6 +58,7 @@ impl IssuerTable {
             table,
             columns: row::columns(self.version),
             key: None,
+            and: None,
             limit: MAX_ROWS + 1,
         };
         let mut rows = Rows::default();

@@ -230,7 +230,7 @@ fn message_of(payload: &(dyn Any + Send)) -> String {
 /// illegal mix of collations (1267, 1270, 1271), invalid string (1300), incorrect string value (1366),
 /// impossible conversion (3854, 3988). A key in ASCII is in every character set.
 fn is_unknown_text(error: &mysql::Error, select: &Select<'_>) -> bool {
-    let is_beyond_ascii = select.key.is_some_and(|(_, value)| !value.is_ascii());
+    let is_beyond_ascii = select.keys().any(|(_, value)| !value.is_ascii());
     let code = match error {
         mysql::Error::MySqlError(e) => e.code,
         _ => return false,
@@ -328,8 +328,8 @@ fn statement(select: &Select<'_>) -> String {
     };
     let columns: Vec<_> = select.columns.iter().map(|c| quoted(c)).collect();
     let mut sql = format!("SELECT {} FROM {}", columns.join(","), quoted(select.table));
-    if let Some((column, _)) = select.key {
-        sql += &format!(" WHERE {}=?", quoted(column));
+    for (word, (column, _)) in ["WHERE", "AND"].iter().zip(select.keys()) {
+        sql += &format!(" {word} {}=?", quoted(column));
     }
     sql + &format!(" LIMIT {}", select.limit)
 }
@@ -344,9 +344,10 @@ fn query(
 }
 
 fn parameters(select: &Select<'_>) -> mysql::Params {
-    match select.key {
-        Some((_, value)) => mysql::Params::Positional(vec![Value::from(value)]),
-        None => mysql::Params::Empty,
+    let values: Vec<_> = select.keys().map(|(_, value)| Value::from(value)).collect();
+    match values.is_empty() {
+        false => mysql::Params::Positional(values),
+        true => mysql::Params::Empty,
     }
 }
 
@@ -434,11 +435,20 @@ mod tests {
             table: "voip.jwt_profiles",
             columns: &["tag", "sip_username"],
             key: Some(("tag", "' OR 1=1 -- ")),
+            and: None,
             limit: 5,
         };
         assert_eq!(
             statement(&select),
             "SELECT `tag`,`sip_username` FROM `voip`.`jwt_profiles` WHERE `tag`=? LIMIT 5"
+        );
+        let both = Select {
+            and: Some(("realm", "' OR 1=1 -- ")),
+            ..select
+        };
+        assert!(statement(&both).ends_with(" WHERE `tag`=? AND `realm`=? LIMIT 5"));
+        assert!(
+            matches!(parameters(&both), mysql::Params::Positional(values) if values.len() == 2)
         );
     }
 
@@ -453,6 +463,7 @@ mod tests {
             table: "t",
             columns: &["c"],
             key: None,
+            and: None,
             limit: 1,
         };
         let mut source = database.source(Instant::now());

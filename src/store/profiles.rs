@@ -100,6 +100,7 @@ impl ProfileTables {
             table: &self.profiles,
             columns: &columns,
             key: Some((&self.tag, tag)),
+            and: None,
             limit: MAX_SECRETS,
         })?;
         let Some(mut row) = rows.into_iter().find(|row| is_tag(row.first(), tag)) else {
@@ -129,6 +130,7 @@ impl ProfileTables {
             table: &self.secrets,
             columns: &[&self.secret_tag, &self.secret, &self.start, &self.end],
             key: Some((&self.secret_tag, tag)),
+            and: None,
             limit: MAX_SECRETS,
         })?;
         Ok(rows
@@ -157,6 +159,7 @@ impl ProfileTables {
             table: &self.secrets,
             columns: &[&self.secret_tag, &self.secret, &self.start, &self.end],
             key: None,
+            and: None,
             limit: usize::MAX,
         };
         source.each(&select, &mut |mut row| {
@@ -175,6 +178,7 @@ impl ProfileTables {
             table: &self.profiles,
             columns: &columns,
             key: None,
+            and: None,
             limit: usize::MAX,
         };
         source.each(&select, &mut |mut row| {

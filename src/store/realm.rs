@@ -42,6 +42,7 @@ fn own_row(
         table,
         columns,
         key: columns.first().map(|column| (*column, realm)),
+        and: None,
         limit: 16,
     })?;
     let is_realm = |row: &Vec<Cell>| {

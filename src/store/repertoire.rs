@@ -67,6 +67,7 @@ fn of_mysql(
         table: "information_schema.COLUMNS",
         columns: &["TABLE_SCHEMA", "COLUMN_NAME", "CHARACTER_SET_NAME"],
         key: Some(("TABLE_NAME", table)),
+        and: None,
         limit: 65_536,
     })?;
     let text = |cell: Option<Cell>| cell.and_then(Cell::into_bytes).unwrap_or_default();
@@ -106,6 +107,7 @@ fn postgres_setting(source: &mut dyn Source, name: &str) -> Result<String, Store
         table: "pg_settings",
         columns: &["setting"],
         key: Some(("name", name)),
+        and: None,
         limit: 1,
     })?;
     let cell = rows.into_iter().next().and_then(|mut row| row.pop());

@@ -45,6 +45,7 @@ impl RevocationTable {
             table,
             columns: &COLUMNS,
             key: None,
+            and: None,
             limit: MAX_ROWS + 1,
         };
         let mut rows = Rows::default();

@@ -71,6 +71,7 @@ pub fn check(
         table: version_table,
         columns: &["table_version"],
         key: Some(("table_name", table)),
+        and: None,
         limit: 1,
     };
     let remedy = || remedy(scheme, script);

@@ -60,8 +60,10 @@ int db_bind_mod(const str *mod, struct db_func *out)
 
 bool db_is_simple(const char *const *ops, const struct db_val *vals, int n, int nc, const str *order)
 {
-	bool by_text = n == 1 && vals[0].type == DB_STR && !vals[0].nul && (!ops || strcmp(ops[0], "=") == 0);
-	if (nc > 0 && !order && (n == 0 || by_text))
+	bool by_text = n >= 0 && n <= DB_MAX_KEYS;
+	for (int i = 0; by_text && i < n; i++)
+		by_text = vals[i].type == DB_STR && !vals[i].nul && (!ops || strcmp(ops[i], "=") == 0);
+	if (nc > 0 && !order && by_text)
 		return true;
 	LOG_ERR("a query of a kind that the stand-in does not answer\n");
 	return false;

@@ -21,7 +21,8 @@ extern const struct db_backend db_sqlite_backend, db_text_backend;
 int db_bind_mod(const str *mod, struct db_func *out);
 
 /* For backends. */
-/* Is this the only supported kind of query: columns of all rows, or those where one column is a text? */
+enum { DB_MAX_KEYS = 2 };
+/* Is this the only supported kind of query: columns of all rows, or those where one column or two are a text? */
 bool db_is_simple(const char *const *ops, const struct db_val *vals, int n, int nc, const str *order);
 struct db_con *db_con_new(const str *url, void *tail);
 /* The part of the URL after the scheme, as a path. */

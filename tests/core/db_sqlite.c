@@ -69,11 +69,11 @@ static int sqlite_query(const struct db_con *con, str *const *keys, const char *
 	for (int i = 0; i < nc; i++)
 		buf_addf(&q, "%s%.*s", i ? "," : "", FMT_STR(*cols[i]));
 	buf_addf(&q, " from %.*s", FMT_STR(*con->table));
-	if (n)
-		buf_addf(&q, " where %.*s=?", FMT_STR(*keys[0]));
+	for (int i = 0; i < n; i++)
+		buf_addf(&q, " %s %.*s=?", i ? "and" : "where", FMT_STR(*keys[i]));
 	rc = sqlite3_prepare_v2(db, q.s, (int)q.len, &st, NULL);
-	if (rc == SQLITE_OK && n)
-		rc = sqlite3_bind_text(st, 1, vals[0].val.s.s, vals[0].val.s.len, SQLITE_TRANSIENT);
+	for (int i = 0; rc == SQLITE_OK && i < n; i++)
+		rc = sqlite3_bind_text(st, i + 1, vals[i].val.s.s, vals[i].val.s.len, SQLITE_TRANSIENT);
 	if (rc == SQLITE_OK) {
 		int columns = sqlite3_column_count(st);
 		struct db_res *r = db_res_new(columns);

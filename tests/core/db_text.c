@@ -174,13 +174,15 @@ static int text_query(const struct db_con *con, str *const *keys, const char *co
 {
 	struct table t;
 	str fields[MAX_COLUMNS];
-	int key_at = -1, col_at[MAX_COLUMNS];
+	int key_at[DB_MAX_KEYS], col_at[MAX_COLUMNS];
 
 	*res = NULL;
 	if (!db_is_simple(ops, vals, n, nc, order) || nc > MAX_COLUMNS ||
 	    !open_table(&t, (const char *)con->tail, *con->table))
 		return -1;
-	bool ok = !n || (key_at = column_of(&t, *keys[0])) >= 0;
+	bool ok = true;
+	for (int i = 0; ok && i < n; i++)
+		ok = (key_at[i] = column_of(&t, *keys[i])) >= 0;
 	for (int i = 0; ok && i < nc; i++)
 		ok = (col_at[i] = column_of(&t, *cols[i])) >= 0;
 	struct db_res *r = db_res_new(nc);
@@ -188,7 +190,10 @@ static int text_query(const struct db_con *con, str *const *keys, const char *co
 		db_res_name(r, i, t.columns[col_at[i]].name, t.columns[col_at[i]].type);
 	for (int line = 2; ok && t.at < t.text + t.len; line++) {
 		ok = next_row(&t, fields);
-		if (ok && (!n || (fields[key_at].s && str_eq(fields[key_at], vals[0].val.s)))) {
+		bool is_of = ok;
+		for (int i = 0; is_of && i < n; i++)
+			is_of = fields[key_at[i]].s && str_eq(fields[key_at[i]], vals[i].val.s);
+		if (is_of) {
 			struct db_row *row = db_res_add(r);
 			for (int i = 0; ok && i < nc; i++)
 				ok = put(&row->values[i], t.columns[col_at[i]].type, fields[col_at[i]]);

@@ -221,6 +221,7 @@ fn who_is_killed_while_he_tells_leaves_no_answer_that_is_not_whole() {
         table: "t",
         columns: &["c"],
         key: None,
+        and: None,
         limit: 1,
     };
     // Rows are too old at once, so that each question asks; what there is, is looked at afterwards.

@@ -34,9 +34,10 @@ struct Guarded<'a> {
 
 impl Source for Guarded<'_> {
     fn select(&mut self, select: &Select<'_>) -> Result<Vec<Vec<Cell>>, StoreError> {
-        if let Some((column, value)) = select.key
-            && !Repertoire::Ascii.has(value)
-        {
+        for (column, value) in select.keys() {
+            if Repertoire::Ascii.has(value) {
+                continue;
+            }
             let key = (select.table.to_owned(), column.to_owned());
             let repertoire = match self.repertoires.get(&key) {
                 Some(known) => *known,

@@ -159,6 +159,7 @@ mod tests {
             table: "t",
             columns: &["c"],
             key: None,
+            and: None,
             limit: 1,
         };
         let number = move |source: &mut dyn Source| source.select(&select).map(|rows| rows.len());

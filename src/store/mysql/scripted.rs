@@ -140,6 +140,7 @@ const SELECT: Select<'static> = Select {
     table: "t",
     columns: &["c"],
     key: None,
+    and: None,
     limit: 1,
 };
 
@@ -208,6 +209,7 @@ fn a_text_that_the_column_can_not_have_is_in_no_row() {
         let steps: &'static [Step] = Box::leak(Box::new([Step::Refuse(code, 3)]));
         let key = |value| Select {
             key: Some(("c", value)),
+            and: None,
             ..SELECT
         };
         let (database, commands) = server(steps);

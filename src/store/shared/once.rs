@@ -266,10 +266,12 @@ impl Source for Once<'_> {
 
 /// Whether a row has the value that was asked for.
 fn is_of(select: &Select<'_>, row: &[Cell]) -> bool {
-    let Some((column, value)) = select.key else {
-        return true;
-    };
-    let place = select.columns.iter().position(|name| *name == column);
+    let has = |(column, value)| has_value(select.columns, row, column, value);
+    select.keys().all(has)
+}
+
+fn has_value(columns: &[&str], row: &[Cell], column: &str, value: &str) -> bool {
+    let place = columns.iter().position(|name| *name == column);
     let Some(cell) = place.and_then(|place| row.get(place)) else {
         return true;
     };

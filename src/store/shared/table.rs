@@ -157,14 +157,13 @@ impl SharedRows {
 
     /// The name of a question, after this many reloads.
     pub(super) fn name(&self, select: &Select<'_>, generation: u64) -> Name {
-        let (columns, keys) = (select.columns.len() as u64, u64::from(select.key.is_some()));
+        let (columns, keys) = (select.columns.len() as u64, select.keys().count() as u64);
         let numbers = [select.limit as u64, generation, columns, keys];
         let texts = [select.table]
             .into_iter()
             .chain(select.columns.iter().copied());
-        let key = select.key.map(|(column, value)| [column, value]);
-        self.sealer
-            .name(&numbers, texts.chain(key.into_iter().flatten()))
+        let keys = select.keys().flat_map(|(column, value)| [column, value]);
+        self.sealer.name(&numbers, texts.chain(keys))
     }
 
     /// The answer to a question; one that it takes a while to read only if `is_patient`.

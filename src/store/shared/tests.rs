@@ -75,6 +75,7 @@ fn of(realm: &str) -> Select<'_> {
         table: "realms",
         columns: &COLUMNS,
         key: Some(("realm", realm)),
+        and: None,
         limit: 16,
     }
 }
@@ -132,6 +133,10 @@ fn what_one_has_asked_all_know() {
         },
         Select {
             key: None,
+            ..select
+        },
+        Select {
+            and: Some(("secret", "secret")),
             ..select
         },
         Select {
