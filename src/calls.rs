@@ -9,6 +9,8 @@ pub mod compare;
 pub mod contacts;
 pub mod credentials;
 pub mod denials;
+pub mod digest;
+pub mod entrance;
 mod files;
 pub mod headers;
 pub mod hooks;
@@ -85,6 +87,10 @@ pub fn call(
                 message: output(3),
             };
             return http::authorize(module, message, text(0), outputs, wait);
+        }
+        Function::DigestAuthorize => {
+            let inputs = [text(0), text(1)];
+            return digest::authorize(module, message, inputs, output(2), wait);
         }
         Function::CheckHeaders => headers::check(module, message, output(0), text(1)),
         Function::ContactGet => contacts::get(module, message, [0, 1, 2, 3].map(output)),
@@ -181,6 +187,7 @@ pub fn failed(function: Function) -> i32 {
     match function {
         Function::JwtAuthorize | Function::JwtDbAuthorize => codes::jwt::STORE_FAILED,
         Function::HttpAuthorize => codes::http::ENDPOINT_FAILED,
+        Function::DigestAuthorize => codes::digest::FAILED,
         Function::RealmGet => codes::realm::FAILED,
         Function::RegistrationSave
         | Function::RegistrationGet

@@ -4,6 +4,7 @@
 pub(crate) mod avp_list;
 pub(crate) mod cache;
 pub(crate) mod database;
+pub(crate) mod digest;
 pub(crate) mod http;
 pub(crate) mod introspection;
 pub(crate) mod issuers;
@@ -27,6 +28,8 @@ pub struct Config {
     pub cache: cache::Cache,
     /// The webhooks.
     pub http: http::Http,
+    /// The passwords that are known here.
+    pub digest: digest::DigestSettings,
     /// The table of realms.
     pub realms: realms::RealmSettings,
     /// The outbound credentials.
@@ -61,6 +64,7 @@ impl Config {
             tokens,
             cache,
             http: http::Http::new(raw)?,
+            digest: digest::DigestSettings::new(raw)?,
             realms: realms::RealmSettings::new(raw)?,
             outbound: outbound::Outbound::new(raw)?,
             registrations: registrations::Registrations::new(raw)?,

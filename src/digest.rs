@@ -7,8 +7,9 @@
 //! - [`nonce_claim`]: a nonce count is accepted once (RFC 7616 section 3.4.3).
 //! - [`Received`]: the challenges of others, and the answers to them (RFC 7616 sections 3.3 and 3.4).
 //!
-//! Only an answer to another's challenge involves a password: whether a response that was received is
-//! correct is for the endpoint to decide.
+//! - [`Known`]: what is known of a user, by which a response that was received is verified.
+//!
+//! Where an endpoint decides whether a response is correct, no password is known here.
 
 mod algorithm;
 mod answer;
@@ -18,6 +19,8 @@ mod lexer;
 mod nonce;
 mod received;
 mod replay;
+mod response;
+mod verify;
 
 pub(crate) use lexer::Lexer;
 
@@ -28,3 +31,4 @@ pub use credentials::{Credentials, CredentialsError, Digest, MAX_HEADERS, PARTS}
 pub use nonce::{Freshness, NonceError, Nonces};
 pub use received::{Offer, Received, ReceivedError};
 pub use replay::nonce_claim;
+pub use verify::{Ha1, Known};

@@ -37,7 +37,7 @@ mod transport;
 mod url;
 mod webhooks;
 
-pub use answer::{Answer, Ban, GrantValue, Verdict, is_readable};
+pub use answer::{Answer, Ban, Grant, GrantValue, Verdict, is_readable};
 pub use ban::{Bans, Entry};
 pub use basic::Basic;
 pub use breaker::{Circuit, Circuits, MOST_FAILING};

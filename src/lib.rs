@@ -47,7 +47,7 @@ pub use crate::introspection::IntrospectionError;
 #[doc(hidden)]
 #[allow(missing_docs)]
 pub mod fuzzing {
-    pub use crate::calls::http::choose;
+    pub use crate::calls::entrance::choose;
     pub use crate::counters::{Claim, Counters};
     pub use crate::credentials::{
         Credentials as Outbound, Entry as OutboundEntry, parse as credential,

@@ -400,6 +400,10 @@ fn check_with(
     let tables = tables::check(config, settings, source, versions)?;
     config.http.tables.has_files = tables.endpoints.is_some_and(|version| version > 1);
     config.tokens.issuers.table.version = tables.issuers.unwrap_or_default();
+    tables::probe(config, source).map_err(|error| InitError::Database {
+        shown: settings.shown.clone(),
+        error,
+    })?;
     let first_snapshot = match settings.preload {
         false => None,
         true => Some(

@@ -5,6 +5,7 @@
 //! does not know which driver it talks to.
 
 pub mod cache;
+pub mod clients;
 pub mod credentials;
 pub mod endpoints;
 pub mod issuers;
@@ -15,6 +16,7 @@ pub mod repertoire;
 pub mod revocations;
 pub mod shared;
 pub mod snapshot;
+pub mod subscribers;
 #[cfg(test)]
 mod testing;
 pub mod url;

@@ -17,6 +17,7 @@ mod webhooks {
     pub mod nonces;
     pub mod outgoing;
     pub mod parameters;
+    pub mod passwords;
     pub mod redis;
     pub mod registrations;
     pub mod setting;
@@ -77,6 +78,7 @@ fn trials() -> Vec<Trial> {
         trials.extend(webhooks::redis::trials(&setting, core));
         trials.extend(webhooks::registrations::trials(&setting, core));
         trials.extend(webhooks::tables::trials(&setting, core));
+        trials.extend(webhooks::passwords::trials(&setting, core));
     }
     // The oldest and the newest suspend calls in different ways.
     let (real, stand_in): (Vec<_>, Vec<_>) = setting.cores().iter().partition(|c| c.is_opensips());

@@ -3,7 +3,7 @@
 use std::{ffi::CStr, time::SystemTime};
 
 use super::codes::{DONE, FAILED};
-use super::http::binding;
+use super::entrance::binding;
 use crate::digest::{self, Algorithm};
 use crate::jwt::challenge::Challenge;
 use crate::log;

@@ -6,7 +6,8 @@ use std::time::{Instant, SystemTime};
 
 use super::codes::challenges as code;
 use super::codes::{DONE, jwt};
-use super::http::{binding, endpoint_of, endpoints_wanted};
+use super::entrance::binding;
+use super::http::{endpoint_of, endpoints_wanted};
 use super::waiting::{Started, Wait, on_thread};
 use crate::config::tokens::TokenAor;
 use crate::digest::{self, Algorithm};

@@ -89,6 +89,8 @@ pub mod jwt_script {
 
 /// Of `http_authorize`.
 pub mod http {
+    use crate::calls::entrance::Refused;
+
     /// The endpoint admits the request.
     pub const ADMITTED: i32 = 1;
     /// The endpoint does not, or the realm has none.
@@ -105,6 +107,54 @@ pub mod http {
     pub const MALFORMED: i32 = -6;
     /// The credentials are good, and somebody else's.
     pub const NOT_THEIRS: i32 = -7;
+
+    /// The code of a refusal.
+    pub fn of(refused: &Refused) -> i32 {
+        match refused {
+            Refused::Banned => BANNED,
+            Refused::Malformed(_) => MALFORMED,
+            Refused::NoCredentials => NO_CREDENTIALS,
+            Refused::BadNonce(_) => BAD_NONCE,
+            Refused::NotTheirs(..) => NOT_THEIRS,
+            Refused::Denied(_) => DENIED,
+            Refused::Unavailable(_) | Refused::Failed(_) => ENDPOINT_FAILED,
+        }
+    }
+}
+
+/// Of `digest_authorize`.
+pub mod digest {
+    use crate::calls::entrance::Refused;
+
+    /// The response is that of the password, and the user is the address of record.
+    pub const ADMITTED: i32 = 1;
+    /// The user is unknown, or the response is not that of their password.
+    pub const DENIED: i32 = -1;
+    /// The source is banned.
+    pub const BANNED: i32 = -2;
+    /// The nonce is stale, not ours, or was used before.
+    pub const BAD_NONCE: i32 = -3;
+    /// There are no credentials of scheme Digest.
+    pub const NO_CREDENTIALS: i32 = -4;
+    /// The credentials, or the request, are malformed, can be read in two ways, or do not fit together.
+    pub const MALFORMED: i32 = -5;
+    /// The database or the CacheDB could not be asked, or an argument is wrong.
+    pub const FAILED: i32 = -6;
+    /// The credentials are good, and somebody else's.
+    pub const NOT_THEIRS: i32 = -7;
+
+    /// The code of a refusal.
+    pub fn of(refused: &Refused) -> i32 {
+        match refused {
+            Refused::Banned => BANNED,
+            Refused::Malformed(_) => MALFORMED,
+            Refused::NoCredentials => NO_CREDENTIALS,
+            Refused::BadNonce(_) => BAD_NONCE,
+            Refused::NotTheirs(..) => NOT_THEIRS,
+            Refused::Denied(_) => DENIED,
+            Refused::Unavailable(_) | Refused::Failed(_) => FAILED,
+        }
+    }
 }
 
 /// Of `credentials_get`.

@@ -4,9 +4,9 @@
 use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use zeroize::Zeroizing;
 
 use super::received::{Qop, Received, escape};
+use super::response::{Parts, ha1};
 
 /// Random bytes in a client's nonce: too many to be guessed.
 const CNONCE: usize = 16;
@@ -64,31 +64,26 @@ impl Received {
     ) -> Result<Vec<u8>, AnswerError> {
         sendable(request, username)?;
         let Request { method, uri, body } = request;
-        let hash = |parts: &[&[u8]]| self.algorithm.hash(parts);
-        let (realm, nonce) = (&self.realm.plain[..], &self.nonce.plain[..]);
-        let mut secret = Zeroizing::new(hash(&[username, realm, password]));
-        if self.algorithm.is_session() {
-            secret = Zeroizing::new(hash(&[secret.as_bytes(), nonce, cnonce.as_bytes()]));
-        }
+        let realm = &self.realm.plain[..];
         let count = format!("{:08x}", self.count);
-        let (qop, request) = match self.qop {
-            Qop::AuthInt => {
-                let body = hash(&[body]);
-                (Some("auth-int"), hash(&[method, uri, body.as_bytes()]))
-            }
-            Qop::Auth => (Some("auth"), hash(&[method, uri])),
-            Qop::None => (None, hash(&[method, uri])),
+        let qop = match self.qop {
+            Qop::AuthInt => Some("auth-int"),
+            Qop::Auth => Some("auth"),
+            Qop::None => None,
         };
-        let (secret, request) = (secret.as_bytes(), request.as_bytes());
-        let response = match qop {
-            Some(qop) => {
-                let (count, cnonce) = (count.as_bytes(), cnonce.as_bytes());
-                hash(&[secret, nonce, count, cnonce, qop.as_bytes(), request])
-            }
-            None => hash(&[secret, nonce, request]),
+        let parts = Parts {
+            algorithm: self.algorithm,
+            nonce: &self.nonce.plain,
+            cnonce: cnonce.as_bytes(),
+            count: count.as_bytes(),
+            qop: qop.map(str::as_bytes),
+            method,
+            uri,
+            body: (self.qop == Qop::AuthInt).then_some(body),
         };
+        let response = parts.response(&ha1(self.algorithm, username, realm, password));
         let username = match self.userhash {
-            true => hash(&[username, realm]).into_bytes(),
+            true => self.algorithm.hash(&[username, realm]).into_bytes(),
             false => escape(username),
         };
         let mut value = b"Digest ".to_vec();

@@ -154,7 +154,10 @@ impl Grant {
 
     /// Reads a JSON object. As in JavaScript's `Response.json()`, a leading byte order mark is
     /// skipped, and bytes that are not UTF-8 are replaced with U+FFFD.
-    fn parse(body: &[u8]) -> Result<Grant, AnswerError> {
+    ///
+    /// # Errors
+    /// Fails with [`AnswerError::NotAnObject`].
+    pub fn parse(body: &[u8]) -> Result<Grant, AnswerError> {
         let text = String::from_utf8_lossy(body);
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let object: Object<'_> =

@@ -34,6 +34,8 @@ pub struct RequestVariables {
     /// User and host of the Request-URI.
     called: [Variable; 2],
     request_uri: Variable,
+    /// The Request-URI as received.
+    received_uri: Variable,
     from_tag: Variable,
     log_level: LogLevel,
     buffer: Variable,
@@ -131,6 +133,7 @@ impl RequestVariables {
                 .transpose()?,
             called: [parse("$rU")?, parse("$rd")?],
             request_uri: parse("$ru")?,
+            received_uri: parse("$ou")?,
             from_tag: parse("$ft")?,
             log_level: LogLevel::new()?,
             buffer: parse("$mb")?,
@@ -306,6 +309,15 @@ impl RequestVariables {
         };
         let mut rules = rules.iter();
         rules.try_for_each(|rule| self.log_level.quietly(message, || check(rule)))
+    }
+
+    /// Whether a URI is equivalent to the Request-URI as it was received (RFC 3261 section 19.1.4).
+    pub fn is_for(&self, message: Message, uri: &[u8]) -> bool {
+        let received = message.text(self.received_uri).unwrap_or_default();
+        match [&received, uri].map(str::from_utf8) {
+            [Ok(received), Ok(uri)] => sip::is_same_uri(received, uri),
+            _ => received == uri,
+        }
     }
 
     /// The credentials; of each kind at most one more than the module looks at.

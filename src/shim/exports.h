@@ -25,6 +25,7 @@
 	FUNCTION(jwt_sign, IN, IN, IN, OUT, IN_OPTIONAL) \
 	FUNCTION(jwt_challenge, OUT, IN, IN_OPTIONAL, IN_OPTIONAL, IN_OPTIONAL) \
 	ASYNC_FUNCTION(http_authorize, IN, OUT, OUT_OPTIONAL, OUT_OPTIONAL) \
+	ASYNC_FUNCTION(digest_authorize, IN, IN_OPTIONAL, OUT_OPTIONAL) \
 	FUNCTION(check_headers, OUT_OPTIONAL, IN_OPTIONAL) \
 	FUNCTION(contact_get, OUT, OUT, OUT_OPTIONAL, OUT_OPTIONAL) \
 	FUNCTION(target_get, OUT) \
@@ -178,6 +179,19 @@
 	PARAMETER(endpoint_tls_cert_column) \
 	PARAMETER(endpoint_tls_key_column) \
 	PARAMETER(endpoint_tls_ca_column) \
+	/* our own: passwords that are known here */ \
+	PARAMETER(digest_uri_check) \
+	PARAMETER(subscriber_table) \
+	PARAMETER(subscriber_user_column) \
+	PARAMETER(subscriber_domain_column) \
+	PARAMETER(subscriber_use_domain) \
+	PARAMETER(subscriber_password_column) \
+	PARAMETER(subscriber_ha1_column) \
+	PARAMETER(subscriber_ha1_sha256_column) \
+	PARAMETER(subscriber_ha1_sha512t256_column) \
+	PARAMETER(clients_table) \
+	PARAMETER(clients_secret) \
+	PARAMETER(clients_cipher) \
 	/* our own: outbound credentials */ \
 	PARAMETER(credential) \
 	PARAMETER(credentials_table) \
@@ -224,6 +238,10 @@
 	 * too many were in progress */ \
 	STATISTIC(http_failures) \
 	STATISTIC(http_overloads) \
+	/* requests that a password admitted; that it did not, or that are another's; that could not be decided */ \
+	STATISTIC(digest_admitted) \
+	STATISTIC(digest_denied) \
+	STATISTIC(digest_failures) \
 	/* questions to the CacheDB that were not answered */ \
 	STATISTIC(cachedb_failures) \
 	/* registrations that were saved in Redis, that were not because of the limit, and that were removed */ \

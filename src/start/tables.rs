@@ -5,8 +5,8 @@ use crate::config::Config;
 use crate::config::database::Database;
 use crate::log;
 use crate::module::Tables;
-use crate::store::Source;
 use crate::store::version::{self, VersionError};
+use crate::store::{Source, StoreError};
 
 /// The version that the module needs of each table but one; for `profiles_table` and `secrets_table` it is
 /// that of auth_jwt.
@@ -71,10 +71,27 @@ pub fn check(
     let alone = found.endpoints.is_none()
         && !found.credentials
         && found.issuers.is_none()
-        && !found.revocations;
+        && !found.revocations
+        && config.digest.subscribers().is_none()
+        && config.digest.clients.is_none();
     let profiles = presence(token_tables, tokens, alone || database.tables_named)?;
     found.profiles = profiles.is_some();
     Ok(found)
+}
+
+/// Asks the tables of others, which have versions of their own, for a row that nobody has: whether they exist,
+/// with the columns that are read.
+///
+/// # Errors
+/// Fails with the error of the first that can't be read.
+pub fn probe(config: &Config, source: &mut dyn Source) -> Result<(), StoreError> {
+    if let Some(subscribers) = config.digest.subscribers() {
+        subscribers.probe(source)?;
+    }
+    match &config.digest.clients {
+        Some(clients) => clients.probe(source),
+        None => Ok(()),
+    }
 }
 
 /// The version of a table; `None` if it does not exist, an error if it is needed and does not.

@@ -93,12 +93,7 @@ impl Response {
     /// Section 3.4.1.
     fn hash(&self, method: &str) -> String {
         let session = self.algorithm.ends_with("-sess");
-        let hash = |text: String| match self.algorithm.trim_end_matches("-sess") {
-            "MD5" => hex(&Md5::digest(text.as_bytes())),
-            "SHA-256" => hex(digest::digest(&digest::SHA256, text.as_bytes()).as_ref()),
-            "SHA-512-256" => hex(digest::digest(&digest::SHA512_256, text.as_bytes()).as_ref()),
-            other => panic!("no algorithm {other}"),
-        };
+        let hash = |text: String| hash(&self.algorithm, &text);
         let Response {
             username,
             realm,
@@ -119,6 +114,16 @@ impl Response {
                 hash(format!("{secret}:{nonce}:{nc}:{cnonce}:{qop}:{request}"))
             }
         }
+    }
+}
+
+/// The hash of an algorithm, which is named as in a challenge, in hexadecimal digits.
+pub fn hash(algorithm: &str, text: &str) -> String {
+    match algorithm.trim_end_matches("-sess") {
+        "MD5" => hex(&Md5::digest(text.as_bytes())),
+        "SHA-256" => hex(digest::digest(&digest::SHA256, text.as_bytes()).as_ref()),
+        "SHA-512-256" => hex(digest::digest(&digest::SHA512_256, text.as_bytes()).as_ref()),
+        other => panic!("no algorithm {other}"),
     }
 }
 
