@@ -93,6 +93,13 @@ esac
 : "${HTTP_HEADERS:=yes}"
 : "${PARENT_REALM:=yes}"
 
+# The table of jambonz's clients, by which devices of accounts without a webhook are admitted
+# (schema/mysql/jambonz-clients-view.sql); none if empty. The secret is jambonz's ENCRYPTION_SECRET
+# or, without one, its JWT_SECRET; the cipher is aes-256-ctr if its LEGACY_CRYPTO is set.
+: "${CLIENTS_TABLE:=}"
+: "${CLIENTS_SECRET:=}"
+: "${CLIENTS_CIPHER:=aes-256-cbc}"
+
 # Tokens: the allowed signature algorithms, and the tolerated clock difference in seconds.
 : "${TOKEN_ALGORITHMS:=RS256, PS256, ES256, EdDSA, HS256}"
 : "${TOKEN_LEEWAY:=5}"
@@ -472,6 +479,15 @@ TLS=$TLS_PORT$WSS_PORT
 ANY_TLS=$TLS$DB_TLS
 DB_CERTIFICATE=
 [ -z "$DB_TLS" ] || [ -z "$TLS_PRIVATE_KEY" ] || DB_CERTIFICATE=$TLS_CERTIFICATE
+case "$CLIENTS_TABLE" in
+*[!A-Za-z0-9_.]*) fail "CLIENTS_TABLE must be the name of a table" ;;
+esac
+[ -z "$CLIENTS_TABLE" ] || [ -n "$CLIENTS_SECRET" ] || fail "CLIENTS_TABLE needs CLIENTS_SECRET"
+[ -z "$CLIENTS_TABLE" ] || [ "$DB_MODULE" = db_mysql.so ] || fail "CLIENTS_TABLE needs a DB_URL of mysql://"
+case "$CLIENTS_CIPHER" in
+aes-256-cbc | aes-256-ctr) ;;
+*) fail "CLIENTS_CIPHER must be aes-256-cbc or aes-256-ctr, not '$CLIENTS_CIPHER'" ;;
+esac
 # With a GET they would make its URL too long.
 SENT_HEADERS=2
 [ "$HTTP_HEADERS" = yes ] || SENT_HEADERS=0
@@ -498,7 +514,7 @@ export OPENSIPS_MODULES LOG_LEVEL LOG_TO_STDERR UDP_WORKERS TCP_WORKERS AUTH_WEB
 	REDIS_URL REDIS_TIMEOUT \
 	REGISTRAR_SECRET HTTP_TIMEOUT HTTP_BREAKER_TIME DIGEST_ALGORITHMS TOKEN_ALGORITHMS TOKEN_LEEWAY \
 	DEFAULT_EXPIRES MAX_EXPIRES NAT_EXPIRES NEXT_HOP_ADDRESS NEXT_HOP_SOURCES TRUSTED \
-	SENT_HEADERS REALM_PARENT TRUST_UDP_SOURCE \
+	SENT_HEADERS REALM_PARENT CLIENTS_TABLE CLIENTS_SECRET CLIENTS_CIPHER TRUST_UDP_SOURCE \
 	REGISTRANT_EXPIRY REGISTRANT_INTERVAL
 
 # Values are in quotes there: one that closed them would inject script.

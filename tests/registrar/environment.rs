@@ -131,6 +131,17 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("TRUSTED_SOURCES", "[::g]", "TRUSTED_SOURCES must be"),
     ("TRUSTED_SOURCES", "$(id)", "TRUSTED_SOURCES must be"),
     ("HTTP_HEADERS", "1", "HTTP_HEADERS must be yes or no"),
+    ("CLIENTS_TABLE", "a; b", "CLIENTS_TABLE must be the name"),
+    (
+        "CLIENTS_TABLE",
+        "jambones.clients",
+        "CLIENTS_TABLE needs CLIENTS_SECRET",
+    ),
+    (
+        "CLIENTS_CIPHER",
+        "des",
+        "CLIENTS_CIPHER must be aes-256-cbc or aes-256-ctr",
+    ),
     ("PARENT_REALM", "maybe", "PARENT_REALM must be yes or no"),
     ("REQUIRE_ORIGIN", "1", "REQUIRE_ORIGIN must be yes or no"),
     (

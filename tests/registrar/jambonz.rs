@@ -1,11 +1,16 @@
 //! jambonz's own tables, with views on them in place of ours.
 
+use harness::registrar::Site;
 use harness::root;
+use harness::secrecy;
 
 use super::device::{Device, Request, expect, refused};
 use super::group::{Group, Scenario};
 
-pub const SCENARIOS: &[Scenario] = &[("views over jambonz's tables", views)];
+pub const SCENARIOS: &[Scenario] = &[
+    ("views over jambonz's tables", views),
+    ("jambonz's clients", clients),
+];
 
 /// As much of jambonz's tables as the views read, with columns of the same names and types.
 const TABLES: &str = "
@@ -65,18 +70,101 @@ REPLACE INTO jambones.account_products VALUES
     ('b5', 's3', 'p2', 50);
 ";
 
-fn views(group: &Group) -> Result<(), String> {
-    let site = group.site()?;
+/// jambonz's table of clients. The passwords are `cl13nt`, encrypted as jambonz does it.
+const CLIENTS: &str = r#"
+CREATE TABLE IF NOT EXISTS jambones.clients (
+    client_sid CHAR(36) NOT NULL UNIQUE,
+    account_sid CHAR(36) NOT NULL,
+    is_active BOOLEAN NOT NULL DEFAULT 1,
+    username VARCHAR(64),
+    password VARCHAR(1024),
+    allow_direct_app_calling BOOLEAN NOT NULL DEFAULT 1,
+    allow_direct_queue_calling BOOLEAN NOT NULL DEFAULT 1,
+    allow_direct_user_calling BOOLEAN NOT NULL DEFAULT 1,
+    PRIMARY KEY (client_sid)
+);
+REPLACE INTO jambones.clients VALUES
+    ('c1', 'a3', 1, 'john', 'PASSWORD', 1, 0, 1),
+    ('c2', 'a3', 0, 'idle', 'PASSWORD', 1, 1, 1),
+    ('c3', 'a3', 1, 'nothing', NULL, 1, 1, 1),
+    ('c4', 'a4', 1, 'jane', 'PASSWORD', 1, 1, 1);
+"#;
+
+/// The secret of that jambonz, and the password with it.
+const CLIENTS_SECRET: &str = "a secret of jambonz";
+const PASSWORD: &str =
+    r#"{"iv":"000102030405060708090a0b0c0d0e0f","content":"6277d1088e36fa8c4196bfd55dbda260"}"#;
+
+/// Puts jambonz's tables, and these views over them, in the place of ours.
+fn install(group: &Group, site: &Site, tables: &str, views: &[&str]) -> Result<(), String> {
     let url = group.setting.endpoint()?.url();
-    let read = |file: &str| {
+    let read = |file: &&str| {
         let path = root().join("opensips-cfg/schema/mysql").join(file);
         std::fs::read_to_string(path).map_err(|e| format!("{file}: {e}"))
     };
-    let views = read("jambonz-view.sql")? + &read("jambonz-registrar-view.sql")?;
-    site.database.sql(&format!(
-        "DROP VIEW registrar_realms; DROP TABLE http_endpoints;\n{}\n{views}\n{views}",
-        TABLES.replace("URL", &url)
-    ))?;
+    let views = views.iter().map(read).collect::<Result<String, _>>()?;
+    let tables = TABLES.replace("URL", &url) + tables;
+    site.database
+        .sql(&format!(
+            "DROP VIEW registrar_realms; DROP TABLE http_endpoints;\n{tables}\n{views}\n{views}"
+        ))
+        .map(drop)
+}
+
+/// Accounts without a webhook are admitted by the passwords of their clients.
+fn clients(group: &Group) -> Result<(), String> {
+    group.stop();
+    let mut site = group.setting.site(&group.core, group.backend)?;
+    let views = [
+        "jambonz-view.sql",
+        "jambonz-registrar-view.sql",
+        "jambonz-clients-view.sql",
+    ];
+    let tables = CLIENTS.replace("PASSWORD", PASSWORD);
+    install(group, &site, &tables, &views)?;
+    site.settings = vec![
+        ("CLIENTS_TABLE", "registrar_clients".to_string()),
+        ("CLIENTS_SECRET", CLIENTS_SECRET.to_string()),
+    ];
+    let mut instance = site.start(&group.core)?;
+    let mut john = Device::new(&site, "john", "token.example")?;
+    let admitted = john.authorize(&Request::register(), "cl13nt")?;
+    expect(admitted, 200)?;
+    let entry = site.redis.user("john@token.example")?;
+    let (members, ..) = entry.ok_or("john is not in Redis")?;
+    for (name, is) in [("app", "true"), ("queue", "false"), ("user", "true")] {
+        let name = format!("allow_direct_{name}_calling");
+        let kept = members[name.as_str()].to_string();
+        if kept.trim_matches('"') != is {
+            return Err(format!("{name}: {is} expected, got {members:?}"));
+        }
+    }
+    for (user, password) in [
+        ("john", "secret"),
+        ("idle", "cl13nt"),
+        ("nothing", "cl13nt"),
+        ("nobody", "cl13nt"),
+        ("jane", "cl13nt"),
+    ] {
+        let mut device = Device::new(&site, user, "token.example")?;
+        let answer = device.authorize(&Request::register(), password)?;
+        refused(answer, 403, "Invalid credentials").map_err(|e| format!("{user}: {e}"))?;
+    }
+    // Whose account has a webhook is asked for by that.
+    let mut jane = Device::new(&site, "john", "a.example")?;
+    jane.register()?;
+    // A call of his is his as well.
+    let mut caller = Device::new(&site, "john", "token.example")?;
+    let answer = caller.authorize(&Request::invite(), "secret")?;
+    refused(answer, 403, "Invalid credentials")?;
+    secrecy::check(&instance.log(), ["cl13nt", CLIENTS_SECRET])?;
+    instance.check_workers()
+}
+
+fn views(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    let views = ["jambonz-view.sql", "jambonz-registrar-view.sql"];
+    install(group, site, "", &views)?;
     let rows = site.database.sql(
         "SELECT CONCAT(realm, ' ', is_active, ' ', COALESCE(endpoint, '-'), ' ', \
                 COALESCE(device_limit, '-')) FROM registrar_realms ORDER BY realm;",

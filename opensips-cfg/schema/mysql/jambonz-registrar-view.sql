@@ -15,6 +15,7 @@ CREATE OR REPLACE VIEW registrar_realms AS
     SELECT accounts.sip_realm             AS realm,
            accounts.is_active             AS is_active,
            accounts.registration_hook_sid AS endpoint,
+           accounts.account_sid           AS account_sid,
            CAST(COALESCE(
                (SELECT SUM(CASE products.category
                                WHEN 'voice_call_session'
