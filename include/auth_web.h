@@ -34,6 +34,14 @@ void aw_log(int level, const char *function, aw_str msg);
 /* The release of the core as major * 100 + minor (304, 305, 306, 400), 0 if it is unknown. */
 int aw_core_release(void);
 
+/* The path of another copy of this module, or of OpenSIPS's auth_jwt, that is loaded as well; NULL if there is
+ * none. Valid until the next call. */
+const char *aw_other_module(void);
+/* Whether the script is only to be checked (opensips -C): there is no mod_init then. */
+int aw_is_check(void);
+/* The name of a parameter, NULL if there are not as many. */
+const char *aw_parameter_name(int number);
+
 /* From mod_init: asks for the process that runs aw_rs_loader. */
 void aw_want_loader(void);
 
@@ -106,6 +114,7 @@ void *aw_mi_error(int code, aw_str message);
 void *aw_mi_object(void **object);
 void *aw_mi_list(void *object, const char *name);
 void *aw_mi_element(void *list);
+void *aw_mi_child(void *object, const char *name);
 int aw_mi_text(void *object, const char *name, aw_str value);
 int aw_mi_number(void *object, const char *name, double value);
 /* Frees an answer that is not given. */
@@ -116,6 +125,8 @@ void aw_mi_free(void *response);
 /* One modparam: text, or number if text is NULL. A negative result refuses it. */
 int aw_rs_modparam(const char *name, const char *text, int number);
 int aw_rs_mod_init(void);
+/* The script calls jwt_authorize. */
+void aw_rs_judges(void);
 int aw_rs_child_init(int rank);
 void aw_rs_destroy(void);
 

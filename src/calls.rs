@@ -19,8 +19,10 @@ pub mod jwt;
 pub mod keys;
 mod logout;
 pub mod options;
+mod params;
 pub mod realms;
 pub mod registrations;
+pub mod reload;
 pub mod revocations;
 pub mod routes;
 pub mod tokens;
@@ -29,13 +31,11 @@ mod waiting;
 pub use waiting::{Resume, Started, Until, Wait};
 
 use crate::digest::Request;
-use crate::log;
 use crate::module::Module;
 use crate::opensips::arguments::Arguments;
 use crate::opensips::ffi::{aw_command as Command, aw_function as Function};
 use crate::opensips::mi::{Answer, Params};
 use crate::opensips::pvar::Message;
-use crate::opensips::shared;
 
 /// Runs a script function. One arm for each row of AW_FUNCTIONS in src/shim/exports.h, which
 /// declares its arguments.
@@ -205,24 +205,9 @@ pub fn failed(function: Function) -> i32 {
 /// Runs a command of the management interface.
 pub fn command(module: &'static Module, command: Command, params: &Params<'_>) -> Answer {
     match command {
-        Command::JwtReload => {
-            shared::page().generation.add(1);
-            log!(
-                Info,
-                c"jwt_reload",
-                "cached profiles and tokens are forgotten"
-            );
-        }
-        Command::JwtRevoke => return revocations::revoke(module, params),
-        Command::JwtRevoked => return revocations::revoked(module, params),
-        Command::CredentialsReload => {
-            shared::page().credentials_generation.add(1);
-            log!(
-                Info,
-                c"credentials_reload",
-                "the table of credentials is read again before it is next used"
-            );
-        }
+        Command::JwtReload => reload::profiles(module, params),
+        Command::JwtRevoke => revocations::revoke(module, params),
+        Command::JwtRevoked => revocations::revoked(module, params),
+        Command::CredentialsReload => reload::credentials(module, params),
     }
-    Answer::Ok
 }

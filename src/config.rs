@@ -17,6 +17,8 @@ pub(crate) mod tokens;
 
 pub use raw::{ConfigError, Raw};
 
+use raw::RawValue;
+
 /// Everything that modparams set.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -71,6 +73,44 @@ impl Config {
             caller_by_credentials: raw.flag("caller_by_credentials", false)?,
             caller_realm_avp: caller_realm_avp(raw)?,
         })
+    }
+}
+
+/// What is wrong with the value of a parameter, whatever others say. `names` are those of all parameters.
+pub fn fault_of_value(name: &str, value: &RawValue, names: &[&str]) -> Option<ConfigError> {
+    let mut raw = Raw::default();
+    raw.push(name, value.clone());
+    let error = Config::new(&raw).err()?;
+    error.is_of_value(name, names).then_some(error)
+}
+
+/// The configuration as far as it can be read, and all that is wrong: a parameter that is wrong has its default
+/// there. It is `None` if what is wrong can't be passed over.
+pub fn all_faults(raw: &Raw) -> (Option<Config>, Vec<ConfigError>) {
+    let asked = raw;
+    let mut raw = raw.clone();
+    let (mut wrong, mut faults) = (Vec::<String>::new(), Vec::new());
+    loop {
+        let error = match Config::new(&raw) {
+            Ok(config) => {
+                // Those that were asked for of the copy.
+                asked.take_defaults(&raw);
+                return (Some(config), faults);
+            }
+            Err(error) => error,
+        };
+        let name = error.name().filter(|name| raw.has(name));
+        let name = name.map(str::to_owned);
+        if !error.follows_from(&wrong) || name.is_none() {
+            faults.push(error);
+        }
+        match name {
+            Some(name) => {
+                raw.remove(&name);
+                wrong.push(name);
+            }
+            None => return (None, faults),
+        }
     }
 }
 

@@ -60,6 +60,20 @@ impl Credentials {
         self.len
     }
 
+    /// Server, realm, user and user name of each entry, in order; empty ones are for any.
+    pub fn entries(&self) -> Vec<[&[u8]; 4]> {
+        let mut entries = Vec::with_capacity(self.len);
+        for (server, realms) in &self.servers {
+            for (realm, users) in realms {
+                for (user, login) in users {
+                    entries.push([&server[..], realm, user, &login.username]);
+                }
+            }
+        }
+        entries.sort_unstable();
+        entries
+    }
+
     /// The login that answers a challenge from `server` with `realm` for `user`. An empty argument
     /// is unknown, and matches only entries for any. `None`: nothing matches, see [`ANONYMOUS`].
     pub fn get(&self, server: &[u8], realm: &[u8], user: &[u8]) -> Option<&Arc<Login>> {

@@ -40,7 +40,7 @@ mod webhooks;
 pub use answer::{Answer, Ban, Grant, GrantValue, Verdict, is_readable};
 pub use ban::{Bans, Entry};
 pub use basic::Basic;
-pub use breaker::{Circuit, Circuits, MOST_FAILING};
+pub use breaker::{Circuit, CircuitState, Circuits, MOST_FAILING};
 pub use client::{BasicFor, Client};
 pub use client_config::{ClientConfig, MAX_IDLE_AGE};
 pub use denial::denial_headers;

@@ -32,9 +32,10 @@ pub use fetch::{Fetch, FetchError, Fetched};
 pub mod published_by {
     pub use super::metadata::{get, split};
 }
-pub use holder::{KeyHolder, candidate};
+pub use holder::{HolderError, KeyHolder, Keys, candidate};
 pub use limits::SourceConfig;
 pub use provider::HttpFetch;
+pub use published::Description;
 pub use reference::KeyReference;
 pub use shared::{Place, SharedFetches};
 pub use sources::KeySources;

@@ -140,8 +140,13 @@ mod entry {
                     }
                 }
             };
-            start::collect(&name, value);
-            0
+            match start::collect(&name, value) {
+                Ok(()) => 0,
+                Err(error) => {
+                    log!(Error, c"modparam", "{error}");
+                    -1
+                }
+            }
         })
     }
 
@@ -161,11 +166,19 @@ mod entry {
                 );
                 0
             }
-            Err(error) => {
-                log!(Error, c"mod_init", "{error}");
+            Err(faults) => {
+                for fault in faults {
+                    log!(Error, c"mod_init", "{fault}");
+                }
                 -1
             }
         })
+    }
+
+    /// The script calls `jwt_authorize`.
+    #[unsafe(no_mangle)]
+    extern "C" fn aw_rs_judges() {
+        guard::entry(c"jwt_authorize", (), start::judges);
     }
 
     /// `child_init`: what a process needs is made when it is first used, except for the keys of an
@@ -355,6 +368,7 @@ mod entry {
     as_declared!(
         aw_rs_modparam(_, _, _),
         aw_rs_mod_init(),
+        aw_rs_judges(),
         aw_rs_child_init(_),
         aw_rs_destroy(),
         aw_rs_call(_, _, _, _),

@@ -37,11 +37,24 @@ pub struct Tables {
     pub revocations: bool,
 }
 
+/// A parameter in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its name.
+    pub name: &'static str,
+    /// Its value, without what is secret in it; empty for none.
+    pub value: String,
+    /// Whether the script sets it.
+    pub is_set: bool,
+}
+
 /// What is set up once.
 #[derive(Debug)]
 pub struct Module {
     /// The configuration.
     pub config: Config,
+    /// The parameters in force, fit to be shown.
+    pub parameters: Vec<Parameter>,
     /// The core's database driver, if the database is not reached natively.
     pub core_driver: Option<db::Driver>,
     /// The keys of `jwks_url`, as a profile that all of its tokens share.

@@ -30,6 +30,34 @@ pub fn core_release() -> i32 {
     unsafe { ffi::aw_core_release() }
 }
 
+/// The path of another copy of this module, or of OpenSIPS's auth_jwt, that is loaded as well. Only in `mod_init`.
+pub fn other_module() -> Option<String> {
+    // SAFETY: what it returns is a string that lives until the next call, or NULL.
+    let path = unsafe { ffi::aw_other_module() };
+    if path.is_null() {
+        return None;
+    }
+    // SAFETY: as above; copied here.
+    let path = unsafe { core::ffi::CStr::from_ptr(path) };
+    Some(path.to_string_lossy().into_owned())
+}
+
+/// Whether the script is only to be checked, by `opensips -C`: there is no `mod_init` then.
+pub fn is_check() -> bool {
+    // SAFETY: reads an int of the core's, which is set before any script is read.
+    unsafe { ffi::aw_is_check() != 0 }
+}
+
+/// The names of all parameters.
+pub fn parameters() -> Vec<&'static str> {
+    // SAFETY: takes a number, and gives a string of the shim's that is never freed, or NULL.
+    let name = |number| unsafe { ffi::aw_parameter_name(number) };
+    let names = (0..).map(name).take_while(|name| !name.is_null());
+    // SAFETY: as above.
+    let names = names.map(|name| unsafe { core::ffi::CStr::from_ptr(name) });
+    names.filter_map(|name| name.to_str().ok()).collect()
+}
+
 /// Asks the core for the process that runs the loader. Only in `mod_init`.
 pub fn want_loader() {
     // SAFETY: sets a number of the shim's, which the core reads later.

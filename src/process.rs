@@ -12,6 +12,7 @@ mod issuers;
 mod key_fetches;
 pub mod loader;
 mod profiles;
+mod reload;
 mod repeated;
 mod revocations;
 mod warned;

@@ -1,6 +1,7 @@
 //! Startup, `mod_init`: parameters become the [`Module`], and what can't work is reported.
 
 mod error;
+mod secrets;
 mod tables;
 
 pub use error::InitError;
@@ -17,10 +18,10 @@ use crate::config::cache::{Cache, Driver};
 use crate::config::database::Database as DatabaseSettings;
 use crate::config::http::Http;
 use crate::config::raw::RawValue;
-use crate::config::{Config, Raw};
+use crate::config::{self, Config, ConfigError, Raw};
 use crate::credentials::Credentials;
 use crate::digest::Nonces;
-use crate::http::{Circuits, Inflight, MOST_COUNTED, MOST_FAILING};
+use crate::http::{Circuits, Inflight, MOST_COUNTED, MOST_FAILING, Trust};
 use crate::introspection::{self, Flood};
 use crate::jwt::path::ClaimPath;
 use crate::jwt::revocations::Revocations;
@@ -28,7 +29,7 @@ use crate::jwt::revocations::list::{List, Memory as ListMemory};
 use crate::jwt::signatures::{Bucket, Signatures};
 use crate::keys::{KeyHolder, SharedFetches};
 use crate::log;
-use crate::module::{self, Module, Tables};
+use crate::module::{self, Module, Parameter, Tables};
 use crate::opensips;
 use crate::opensips::avp::Avp;
 use crate::opensips::pvar::Variable;
@@ -48,20 +49,52 @@ use crate::store::shared::{Memory, SharedRows};
 static RAW: Mutex<Option<Raw>> = Mutex::new(None);
 
 /// Records one modparam.
-pub fn collect(name: &str, value: RawValue) {
+///
+/// # Errors
+/// Fails if the script is only checked, and the value is wrong whatever other parameters say. Where OpenSIPS starts,
+/// `mod_init` tells all that is wrong.
+pub fn collect(name: &str, value: RawValue) -> Result<(), ConfigError> {
+    if opensips::is_check()
+        && let Some(fault) = config::fault_of_value(name, &value, &opensips::parameters())
+    {
+        return Err(fault);
+    }
     let mut raw = RAW.lock().unwrap_or_else(PoisonError::into_inner);
     raw.get_or_insert_default().push(name, value);
+    Ok(())
+}
+
+/// All that is wrong.
+#[derive(Debug, Default)]
+struct Faults(Vec<InitError>);
+
+impl Faults {
+    /// A value, unless that is wrong.
+    fn take<T>(&mut self, made: Result<T, InitError>) -> Option<T> {
+        made.map_err(|error| self.0.push(error)).ok()
+    }
+}
+
+/// The parameters of the database: where one of them is wrong, it is not asked.
+fn is_of_database(error: &InitError) -> bool {
+    const PARTS: [&str; 6] = ["db_", "table", "column", "_ts", "load_", "cache_mode"];
+    match error {
+        InitError::Config(error) => error
+            .name()
+            .is_none_or(|name| PARTS.iter().any(|part| name.contains(part))),
+        _ => false,
+    }
 }
 
 /// Sets the module up: `mod_init`, before the fork. Whatever it opens, it closes again.
 ///
 /// # Errors
-/// Fails with [`InitError`]; OpenSIPS must not start then.
-pub fn init() -> Result<(), InitError> {
+/// Fails with all that is wrong; OpenSIPS must not start then.
+pub fn init() -> Result<(), Vec<InitError>> {
     let start = Instant::now();
     guard::install();
     fork::install();
-    shared::init()?;
+    shared::init().map_err(|error| vec![error.into()])?;
     // Neither TLS user (webhooks, database) names a provider of its own.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let raw = RAW
@@ -69,33 +102,133 @@ pub fn init() -> Result<(), InitError> {
         .unwrap_or_else(PoisonError::into_inner)
         .take()
         .unwrap_or_default();
-    let mut config = Config::new(&raw)?;
-    for warning in config
-        .http
-        .client
-        .files
-        .warnings()
-        .into_iter()
-        .chain(config.http.providers.files.warnings())
-    {
+    let mut faults = Faults::default();
+    if let Some(other) = opensips::other_module() {
+        faults.0.push(InitError::Beside { other });
+    }
+    let (config, wrong) = config::all_faults(&raw);
+    faults.0.extend(wrong.into_iter().map(InitError::Config));
+    let Some(mut config) = config else {
+        return Err(faults.0);
+    };
+    for warning in warnings(&config) {
         log!(Warning, c"mod_init", "{warning}");
     }
+    let checked = match config.database.clone() {
+        Some(database) if !faults.0.iter().any(is_of_database) => {
+            check(&mut config, &database, &mut faults)
+        }
+        _ => Checked::default(),
+    };
+    let avps = Avps::find(&config, &mut faults);
+    let cache_engine = faults.take(cache_engine(&config.cache));
+    let certificate = faults.take(certificate(&config));
+    let (Some(avps), Some(cache_engine), Some(certificate), true) =
+        (avps, cache_engine, certificate, faults.0.is_empty())
+    else {
+        return Err(faults.0);
+    };
+    if checked.first_snapshot.is_some() {
+        opensips::want_loader();
+    }
+    let parameters = parameters(&raw);
+    let module = build(start, config, checked, avps, cache_engine, certificate);
+    let module = module.map_err(|error| vec![error])?;
+    module::set(Module {
+        parameters,
+        ..module
+    });
+    Ok(())
+}
+
+/// All parameters, in the order in which they are declared.
+fn parameters(raw: &Raw) -> Vec<Parameter> {
+    let parameter = |name| {
+        let (value, is_set) = raw.in_force(name);
+        Parameter {
+            name,
+            value,
+            is_set,
+        }
+    };
+    opensips::parameters().into_iter().map(parameter).collect()
+}
+
+/// What may be meant, and is dangerous.
+fn warnings(config: &Config) -> Vec<String> {
+    let (client, providers) = (&config.http.client, &config.http.providers);
+    let mut warnings = client.files.warnings();
+    warnings.extend(providers.files.warnings());
+    if client.trust == Trust::Anybody {
+        warnings.push(
+            "http_tls_verify is 0: whoever is between this machine and an endpoint or a provider of keys can \
+             admit anybody"
+                .to_owned(),
+        );
+    }
+    let rules = &config.tokens.rules;
+    let missing = match (rules.issuers.is_empty(), rules.audiences.is_empty()) {
+        _ if config.tokens.jwks_url.is_none() => return warnings,
+        (true, true) => "issuer and audience are",
+        (true, false) => "issuer is",
+        (false, true) => "audience is",
+        (false, false) => return warnings,
+    };
+    warnings.push(format!(
+        "jwks_url is set, and {missing} not: whatever these keys sign is admitted, also for other applications \
+         and customers of that provider"
+    ));
+    warnings
+}
+
+/// The AVPs of parameters.
+struct Avps {
+    profile: Vec<Avp>,
+    claim: Vec<Avp>,
+    grant: Vec<Avp>,
+    authorization: Vec<Avp>,
+    realm: Vec<Avp>,
+    registration: Vec<Avp>,
+}
+
+impl Avps {
+    fn find(config: &Config, faults: &mut Faults) -> Option<Avps> {
+        let database = config.database.as_ref();
+        let profile = database.map_or(&[][..], |database| &database.profile_avps);
+        let profile = faults.take(avps("load_credentials", profile));
+        let claim = faults.take(claim_avps(&config.tokens.claims));
+        let grant = faults.take(avps("load_grant", &config.http.grant));
+        let authorization = faults.take(avps("load_authorization", &config.http.authorization));
+        let realm = faults.take(avps("load_realm", &config.realms.avps));
+        let registration = faults.take(avps("load_registration", &config.registrations.members));
+        Some(Avps {
+            profile: profile?,
+            claim: claim?,
+            grant: grant?,
+            authorization: authorization?,
+            realm: realm?,
+            registration: registration?,
+        })
+    }
+}
+
+fn build(
+    start: Instant,
+    config: Config,
+    checked: Checked,
+    avps: Avps,
+    cache_engine: Option<cachedb::Engine>,
+    certificate: Option<Variable>,
+) -> Result<Module, InitError> {
     let Checked {
         core_driver,
         tables,
         first_issuers,
         first_revocations,
         first_snapshot,
-    } = match config.database.clone() {
-        Some(database) => check(&mut config, &database)?,
-        None => Checked::default(),
-    };
-    if first_snapshot.is_some() {
-        opensips::want_loader();
-    }
-    let database = config.database.as_ref();
-    let profile_avps = database.map_or(&[][..], |database| &database.profile_avps);
-    let module = Module {
+    } = checked;
+    Ok(Module {
+        parameters: Vec::new(),
         core_driver,
         tables,
         first_issuers,
@@ -110,15 +243,15 @@ pub fn init() -> Result<(), InitError> {
         fetches: Arc::new(fetches(config.tokens.sources.places)?),
         rows: rows(config.database.as_ref())?,
         flood: flood(&config.tokens.introspection.settings)?,
-        profile_avps: avps("load_credentials", profile_avps)?,
-        claim_avps: claim_avps(&config.tokens.claims)?,
-        grant_avps: avps("load_grant", &config.http.grant)?,
-        authorization_avps: avps("load_authorization", &config.http.authorization)?,
-        realm_avps: avps("load_realm", &config.realms.avps)?,
-        registration_avps: avps("load_registration", &config.registrations.members)?,
-        cache_engine: cache_engine(&config.cache)?,
+        profile_avps: avps.profile,
+        claim_avps: avps.claim,
+        grant_avps: avps.grant,
+        authorization_avps: avps.authorization,
+        realm_avps: avps.realm,
+        registration_avps: avps.registration,
+        cache_engine,
         nonces: nonces(&config.http)?,
-        certificate: certificate(&config)?,
+        certificate,
         request: RequestVariables::new(
             config.caller_by_credentials,
             config.caller_realm_avp.as_deref(),
@@ -126,9 +259,28 @@ pub fn init() -> Result<(), InitError> {
         .map_err(InitError::Variable)?,
         registration: RegistrationVariables::new().map_err(InitError::Variable)?,
         config,
+    })
+}
+
+/// Warns, once, that the script judges tokens, and there is nothing to judge them by.
+pub fn judges() {
+    let Some(module) = module::get() else {
+        return;
     };
-    module::set(module);
-    Ok(())
+    let tokens = &module.config.tokens;
+    let has_something = module.tables.profiles
+        || module.tables.issuers.is_some()
+        || module.provider.is_some()
+        || !tokens.issuers.fixed.is_empty()
+        || tokens.introspection.own.is_some();
+    if !has_something && shared::page().told.is_new("jwt_authorize has nothing") {
+        log!(
+            Warning,
+            c"jwt_authorize",
+            "the script calls it, and there is nothing to judge tokens by: it refuses all of them; set db_url, with \
+             the tables of profiles or issuers, issuer_url or jwks_url"
+        );
+    }
 }
 
 /// Where a script hands over the client's certificate.
@@ -321,25 +473,31 @@ struct Checked {
     first_snapshot: Option<Segment>,
 }
 
-/// Connects to the database, checks the versions of its tables, reads all of it if that is wanted,
-/// and disconnects.
-fn check(config: &mut Config, settings: &DatabaseSettings) -> Result<Checked, InitError> {
+/// Connects to the database, checks its tables, reads all of it if that is wanted, and disconnects.
+fn check(config: &mut Config, settings: &DatabaseSettings, faults: &mut Faults) -> Checked {
     let shown = || settings.shown.clone();
-    let mut database = Database::bind(settings).ok_or_else(|| InitError::NoDriver {
-        shown: shown(),
-        scheme: settings.scheme.clone(),
-    })?;
+    let Some(mut database) = Database::bind(settings) else {
+        faults.0.push(InitError::NoDriver {
+            shown: shown(),
+            scheme: settings.scheme.clone(),
+        });
+        return Checked::default();
+    };
     let versions = database.version_table();
-    let checked = database.read(|source| Ok(check_with(config, settings, source, &versions)));
+    let checked =
+        database.read(|source| Ok(check_with(config, settings, source, &versions, faults)));
     database.disconnect();
-    let checked = checked.map_err(|error| InitError::Database {
-        shown: shown(),
-        error,
-    })?;
-    Ok(Checked {
-        core_driver: database.core_driver(),
-        ..checked?
-    })
+    match checked {
+        Ok(checked) => Checked {
+            core_driver: database.core_driver(),
+            ..checked
+        },
+        Err(error) => {
+            let shown = shown();
+            faults.0.push(InitError::Database { shown, error });
+            Checked::default()
+        }
+    }
 }
 
 /// The issuers as they are at start, so that no token has to wait for them. What is wrong with rows is
@@ -358,10 +516,7 @@ fn first_issuers(
     let rows = issuers
         .table
         .fetch_all(source)
-        .map_err(|error| InitError::Database {
-            shown: settings.shown.clone(),
-            error,
-        })?;
+        .map_err(|error| tables::fault(settings, error, "issuers"))?;
     let issuers = issuers.with_rows(rows, &Issuers::default());
     process::report_issuers(&issuers);
     Ok(Some((read, Arc::new(issuers))))
@@ -384,10 +539,7 @@ fn first_revocations(
         .tokens
         .revocations
         .fetch_all(source, now, leeway)
-        .map_err(|error| InitError::Database {
-            shown: settings.shown.clone(),
-            error,
-        })?;
+        .map_err(|error| tables::fault(settings, error, "revocations"))?;
     Ok(Some((read, rows)))
 }
 
@@ -396,28 +548,36 @@ fn check_with(
     settings: &DatabaseSettings,
     source: &mut dyn Source,
     versions: &str,
-) -> Result<Checked, InitError> {
-    let tables = tables::check(config, settings, source, versions)?;
-    config.http.tables.has_files = tables.endpoints.is_some_and(|version| version > 1);
-    config.tokens.issuers.table.version = tables.issuers.unwrap_or_default();
-    tables::probe(config, source).map_err(|error| InitError::Database {
-        shown: settings.shown.clone(),
-        error,
-    })?;
+    faults: &mut Faults,
+) -> Checked {
+    let (tables, wrong) = tables::check(config, settings, source, versions);
+    let is_read = wrong.is_empty();
+    faults.0.extend(wrong);
+    // Also if something is wrong elsewhere: these may be wrong as well.
+    let first_issuers = faults.take(first_issuers(config, settings, tables, source));
+    let first_revocations = faults.take(first_revocations(config, settings, tables, source));
+    if !is_read {
+        return Checked::default();
+    }
+    if tables.profiles
+        && let Err(error) = secrets::report(config, settings, source)
+    {
+        let error = tables::fault(settings, error, "jwt");
+        faults.0.push(error);
+        return Checked::default();
+    }
     let first_snapshot = match settings.preload {
         false => None,
-        true => Some(
-            loader::first(settings, source).map_err(|error| InitError::Preload {
-                shown: settings.shown.clone(),
-                error,
-            })?,
-        ),
+        true => faults.take(loader::first(settings, source).map_err(|error| {
+            let shown = settings.shown.clone();
+            InitError::Preload { shown, error }
+        })),
     };
-    Ok(Checked {
+    Checked {
         core_driver: None,
         tables,
-        first_issuers: first_issuers(config, settings, tables, source)?,
-        first_revocations: first_revocations(config, settings, tables, source)?,
+        first_issuers: first_issuers.flatten(),
+        first_revocations: first_revocations.flatten(),
         first_snapshot,
-    })
+    }
 }

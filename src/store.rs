@@ -77,6 +77,12 @@ pub enum StoreError {
     /// It can't be reached, or the connection broke.
     #[error("the database can't be reached: {0}")]
     Unreachable(String),
+    /// It does not admit the user of `db_url`.
+    #[error("the database refuses the user or the password: {0}")]
+    Login(String),
+    /// It has no database of that name.
+    #[error("there is no such database: {0}")]
+    NoDatabase(String),
     /// It did not answer within `db_timeout`.
     #[error("the database did not answer within {0} ms (db_timeout)")]
     TimedOut(u64),
@@ -87,6 +93,8 @@ pub enum StoreError {
         table: String,
         /// What the database says.
         cause: String,
+        /// What it refuses.
+        why: Refusal,
     },
     /// A row is not as it should be.
     #[error("table {table}: {cause}")]
@@ -101,6 +109,19 @@ pub enum StoreError {
     Busy(String),
 }
 
+/// Why a database refuses a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The user may not read that.
+    Right,
+    /// There is no such table.
+    Table,
+    /// It has no such column.
+    Column,
+    /// It is not known, or anything else.
+    Other,
+}
+
 /// The outcome of a question to a database.
 pub type Answer<T> = Result<T, StoreError>;
 
@@ -109,6 +130,21 @@ impl<'a> Select<'a> {
     pub fn keys(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
         self.key.into_iter().chain(self.and)
     }
+}
+
+/// Whether a table can be read, with these columns; the first of them holds text.
+///
+/// # Errors
+/// Fails with the source's error.
+pub fn try_columns(source: &mut dyn Source, table: &str, columns: &[&str]) -> Answer<()> {
+    let select = Select {
+        table,
+        columns,
+        // The core's drivers read whatever there is: this is next to nothing.
+        key: columns.first().map(|column| (*column, "-")),
+        limit: 1,
+    };
+    source.select(&select).map(drop)
 }
 
 /// A database that can be asked.

@@ -18,6 +18,7 @@ mod e2e {
     pub mod refusals;
     pub mod rows;
     pub mod shipped;
+    pub mod start;
     pub mod tables;
     pub mod texts;
     pub mod tls;
@@ -62,6 +63,7 @@ fn trials() -> Vec<Trial> {
     for places in places.chunk_by(|a, b| a.core.binary == b.core.binary) {
         trials.extend(e2e::variants::trials(&setting, places));
         trials.extend(e2e::refusals::trials(&setting, places));
+        trials.extend(e2e::start::trials(&setting, places));
         trials.extend(e2e::shipped::trials(&setting, places));
         trials.extend(e2e::loading::trials(&setting, places));
     }

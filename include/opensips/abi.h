@@ -193,6 +193,8 @@ struct osips_module_exports {
 
 /* The core's built-in UDP transport: its ver_info holds the stamps that the core compares with. */
 extern struct osips_module_exports proto_udp_exports __attribute__((weak));
+/* Non-zero with opensips -C. */
+extern int config_check __attribute__((weak));
 
 /* ---- pseudo-variables --------------------------------------------------------------------- */
 

@@ -304,7 +304,7 @@ impl Call {
             return preloaded.map_or(AtHand::Absent, AtHand::Preloaded);
         }
         let lookup = process::with(self.module, |process| match &mut process.profiles {
-            Some(profiles) => profiles.cache.lookup(tag, Instant::now(), generation()),
+            Some(profiles) => profiles.lookup(tag),
             None => Lookup::Ask(None),
         });
         match lookup {

@@ -63,7 +63,11 @@ pub fn revocations(
     logout::revocations(token, until).map_err(|error| Failure::Refused(error.to_string()))
 }
 
-fn issuers(module: &'static Module) -> Result<Arc<Issuers>, Failure> {
+/// The issuers that count now. The table of them is asked for if need be, for `db_timeout` at most.
+///
+/// # Errors
+/// Fails with [`Failure::Unknown`] if it can't be read.
+pub(super) fn issuers(module: &'static Module) -> Result<Arc<Issuers>, Failure> {
     let settings = &module.config.tokens.issuers;
     let lookup = process::with(module, |process| {
         process.issuers.as_mut().map(|list| list.lookup())
@@ -144,7 +148,7 @@ fn verify(
 }
 
 /// Fetches keys; what went wrong shows when they are needed.
-fn fetch(module: &'static Module, urls: Vec<String>) {
+pub(super) fn fetch(module: &'static Module, urls: Vec<String>) {
     if urls.is_empty() {
         return;
     }

@@ -4,6 +4,7 @@ use std::ffi::CStr;
 use std::time::Duration;
 
 use super::logout;
+use super::params::{Failure, answer, refused, text};
 use crate::clock;
 use crate::jwt::revocations::list::ListError;
 use crate::jwt::revocations::{ALWAYS, Kind, Revocation, RevocationError};
@@ -27,30 +28,6 @@ const PAGE_BYTES: usize = 36_000;
 
 /// Most bytes of all that is printed of a revocation besides its value and issuer.
 const ROW_BYTES: usize = 200;
-
-/// What is wrong with a command, with its code.
-type Failure = (i32, String);
-
-fn refused(cause: impl ToString) -> Failure {
-    (400, cause.to_string())
-}
-
-/// What the core makes of numbers that do not fit into 32 bits (cJSON).
-const CUT: [&str; 2] = ["2147483647", "-2147483648"];
-
-/// A parameter; `None` if it is not given.
-fn text(params: &Params<'_>, name: &CStr) -> Result<Option<String>, Failure> {
-    let shown = name.to_str().unwrap_or_default();
-    let is_none = |_| refused(format_args!("{shown} must be text, or a number"));
-    let utf8 =
-        |bytes| String::from_utf8(bytes).map_err(|_| refused(format_args!("{shown} is not UTF-8")));
-    match params.text(name).map_err(is_none)?.map(utf8).transpose()? {
-        Some(text) if CUT.contains(&text.as_str()) => Err(refused(format_args!(
-            "{shown} is a number of more than 31 bits: give it as a string"
-        ))),
-        text => Ok(text),
-    }
-}
 
 fn kind(params: &Params<'_>) -> Result<Option<Kind>, Failure> {
     let of = |name: String| Kind::parse(&name).ok_or_else(|| refused(RevocationError::Kind));
@@ -98,10 +75,6 @@ fn wanted(params: &Params<'_>, rules: &Rules, now: Duration) -> Result<Revocatio
         return Err(refused(RevocationError::Ended));
     }
     Revocation::new(kind, &value, issuer.as_deref(), before, until).map_err(refused)
-}
-
-fn answer(done: Result<Answer, Failure>) -> Answer {
-    done.unwrap_or_else(|(code, message)| Answer::error(code, message))
 }
 
 /// What a logout token revokes. What was issued before it is forgotten when that must have ended

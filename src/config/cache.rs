@@ -58,7 +58,7 @@ impl Cache {
 
 fn driver(raw: &Raw) -> Result<Driver, ConfigError> {
     const NAME: &str = "cachedb_driver";
-    let wanted = raw.text(NAME)?.unwrap_or("auto");
+    let wanted = raw.text_or(NAME, "auto")?;
     if !["auto", "native", "opensips"].contains(&wanted) {
         return Err(raw.error(NAME, "\"auto\", \"native\" or \"opensips\""));
     }

@@ -77,6 +77,7 @@ impl Database {
         let driver = driver_name(raw)?;
         let cache = cache(raw)?;
         let shared = shared_cache_size(raw)?;
+        raw.note("cache_mode", || "demand".to_owned());
         let preload = match raw.text("cache_mode")? {
             None | Some("demand") => false,
             Some("preload") => true,
@@ -170,6 +171,7 @@ pub fn shared_cache_size(raw: &Raw) -> Result<usize, ConfigError> {
 }
 
 fn driver_name(raw: &Raw) -> Result<&str, ConfigError> {
+    raw.note("db_driver", || "auto".to_owned());
     match raw.text("db_driver")? {
         None => Ok("auto"),
         Some(name) if ["auto", "native", "opensips"].contains(&name) => Ok(name),

@@ -177,6 +177,7 @@ pub(super) fn timeout(raw: &Raw) -> Result<i64, ConfigError> {
 }
 
 fn defaults(raw: &Raw) -> Result<EndpointDefaults, ConfigError> {
+    raw.note("http_method", || "POST".to_owned());
     let method = match raw.text("http_method")? {
         None => Method::Post,
         Some(name) => name
@@ -240,9 +241,7 @@ fn tables(raw: &Raw) -> Result<EndpointTables, ConfigError> {
 
 fn user_agent(raw: &Raw) -> Result<String, ConfigError> {
     const NAME: &str = "http_user_agent";
-    let agent = raw
-        .text(NAME)?
-        .unwrap_or(concat!("auth_web/", env!("CARGO_PKG_VERSION")));
+    let agent = raw.text_or(NAME, concat!("auth_web/", env!("CARGO_PKG_VERSION")))?;
     match agent.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) && agent.len() <= 256 {
         true => Ok(agent.to_owned()),
         false => Err(raw.error(NAME, "1 to 256 printable ASCII characters")),
@@ -251,7 +250,7 @@ fn user_agent(raw: &Raw) -> Result<String, ConfigError> {
 
 fn header_name(raw: &Raw) -> Result<HeaderName, ConfigError> {
     const NAME: &str = "http_signature_header";
-    let name = raw.text(NAME)?.unwrap_or(SIGNATURE_HEADER);
+    let name = raw.text_or(NAME, SIGNATURE_HEADER)?;
     let parsed = name.parse().ok().filter(|_| name.len() <= 64);
     parsed.ok_or_else(|| raw.error(NAME, "the name of a header, at most 64 characters"))
 }

@@ -1,5 +1,7 @@
 //! Modparams as the script sets them, before they are interpreted.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use thiserror::Error;
@@ -47,6 +49,49 @@ pub enum RawValue {
     Int(i32),
 }
 
+impl ConfigError {
+    /// The parameter that is wrong; `None` if that can't be told.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            ConfigError::Value { name, .. }
+            | ConfigError::Secret { name, .. }
+            | ConfigError::Other { name, .. } => Some(name),
+            ConfigError::Fault(text) => text.strip_prefix("parameter \"")?.split('"').next(),
+        }
+    }
+
+    /// Whether it may follow from one of these parameters, which are wrong themselves.
+    pub(super) fn follows_from(&self, wrong: &[String]) -> bool {
+        match self {
+            ConfigError::Value { .. } | ConfigError::Secret { .. } => false,
+            ConfigError::Fault(cause) | ConfigError::Other { cause, .. } => {
+                wrong.iter().any(|name| cause.contains(name.as_str()))
+            }
+        }
+    }
+
+    /// Whether a value is wrong whatever other parameters say, and whatever is in the files that it names. `names` are
+    /// those of all parameters.
+    pub(super) fn is_of_value(&self, of: &str, names: &[&str]) -> bool {
+        match self {
+            ConfigError::Value { name, .. } => name == of,
+            ConfigError::Secret { cause, .. } | ConfigError::Other { cause, .. }
+                if ["os error", "can't be read", "PEM file"]
+                    .iter()
+                    .any(|words| cause.contains(words)) =>
+            {
+                false
+            }
+            ConfigError::Secret { name, cause } | ConfigError::Other { name, cause } => {
+                let words = cause.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+                let mut words = words.filter(|word| *word != of);
+                name == of && !words.any(|word| names.contains(&word) && word.contains('_'))
+            }
+            ConfigError::Fault(_) => false,
+        }
+    }
+}
+
 impl RawValue {
     fn shown(&self) -> String {
         match self {
@@ -58,13 +103,17 @@ impl RawValue {
 
 /// All modparams, in script order.
 #[derive(Clone, Default)]
-pub struct Raw(Vec<(String, RawValue)>);
+pub struct Raw {
+    set: Vec<(String, RawValue)>,
+    /// The defaults of parameters that were asked for.
+    defaults: RefCell<BTreeMap<String, String>>,
+}
 
 impl std::fmt::Debug for Raw {
     /// Names only: values may be secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list()
-            .entries(self.0.iter().map(|(name, _)| name))
+            .entries(self.set.iter().map(|(name, _)| name))
             .finish()
     }
 }
@@ -72,7 +121,7 @@ impl std::fmt::Debug for Raw {
 impl Raw {
     /// Records one modparam.
     pub fn push(&mut self, name: &str, value: RawValue) {
-        self.0.push((name.to_owned(), value));
+        self.set.push((name.to_owned(), value));
     }
 
     /// Whether the script sets the parameter.
@@ -80,9 +129,24 @@ impl Raw {
         self.last(name).is_some()
     }
 
+    /// The names of the parameters that the script sets, each once, in its order.
+    pub fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for (name, _) in &self.set {
+            if !names.contains(&name.as_str()) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    pub(super) fn remove(&mut self, name: &str) {
+        self.set.retain(|(other, _)| other != name);
+    }
+
     /// The last value counts, as in the core.
     fn last(&self, name: &str) -> Option<&RawValue> {
-        self.0
+        self.set
             .iter()
             .rev()
             .find(|(n, _)| n == name)
@@ -113,12 +177,55 @@ impl Raw {
         }
     }
 
+    /// A string, or its default if it is unset or empty.
+    ///
+    /// # Errors
+    /// Fails if it is an integer.
+    pub fn text_or<'a>(&'a self, name: &str, default: &'a str) -> Result<&'a str, ConfigError> {
+        self.note(name, || default.to_owned());
+        Ok(self.text(name)?.unwrap_or(default))
+    }
+
+    /// Takes the defaults that another was asked for.
+    pub(super) fn take_defaults(&self, other: &Raw) {
+        *self.defaults.borrow_mut() = other.defaults.take();
+    }
+
+    /// Notes what a parameter is if it is not set.
+    pub fn note(&self, name: &str, default: impl FnOnce() -> String) {
+        let mut defaults = self.defaults.borrow_mut();
+        if !defaults.contains_key(name) {
+            defaults.insert(name.to_owned(), default());
+        }
+    }
+
+    /// The value of a parameter that is in force, fit to be shown, and whether the script sets it; empty where there
+    /// is none. Of several that count together, all of them.
+    pub fn in_force(&self, name: &str) -> (String, bool) {
+        let set: Vec<_> = self.set.iter().filter(|(n, _)| n == name).collect();
+        let shown = |value: &RawValue| match value {
+            RawValue::Text(text) => shown_text(name, text),
+            RawValue::Int(number) => number.to_string(),
+        };
+        match set.last() {
+            None => {
+                let default = self.defaults.borrow().get(name).cloned();
+                (default.unwrap_or_default(), false)
+            }
+            Some(_) if GATHERED.contains(&name) => {
+                let all: Vec<_> = set.iter().map(|(_, value)| shown(value)).collect();
+                (all.join(" "), true)
+            }
+            Some((_, value)) => (shown(value), true),
+        }
+    }
+
     /// All strings of a parameter that may be set several times, in order.
     ///
     /// # Errors
     /// Fails if one of them is an integer.
     pub fn texts(&self, name: &str) -> Result<Vec<&str>, ConfigError> {
-        self.0
+        self.set
             .iter()
             .filter(|(n, _)| n == name)
             .map(|(_, value)| match value {
@@ -162,6 +269,7 @@ impl Raw {
         range: RangeInclusive<i64>,
         unit: &str,
     ) -> Result<i64, ConfigError> {
+        self.note(name, || default.to_string());
         let number = match self.last(name) {
             None => return Ok(default),
             Some(RawValue::Int(number)) => Some(i64::from(*number)),
@@ -199,6 +307,7 @@ impl Raw {
         default: &str,
         qualified: bool,
     ) -> Result<String, ConfigError> {
+        self.note(name, || default.to_owned());
         let value = match self.last(name) {
             None => return Ok(default.to_owned()),
             Some(_) => self.text(name)?.unwrap_or(""),
@@ -209,6 +318,75 @@ impl Raw {
         }
         Err(self.error(name, IDENTIFIER))
     }
+}
+
+/// Parameters whose values all count, if they are set more than once.
+const GATHERED: [&str; 9] = [
+    "audience",
+    "credential",
+    "issuer",
+    "issuer_tenants",
+    "issuer_url",
+    "jwks_basic",
+    "logout_audience",
+    "required_claims",
+    "required_scope",
+];
+
+/// Parameters whose values are nothing but secret, or have secrets that can't be told from the rest.
+const SECRET: [&str; 6] = [
+    "credential",
+    "http_password",
+    "http_signature_secret",
+    "introspection_client_secret",
+    "jwks_basic",
+    "nonce_secret",
+];
+
+/// What takes the place of a secret.
+const MASKED: &str = "[masked]";
+
+/// A value without its secrets.
+fn shown_text(name: &str, text: &str) -> String {
+    if SECRET.contains(&name) && !text.is_empty() {
+        return MASKED.to_owned();
+    }
+    let is_url = name.ends_with("_url") || name.ends_with("_proxy");
+    if !is_url {
+        return text.to_owned();
+    }
+    // A password of db_url may have blanks.
+    match name {
+        // It ends at the last `@`, and may have others in it.
+        "db_url" | "cachedb_url" => masked_url(text, text.len()),
+        _ => {
+            let masked = |url: &str| {
+                let begin = url.find("://").map_or(0, |at| at + 3);
+                let host = url[begin..].find(['/', '?', '#']);
+                masked_url(url, host.map_or(url.len(), |end| begin + end))
+            };
+            let urls = text.split_ascii_whitespace().map(masked);
+            urls.collect::<Vec<_>>().join(" ")
+        }
+    }
+}
+
+/// A URL without what may be secret: the password, which ends at the last `@` before `end`, and the query.
+fn masked_url(url: &str, end: usize) -> String {
+    let begin = url.find("://").map_or(0, |at| at + 3);
+    let (user, rest) = match url[begin..end].rfind('@') {
+        Some(at) => (&url[begin..begin + at], &url[begin + at + 1..]),
+        None => ("", &url[begin..]),
+    };
+    let user = match user.split(':').next() {
+        Some("") | None => String::new(),
+        Some(name) => format!("{name}:{MASKED}@"),
+    };
+    let (rest, query) = match rest.split_once('?') {
+        Some((rest, _)) => (rest, format!("?{MASKED}")),
+        None => (rest, String::new()),
+    };
+    format!("{}{user}{rest}{query}", &url[..begin])
 }
 
 /// What [`is_identifier`] allows, for messages.
@@ -300,6 +478,77 @@ mod tests {
                 .identifier("t", "d", true)
                 .is_err()
         );
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_told_and_nothing_that_follows_from_it() {
+        let raw = raw(&[
+            ("leeway", RawValue::Int(90_000)),
+            ("algorithms", text("ES257")),
+            ("http_username", RawValue::Int(1)),
+            ("http_password", text("hunter2")),
+            ("cache_ttl", RawValue::Int(-1)),
+        ]);
+        let (config, faults) = super::super::all_faults(&raw);
+        let mut names: Vec<_> = faults.iter().filter_map(ConfigError::name).collect();
+        names.sort_unstable();
+        assert_eq!(
+            names,
+            ["algorithms", "cache_ttl", "http_username", "leeway"]
+        );
+        assert_eq!(config.unwrap().tokens.rules.leeway, 0);
+    }
+
+    #[test]
+    fn what_is_in_force_is_shown_without_secrets() {
+        let raw = raw(&[
+            (
+                "db_url",
+                text("mysql://me:p@ss/w?rd@db.example/opensips?ssl-ca=/x"),
+            ),
+            (
+                "http_url",
+                text("https://u:hunter2@a.example/x?key=hunter2 https://b.example/y"),
+            ),
+            ("jwks_url", text("https://login.example/jwk/a@b.example")),
+            ("http_password", text("hunter2")),
+            ("credential", text("hunter2:hunter2")),
+            ("credential", text("hunter2:hunter2")),
+            ("issuer", text("https://a")),
+            ("issuer", text("https://b")),
+            ("leeway", RawValue::Int(5)),
+        ]);
+        let _ = super::super::Config::new(&raw);
+        let shown = |name| raw.in_force(name).0;
+        assert_eq!(
+            shown("db_url"),
+            "mysql://me:[masked]@db.example/opensips?[masked]"
+        );
+        assert_eq!(
+            shown("http_url"),
+            "https://u:[masked]@a.example/x?[masked] https://b.example/y"
+        );
+        assert_eq!(shown("jwks_url"), "https://login.example/jwk/a@b.example");
+        assert_eq!(shown("http_password"), "[masked]");
+        assert_eq!(shown("credential"), "[masked] [masked]");
+        assert_eq!(shown("issuer"), "https://a https://b");
+        assert_eq!(raw.in_force("leeway"), ("5".to_owned(), true));
+        assert_eq!(raw.in_force("max_token_size"), ("8192".to_owned(), false));
+        assert_eq!(raw.in_force("tag_column"), ("tag".to_owned(), false));
+        assert_eq!(raw.in_force("nonce_secret"), (String::new(), false));
+    }
+
+    #[test]
+    fn a_value_is_wrong_by_itself_or_by_others() {
+        const NAMES: [&str; 4] = ["leeway", "http_password", "http_username", "username_claim"];
+        let fault = |name, value: RawValue| {
+            super::super::fault_of_value(name, &value, &NAMES).map(|error| error.to_string())
+        };
+        assert!(fault("leeway", RawValue::Int(90_000)).is_some());
+        assert!(fault("leeway", RawValue::Int(5)).is_none());
+        assert!(fault("username_claim", text("a..b")).is_some());
+        // It needs another, which may follow.
+        assert!(fault("http_password", text("hunter2")).is_none());
     }
 
     #[test]

@@ -83,6 +83,7 @@ impl Tokens {
     /// # Errors
     /// Fails with the first parameter that is wrong.
     pub fn new(raw: &Raw) -> Result<Self, ConfigError> {
+        raw.note("algorithms", || AlgorithmSet::ALL.to_string());
         let algorithms = match raw.text("algorithms")? {
             None if raw.has("algorithms") => AlgorithmSet::parse(""),
             None => Ok(AlgorithmSet::ALL),
@@ -98,7 +99,7 @@ impl Tokens {
         let leeway = raw.int("leeway", 0, 0..=86_400, "seconds")?;
         let max_token_size = raw.int("max_token_size", 8192, 256..=65_535, "bytes")?;
         let rules = rules(raw, algorithms, leeway.unsigned_abs())?;
-        let username_claim = ClaimPath::parse(raw.text("username_claim")?.unwrap_or("sub"))
+        let username_claim = ClaimPath::parse(raw.text_or("username_claim", "sub")?)
             .map(Username::Claim)
             .map_err(|error| other("username_claim", error.to_string()))?;
         let jwks_url = jwks_url(raw)?;
@@ -126,7 +127,7 @@ impl Tokens {
         let (rules, has_keys) = (&defaults.rules, jwks_url.is_some());
         let introspection = IntrospectionSettings::new(raw, own, rules, has_keys, cache_size)?;
         Ok(Tokens {
-            tag_claim: raw.text("tag_claim")?.unwrap_or("tag").to_owned(),
+            tag_claim: raw.text_or("tag_claim", "tag")?.to_owned(),
             limits: Limits {
                 max_token_size: usize::try_from(max_token_size).unwrap_or(8192),
             },
@@ -202,6 +203,7 @@ fn aor(raw: &Raw) -> Result<TokenAor, ConfigError> {
             "\"off\", \"full\", or domains separated by commas or blanks",
         )
     };
+    raw.note(NAME, || "off".to_owned());
     let list = raw.values(NAME).map_err(|_| allowed())?;
     let is = |word: &str| list.iter().any(|value| value == word);
     let is_domain = |value: &String| {
@@ -221,6 +223,7 @@ fn aor(raw: &Raw) -> Result<TokenAor, ConfigError> {
 
 fn bound(raw: &Raw) -> Result<BoundTokens, ConfigError> {
     const NAME: &str = "bound_tokens";
+    raw.note(NAME, || "checked".to_owned());
     match raw.text(NAME)? {
         None if raw.has(NAME) => Err(raw.error(NAME, BOUND)),
         None | Some("checked") => Ok(BoundTokens::Checked),

@@ -5,6 +5,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use super::url::EndpointUrl;
+
 /// When an endpoint is left alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BreakerConfig {
@@ -35,6 +37,19 @@ pub struct Circuit {
     held_until: AtomicU64,
 }
 
+/// What is known of an endpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CircuitState {
+    /// Failures in a row.
+    pub failures: u32,
+    /// Whether it has failed as often as it may.
+    pub is_open: bool,
+    /// For how long it is left alone because of that; zero once the next request is let through as a trial.
+    pub left: Duration,
+    /// For how long it is left alone because it has asked for that.
+    pub held: Duration,
+}
+
 /// The most failing endpoints that are remembered. Anyone able to make more of them fail at the
 /// same time has other means.
 pub const MOST_FAILING: usize = 8192;
@@ -60,6 +75,33 @@ impl Circuits {
             hasher: RandomState::new(),
             start: Instant::now(),
         }
+    }
+
+    /// What is known of a URL.
+    pub fn state(&self, url: &EndpointUrl, now: Instant) -> CircuitState {
+        let Some(circuit) = self.find(url.target()) else {
+            return CircuitState::default();
+        };
+        let now = self.nanoseconds(now);
+        let left =
+            |until: &AtomicU64| Duration::from_nanos(until.load(Relaxed).saturating_sub(now));
+        CircuitState {
+            failures: circuit.failures(),
+            is_open: circuit.open_until().is_some(),
+            left: left(&circuit.open_until),
+            held: left(&circuit.held_until),
+        }
+    }
+
+    /// How many endpoints are left alone now.
+    pub fn failing(&self, now: Instant) -> usize {
+        let now = self.nanoseconds(now);
+        let is_left_alone = |circuit: &&Circuit| {
+            circuit.url.load(Relaxed) != 0
+                && (circuit.open_until.load(Relaxed) > now
+                    || circuit.held_until.load(Relaxed) > now)
+        };
+        self.circuits.iter().filter(is_left_alone).count()
     }
 
     /// The name of a URL, and where it may be.

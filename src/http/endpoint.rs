@@ -175,6 +175,11 @@ impl Endpoint {
         })
     }
 
+    /// Its URLs, in the order in which they are asked.
+    pub fn urls(&self) -> &[EndpointUrl] {
+        &self.urls
+    }
+
     /// How requests are sent to it.
     pub fn method(&self) -> Method {
         self.method

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use super::error::SourceError;
 use super::metadata::Metadata;
+use super::published::Description;
 use super::reference::{KeyReference, KeyReferenceError};
 use super::sources::KeySources;
 use crate::jwt::authorize::CandidateSecret;
@@ -129,8 +130,24 @@ impl KeyHolder {
         }
     }
 
+    /// What is known of the file or URL that the keys are in; `None` if they are here. May access the disk, never
+    /// the network.
+    pub fn describe(&self, sources: &KeySources, now: Instant) -> Option<Description> {
+        if let KeyHolder::Reference(KeyReference::File(path)) = self {
+            let read = sources.file(path, now);
+            let error = read.as_ref().err().map(ToString::to_string);
+            let keys = read.ok();
+            return Some(Description {
+                keys,
+                error,
+                ..Description::default()
+            });
+        }
+        Some(sources.describe(self.published()?, now))
+    }
+
     /// What is to be fetched, if the keys are not here or in a file: a URL, or an issuer.
-    fn published(&self) -> Option<&str> {
+    pub fn published(&self) -> Option<&str> {
         match self {
             KeyHolder::Reference(reference) => reference.published(),
             _ => None,

@@ -79,6 +79,8 @@ pub(super) struct Attempt<'a> {
     pub(super) deadline: Instant,
     /// How many reloads there have been.
     pub(super) reload: u64,
+    /// Whether the provider is asked however soon after the last request.
+    pub(super) must_ask: bool,
     pub(super) config: &'a SourceConfig,
     pub(super) fetcher: &'a (dyn Fetch + Send + Sync),
     pub(super) generation: &'a AtomicU64,
@@ -116,7 +118,40 @@ pub(super) struct State {
     waiting: usize,
 }
 
+/// What is known of a file or URL of keys.
+#[derive(Debug, Default)]
+pub struct Description {
+    /// The keys, if there are any.
+    pub keys: Option<Arc<KeySet>>,
+    /// How long ago they were fetched.
+    pub age: Option<Duration>,
+    /// When they become old, and are fetched again by the next token; zero if that is due.
+    pub fresh: Option<Duration>,
+    /// How long ago it was last asked for.
+    pub asked: Option<Duration>,
+    /// For how long nobody asks because the provider wants that (`Retry-After`).
+    pub held: Option<Duration>,
+    /// Why the last request failed, if it did.
+    pub error: Option<String>,
+}
+
 impl State {
+    pub(super) fn describe(&self, now: Instant) -> Description {
+        let since = |time: Instant| now.saturating_duration_since(time);
+        let good = self.good.as_ref();
+        let held = self
+            .not_before
+            .map(|time| time.saturating_duration_since(now));
+        Description {
+            keys: self.known(),
+            age: good.map(|good| since(good.asked)),
+            fresh: good.map(|good| good.ttl.saturating_sub(since(good.asked))),
+            asked: self.asked.map(since),
+            held: held.filter(|held| !held.is_zero()),
+            error: self.failed.as_ref().map(ToString::to_string),
+        }
+    }
+
     pub(super) fn known(&self) -> Option<Arc<KeySet>> {
         self.good.as_ref().map(|good| Arc::clone(&good.keys))
     }
@@ -341,7 +376,8 @@ impl Publisher {
             if state.under_way {
                 return self.wait(state, url, attempt.deadline);
             }
-            if state.reload >= attempt.reload && !state.may_ask(attempt.now, attempt.config) {
+            let must_ask = attempt.must_ask || state.reload < attempt.reload;
+            if !must_ask && !state.may_ask(attempt.now, attempt.config) {
                 return state.result(url);
             }
             if attempt.deadline <= Instant::now() {

@@ -28,7 +28,7 @@ use super::fetch::Fetch;
 use super::file::Files;
 use super::limits::SourceConfig;
 use super::metadata::Metadata;
-use super::published::{Attempt, Publishers};
+use super::published::{Attempt, Description, Publishers};
 use super::shared::SharedFetches;
 use crate::jwt::key::KeySet;
 use crate::jwt::token::Token;
@@ -168,16 +168,42 @@ impl KeySources {
         now: Instant,
         deadline: Instant,
     ) -> Result<Arc<KeySet>, SourceError> {
+        self.fetch_with(url, now, deadline, false)
+    }
+
+    /// [`fetch`](Self::fetch), however soon after the last request, and also if the provider wants to be left alone.
+    ///
+    /// # Errors
+    /// Fails as that does.
+    pub fn fetch_now(&self, url: &str, deadline: Instant) -> Result<Arc<KeySet>, SourceError> {
+        self.fetch_with(url, Instant::now(), deadline, true)
+    }
+
+    fn fetch_with(
+        &self,
+        url: &str,
+        now: Instant,
+        deadline: Instant,
+        must_ask: bool,
+    ) -> Result<Arc<KeySet>, SourceError> {
         let reload = self.reloads.load(Ordering::Acquire);
         let attempt = Attempt {
             now,
             deadline,
             reload,
+            must_ask,
             config: &self.config,
             fetcher: &*self.fetcher,
             generation: &self.generation,
         };
         self.publishers.find_or_add(url).fetch(url, &attempt)
+    }
+
+    /// What is known of a URL now, also if it was another process that asked. Never blocks.
+    pub fn describe(&self, url: &str, now: Instant) -> Description {
+        let publisher = self.publishers.find_or_add(url);
+        let state = publisher.state(url, &self.config, &self.generation);
+        state.describe(now)
     }
 
     /// Forces everything to be checked again: files are read again on next use, and sets fetched

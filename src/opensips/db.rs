@@ -3,7 +3,7 @@
 use std::{ffi::CStr, ffi::c_void, ptr::NonNull};
 
 use super::{ffi, lend};
-use crate::store::{Cell, Select, Source, StoreError};
+use crate::store::{Cell, Refusal, Select, Source, StoreError};
 
 /// A driver that the core bound to a URL's scheme. Made at start, inherited by all processes.
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +96,7 @@ impl Source for Connection {
         rows.ok_or_else(|| StoreError::Refused {
             table: select.table.to_owned(),
             cause: "see the driver's message above".into(),
+            why: Refusal::Other,
         })
     }
 }

@@ -57,6 +57,8 @@ pub enum Answer {
         /// Why not.
         message: String,
     },
+    /// An object.
+    Object(Members),
     /// Numbers, and a list.
     List {
         /// The numbers.
@@ -68,6 +70,9 @@ pub enum Answer {
     },
 }
 
+/// The members of an object.
+pub type Members = Vec<(&'static CStr, Member)>;
+
 /// A member of an object.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Member {
@@ -75,6 +80,47 @@ pub enum Member {
     Text(String),
     /// A number.
     Number(i64),
+    /// An object.
+    Object(Members),
+    /// A list of objects.
+    List(Vec<Members>),
+}
+
+impl From<&str> for Member {
+    fn from(text: &str) -> Self {
+        Member::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Member {
+    fn from(text: String) -> Self {
+        Member::Text(text)
+    }
+}
+
+impl From<i64> for Member {
+    fn from(number: i64) -> Self {
+        Member::Number(number)
+    }
+}
+
+impl From<u64> for Member {
+    fn from(number: u64) -> Self {
+        Member::Number(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<usize> for Member {
+    fn from(number: usize) -> Self {
+        Member::Number(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+}
+
+/// 1 or 0: not all transports print truth values alike.
+impl From<bool> for Member {
+    fn from(is_true: bool) -> Self {
+        Member::Number(i64::from(is_true))
+    }
 }
 
 impl Answer {
@@ -93,6 +139,7 @@ impl Answer {
                 // SAFETY: the text lives through the call, and is copied.
                 unsafe { ffi::aw_mi_error(code, lend(message.as_bytes())) }
             }
+            Answer::Object(members) => object(&members),
             Answer::List {
                 numbers,
                 name,
@@ -118,21 +165,61 @@ fn list(numbers: &[(&CStr, i64)], name: &CStr, rows: &[Vec<(&CStr, Member)>]) ->
         for row in rows {
             // SAFETY: as above, where it is not NULL.
             let element = (!list.is_null()).then(|| unsafe { ffi::aw_mi_element(list) })?;
-            for (name, member) in row {
-                match member {
-                    Member::Text(value) => text(element, name, value)?,
-                    Member::Number(value) => number(element, name, *value)?,
-                }
-            }
+            fill(element, row)?;
         }
         (!list.is_null()).then_some(())
     };
-    if filled().is_some() {
+    complete(response, filled())
+}
+
+fn object(members: &[(&CStr, Member)]) -> *mut c_void {
+    let mut object = std::ptr::null_mut();
+    // SAFETY: room for one pointer.
+    let response = unsafe { ffi::aw_mi_object(&mut object) };
+    if response.is_null() {
+        return response;
+    }
+    complete(response, fill(object, members))
+}
+
+/// A response, unless there was no memory for all of it.
+fn complete(response: *mut c_void, filled: Option<()>) -> *mut c_void {
+    if filled.is_some() {
         return response;
     }
     // SAFETY: not given to anybody.
     unsafe { ffi::aw_mi_free(response) };
     std::ptr::null_mut()
+}
+
+/// `None` if there is no memory.
+fn fill(object: *mut c_void, members: &[(&CStr, Member)]) -> Option<()> {
+    if object.is_null() {
+        return None;
+    }
+    for (name, member) in members {
+        match member {
+            Member::Text(value) => text(object, name, value)?,
+            Member::Number(value) => number(object, name, *value)?,
+            Member::Object(members) => {
+                // SAFETY: part of a response; the name lives through the call.
+                let child = unsafe { ffi::aw_mi_child(object, name.as_ptr()) };
+                fill(child, members)?;
+            }
+            Member::List(rows) => {
+                // SAFETY: as above.
+                let list = unsafe { ffi::aw_mi_list(object, name.as_ptr()) };
+                if list.is_null() {
+                    return None;
+                }
+                for row in rows {
+                    // SAFETY: part of the response, and not NULL.
+                    fill(unsafe { ffi::aw_mi_element(list) }, row)?;
+                }
+            }
+        }
+    }
+    Some(())
 }
 
 /// `None` if there is no memory.

@@ -69,6 +69,8 @@ pub struct SnapshotNumbers {
     pub generation: Number,
     /// 1 while no newer one is available.
     pub failing: Number,
+    /// The generation of the caches for which the tables could not be read last.
+    pub failed: Number,
     /// 1 once OpenSIPS ends.
     pub ending: Number,
 }
@@ -114,8 +116,13 @@ pub struct Page {
     statistics: [Number; AW_STATISTICS_COUNT as usize],
     /// The generation of the caches, which `jwt_reload` increments.
     pub generation: Number,
+    /// The oldest generation of which anything serves, if what replaces it can't be read: that of the last
+    /// `jwt_reload drop=1`.
+    pub dropped: Number,
     /// The generation of the credentials, which `credentials_reload` increments.
     pub credentials_generation: Number,
+    /// The oldest of these of which anything serves: that of the last `credentials_reload drop=1`.
+    pub credentials_dropped: Number,
     /// The newest snapshot.
     pub snapshot: SnapshotNumbers,
     /// The newest changes of registrations that this machine has heard of.
@@ -131,13 +138,16 @@ impl Page {
         Page {
             statistics: [const { Number::new() }; AW_STATISTICS_COUNT as usize],
             generation: Number::new(),
+            dropped: Number::new(),
             credentials_generation: Number::new(),
+            credentials_dropped: Number::new(),
             snapshot: SnapshotNumbers {
                 number: Number::new(),
                 owner: Number::new(),
                 time: Number::new(),
                 generation: Number::new(),
                 failing: Number::new(),
+                failed: Number::new(),
                 ending: Number::new(),
             },
             newest: Newest::new(),

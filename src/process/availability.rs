@@ -168,6 +168,7 @@ mod tests {
     fn whatever_it_answers_it_is_asked_again() {
         let start = Instant::now();
         let refused = StoreError::Refused {
+            why: crate::store::Refusal::Other,
             table: "t".into(),
             cause: "c".into(),
         };

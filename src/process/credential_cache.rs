@@ -8,6 +8,7 @@ use crate::config::database::Database;
 use crate::credentials::Credentials;
 use crate::log;
 use crate::module::Module;
+use crate::opensips::shared;
 use crate::pool::Ticket;
 use crate::store::cache::ASK_AGAIN;
 use crate::store::credentials::{MAX_ROWS, Rows};
@@ -157,9 +158,11 @@ impl CredentialCache {
         now: Since,
     ) -> Result<Arc<Credentials>, StoreError> {
         let cache = &database.cache;
+        let oldest = shared::page().credentials_dropped.get();
         match (&self.loaded, &self.failed) {
             (Some((since, credentials)), _)
-                if now.time.saturating_duration_since(since.time) < cache.ttl + cache.grace =>
+                if since.generation >= oldest
+                    && now.time.saturating_duration_since(since.time) < cache.ttl + cache.grace =>
             {
                 Ok(credentials.clone())
             }

@@ -1,7 +1,8 @@
 //! The issuers of a table that one process has at hand.
 //!
 //! The table is read as a whole. What was read is fresh for `cache_ttl`; after that, and after
-//! `jwt_reload`, it is read again before it counts.
+//! `jwt_reload`, it is read again before it counts. If that fails, what was read serves until `cache_grace` is
+//! over as well, unless it was dropped (`jwt_reload drop=1`).
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -53,28 +54,38 @@ impl IssuerCache {
 
     /// What is fresh.
     pub fn fresh(&self, now: Since) -> Option<&Arc<Issuers>> {
-        let (since, issuers) = self.known(now)?;
-        (age(since, now) < self.ttl).then_some(issuers)
+        let (since, issuers) = self.known.as_ref()?;
+        let is_current = since.generation == now.generation;
+        (is_current && age(since, now) < self.ttl).then_some(issuers)
     }
 
-    /// What counts now, or that the table has to be read. While one caller reads it again because
-    /// it is too old, and for a second after that has failed, what is known serves all others.
-    pub fn lookup(&mut self, now: Since) -> Lookup {
+    /// Whether what is known is of this generation.
+    pub fn is_of(&self, generation: u64) -> bool {
+        let known = self.known.as_ref();
+        known.is_some_and(|(since, _)| since.generation == generation)
+    }
+
+    /// What counts now, or that the table has to be read; nothing serves that is of a generation before
+    /// `oldest`. While one caller reads it again because it is too old, and for a second after that has failed,
+    /// what is known serves all others.
+    pub fn lookup(&mut self, now: Since, oldest: u64) -> Lookup {
         if let Some(issuers) = self.fresh(now) {
             return Lookup::Fresh(issuers.clone());
         }
-        let usable = self.known(now);
-        let usable =
-            usable.filter(|(since, _)| age(since, now) < self.ttl.saturating_add(self.grace));
-        let usable = usable.map(|(_, issuers)| issuers.clone());
+        let usable = self.known.as_ref().filter(|(since, _)| {
+            since.generation >= oldest && age(since, now) < self.ttl.saturating_add(self.grace)
+        });
         let is_asked = self
             .asked
             .is_some_and(|asked| asked.generation == now.generation && age(&asked, now) < PATIENCE);
         match usable {
-            Some(issuers) if is_asked => Lookup::Fresh(issuers),
+            // What a reload is to replace serves nobody before the table was asked.
+            Some((since, issuers)) if is_asked && since.generation == now.generation => {
+                Lookup::Fresh(issuers.clone())
+            }
             usable => {
                 self.asked = Some(now);
-                Lookup::Ask(usable)
+                Lookup::Ask(usable.map(|(_, issuers)| issuers.clone()))
             }
         }
     }
@@ -94,12 +105,6 @@ impl IssuerCache {
     /// What was read last, however old: rows that are the same stay the same objects.
     pub fn newest(&self) -> Option<&Arc<Issuers>> {
         self.known.as_ref().map(|(_, issuers)| issuers)
-    }
-
-    /// What was read since the last `jwt_reload`.
-    fn known(&self, now: Since) -> Option<&(Since, Arc<Issuers>)> {
-        let known = self.known.as_ref();
-        known.filter(|(since, _)| since.generation == now.generation)
     }
 }
 
@@ -130,11 +135,11 @@ mod tests {
         let start = Instant::now();
         let mut cache = cache(start);
         let is_fresh = |cache: &mut IssuerCache, ms| {
-            matches!(cache.lookup(at(start, ms, 0)), Lookup::Fresh(_))
+            matches!(cache.lookup(at(start, ms, 0), 0), Lookup::Fresh(_))
         };
         assert!(is_fresh(&mut cache, 9_999));
         assert!(matches!(
-            cache.lookup(at(start, 10_000, 0)),
+            cache.lookup(at(start, 10_000, 0), 0),
             Lookup::Ask(Some(_))
         ));
         assert!(cache.fresh(at(start, 10_001, 0)).is_none());
@@ -143,7 +148,7 @@ mod tests {
         cache.store(at(start, 11_000, 0), Arc::default());
         assert!(is_fresh(&mut cache, 20_999) && !is_fresh(&mut cache, 21_000));
         assert!(
-            matches!(cache.lookup(at(start, 41_000, 0)), Lookup::Ask(None)),
+            matches!(cache.lookup(at(start, 41_000, 0), 0), Lookup::Ask(None)),
             "too old"
         );
     }
@@ -153,7 +158,10 @@ mod tests {
         let start = Instant::now();
         let mut cache = cache(start);
         for _ in 0..2 {
-            assert!(matches!(cache.lookup(at(start, 1, 1)), Lookup::Ask(None)));
+            assert!(matches!(
+                cache.lookup(at(start, 1, 1), 1),
+                Lookup::Ask(None)
+            ));
         }
         // One that was asked for before it comes too late.
         let new: Arc<Issuers> = Arc::default();
@@ -164,12 +172,32 @@ mod tests {
     }
 
     #[test]
+    fn what_was_reloaded_serves_if_the_table_cant_be_read() {
+        let start = Instant::now();
+        let mut cache = cache(start);
+        for _ in 0..2 {
+            assert!(matches!(
+                cache.lookup(at(start, 1, 1), 0),
+                Lookup::Ask(Some(_))
+            ));
+        }
+        assert!(cache.fresh(at(start, 1, 1)).is_none() && !cache.is_of(1));
+        assert!(matches!(
+            cache.lookup(at(start, 30_000, 1), 0),
+            Lookup::Ask(None)
+        ));
+    }
+
+    #[test]
     fn without_a_ttl_nothing_is_kept() {
         let start = Instant::now();
         let first = (at(start, 0, 0), Arc::default());
         let mut cache = IssuerCache::new(Duration::ZERO, Duration::from_secs(20), Some(first));
         for _ in 0..2 {
-            assert!(matches!(cache.lookup(at(start, 0, 0)), Lookup::Ask(None)));
+            assert!(matches!(
+                cache.lookup(at(start, 0, 0), 0),
+                Lookup::Ask(None)
+            ));
             cache.store(at(start, 0, 0), Arc::default());
         }
     }

@@ -107,7 +107,7 @@ impl IssuerList {
                 Err(ticket) => self.pending = Some((since, ticket)),
             }
         }
-        self.cache.lookup(now())
+        self.cache.lookup(now(), shared::page().dropped.get())
     }
 
     /// Takes what was wanted at `since`, and may have been asked for before; the issuers that count by then.
@@ -122,6 +122,11 @@ impl IssuerList {
         report(&issuers);
         self.newest = self.cache.store(since, Arc::new(issuers));
         self.newest.clone()
+    }
+
+    /// Whether what was read last was read since the last reload.
+    pub fn is_current(&self) -> bool {
+        self.cache.is_of(now().generation)
     }
 
     /// Whether somebody who does not wait should have the table read again: at most once a second, also while

@@ -70,13 +70,15 @@ pub fn run(module: &Module, settings: &config::Database) -> ! {
     let ttl = settings.cache.ttl.max(Duration::from_secs(1));
     let mut database = Database::new(settings, module.core_driver);
     let mut next = Instant::now() + ttl;
+    // The generation for which they were last read, or could not be.
+    let mut tried = shared::page().snapshot.generation.get();
     loop {
         sleep(TICK);
         let generation = shared::page().generation.get();
-        let reload = generation != shared::page().snapshot.generation.get();
-        if Instant::now() < next && !(reload && shared::page().snapshot.failing.get() == 0) {
+        if Instant::now() < next && generation == tried {
             continue;
         }
+        tried = generation;
         let started = Instant::now();
         next = match load(&mut database, &settings.tables, owner, generation) {
             Ok(size) => {
@@ -91,6 +93,7 @@ pub fn run(module: &Module, settings: &config::Database) -> ! {
             }
             Err(error) => {
                 shared::page().snapshot.failing.set(1);
+                shared::page().snapshot.failed.set(generation);
                 log!(
                     Error,
                     FUNCTION,

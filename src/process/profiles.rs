@@ -7,7 +7,7 @@ use crate::config::database::Database;
 use crate::module::Module;
 use crate::opensips::segment::Segment;
 use crate::opensips::shared;
-use crate::store::cache::{Lookup, ProfileCache, Ready};
+use crate::store::cache::{Generations, Lookup, ProfileCache, Ready};
 use crate::store::snapshot::Snapshot;
 
 /// The generation that a profile from a snapshot is kept under. Distinct from the generations of
@@ -39,13 +39,20 @@ impl Profiles {
         if let Some(preloaded) = self.preloaded(module, tag) {
             return preloaded;
         }
-        match self
-            .cache
-            .lookup(tag, Instant::now(), shared::page().generation.get())
-        {
+        match self.lookup(tag) {
             Lookup::Fresh(ready) => Some(ready),
             _ => None,
         }
+    }
+
+    /// What is known of a tag from the database, and serves.
+    pub fn lookup(&mut self, tag: &str) -> Lookup {
+        let page = shared::page();
+        let generations = Generations {
+            current: page.generation.get(),
+            oldest: page.dropped.get(),
+        };
+        self.cache.lookup(tag, Instant::now(), generations)
     }
 
     /// The profile of a tag from the snapshot of all profiles. `None` if there is no snapshot that
@@ -57,7 +64,8 @@ impl Profiles {
             .as_ref()
             .filter(|database| database.preload)?;
         let newest = shared::page().snapshot.number.get();
-        let current = shared::page().snapshot.generation.get() == shared::page().generation.get();
+        // Until its successor is read, it serves on after a reload that did not drop it.
+        let current = shared::page().snapshot.generation.get() >= shared::page().dropped.get();
         if !current || loader::age() > database.cache.ttl + database.cache.grace {
             return None;
         }
@@ -74,7 +82,8 @@ impl Profiles {
         let segment = first.or(self.snapshot.as_ref().map(|(_, segment)| segment))?;
         let now = Instant::now();
         let generation = generation_of(newest);
-        if let Lookup::Fresh(ready) = self.cache.lookup(tag, now, generation) {
+        let generations = Generations::only(generation);
+        if let Lookup::Fresh(ready) = self.cache.lookup(tag, now, generations) {
             return Some(Some(ready));
         }
         let profile = Snapshot::new(segment.bytes())?.profile(tag);

@@ -131,13 +131,15 @@ impl RevocationRows {
 
     fn age(&self) -> Age {
         let (known, now) = (self.list.stamp(), stamp(self.module));
-        if known.time == 0 || known.reload != now.reload || self.ttl.is_zero() {
+        let is_dropped = known.reload < shared::page().dropped.get();
+        if known.time == 0 || is_dropped || self.ttl.is_zero() {
             return Age::Gone;
         }
+        let is_current = known.reload == now.reload;
         let age = Duration::from_nanos(now.time.saturating_sub(known.time));
         match age {
-            age if age < self.ttl / 2 => Age::Fresh,
-            age if age < self.ttl => Age::Due,
+            age if is_current && age < self.ttl / 2 => Age::Fresh,
+            age if is_current && age < self.ttl => Age::Due,
             age if age < self.ttl.saturating_add(self.grace) => Age::Stale,
             _ => Age::Gone,
         }

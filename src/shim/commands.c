@@ -18,6 +18,13 @@ static int check_output(void **param)
 	return -1;
 }
 
+/* The same of jwt_authorize: called once for each call in the script, after mod_init. */
+static int check_jwt_output(void **param)
+{
+	aw_rs_judges();
+	return check_output(param);
+}
+
 #define FUNCTION(name, ...) \
 	static int call_##name(struct sip_msg *msg, void *p1, void *p2, void *p3, void *p4, void *p5, \
 		void *p6, void *p7, void *p8) \
@@ -53,6 +60,7 @@ const char *aw_function_name(enum aw_function function)
 #define NUMBER_OPTIONAL AW_ARGUMENT_NUMBER
 #define VARIABLE AW_ARGUMENT_OUTPUT
 #define OUT AW_ARGUMENT_OUTPUT
+#define OUT_JWT AW_ARGUMENT_OUTPUT
 #define OUT_OPTIONAL AW_ARGUMENT_OUTPUT
 #define FUNCTION(name, ...) { __VA_ARGS__ },
 #define ASYNC_FUNCTION FUNCTION
@@ -60,6 +68,7 @@ const unsigned char aw_arguments[][AW_MAX_ARGUMENTS] = { AW_FUNCTIONS };
 #undef ASYNC_FUNCTION
 #undef FUNCTION
 #undef OUT_OPTIONAL
+#undef OUT_JWT
 #undef OUT
 #undef VARIABLE
 #undef NUMBER_OPTIONAL
@@ -71,6 +80,7 @@ const unsigned char aw_arguments[][AW_MAX_ARGUMENTS] = { AW_FUNCTIONS };
 #define NUMBER_OPTIONAL { OSIPS_CMD_PARAM_INT | OSIPS_CMD_PARAM_OPT, NULL, NULL }
 #define VARIABLE { OSIPS_CMD_PARAM_VAR, NULL, NULL }
 #define OUT { OSIPS_CMD_PARAM_VAR, check_output, NULL }
+#define OUT_JWT { OSIPS_CMD_PARAM_VAR, check_jwt_output, NULL }
 #define OUT_OPTIONAL { OSIPS_CMD_PARAM_VAR | OSIPS_CMD_PARAM_OPT, check_output, NULL }
 
 #define FUNCTION(name, ...) { #name, call_##name, { __VA_ARGS__ }, OSIPS_ALL_ROUTES },

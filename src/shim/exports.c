@@ -10,6 +10,7 @@
 #include "shim.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -60,6 +61,11 @@ const char *aw_module_name(void)
 	return module_name;
 }
 
+int aw_is_check(void)
+{
+	return &config_check && config_check;
+}
+
 int aw_layout_40(void)
 {
 	return core_release >= 400;
@@ -103,6 +109,36 @@ static void take_name_from_file(void)
 	base = base ? base + 1 : info.dli_fname;
 	if (strcmp(base, "auth_jwt.so") == 0)
 		module_name = "auth_jwt";
+}
+
+/* Looks for another library that is called as this one may be. */
+static int look_at(struct dl_phdr_info *object, size_t size, void *found)
+{
+	const char *name = object->dlpi_name ? object->dlpi_name : "";
+	const char *base = strrchr(name, '/');
+	Dl_info own;
+
+	(void)size;
+	base = base ? base + 1 : name;
+	if (strcmp(base, "auth_web.so") != 0 && strcmp(base, "auth_jwt.so") != 0)
+		return 0;
+	if (dladdr((void *)&look_at, &own) && ((uintptr_t)own.dli_fbase == object->dlpi_addr
+			|| (own.dli_fname && strcmp(own.dli_fname, name) == 0)))
+		return 0;
+	*(const char **)found = name;
+	return 1;
+}
+
+const char *aw_other_module(void)
+{
+	static char path[4096];
+	const char *found = NULL;
+
+	dl_iterate_phdr(look_at, &found);
+	if (!found)
+		return NULL;
+	snprintf(path, sizeof path, "%s", found);
+	return path;
 }
 
 static int set_up(void)

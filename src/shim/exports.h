@@ -15,10 +15,11 @@
  *   NUMBER_OPTIONAL       an integer
  *   VARIABLE              a variable to read, which may have no value
  *   OUT, OUT_OPTIONAL     a writable variable
+ *   OUT_JWT               the same, of a function that needs to know by what tokens are judged
  */
 #define AW_FUNCTIONS \
-	ASYNC_FUNCTION(jwt_authorize, IN, OUT, OUT, OUT_OPTIONAL) \
-	ASYNC_FUNCTION(jwt_db_authorize, IN, OUT, OUT, OUT_OPTIONAL) \
+	ASYNC_FUNCTION(jwt_authorize, IN, OUT_JWT, OUT, OUT_OPTIONAL) \
+	ASYNC_FUNCTION(jwt_db_authorize, IN, OUT_JWT, OUT, OUT_OPTIONAL) \
 	FUNCTION(jwt_script_authorize, IN, IN, OUT, OUT_OPTIONAL) \
 	FUNCTION(extract_pub_key_from_cert, IN, OUT) \
 	FUNCTION(extract_pub_key_from_exp_mod, IN, IN, OUT) \
@@ -254,8 +255,10 @@
  * which it may be called is a FORM.
  */
 #define AW_COMMANDS \
-	COMMAND(jwt_reload, "forgets the profiles and tokens that are cached, in all processes", \
-		FORM(jwt_reload, NULL)) \
+	COMMAND(jwt_reload, "reads profiles, issuers, revocations and keys again, for all processes; with drop=1 " \
+			"forgets them, also if that fails", \
+		FORM(jwt_reload, NULL) \
+		FORM(jwt_reload, "drop")) \
 	COMMAND(jwt_revoke, "refuses tokens from now on: of a jti, sub, sid or kid", \
 		FORM(jwt_revoke, "logout_token") \
 		FORM(jwt_revoke, "type", "value") \
@@ -270,8 +273,10 @@
 		FORM(jwt_revoked, NULL) \
 		FORM(jwt_revoked, "offset") \
 		FORM(jwt_revoked, "type", "value")) \
-	COMMAND(credentials_reload, "reads the table of credentials again, in all processes", \
-		FORM(credentials_reload, NULL))
+	COMMAND(credentials_reload, "reads the table of credentials again, for all processes; with drop=1 forgets " \
+			"it, also if that fails", \
+		FORM(credentials_reload, NULL) \
+		FORM(credentials_reload, "drop"))
 
 /* The kind of an argument. */
 enum aw_argument {
@@ -289,6 +294,10 @@ enum { AW_MAX_ARGUMENTS = 7 };
 enum aw_function { AW_FUNCTIONS };
 #undef FUNCTION
 #undef ASYNC_FUNCTION
+
+#define PARAMETER(name) + 1
+enum { AW_PARAMETERS_COUNT = 0 AW_PARAMETERS };
+#undef PARAMETER
 
 #define STATISTIC(name) AW_STATISTIC_##name,
 enum aw_statistic { AW_STATISTICS };

@@ -47,6 +47,11 @@ void *aw_mi_list(void *object, const char *name)
 	return add_mi_array(object, (char *)name, (int)strlen(name));
 }
 
+void *aw_mi_child(void *object, const char *name)
+{
+	return add_mi_object(object, (char *)name, (int)strlen(name));
+}
+
 void *aw_mi_element(void *list)
 {
 	return add_mi_object(list, NULL, 0);

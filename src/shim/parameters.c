@@ -23,3 +23,8 @@ const struct osips_param_export aw_parameters[] = {
 	{ NULL, 0, NULL },
 };
 #undef PARAMETER
+
+const char *aw_parameter_name(int number)
+{
+	return number >= 0 && number < AW_PARAMETERS_COUNT ? aw_parameters[number].name : NULL;
+}

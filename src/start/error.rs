@@ -5,8 +5,8 @@ use thiserror::Error;
 use crate::config::ConfigError;
 use crate::digest::NonceError;
 use crate::process::loader::LoadError;
-use crate::store::StoreError;
 use crate::store::version::VersionError;
+use crate::store::{Refusal, StoreError};
 
 /// Why the module does not start.
 #[derive(Debug, Error)]
@@ -25,8 +25,27 @@ pub enum InitError {
         /// Its scheme.
         scheme: String,
     },
+    /// It would judge besides another.
+    #[error(
+        "{other} is loaded as well, and has the same functions: which of the two judges a token would depend on \
+         the order of loadmodule; load one of them"
+    )]
+    Beside {
+        /// The path of the other one.
+        other: String,
+    },
+    /// A table is not as needed.
+    #[error("{shown}: {error}: {remedy}")]
+    Table {
+        /// The URL without the password.
+        shown: String,
+        /// Why.
+        error: StoreError,
+        /// What to do.
+        remedy: String,
+    },
     /// The database can't be used.
-    #[error("parameter \"db_url\": {shown}: {error}")]
+    #[error("parameter \"db_url\": {shown}: {error}: {}", remedy(.error))]
     Database {
         /// The URL without the password.
         shown: String,
@@ -72,4 +91,30 @@ pub enum InitError {
     /// No memory.
     #[error("no shared memory: {0}")]
     Memory(#[from] std::io::Error),
+}
+
+/// What to do about a database that gives no answer.
+fn remedy(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Unreachable(_) => {
+            "see that it runs, and accepts connections from this machine at that host and port; where the driver \
+             says more above, see to that"
+        }
+        StoreError::TimedOut(_) => {
+            "see that it runs at that host and port, and that no firewall drops what is sent there"
+        }
+        StoreError::Login(_) => {
+            "correct the user and the password (in a URL they are percent-encoded), or create the user, for \
+             connections from this machine"
+        }
+        StoreError::NoDatabase(_) => "create it, or correct its name",
+        StoreError::Refused {
+            why: Refusal::Right,
+            ..
+        } => {
+            "run GRANT SELECT ON the tables of this module, and on the table version, TO that user"
+        }
+        StoreError::Refused { .. } | StoreError::BadRow { .. } => "correct the table",
+        StoreError::Busy(_) => "try again",
+    }
 }

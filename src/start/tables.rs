@@ -6,7 +6,7 @@ use crate::config::database::Database;
 use crate::log;
 use crate::module::Tables;
 use crate::store::version::{self, VersionError};
-use crate::store::{Source, StoreError};
+use crate::store::{Refusal, Source, StoreError, try_columns};
 
 /// The version that the module needs of each table but one; for `profiles_table` and `secrets_table` it is
 /// that of auth_jwt.
@@ -18,97 +18,203 @@ const ISSUERS_VERSIONS: &[i64] = &[1, 2];
 /// Those of `endpoints_table`, whose version 1 has no columns of files.
 const ENDPOINTS_VERSIONS: &[i64] = &[1, 2];
 
-/// Looks the tables up in the table of their versions. Sites that use one part of the module have
-/// no tables of the others: what the script does not name itself may be missing, though not all of
-/// it.
-///
-/// # Errors
-/// Fails if a table that is needed does not exist, or if one has another version.
+/// What to look at where the table is another's, which no shipped script creates.
+const REALMS: &str = "see load_realm, realms_table and realm_column";
+const SUBSCRIBERS: &str = "see subscriber_table and the names of its columns (subscriber_*)";
+const CLIENTS: &str = "see clients_table";
+
+/// Where a table is looked for.
+struct Looked<'a> {
+    database: &'a Database,
+    source: &'a mut dyn Source,
+    /// The table of versions.
+    versions: &'a str,
+    faults: Vec<InitError>,
+    /// The database gives no answer, whatever it is asked.
+    is_over: bool,
+}
+
+impl Looked<'_> {
+    /// The version of a table; `None` if it does not exist and need not, or something is wrong. `script` is the
+    /// name of the shipped script that creates it.
+    fn version(
+        &mut self,
+        table: &str,
+        needed: &[i64],
+        script: &str,
+        must_exist: bool,
+    ) -> Option<i64> {
+        if self.is_over {
+            return None;
+        }
+        let scheme = &self.database.scheme;
+        let shown = self.database.shown.clone();
+        match version::check(self.source, self.versions, table, needed, scheme, script) {
+            Ok(version) => Some(version),
+            Err(VersionError::Missing { .. }) if !must_exist => {
+                log!(Info, c"mod_init", "there is no table {table}");
+                None
+            }
+            Err(VersionError::Store(error)) => {
+                self.is_over = true;
+                self.faults.push(InitError::Database { shown, error });
+                None
+            }
+            Err(error) => {
+                // Without the table of versions, all others say the same.
+                self.is_over = matches!(error, VersionError::NoRight { .. });
+                self.faults.push(InitError::Version { shown, error });
+                None
+            }
+        }
+    }
+
+    /// Asks a table for a row that nobody has.
+    fn probe(
+        &mut self,
+        script: &str,
+        ask: impl FnOnce(&mut dyn Source) -> Result<(), StoreError>,
+    ) {
+        if self.is_over {
+            return;
+        }
+        if let Err(error) = ask(self.source) {
+            self.is_over = !matches!(error, StoreError::Refused { .. });
+            self.faults.push(fault(self.database, error, script));
+        }
+    }
+
+    /// Reads next to nothing of a table, whose columns are these. A table that nobody has named may be in the table of
+    /// versions without being there.
+    fn columns(&mut self, table: &str, columns: &[&str], script: &str, is_named: bool) {
+        if self.is_over {
+            return;
+        }
+        if let Err(error) = try_columns(self.source, table, columns) {
+            self.is_over = !matches!(error, StoreError::Refused { .. });
+            let may_be_missing = matches!(
+                error,
+                StoreError::Refused {
+                    why: Refusal::Table | Refusal::Other,
+                    ..
+                }
+            );
+            let fault = fault(self.database, error, script);
+            match may_be_missing && !is_named {
+                true => log!(Warning, c"mod_init", "{fault}"),
+                false => self.faults.push(fault),
+            }
+        }
+    }
+}
+
+/// That a table can't be read. `script` is the name of the shipped script that creates it, or what to look at if there
+/// is none.
+pub fn fault(database: &Database, error: StoreError, script: &str) -> InitError {
+    let shown = database.shown.clone();
+    let StoreError::Refused { table, why, .. } = &error else {
+        return InitError::Database { shown, error };
+    };
+    let created = match script {
+        REALMS | SUBSCRIBERS | CLIENTS => script.to_owned(),
+        script => version::remedy(&database.scheme, script),
+    };
+    let remedy = match why {
+        Refusal::Right => format!("run GRANT SELECT ON {table} TO that user"),
+        Refusal::Table => format!("create it: {created}"),
+        Refusal::Column => format!(
+            "add the column, or name the one that is there by its parameter; what creates the table: {created}"
+        ),
+        Refusal::Other => format!(
+            "it must exist, the user must have the right to read it, and it must have these columns; what \
+             creates it: {created}"
+        ),
+    };
+    InitError::Table {
+        shown,
+        error,
+        remedy,
+    }
+}
+
+/// Looks the tables up in the table of their versions, and for their columns. Sites that use one part of the module
+/// have no tables of the others: what the script does not name itself may be missing, though not all of it. What is
+/// wrong comes along, all of it.
 pub fn check(
-    config: &Config,
+    config: &mut Config,
     database: &Database,
     source: &mut dyn Source,
     versions: &str,
-) -> Result<Tables, InitError> {
-    let mut check_version = |table: &str, needed: &[i64], script: &str| {
-        let scheme = &database.scheme;
-        version::check(source, versions, table, needed, scheme, script).map_err(|error| {
-            InitError::Version {
-                shown: database.shown.clone(),
-                error,
-            }
-        })
+) -> (Tables, Vec<InitError>) {
+    let mut looked = Looked {
+        database,
+        source,
+        versions,
+        faults: Vec::new(),
+        is_over: false,
     };
-    let endpoints = check_version(&config.http.tables.table, ENDPOINTS_VERSIONS, "http");
+    let (http, outbound) = (&config.http, &config.outbound);
+    let endpoints = &http.tables.table;
+    let endpoints = looked.version(endpoints, ENDPOINTS_VERSIONS, "http", http.tables_named);
     let settings = &config.tokens.issuers;
     let issuers = match config.tokens.jwks_url {
         // Its tokens are all of one provider.
         Some(_) => None,
         None => {
             let table = &settings.table.table;
-            let checked = check_version(table, ISSUERS_VERSIONS, "issuers");
-            presence(checked, table, settings.tables_named)?
+            looked.version(table, ISSUERS_VERSIONS, "issuers", settings.tables_named)
         }
     };
-    let mut check = |table: &str, script: &str| check_version(table, TABLE_VERSION, script);
-    let (http, outbound) = (&config.http, &config.outbound);
-    let tokens = &database.tables.profiles;
-    let token_tables = check(tokens, "jwt").and_then(|_| check(&database.tables.secrets, "jwt"));
-    let credentials = check(&outbound.table.table, "credentials");
-    let revoked = &config.tokens.revocations.table;
-    let mut found = Tables {
+    let table = &config.tokens.revocations.table;
+    let named = config.tokens.revocation_tables_named;
+    let revocations = looked.version(table, TABLE_VERSION, "revocations", named);
+    let table = &outbound.table.table;
+    let credentials = looked.version(table, TABLE_VERSION, "credentials", outbound.tables_named);
+    let others = [endpoints, issuers, revocations, credentials];
+    let (subscribers, clients) = (config.digest.subscribers(), &config.digest.clients);
+    let alone = others.iter().all(Option::is_none)
+        && subscribers.is_none()
+        && clients.is_none()
+        && looked.faults.is_empty();
+    let (tokens, named) = (&database.tables, alone || database.tables_named);
+    let profiles = looked.version(&tokens.profiles, TABLE_VERSION, "jwt", named);
+    // Where there are profiles, there must be secrets.
+    let profiles =
+        profiles.and_then(|_| looked.version(&tokens.secrets, TABLE_VERSION, "jwt", true));
+    let found = Tables {
         issuers,
-        revocations: presence(
-            check(revoked, "revocations"),
-            revoked,
-            config.tokens.revocation_tables_named,
-        )?
-        .is_some(),
-        profiles: false,
-        endpoints: presence(endpoints, &http.tables.table, http.tables_named)?,
-        credentials: presence(credentials, &outbound.table.table, outbound.tables_named)?.is_some(),
+        revocations: revocations.is_some(),
+        profiles: profiles.is_some(),
+        endpoints,
+        credentials: credentials.is_some(),
     };
-    let alone = found.endpoints.is_none()
-        && !found.credentials
-        && found.issuers.is_none()
-        && !found.revocations
-        && config.digest.subscribers().is_none()
-        && config.digest.clients.is_none();
-    let profiles = presence(token_tables, tokens, alone || database.tables_named)?;
-    found.profiles = profiles.is_some();
-    Ok(found)
-}
-
-/// Asks the tables of others, which have versions of their own, for a row that nobody has: whether they exist,
-/// with the columns that are read.
-///
-/// # Errors
-/// Fails with the error of the first that can't be read.
-pub fn probe(config: &Config, source: &mut dyn Source) -> Result<(), StoreError> {
-    if let Some(subscribers) = config.digest.subscribers() {
-        subscribers.probe(source)?;
+    config.http.tables.has_files = found.endpoints.is_some_and(|version| version > 1);
+    config.tokens.issuers.table.version = found.issuers.unwrap_or_default();
+    let tables = &config.http.tables;
+    if found.endpoints.is_some() {
+        let is_named = config.http.tables_named;
+        looked.columns(&tables.table, &tables.columns(), "http", is_named);
     }
-    match &config.digest.clients {
-        Some(clients) => clients.probe(source),
-        None => Ok(()),
+    if found.credentials {
+        let table = &config.outbound.table;
+        let is_named = config.outbound.tables_named;
+        looked.columns(&table.table, &table.columns(), "credentials", is_named);
     }
-}
-
-/// The version of a table; `None` if it does not exist, an error if it is needed and does not.
-fn presence(
-    checked: Result<i64, InitError>,
-    name: &str,
-    is_needed: bool,
-) -> Result<Option<i64>, InitError> {
-    match checked {
-        Ok(version) => Ok(Some(version)),
-        Err(InitError::Version {
-            error: VersionError::Missing { table, .. },
-            ..
-        }) if table == name && !is_needed => {
-            log!(Info, c"mod_init", "there is no table {name}");
-            Ok(None)
+    if found.profiles {
+        for (table, columns) in tokens.layout() {
+            looked.columns(table, &columns, "jwt", true);
         }
-        Err(error) => Err(error),
     }
+    if !config.realms.avps.is_empty() {
+        let table = &config.realms.table;
+        looked.columns(&table.table, &table.columns(), REALMS, true);
+    }
+    // Those of others, which have versions of their own.
+    if let Some(subscribers) = config.digest.subscribers() {
+        looked.probe(SUBSCRIBERS, |source| subscribers.probe(source));
+    }
+    if let Some(clients) = &config.digest.clients {
+        looked.probe(CLIENTS, |source| clients.probe(source));
+    }
+    (found, looked.faults)
 }

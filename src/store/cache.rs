@@ -1,7 +1,8 @@
 //! Profiles that were fetched, kept in the memory of one process for a while.
 //!
 //! An entry is fresh for `cache_ttl`; after that, and after `jwt_reload`, the database is asked
-//! again. If it fails, an entry that has merely expired is used for `cache_grace` longer.
+//! again. If it fails, what has merely expired, or was merely reloaded, is used until `cache_grace` is over as
+//! well; what was dropped (`jwt_reload drop=1`) is not.
 
 use std::{
     num::NonZeroUsize,
@@ -99,6 +100,28 @@ impl Ready {
     }
 }
 
+/// The generations of entries that count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Generations {
+    /// That of entries that are fresh.
+    pub current: u64,
+    /// The oldest one of entries that serve if the database fails.
+    pub oldest: u64,
+}
+
+impl Generations {
+    /// Of this one alone.
+    pub fn only(current: u64) -> Self {
+        let oldest = current;
+        Generations { current, oldest }
+    }
+
+    /// Whether entries of a generation serve if the database fails.
+    fn include(self, generation: u64) -> bool {
+        (self.oldest..=self.current).contains(&generation)
+    }
+}
+
 #[derive(Debug)]
 struct Entry {
     /// `None` if the database has no such profile.
@@ -137,21 +160,22 @@ impl ProfileCache {
         ProfileCache { config, entries }
     }
 
-    /// What is known about a tag. Entries of another generation (see `jwt_reload`) do not count.
-    pub fn lookup(&mut self, tag: &str, now: Instant, generation: u64) -> Lookup {
+    /// What is known about a tag, by entries of these generations (see `jwt_reload`).
+    pub fn lookup(&mut self, tag: &str, now: Instant, generations: Generations) -> Lookup {
         let Some(entry) = self.entries.get(tag) else {
             return Lookup::Ask(None);
         };
-        if entry.generation != generation {
+        if !generations.include(entry.generation) {
             return Lookup::Ask(None);
         }
+        let is_current = entry.generation == generations.current;
         let age = now.saturating_duration_since(entry.fetched);
         match &entry.value {
-            Some(value) if age < self.config.ttl => Lookup::Fresh(value.clone()),
+            Some(value) if is_current && age < self.config.ttl => Lookup::Fresh(value.clone()),
             Some(value) if age < self.config.ttl + self.config.grace => {
                 Lookup::Ask(Some(value.clone()))
             }
-            None if age < ASK_AGAIN.min(self.config.ttl) => Lookup::Absent,
+            None if is_current && age < ASK_AGAIN.min(self.config.ttl) => Lookup::Absent,
             _ => Lookup::Ask(None),
         }
     }
@@ -252,22 +276,25 @@ mod tests {
     #[test]
     fn an_entry_is_fresh_then_in_grace_then_gone() {
         let (mut cache, t) = (cache(30, 600, 8), Instant::now());
-        assert!(matches!(cache.lookup("a", t, 0), Lookup::Ask(None)));
+        assert!(matches!(
+            cache.lookup("a", t, Generations::only(0)),
+            Lookup::Ask(None)
+        ));
         cache.store("a", ready(), t, 0);
         assert!(matches!(
-            cache.lookup("a", after(t, 29_999), 0),
+            cache.lookup("a", after(t, 29_999), Generations::only(0)),
             Lookup::Fresh(_)
         ));
         assert!(matches!(
-            cache.lookup("a", after(t, 30_000), 0),
+            cache.lookup("a", after(t, 30_000), Generations::only(0)),
             Lookup::Ask(Some(_))
         ));
         assert!(matches!(
-            cache.lookup("a", after(t, 629_999), 0),
+            cache.lookup("a", after(t, 629_999), Generations::only(0)),
             Lookup::Ask(Some(_))
         ));
         assert!(matches!(
-            cache.lookup("a", after(t, 630_000), 0),
+            cache.lookup("a", after(t, 630_000), Generations::only(0)),
             Lookup::Ask(None)
         ));
     }
@@ -276,7 +303,10 @@ mod tests {
     fn a_reload_leaves_nothing_not_even_in_grace() {
         let (mut cache, t) = (cache(30, 600, 8), Instant::now());
         cache.store("a", ready(), t, 0);
-        assert!(matches!(cache.lookup("a", t, 1), Lookup::Ask(None)));
+        assert!(matches!(
+            cache.lookup("a", t, Generations::only(1)),
+            Lookup::Ask(None)
+        ));
     }
 
     #[test]
@@ -284,11 +314,11 @@ mod tests {
         let (mut cache, t) = (cache(30, 600, 8), Instant::now());
         cache.store("a", None, t, 0);
         assert!(matches!(
-            cache.lookup("a", after(t, 999), 0),
+            cache.lookup("a", after(t, 999), Generations::only(0)),
             Lookup::Absent
         ));
         assert!(matches!(
-            cache.lookup("a", after(t, 1000), 0),
+            cache.lookup("a", after(t, 1000), Generations::only(0)),
             Lookup::Ask(None)
         ));
     }
@@ -302,7 +332,7 @@ mod tests {
         assert!(cache.may_ask("a", after(t, 1000)));
         assert!(!cache.may_ask("a", after(t, 1999)));
         assert!(matches!(
-            cache.lookup("a", after(t, 2000), 0),
+            cache.lookup("a", after(t, 2000), Generations::only(0)),
             Lookup::Fresh(_)
         ));
     }
@@ -312,7 +342,31 @@ mod tests {
         let (mut cache, t) = (cache(0, 600, 8), Instant::now());
         cache.store("a", ready(), t, 0);
         assert!(cache.is_empty());
-        assert!(matches!(cache.lookup("a", t, 0), Lookup::Ask(None)));
+        assert!(matches!(
+            cache.lookup("a", t, Generations::only(0)),
+            Lookup::Ask(None)
+        ));
+    }
+
+    #[test]
+    fn what_was_reloaded_serves_only_if_the_database_fails_and_what_was_dropped_never() {
+        let (mut cache, t) = (cache(30, 600, 4), Instant::now());
+        cache.store("a", ready(), t, 0);
+        cache.store("gone", None, t, 0);
+        let reloaded = Generations {
+            current: 1,
+            oldest: 0,
+        };
+        assert!(matches!(
+            cache.lookup("a", t, reloaded),
+            Lookup::Ask(Some(_))
+        ));
+        assert!(matches!(
+            cache.lookup("gone", t, reloaded),
+            Lookup::Ask(None)
+        ));
+        let dropped = Generations::only(1);
+        assert!(matches!(cache.lookup("a", t, dropped), Lookup::Ask(None)));
     }
 
     #[test]
@@ -320,10 +374,16 @@ mod tests {
         let (mut cache, t) = (cache(30, 0, 2), Instant::now());
         cache.store("a", ready(), t, 0);
         cache.store("b", ready(), t, 0);
-        cache.lookup("a", t, 0);
+        cache.lookup("a", t, Generations::only(0));
         cache.store("c", ready(), t, 0);
         assert_eq!(cache.len(), 2);
-        assert!(matches!(cache.lookup("b", t, 0), Lookup::Ask(None)));
-        assert!(matches!(cache.lookup("a", t, 0), Lookup::Fresh(_)));
+        assert!(matches!(
+            cache.lookup("b", t, Generations::only(0)),
+            Lookup::Ask(None)
+        ));
+        assert!(matches!(
+            cache.lookup("a", t, Generations::only(0)),
+            Lookup::Fresh(_)
+        ));
     }
 }

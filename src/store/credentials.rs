@@ -36,18 +36,23 @@ pub struct Rows {
 }
 
 impl CredentialTable {
+    /// The columns that are read.
+    pub fn columns(&self) -> [&str; 5] {
+        [
+            &self.server,
+            &self.realm,
+            &self.user,
+            &self.username,
+            &self.password,
+        ]
+    }
+
     /// All rows.
     ///
     /// # Errors
     /// Fails with the source's error.
     pub fn fetch_all(&self, source: &mut dyn Source) -> Result<Rows, StoreError> {
-        let columns = [
-            self.server.as_str(),
-            &self.realm,
-            &self.user,
-            &self.username,
-            &self.password,
-        ];
+        let columns = self.columns();
         let select = Select {
             table: &self.table,
             columns: &columns,

@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::realm::row_of;
-use super::{Source, StoreError};
+use super::{Select, Source, StoreError};
 use crate::http::EndpointRow;
 
 /// Names of the table and its columns.
@@ -38,6 +38,51 @@ pub struct EndpointTables {
 }
 
 impl EndpointTables {
+    /// The columns that are read.
+    pub fn columns(&self) -> Vec<&str> {
+        let mut columns = vec![
+            self.realm.as_str(),
+            &self.url,
+            &self.method,
+            &self.username,
+            &self.password,
+            &self.signature_secret,
+        ];
+        if self.has_files {
+            columns.extend([self.tls_cert.as_str(), &self.tls_key, &self.tls_ca]);
+        }
+        columns
+    }
+
+    /// Realm and URLs of all rows, at most `limit` of them.
+    ///
+    /// # Errors
+    /// Fails with the source's error.
+    pub fn fetch_urls(
+        &self,
+        source: &mut dyn Source,
+        limit: usize,
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        let columns = [self.realm.as_str(), &self.url];
+        let mut rows = Vec::new();
+        let select = Select {
+            table: &self.table,
+            columns: &columns,
+            key: None,
+            limit,
+        };
+        source.each(&select, &mut |row| {
+            let mut texts = row.into_iter().map(|cell| {
+                let bytes = cell.into_bytes().unwrap_or_default();
+                String::from_utf8_lossy(&bytes).trim_ascii_end().to_owned()
+            });
+            if let (Some(realm), Some(url)) = (texts.next(), texts.next()) {
+                rows.push((realm, url));
+            }
+        })?;
+        Ok(rows)
+    }
+
     /// The row of a realm, and whose row that is; `None` if there is none.
     ///
     /// # Errors
@@ -47,22 +92,8 @@ impl EndpointTables {
         source: &mut dyn Source,
         realm: &str,
     ) -> Result<Option<(String, EndpointRow)>, StoreError> {
-        let columns = [
-            self.realm.as_str(),
-            &self.url,
-            &self.method,
-            &self.username,
-            &self.password,
-            &self.signature_secret,
-            &self.tls_cert,
-            &self.tls_key,
-            &self.tls_ca,
-        ];
-        let columns = match self.has_files {
-            true => &columns[..],
-            false => &columns[..columns.len() - 3],
-        };
-        let Some((of, row)) = row_of(source, &self.table, columns, realm, self.parent)? else {
+        let columns = self.columns();
+        let Some((of, row)) = row_of(source, &self.table, &columns, realm, self.parent)? else {
             return Ok(None);
         };
         let mut texts = row.into_iter().skip(1).map(|cell| {
@@ -94,7 +125,7 @@ impl EndpointTables {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Cell, Select};
+    use crate::store::Cell;
 
     struct OneRow(Vec<Cell>);
 

@@ -436,6 +436,16 @@ impl Issuers {
         same.is_some_and(|same| Arc::ptr_eq(same, issuer))
     }
 
+    /// How many names of issuers there are.
+    pub fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// Each issuer, once for each of its names.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Issuer>> {
+        self.by_name.values()
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.by_name.is_empty()

@@ -16,7 +16,7 @@ use mysql::{ClientIdentity, Conn, Opts, OptsBuilder, SslOpts, Value};
 use thiserror::Error;
 
 use super::url::{Address, DbUrl};
-use super::{Cell, Select, Source, StoreError};
+use super::{Cell, Refusal, Select, Source, StoreError};
 use crate::connections::{Connections, Lease, Unavailable};
 
 /// Where the client library that OpenSIPS's db_mysql uses looks for the server of `localhost`.
@@ -182,12 +182,25 @@ impl MySql {
             return self.timed_out();
         }
         match error {
-            // Access denied, unknown database: not the fault of the table.
-            mysql::Error::MySqlError(e) if matches!(e.code, 1040 | 1044 | 1045 | 1049 | 1698) => {
-                StoreError::Unreachable(e.message)
+            // Not the fault of the table. ER_CON_COUNT_ERROR:
+            mysql::Error::MySqlError(e) if e.code == 1040 => StoreError::Unreachable(e.message),
+            // ER_ACCESS_DENIED_ERROR, ER_ACCESS_DENIED_NO_PASSWORD_ERROR.
+            mysql::Error::MySqlError(e) if matches!(e.code, 1045 | 1698) => {
+                StoreError::Login(e.message)
             }
+            // ER_BAD_DB_ERROR.
+            mysql::Error::MySqlError(e) if e.code == 1049 => StoreError::NoDatabase(e.message),
             mysql::Error::MySqlError(e) => StoreError::Refused {
                 table: select.table.to_owned(),
+                why: match e.code {
+                    // ER_DBACCESS_DENIED_ERROR, ER_TABLEACCESS_DENIED_ERROR, ER_COLUMNACCESS_DENIED_ERROR.
+                    1044 | 1142 | 1143 => Refusal::Right,
+                    // ER_NO_SUCH_TABLE.
+                    1146 => Refusal::Table,
+                    // ER_BAD_FIELD_ERROR.
+                    1054 => Refusal::Column,
+                    _ => Refusal::Other,
+                },
                 cause: e.message,
             },
             other => StoreError::Unreachable(other.to_string()),

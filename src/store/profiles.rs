@@ -73,6 +73,21 @@ impl std::fmt::Debug for Secret {
 type Row = (Vec<u8>, Vec<Cell>);
 
 impl ProfileTables {
+    /// Both tables, each with the columns that are read of it.
+    pub fn layout(&self) -> [(&str, Vec<&str>); 2] {
+        let secrets = [&self.secret_tag, &self.secret, &self.start, &self.end];
+        [
+            (&self.profiles, self.profile_columns()),
+            (&self.secrets, secrets.map(String::as_str).to_vec()),
+        ]
+    }
+
+    fn profile_columns(&self) -> Vec<&str> {
+        let columns = [&self.tag, &self.username];
+        let columns = columns.into_iter().chain(&self.columns);
+        columns.map(String::as_str).collect()
+    }
+
     /// The profile of a tag, `None` if there is none.
     ///
     /// Tags are compared byte by byte, whatever the collation of the column: `Alice` is not
@@ -94,8 +109,7 @@ impl ProfileTables {
     }
 
     fn fetch_profile(&self, source: &mut dyn Source, tag: &str) -> Result<Option<Row>, StoreError> {
-        let mut columns = vec![self.tag.as_str(), self.username.as_str()];
-        columns.extend(self.columns.iter().map(String::as_str));
+        let columns = self.profile_columns();
         let rows = source.select(&Select {
             table: &self.profiles,
             columns: &columns,
@@ -142,6 +156,34 @@ impl ProfileTables {
 }
 
 impl ProfileTables {
+    /// Passes on the rows of the table of secrets, at most `limit` of them: the tag, and the secret, which is
+    /// `None` where a column of it is NULL.
+    ///
+    /// # Errors
+    /// Fails with the source's error; rows may have been passed on by then.
+    pub fn each_secret(
+        &self,
+        source: &mut dyn Source,
+        limit: usize,
+        row: &mut dyn FnMut(String, Option<Secret>),
+    ) -> Result<(), StoreError> {
+        let select = Select {
+            table: &self.secrets,
+            columns: &[&self.secret_tag, &self.secret, &self.start, &self.end],
+            key: None,
+            limit,
+        };
+        source.each(&select, &mut |mut cells| {
+            let secret = secret(&mut cells);
+            if cells.len() > 1 {
+                cells.truncate(1);
+            }
+            if let Some(tag) = cells.pop().and_then(tag_of) {
+                row(tag, secret);
+            }
+        })
+    }
+
     /// Passes on all profiles, each with its secrets and under its tag.
     ///
     /// Tags that are not UTF-8 or are longer than [`MAX_TAG`] are skipped, because no token can
@@ -172,8 +214,7 @@ impl ProfileTables {
                 }
             }
         })?;
-        let mut columns = vec![self.tag.as_str(), self.username.as_str()];
-        columns.extend(self.columns.iter().map(String::as_str));
+        let columns = self.profile_columns();
         let select = Select {
             table: &self.profiles,
             columns: &columns,

@@ -66,6 +66,12 @@ pub struct RealmTable {
 }
 
 impl RealmTable {
+    /// The columns that are read.
+    pub fn columns(&self) -> Vec<&str> {
+        let columns = std::iter::once(&self.realm).chain(&self.columns);
+        columns.map(String::as_str).collect()
+    }
+
     /// What the table says of a realm, and whose row that is; `None` if it does not have it.
     ///
     /// # Errors
@@ -75,10 +81,7 @@ impl RealmTable {
         source: &mut dyn Source,
         realm: &str,
     ) -> Result<Option<(String, RealmRow)>, StoreError> {
-        let columns: Vec<&str> = std::iter::once(&self.realm)
-            .chain(&self.columns)
-            .map(String::as_str)
-            .collect();
+        let columns = self.columns();
         let row = row_of(source, &self.table, &columns, realm, self.parent)?;
         let bytes = |row: Vec<Cell>| row.into_iter().skip(1).map(Cell::into_bytes).collect();
         Ok(row.map(|(of, row)| (of, bytes(row))))

@@ -15,6 +15,7 @@ impl Source for Tables {
             .0
             .get(select.table)
             .ok_or_else(|| StoreError::Refused {
+                why: crate::store::Refusal::Other,
                 table: select.table.into(),
                 cause: "no such table".into(),
             })?;

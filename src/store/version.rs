@@ -3,7 +3,7 @@
 
 use thiserror::Error;
 
-use super::{Select, Source, StoreError};
+use super::{Refusal, Select, Source, StoreError};
 
 /// Why the tables are not those that the module needs.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -23,6 +23,22 @@ pub enum VersionError {
         /// What to run.
         remedy: String,
     },
+    /// The user may not read the table of versions.
+    #[error(
+        "the version of table {table} can't be read from table {version_table} ({cause}): run GRANT SELECT ON \
+         {version_table} TO the user of db_url, if that names the right database"
+    )]
+    NoRight {
+        /// The table whose version was asked for.
+        table: String,
+        /// The table that holds versions.
+        version_table: String,
+        /// What the database says.
+        cause: String,
+    },
+    /// The database gave no answer, whichever table is asked for.
+    #[error("{0}")]
+    Store(StoreError),
     /// It has no row for the table.
     #[error(
         "table {version_table} has no row for table {table}: create the tables with {remedy}, or \
@@ -75,17 +91,24 @@ pub fn check(
         limit: 1,
     };
     let remedy = || remedy(scheme, script);
-    let rows = source
-        .select(&select)
-        .map_err(|error| VersionError::Unreadable {
+    let rows = source.select(&select).map_err(|error| match error {
+        StoreError::Refused {
+            cause,
+            why: Refusal::Right,
+            ..
+        } => VersionError::NoRight {
             table: table.into(),
             version_table: version_table.into(),
-            cause: match error {
-                StoreError::Refused { cause, .. } => cause,
-                other => other.to_string(),
-            },
+            cause,
+        },
+        StoreError::Refused { cause, .. } => VersionError::Unreadable {
+            table: table.into(),
+            version_table: version_table.into(),
+            cause,
             remedy: remedy(),
-        })?;
+        },
+        other => VersionError::Store(other),
+    })?;
     match rows
         .first()
         .and_then(|row| row.first())
@@ -112,7 +135,7 @@ pub fn check(
 }
 
 /// What creates the tables in a database of this kind.
-fn remedy(scheme: &str, script: &str) -> String {
+pub fn remedy(scheme: &str, script: &str) -> String {
     match scheme {
         "mysql" => format!("mariadb DATABASE < opensips-cfg/schema/mysql/{script}.sql"),
         "postgres" => format!("psql -d DATABASE -f opensips-cfg/schema/postgres/{script}.sql"),
@@ -181,6 +204,7 @@ mod tests {
             check_with(Err(StoreError::Refused {
                 table: "version".into(),
                 cause: "no such table".into(),
+                why: Refusal::Table,
             })),
         ];
         for case in cases {

@@ -11,9 +11,9 @@ use harness::sipp;
 use libtest_mimic::Trial;
 
 use super::{
-    bearer, bound, challenge, challenges, demand, discovery, documents, identity, introspection,
-    introspection_bound, introspection_rows, issuers, keys, limits, many, once, outage, outgoing,
-    preload, recipes, revocations, rules, sign, signatures, tenants,
+    bearer, bound, challenge, challenges, demand, discovery, documents, identity,
+    introspection, introspection_bound, introspection_rows, issuers, keys, limits, many, once,
+    outage, outgoing, preload, recipes, revocations, rules, sign, signatures, tenants,
 };
 
 /// What a trial does with a core.

@@ -13,6 +13,7 @@ use harness::server::wait_for;
 use harness::setting::Setting;
 use harness::sip;
 use harness::sipp::{self, Run};
+use serde_json::{Value, json};
 
 use super::demand::of;
 use super::running::{LIMIT, Running};
@@ -184,6 +185,15 @@ pub fn hanging(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> 
     })
 }
 
+/// A reload while the database is away is an error that says so.
+pub fn refuses_to_reload(running: &Running, command: &str) -> Result<(), String> {
+    match running.mi.run(command, Value::Null) {
+        Ok(answer) => Err(format!("{command} answers {answer}")),
+        Err(error) if error.contains("500") && error.contains("can't be reached") => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// cache_grace to its end: users seen before are admitted until it is over, then nobody; if it is
 /// 0, nobody from cache_ttl on. The same with the token cache.
 pub fn grace(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> {
@@ -216,8 +226,14 @@ pub fn grace(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> {
         if none.mi.statistic("jwt_served_stale")? != 0 {
             return Err("cache_grace is 0, and something stale was served".to_string());
         }
-        // After jwt_reload, nothing cached earlier is used.
-        long.mi.reload()?;
+        // What can't be read replaces nothing.
+        refuses_to_reload(&long, "jwt_reload")?;
+        long.everywhere(&alice, 1)?;
+        // After this, nothing cached earlier is used.
+        let dropped = long.mi.run("jwt_reload", json!({ "drop": 1 }))?;
+        if dropped != "OK" {
+            return Err(format!("jwt_reload drop=1 answers {dropped}"));
+        }
         long.everywhere(&alice, -6)?;
         server.resume()?;
         for running in [&long, &short, &none] {

@@ -12,8 +12,10 @@ use harness::keys::Key;
 use harness::script::Script;
 use harness::server::{children, wait_for};
 use harness::setting::Setting;
+use serde_json::json;
 
 use super::demand::{of, profile};
+use super::outage::refuses_to_reload;
 use super::own::questions;
 use super::rows;
 use super::running::{LIMIT, Running, WORKERS};
@@ -163,8 +165,10 @@ pub fn outage(own: &Own, setting: &Setting, core: &Core) -> Result<(), String> {
             if long.mi.statistic("jwt_served_stale")? == 0 {
                 return Err("jwt_served_stale does not count".to_string());
             }
-            // After an explicit reload, nothing may be served from what was cached before.
-            long.mi.reload()?;
+            // What can't be read replaces nothing, and what is dropped does not serve.
+            refuses_to_reload(&long, "jwt_reload")?;
+            long.everywhere(&known, 1)?;
+            long.mi.run("jwt_reload", json!({ "drop": 1 }))?;
             long.everywhere(&known, -6)?;
             server.resume()?;
             for running in [&long, &short] {

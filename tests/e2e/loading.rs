@@ -1,5 +1,6 @@
 //! Where the module is loaded, and under which name.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,9 +44,12 @@ pub fn trials(setting: &Arc<Setting>, places: &[Place]) -> Vec<Trial> {
     if place.core.is_opensips() {
         trial("in every kind of route", every_route);
         match place.core.module("auth_jwt.so") {
-            Some(_) => trial("beside the C module", beside),
+            Some(_) => {
+                trial("not beside the C module", beside);
+                trial("not under both names", twice);
+            }
             None => {
-                let name = format!("{place}, beside the C module");
+                let name = format!("{place}, not beside the C module");
                 trials.push(ignored(
                     name,
                     "this OpenSIPS has no auth_jwt.so".to_string(),
@@ -124,8 +128,27 @@ fn linked(setting: &Setting, place: &Place) -> Result<(), Failed> {
 fn beside(setting: &Setting, place: &Place) -> Result<(), Failed> {
     let database = setting.empty_database(place.backend)?;
     let script = script(&database).load("auth_jwt.so");
-    let started = Instance::start(&place.core, &script, &setting.folder());
-    started.map(drop).map_err(|e| e.to_string().into())
+    not_with(&place.core, &script, &setting.folder())
+}
+
+fn twice(setting: &Setting, place: &Place) -> Result<(), Failed> {
+    let folder = setting.folder();
+    let copy = folder.join("auth_jwt.so");
+    std::fs::create_dir_all(&folder)
+        .and_then(|()| std::fs::copy(harness::module(), &copy))
+        .map_err(|e| e.to_string())?;
+    let database = setting.empty_database(place.backend)?;
+    let script = script(&database).load(&copy.display().to_string());
+    not_with(&place.core, &script, &folder)
+}
+
+/// It does not start, and says with which other module.
+fn not_with(core: &Core, script: &Script, folder: &Path) -> Result<(), Failed> {
+    match Instance::start(core, script, folder) {
+        Ok(_) => Err("it started".into()),
+        Err(refusal) if refusal.log.contains(".so is loaded as well") => Ok(()),
+        Err(refusal) => Err(refusal.to_string().into()),
+    }
 }
 
 fn every_route(setting: &Setting, place: &Place) -> Result<(), Failed> {

@@ -9,7 +9,9 @@ use crate::jwt::claims::unlisted_issuer;
 use crate::jwt::token::Token;
 use crate::log;
 use crate::opensips::stats::{self, Statistic};
-use crate::process::{self, Asked, IssuerLookup as Lookup, IssuersSince as Since, Subject};
+use crate::process::{
+    self, Asked, IssuerList, IssuerLookup as Lookup, IssuersSince as Since, Subject,
+};
 use crate::store::issuers::{Issuer, Issuers, Rows};
 use crate::store::shared::Aged;
 use crate::store::{Answer, StoreError};
@@ -67,6 +69,9 @@ impl Call {
         let asked = process::with(self.module, |process| {
             process.ask_once(wanted, move |source| table.fetch_all(source))
         });
+        let is_current = process::with(self.module, |process| {
+            process.issuers.as_ref().is_some_and(IssuerList::is_current)
+        });
         let query = match asked {
             Asked::Answered(answer) => {
                 let question = Question {
@@ -79,8 +84,8 @@ impl Call {
             Asked::Pending(query) => query,
         };
         match known {
-            // A token of a stranger waits for nothing.
-            Some(known) if is_of_nobody(&token, &known) => {
+            // A token of a stranger waits for nothing, unless it may be of one whom a reload is to add.
+            Some(known) if is_current && is_of_nobody(&token, &known) => {
                 process::with(self.module, |process| {
                     if let Some(list) = &mut process.issuers {
                         list.refresh(query);

@@ -17,6 +17,19 @@ pub enum Asked<T> {
     Pending(Query<T>),
 }
 
+impl<T: Send + 'static> Asked<T> {
+    /// Waits for the answer: for a thread that may block.
+    ///
+    /// # Errors
+    /// Fails as [`Query::wait`] does.
+    pub fn wait(self) -> Answer<T> {
+        match self {
+            Asked::Answered(answer) => answer,
+            Asked::Pending(query) => query.wait(),
+        }
+    }
+}
+
 /// See the [module](self).
 #[derive(Clone)]
 pub struct Native {
