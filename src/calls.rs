@@ -4,6 +4,7 @@ pub mod answer;
 pub mod aor;
 pub mod challenge;
 pub mod challenges;
+pub mod check;
 pub mod codes;
 pub mod compare;
 pub mod contacts;
@@ -11,20 +12,24 @@ pub mod credentials;
 pub mod denials;
 pub mod digest;
 pub mod entrance;
+pub mod endpoints;
 mod files;
 pub mod headers;
 pub mod hooks;
 pub mod http;
 pub mod jwt;
+pub mod key_sources;
 pub mod keys;
 mod logout;
 pub mod options;
 mod params;
+pub mod profile;
 pub mod realms;
 pub mod registrations;
 pub mod reload;
 pub mod revocations;
 pub mod routes;
+pub mod status;
 pub mod tokens;
 mod waiting;
 
@@ -205,6 +210,15 @@ pub fn failed(function: Function) -> i32 {
 /// Runs a command of the management interface.
 pub fn command(module: &'static Module, command: Command, params: &Params<'_>) -> Answer {
     match command {
+        Command::AuthWebStatus => status::status(module),
+        Command::AuthWebConfig => status::config(module, params),
+        Command::JwtCheck => check::check(module, params),
+        Command::JwtProfile => profile::describe(module, params),
+        Command::JwtKeys => key_sources::list(module),
+        Command::JwtKeysFetch => key_sources::fetch(module, params),
+        Command::HttpEndpoints => endpoints::list(module, params),
+        Command::CredentialsList => credentials::list(module, params),
+        Command::CredentialsCheck => credentials::check(module, params),
         Command::JwtReload => reload::profiles(module, params),
         Command::JwtRevoke => revocations::revoke(module, params),
         Command::JwtRevoked => revocations::revoked(module, params),

@@ -10,6 +10,7 @@ mod caching {
     pub mod challenge;
     pub mod challenges;
     pub mod clock;
+    pub mod commands;
     pub mod demand;
     pub mod discovery;
     pub mod documents;

@@ -1,11 +1,15 @@
-//! `credentials_get`: which user name and password answer a challenge.
+//! `credentials_get`: which user name and password answer a challenge. The commands that list and try them give no
+//! passwords.
 
 use std::ffi::CStr;
+use std::sync::Arc;
 
 use super::codes::credentials as code;
-use crate::credentials::ANONYMOUS;
+use super::params::{Failure, answer, failed, offset, text};
+use crate::credentials::{ANONYMOUS, Credentials};
 use crate::log;
 use crate::module::Module;
+use crate::opensips::mi::{Answer, Member, Members, Params};
 use crate::opensips::pvar::{Message, Value, Variable};
 use crate::process;
 
@@ -44,4 +48,56 @@ pub fn get(
             code::FAILED
         }
     }
+}
+
+/// Most entries in one answer.
+const PAGE: usize = 200;
+
+/// The entries that count now; the table is read if that is due, within `db_timeout`.
+fn known(module: &'static Module) -> Result<Arc<Credentials>, Failure> {
+    process::with(module, |process| process.credentials()).map_err(failed)
+}
+
+/// `credentials_list [offset]`.
+pub fn list(module: &'static Module, params: &Params<'_>) -> Answer {
+    let list = || {
+        let first = offset(params)?;
+        let credentials = known(module)?;
+        let entries = credentials.entries();
+        let count = entries.len();
+        let shown = |text: &[u8]| Member::Text(String::from_utf8_lossy(text).into_owned());
+        let row = |[server, realm, user, username]: [&[u8]; 4]| -> Members {
+            vec![
+                (c"server", shown(server)),
+                (c"realm", shown(realm)),
+                (c"user", shown(user)),
+                (c"username", shown(username)),
+            ]
+        };
+        let rows = entries.into_iter().skip(first).take(PAGE).map(row);
+        Ok(Answer::Object(vec![
+            (c"count", count.into()),
+            (c"credentials", Member::List(rows.collect())),
+        ]))
+    };
+    answer(list())
+}
+
+/// `credentials_check server [realm] [user]`.
+pub fn check(module: &'static Module, params: &Params<'_>) -> Answer {
+    let check = || {
+        let given = |name| Ok::<_, Failure>(text(params, name)?.unwrap_or_default());
+        let (server, realm, user) = (given(c"server")?, given(c"realm")?, given(c"user")?);
+        let credentials = known(module)?;
+        let found = credentials.get(server.as_bytes(), realm.as_bytes(), user.as_bytes());
+        let (code, username) = match found {
+            Some(login) => (code::FOUND, String::from_utf8_lossy(&login.username)),
+            None => (code::ANONYMOUS, ANONYMOUS.into()),
+        };
+        Ok(Answer::Object(vec![
+            (c"code", i64::from(code).into()),
+            (c"username", username.into_owned().into()),
+        ]))
+    };
+    answer(check())
 }

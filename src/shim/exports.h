@@ -255,6 +255,30 @@
  * which it may be called is a FORM.
  */
 #define AW_COMMANDS \
+	COMMAND(auth_web_status, "shows what is at work, and whether the database answers", \
+		FORM(auth_web_status, NULL)) \
+	COMMAND(auth_web_config, "lists the parameters in force, without secrets; or one, by its name", \
+		FORM(auth_web_config, NULL) \
+		FORM(auth_web_config, "name")) \
+	COMMAND(jwt_check, "tells what jwt_authorize would say of a token, or jwt_script_authorize with a key", \
+		FORM(jwt_check, "token") \
+		FORM(jwt_check, "token", "key")) \
+	COMMAND(jwt_profile, "shows what is known of a tag: its secrets by kind, kid and validity", \
+		FORM(jwt_profile, "tag")) \
+	COMMAND(jwt_keys, "lists the files and URLs of keys: kids, age, next fetch, last error", \
+		FORM(jwt_keys, NULL)) \
+	COMMAND(jwt_keys_fetch, "fetches the keys of a URL now, for all processes", \
+		FORM(jwt_keys_fetch, "url")) \
+	COMMAND(http_endpoints, "lists the endpoints, and which of them fail", \
+		FORM(http_endpoints, NULL) \
+		FORM(http_endpoints, "offset")) \
+	COMMAND(credentials_list, "lists the entries of credentials, without passwords", \
+		FORM(credentials_list, NULL) \
+		FORM(credentials_list, "offset")) \
+	COMMAND(credentials_check, "tells which entry credentials_get would find", \
+		FORM(credentials_check, "server") \
+		FORM(credentials_check, "server", "realm") \
+		FORM(credentials_check, "server", "realm", "user")) \
 	COMMAND(jwt_reload, "reads profiles, issuers, revocations and keys again, for all processes; with drop=1 " \
 			"forgets them, also if that fails", \
 		FORM(jwt_reload, NULL) \

@@ -11,7 +11,7 @@ use harness::sipp;
 use libtest_mimic::Trial;
 
 use super::{
-    bearer, bound, challenge, challenges, demand, discovery, documents, identity,
+    bearer, bound, challenge, challenges, commands, demand, discovery, documents, identity,
     introspection, introspection_bound, introspection_rows, issuers, keys, limits, many, once,
     outage, outgoing, preload, recipes, revocations, rules, sign, signatures, tenants,
 };
@@ -91,6 +91,8 @@ fn of_core(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
         with_own("made-up tags cost nothing, preloaded", preload::flood),
         with_own("an outage, preloaded", preload::outage),
         shared("secrets and profiles are added", demand::rotation),
+        shared("commands that tell", commands::tell),
+        shared("commands that list", commands::list),
         shared("one worker verifies for all", signatures::once),
         shared("each worker verifies for itself", signatures::off),
         shared("an added secret counts at the first token", demand::at_once),
