@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod aor;
+mod bans;
 pub mod challenge;
 pub mod challenges;
 pub mod check;
@@ -217,6 +218,10 @@ pub fn command(module: &'static Module, command: Command, params: &Params<'_>) -
         Command::JwtKeys => key_sources::list(module),
         Command::JwtKeysFetch => key_sources::fetch(module, params),
         Command::HttpEndpoints => endpoints::list(module, params),
+        Command::HttpEndpointSet => endpoints::set(module, params),
+        Command::BanList => bans::list(module),
+        Command::BanAdd => bans::add(module, params),
+        Command::BanRemove => bans::remove(module, params),
         Command::CredentialsList => credentials::list(module, params),
         Command::CredentialsCheck => credentials::check(module, params),
         Command::JwtReload => reload::profiles(module, params),

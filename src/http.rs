@@ -38,9 +38,9 @@ mod url;
 mod webhooks;
 
 pub use answer::{Answer, Ban, Grant, GrantValue, Verdict, is_readable};
-pub use ban::{Bans, Entry};
+pub use ban::{Bans, Entry, PREFIX as BAN_PREFIX};
 pub use basic::Basic;
-pub use breaker::{Circuit, CircuitState, Circuits, MOST_FAILING};
+pub use breaker::{Circuit, CircuitState, Circuits, MOST_FAILING, Ordered};
 pub use client::{BasicFor, Client};
 pub use client_config::{ClientConfig, MAX_IDLE_AGE};
 pub use denial::denial_headers;

@@ -18,7 +18,7 @@ mod revocations;
 mod warned;
 
 use cache::Native;
-pub use cache::{Cache, Change, Gate, Passing};
+pub use cache::{BanList, Cache, Change, Gate, Passing};
 pub use database::{Asked, Database};
 use heard::Hearing;
 pub use heard::{Heard, failure as failure_to_hear};
@@ -365,6 +365,17 @@ impl Process {
     /// See [`Cache::ban`]; `None` without `cachedb_url`.
     pub fn ban(&mut self, source: &str, ban: Ban) -> Option<Result<(), String>> {
         self.cache.as_mut()?.ban(source, ban)
+    }
+
+    /// See [`Cache::order`]; `None` without `cachedb_url`.
+    pub fn order_ban(&mut self, source: &str, ban: Option<Ban>) -> Option<Result<(), String>> {
+        let cache = self.cache.as_mut()?;
+        Some(cache.order(source, ban, &self.cache_threads))
+    }
+
+    /// See [`Cache::list`]; `None` without `cachedb_url`, too.
+    pub fn list_bans(&self, most: usize) -> Option<Result<BanList, String>> {
+        self.cache.as_ref()?.list(most, &self.cache_threads)
     }
 
     /// See [`Cache::change`].

@@ -108,6 +108,11 @@ impl Redis {
         CacheError::TimedOut(u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX))
     }
 
+    /// Whether it is a cluster, of which each node has names of its own.
+    pub fn is_cluster(&self) -> bool {
+        self.target.is_cluster()
+    }
+
     /// The time-out of a question.
     pub fn timeout(&self) -> Duration {
         self.timeout

@@ -142,6 +142,7 @@ pub fn try_columns(source: &mut dyn Source, table: &str, columns: &[&str]) -> An
         columns,
         // The core's drivers read whatever there is: this is next to nothing.
         key: columns.first().map(|column| (*column, "-")),
+        and: None,
         limit: 1,
     };
     source.select(&select).map(drop)

@@ -1,9 +1,10 @@
-//! `http_endpoints`: the endpoints of webhooks, and which of them fail.
+//! `http_endpoints` and `http_endpoint_set`: the endpoints of webhooks, which of them fail, and which are asked.
 
 use std::time::Instant;
 
-use super::params::{answer, failed, offset};
-use crate::http::{CircuitState, Endpoint, EndpointUrl};
+use super::params::{Failure, answer, failed, offset, refused, text};
+use crate::http::{CircuitState, Endpoint, EndpointUrl, Ordered};
+use crate::log;
 use crate::module::Module;
 use crate::opensips::mi::{Answer, Member, Members, Params};
 use crate::process;
@@ -14,46 +15,82 @@ const MAX_ROWS: usize = 10_000;
 /// Most endpoints in one answer.
 const PAGE: usize = 100;
 
-/// `http_endpoints [offset]`: reads the table within `db_timeout`.
+/// An endpoint, or what is wrong with its row; and where it is from.
+type Listed = (Members, Result<Endpoint, String>);
+
+/// All of them. The table is read within `db_timeout`.
+fn all(module: &'static Module) -> Result<Vec<Listed>, Failure> {
+    let tables = &module.config.http.tables;
+    let rows = match module.endpoints_database() {
+        None => Vec::new(),
+        Some(_) => {
+            let asked = process::with(module, |process| {
+                process.ask(|source| tables.fetch_urls(source, MAX_ROWS))
+            });
+            asked.wait().map_err(failed)?
+        }
+    };
+    let own = module.config.http.endpoint.as_deref();
+    let own = own.map(|endpoint| (vec![(c"of", "http_url".into())], Ok(endpoint.clone())));
+    let of_row = |(realm, urls): (String, String)| -> Listed {
+        let row = vec![(c"of", "http_endpoints".into()), (c"realm", realm.into())];
+        let endpoint = Endpoint::parse(&urls, &module.config.http.defaults);
+        (row, endpoint.map_err(|error| error.to_string()))
+    };
+    Ok(own
+        .into_iter()
+        .chain(rows.into_iter().map(of_row))
+        .collect())
+}
+
+/// `http_endpoints [offset]`.
 pub fn list(module: &'static Module, params: &Params<'_>) -> Answer {
     let list = || {
         let first = offset(params)?;
-        let tables = &module.config.http.tables;
-        let rows = match module.endpoints_database() {
-            None => Vec::new(),
-            Some(_) => {
-                let asked = process::with(module, |process| {
-                    process.ask(|source| tables.fetch_urls(source, MAX_ROWS))
-                });
-                asked.wait().map_err(failed)?
+        let all = all(module)?;
+        let count = all.len();
+        let row = |(mut row, endpoint): Listed| match endpoint {
+            Ok(endpoint) => endpoint_of(module, row, &endpoint),
+            Err(error) => {
+                row.push((c"error", error.into()));
+                row
             }
         };
-        let mut all: Vec<Members> = Vec::new();
-        if let Some(endpoint) = &module.config.http.endpoint {
-            all.push(endpoint_of(
-                module,
-                vec![(c"of", "http_url".into())],
-                endpoint,
-            ));
-        }
-        for (realm, urls) in rows {
-            let mut row: Members = vec![(c"of", "http_endpoints".into()), (c"realm", realm.into())];
-            match Endpoint::parse(&urls, &module.config.http.defaults) {
-                Ok(endpoint) => all.push(endpoint_of(module, row, &endpoint)),
-                Err(error) => {
-                    row.push((c"error", error.to_string().into()));
-                    all.push(row);
-                }
-            }
-        }
-        let count = all.len();
-        let rows = all.into_iter().skip(first).take(PAGE).collect();
+        let rows = all.into_iter().skip(first).take(PAGE).map(row);
         Ok(Answer::Object(vec![
             (c"count", count.into()),
-            (c"endpoints", Member::List(rows)),
+            (c"endpoints", Member::List(rows.collect())),
         ]))
     };
     answer(list())
+}
+
+/// `http_endpoint_set url state`: whether a URL is asked, in all processes.
+pub fn set(module: &'static Module, params: &Params<'_>) -> Answer {
+    let set = || {
+        let wanted = text(params, c"url")?.ok_or_else(|| refused("url is missing"))?;
+        let ordered = match text(params, c"state")?.as_deref() {
+            Some("up") => Ordered::Up,
+            Some("down") => Ordered::Down,
+            Some("auto") => Ordered::Auto,
+            _ => return Err(refused("state must be up, down or auto")),
+        };
+        let all = all(module)?;
+        let endpoints = all
+            .iter()
+            .filter_map(|(_, endpoint)| endpoint.as_ref().ok());
+        let urls = endpoints.flat_map(|endpoint| endpoint.urls());
+        let mut urls = urls.filter(|url| url.to_string() == wanted).peekable();
+        if urls.peek().is_none() {
+            return Err(refused("http_endpoints lists no such URL"));
+        }
+        if !urls.all(|url| module.circuits.order(url, ordered)) {
+            return Err(failed("there is no room to remember it"));
+        }
+        log!(Notice, c"http_endpoint_set", "{wanted}: {ordered:?}");
+        Ok(Answer::Ok)
+    };
+    answer(set())
 }
 
 fn endpoint_of(module: &'static Module, mut row: Members, endpoint: &Endpoint) -> Members {
@@ -66,6 +103,8 @@ fn endpoint_of(module: &'static Module, mut row: Members, endpoint: &Endpoint) -
 
 fn state_of(url: &EndpointUrl, state: CircuitState) -> Members {
     let word = match state {
+        _ if state.ordered == Ordered::Up => "set up",
+        _ if state.ordered == Ordered::Down => "set down",
         _ if !state.held.is_zero() => "left alone",
         _ if !state.left.is_zero() => "left alone",
         _ if state.is_open => "on trial",

@@ -4,7 +4,9 @@
 mod choice;
 mod proof;
 
-pub use choice::{Chosen, binding, choose};
+#[cfg(feature = "fuzzing")]
+pub use choice::choose;
+pub use choice::{Chosen, binding};
 pub use proof::Proof;
 
 use std::ffi::CStr;

@@ -39,6 +39,15 @@ impl<C: Counters> Bans<C> {
         self.counters.set(&key(address), 1, ttl)
     }
 
+    /// Ends the ban of `address`, if there is one.
+    ///
+    /// # Errors
+    /// Fails with the errors of the counters.
+    pub fn lift(&self, address: &str) -> Result<(), C::Error> {
+        // Counters can't be removed: this is forgotten in a second.
+        self.counters.set(&key(address), 0, 1)
+    }
+
     /// Whether a request from `address` may be asked about, and the claim that goes with it is made for
     /// the first time.
     ///
@@ -70,8 +79,11 @@ impl<C: Counters> Bans<C> {
     }
 }
 
+/// What the names of all bans begin with.
+pub const PREFIX: &str = "auth_web_ban_";
+
 fn key(address: &str) -> String {
-    format!("auth_web_ban_{address}")
+    format!("{PREFIX}{address}")
 }
 
 #[cfg(test)]
@@ -87,6 +99,9 @@ mod tests {
         assert!(!banned("192.0.2.1"));
         bans.ban("192.0.2.1", Ban::Seconds(10))
             .expect("it never fails");
+        bans.ban("192.0.2.7", Ban::Forever).expect("it never fails");
+        bans.lift("192.0.2.7").expect("it never fails");
+        assert!(!banned("192.0.2.7"));
         bans.ban("2001:db8::1", Ban::Forever)
             .expect("it never fails");
         assert!(banned("192.0.2.1") && banned("2001:db8::1") && !banned("192.0.2.2"));

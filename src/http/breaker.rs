@@ -35,6 +35,20 @@ pub struct Circuit {
     open_until: AtomicU64,
     /// Until when it has asked to be left alone, whatever anybody else is answered; 0 if it has not.
     held_until: AtomicU64,
+    /// What is said of it ([`Ordered`]).
+    ordered: AtomicU64,
+}
+
+/// What somebody says of an endpoint, whatever it does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ordered {
+    /// Nothing.
+    #[default]
+    Auto,
+    /// It is asked, however often it fails.
+    Up,
+    /// It is not asked.
+    Down,
 }
 
 /// What is known of an endpoint.
@@ -48,6 +62,8 @@ pub struct CircuitState {
     pub left: Duration,
     /// For how long it is left alone because it has asked for that.
     pub held: Duration,
+    /// What is said of it.
+    pub ordered: Ordered,
 }
 
 /// The most failing endpoints that are remembered. Anyone able to make more of them fail at the
@@ -90,7 +106,23 @@ impl Circuits {
             is_open: circuit.open_until().is_some(),
             left: left(&circuit.open_until),
             held: left(&circuit.held_until),
+            ordered: circuit.ordered(),
         }
+    }
+
+    /// Says of a URL whether it is asked, in all processes; whether there was room for that. Its failures are
+    /// forgotten.
+    pub fn order(&self, url: &EndpointUrl, ordered: Ordered) -> bool {
+        let circuit = match ordered {
+            Ordered::Auto => self.find(url.target()),
+            Ordered::Up | Ordered::Down => self.find_or_add(url.target()),
+        };
+        let Some(circuit) = circuit else {
+            return ordered == Ordered::Auto;
+        };
+        circuit.ordered.store(ordered as u64, Relaxed);
+        circuit.clear();
+        true
     }
 
     /// How many endpoints are left alone now.
@@ -98,8 +130,14 @@ impl Circuits {
         let now = self.nanoseconds(now);
         let is_left_alone = |circuit: &&Circuit| {
             circuit.url.load(Relaxed) != 0
-                && (circuit.open_until.load(Relaxed) > now
-                    || circuit.held_until.load(Relaxed) > now)
+                && match circuit.ordered() {
+                    Ordered::Up => false,
+                    Ordered::Down => true,
+                    Ordered::Auto => {
+                        circuit.open_until.load(Relaxed) > now
+                            || circuit.held_until.load(Relaxed) > now
+                    }
+                }
         };
         self.circuits.iter().filter(is_left_alone).count()
     }
@@ -130,6 +168,7 @@ impl Circuits {
                     circuit.failures.store(0, Relaxed);
                     circuit.open_until.store(0, Relaxed);
                     circuit.held_until.store(0, Relaxed);
+                    circuit.ordered.store(0, Relaxed);
                     true
                 }
                 // Another process has just added it.
@@ -140,6 +179,7 @@ impl Circuits {
             return taken;
         }
         let (name, places) = self.places(url);
+        let places = places.filter(|circuit| circuit.ordered() == Ordered::Auto);
         let oldest = places.min_by_key(|circuit| circuit.last.load(Relaxed))?;
         oldest.clear();
         oldest.url.store(name, Relaxed);
@@ -172,7 +212,17 @@ impl Circuit {
         self.failures.store(0, Relaxed);
         self.open_until.store(0, Relaxed);
         self.held_until.store(0, Relaxed);
-        self.url.store(0, Relaxed);
+        if self.ordered() == Ordered::Auto {
+            self.url.store(0, Relaxed);
+        }
+    }
+
+    fn ordered(&self) -> Ordered {
+        match self.ordered.load(Relaxed) {
+            0 => Ordered::Auto,
+            1 => Ordered::Up,
+            _ => Ordered::Down,
+        }
     }
 }
 
@@ -186,6 +236,13 @@ pub(super) struct Breakers {
 impl Breakers {
     pub(super) fn new(config: BreakerConfig, circuits: Circuits) -> Self {
         Breakers { config, circuits }
+    }
+
+    /// What is said of `url`.
+    pub(super) fn ordered(&self, url: &str) -> Ordered {
+        self.circuits
+            .find(url)
+            .map_or(Ordered::Auto, Circuit::ordered)
     }
 
     /// The number of failures if [`enter`](Self::enter) would refuse. Changes nothing.
@@ -337,6 +394,26 @@ mod tests {
         assert_eq!(breakers.enter(URL, later), Ok(()));
         assert_eq!(breakers.enter(URL, later + Duration::from_secs(4)), Err(1));
         assert_eq!(breakers.enter(URL, later + Duration::from_secs(5)), Ok(()));
+    }
+
+    #[test]
+    fn what_is_said_of_it_stays_whatever_it_does() {
+        let circuits = Circuits::own(WAYS);
+        let breakers = of(1, &circuits);
+        let url: EndpointUrl = URL.parse().unwrap();
+        let now = Instant::now();
+        assert!(circuits.order(&url, Ordered::Down));
+        breakers.success(URL);
+        // Others that fail do not take its place.
+        for number in 0..10 * WAYS {
+            breakers.failure(&format!("http://{number}/"), now);
+        }
+        assert_eq!(breakers.ordered(URL), Ordered::Down);
+        assert!(circuits.order(&url, Ordered::Up));
+        breakers.failure(URL, now);
+        assert_eq!(circuits.state(&url, now).ordered, Ordered::Up);
+        assert!(circuits.order(&url, Ordered::Auto));
+        assert_eq!(circuits.state(&url, now), CircuitState::default());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use ureq::{Agent, Body};
 use super::agents::Agents;
 use super::answer::{Answer, MAX_ANSWER};
 use super::basic::Basic;
-use super::breaker::{BreakerConfig, Breakers, Circuits};
+use super::breaker::{BreakerConfig, Breakers, Circuits, Ordered};
 use super::challenge::basic_realm;
 use super::client_config::ClientConfig;
 use super::endpoint::Endpoint;
@@ -105,6 +105,11 @@ impl Client {
 
     /// Why a URL is not asked now, if so.
     fn left_alone(&self, url: &EndpointUrl, now: Instant) -> Option<Cause> {
+        match self.breakers.ordered(url.target()) {
+            Ordered::Auto => {}
+            Ordered::Up => return None,
+            Ordered::Down => return Some(Cause::SetDown),
+        }
         let held = self.breakers.held(url.target(), now).map(Cause::held);
         held.or_else(|| {
             let failures = self.breakers.refuses(url.target(), now)?;
@@ -114,6 +119,11 @@ impl Client {
 
     /// Takes the turn to ask a URL, unless it is left alone: the error is why.
     fn enter(&self, url: &EndpointUrl, now: Instant) -> Result<(), Cause> {
+        match self.breakers.ordered(url.target()) {
+            Ordered::Auto => {}
+            Ordered::Up => return Ok(()),
+            Ordered::Down => return Err(Cause::SetDown),
+        }
         if let Some(held) = self.breakers.held(url.target(), now) {
             return Err(Cause::held(held));
         }

@@ -53,7 +53,7 @@ impl EndpointError {
     pub(super) fn is_left_alone(&self) -> bool {
         self.failures
             .iter()
-            .all(|(_, cause)| matches!(cause, Cause::LeftAlone(_)))
+            .all(|(_, cause)| matches!(cause, Cause::LeftAlone(_) | Cause::SetDown))
     }
 }
 
@@ -118,6 +118,9 @@ pub enum Cause {
     /// The circuit breaker.
     #[error("it failed {0} times in a row and is left alone for now")]
     LeftAlone(u32),
+    /// Somebody has said so.
+    #[error("it is set down (http_endpoint_set)")]
+    SetDown,
     /// The endpoint table has none for the realm.
     #[error("not found")]
     UnknownRealm,
@@ -163,7 +166,8 @@ impl Cause {
             | Cause::Tls(_)
             | Cause::Broken(_)
             | Cause::Protocol(_)
-            | Cause::LeftAlone(_) => true,
+            | Cause::LeftAlone(_)
+            | Cause::SetDown => true,
         }
     }
 
@@ -173,6 +177,7 @@ impl Cause {
         match self {
             Cause::Status(status) | Cause::Later(status, _) => *status >= 500,
             Cause::LeftAlone(_)
+            | Cause::SetDown
             | Cause::Held(_)
             | Cause::QueryTooLong(_)
             | Cause::UnknownRealm

@@ -5,14 +5,17 @@
 //! [`availability`](super::availability). Every other engine is OpenSIPS's own, is asked in the
 //! process's own thread, and takes as long as it takes.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use ::redis::cmd;
+
 use super::availability::{Admission, Availability};
 use crate::config::cache as config;
 use crate::counters::{Claim, Counters};
-use crate::http::{self, Ban, Bans, Entry};
+use crate::http::{self, BAN_PREFIX, Ban, Bans, Entry};
 use crate::opensips::stats::{self, Statistic};
 use crate::opensips::{cachedb, shared};
 use crate::pool::{Lost, NoNotify, Notify, Pool, Ticket};
@@ -51,6 +54,46 @@ pub struct Native {
 /// The error with which it began to fail; `None` while it answers.
 #[derive(Default)]
 struct State(Mutex<Option<String>>);
+
+/// Sources that are banned, each with the seconds that are left, unless it is for ever.
+pub type BanList = Vec<(String, Option<u64>)>;
+
+fn ordered<C: Counters>(bans: &Bans<C>, source: &str, ban: Option<Ban>) -> Result<(), C::Error> {
+    match ban {
+        Some(ban) => bans.ban(source, ban),
+        None => bans.lift(source),
+    }
+}
+
+/// How many names Redis looks at in one step.
+const STEP: usize = 1000;
+
+fn banned(session: &Session<'_>, most: usize) -> Result<BanList, CacheError> {
+    let mut bans = BTreeMap::new();
+    let mut at: u64 = 0;
+    loop {
+        let mut scan = cmd("SCAN");
+        let pattern = format!("{BAN_PREFIX}*");
+        scan.arg(at)
+            .arg("MATCH")
+            .arg(pattern)
+            .arg("COUNT")
+            .arg(STEP);
+        let (next, names): (u64, Vec<String>) = session.query(&scan)?;
+        for name in names {
+            let left: i64 = session.query(cmd("TTL").arg(&name))?;
+            let address = name.strip_prefix(BAN_PREFIX).unwrap_or_default();
+            // -2: it has just ended.
+            if left != -2 {
+                bans.insert(address.to_owned(), u64::try_from(left).ok());
+            }
+        }
+        at = next;
+        if at == 0 || bans.len() >= most {
+            return Ok(bans.into_iter().collect());
+        }
+    }
+}
 
 /// What is to be said in the log about an outage.
 #[derive(Debug, PartialEq, Eq)]
@@ -149,6 +192,38 @@ impl Cache {
     /// Bans a source by the engine of the core; with Redis the [`Gate`] does.
     pub fn ban(&mut self, source: &str, ban: Ban) -> Option<Result<(), String>> {
         self.by_core(false, |counters| Bans::new(counters).ban(source, ban))
+    }
+
+    /// Bans a source, or ends its ban: for a process that may wait, for `cachedb_timeout` with Redis.
+    ///
+    /// # Errors
+    /// Fails with the error of Redis, or of the engine.
+    pub fn order(&mut self, source: &str, ban: Option<Ban>, threads: &Pool) -> Result<(), String> {
+        if let Driver::Native(native) = &self.driver {
+            native.admit(threads).map_err(|error| error.to_string())?;
+            let source = source.to_owned();
+            let work = move |session: &Session<'_>| ordered(&Bans::new(session), &source, ban);
+            let started = native.submit(threads, NoNotify, work);
+            let done = started.and_then(Ticket::wait);
+            return done.map_err(|error| error.to_string());
+        }
+        let done = self.by_core(false, |counters| ordered(&Bans::new(counters), source, ban));
+        done.unwrap_or(Ok(()))
+    }
+
+    /// The sources that are banned, and for how many seconds, unless for ever; at most `most`. `None` where nobody can
+    /// tell: an engine of OpenSIPS, and a cluster. For a process that may wait, for `cachedb_timeout`.
+    pub fn list(&self, most: usize, threads: &Pool) -> Option<Result<BanList, String>> {
+        let native = self.native()?;
+        if native.redis.is_cluster() {
+            return None;
+        }
+        let list = || {
+            native.admit(threads)?;
+            let work = move |session: &Session<'_>| banned(session, most);
+            native.submit(threads, NoNotify, work)?.wait()
+        };
+        Some(list().map_err(|error| error.to_string()))
     }
 
     /// `is_claim`: the engine in memory looks and adds in two steps; between them, another process could use

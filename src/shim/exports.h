@@ -272,6 +272,15 @@
 	COMMAND(http_endpoints, "lists the endpoints, and which of them fail", \
 		FORM(http_endpoints, NULL) \
 		FORM(http_endpoints, "offset")) \
+	COMMAND(http_endpoint_set, "says of the URL of an endpoint whether it is asked: up, down or auto", \
+		FORM(http_endpoint_set, "url", "state")) \
+	COMMAND(ban_list, "lists the sources that are banned", \
+		FORM(ban_list, NULL)) \
+	COMMAND(ban_add, "bans a source, for seconds or blacklist_time", \
+		FORM(ban_add, "address") \
+		FORM(ban_add, "address", "seconds")) \
+	COMMAND(ban_remove, "ends the ban of a source", \
+		FORM(ban_remove, "address")) \
 	COMMAND(credentials_list, "lists the entries of credentials, without passwords", \
 		FORM(credentials_list, NULL) \
 		FORM(credentials_list, "offset")) \

@@ -69,6 +69,7 @@ impl EndpointTables {
             table: &self.table,
             columns: &columns,
             key: None,
+            and: None,
             limit,
         };
         source.each(&select, &mut |row| {

@@ -171,6 +171,7 @@ impl ProfileTables {
             table: &self.secrets,
             columns: &[&self.secret_tag, &self.secret, &self.start, &self.end],
             key: None,
+            and: None,
             limit,
         };
         source.each(&select, &mut |mut cells| {

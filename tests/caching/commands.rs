@@ -179,6 +179,16 @@ pub fn list(setting: &Setting, core: &Core) -> Result<(), String> {
     let endpoints = mi.run("http_endpoints", Value::Null)?;
     expect(&endpoints, "/count", json!(1))?;
     expect(&endpoints, "/endpoints/0/urls/0/state", json!("up"))?;
+    let url = at(&endpoints, "/endpoints/0/urls/0/url");
+    for (state, said) in [("down", "set down"), ("up", "set up"), ("auto", "up")] {
+        mi.run("http_endpoint_set", json!({ "url": url, "state": state }))?;
+        let endpoints = mi.run("http_endpoints", Value::Null)?;
+        expect(&endpoints, "/endpoints/0/urls/0/state", json!(said))?;
+    }
+    let wrong = json!({ "url": url, "state": "on" });
+    refused(mi.run("http_endpoint_set", wrong), "400")?;
+    let stranger = json!({ "url": "http://other.example/", "state": "up" });
+    refused(mi.run("http_endpoint_set", stranger), "400")?;
     let listed = mi.run("credentials_list", Value::Null)?;
     expect(&listed, "/count", json!(1))?;
     expect(&listed, "/credentials/0/server", json!("s.example"))?;

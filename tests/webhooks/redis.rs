@@ -7,15 +7,17 @@ use harness::core::Core;
 use harness::device::{Device, Question, Reply};
 use harness::digest::Response;
 use harness::instance::Instance;
+use harness::mi::Mi;
 use harness::redis::{self, Cluster, Options, Redis, Sentinel, Tls};
 use harness::script::Script;
 use harness::server::wait_for;
 use harness::setting::ignored;
 use libtest_mimic::Trial;
+use serde_json::{Value, json};
 
 use super::connecting;
 use super::decisions::BOTH;
-use super::setting::{Setting, script};
+use super::setting::{Setting, script, script_with_mi};
 
 /// How long a ban may take to end, or a Redis to be asked again.
 const END: Duration = Duration::from_secs(30);
@@ -35,7 +37,8 @@ pub(super) type Run = fn(&Setting, &Core) -> Result<(), String>;
 
 /// The trials of one core.
 pub fn trials(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
-    let trials: [(&str, Option<String>, Run); 6] = [
+    let trials: [(&str, Option<String>, Run); 7] = [
+        ("bans and endpoints by MI", redis::missing(), by_command),
         ("two that share a Redis", redis::missing(), shared),
         ("a required Redis that hangs", redis::missing(), required),
         ("a Redis that may hang", redis::missing(), not_required),
@@ -266,6 +269,61 @@ fn cluster(setting: &Setting, core: &Core) -> Result<(), String> {
         replayed(&device, response)?;
     }
     admitted(&device)?;
+    instance.check_workers()
+}
+
+/// A source is banned and let in again, and an endpoint is not asked any more and asked again, by commands.
+fn by_command(setting: &Setting, core: &Core) -> Result<(), String> {
+    let redis = Redis::start(&setting.folder())?;
+    let folder = setting.folder();
+    std::fs::create_dir_all(&folder).map_err(|e| e.to_string())?;
+    let socket = folder.join("mi");
+    let script = script_with_mi(&socket)
+        .set("cachedb_url", redis.url().as_str())
+        .set("http_url", setting.endpoint()?.url().as_str());
+    let mut instance = setting.start(core, &script)?;
+    let mi = Mi::new(&socket);
+    let address = setting.address();
+    let device = Device::at(&address, instance.port)?;
+    let question = Question::register("async", "john", "a.example");
+    let done = |command: &str, params: Value| match mi.run(command, params)? {
+        Value::String(ok) if ok == "OK" => Ok(()),
+        other => Err(format!("{command} answers {other}")),
+    };
+    device.authorize(&question, "secret")?.expect("1")?;
+    done("ban_add", json!({ "address": address, "seconds": 600 }))?;
+    done("ban_add", json!({ "address": "192.0.2.7", "seconds": 0 }))?;
+    device.ask(&question)?.expect("-2")?;
+    let listed = mi.run("ban_list", Value::Null)?;
+    let bans = listed["bans"].as_array().cloned().unwrap_or_default();
+    let of = |address: &str| bans.iter().find(|ban| ban["address"] == address).cloned();
+    let left = of(&address).and_then(|ban| ban["left"].as_u64());
+    if !left.is_some_and(|left| (1..=600).contains(&left)) || of("192.0.2.7").is_none() {
+        return Err(format!("ban_list answers {listed}"));
+    }
+    done("ban_remove", json!({ "address": address }))?;
+    device.authorize(&question, "secret")?.expect("1")?;
+    for (command, params) in [
+        ("ban_add", json!({ "address": "a.example" })),
+        ("ban_add", json!({ "address": address, "seconds": "soon" })),
+        ("ban_remove", json!({ "address": "192.0.2.1; x" })),
+    ] {
+        match mi.run(command, params) {
+            Err(error) if error.contains("400") => {}
+            other => return Err(format!("{command} with wrong parameters: {other:?}")),
+        }
+    }
+    let endpoints = mi.run("http_endpoints", Value::Null)?;
+    let url = &endpoints["endpoints"][0]["urls"][0]["url"];
+    done("http_endpoint_set", json!({ "url": url, "state": "down" }))?;
+    device.authorize(&question, "secret")?.expect("-5")?;
+    done("http_endpoint_set", json!({ "url": url, "state": "auto" }))?;
+    device.authorize(&question, "secret")?.expect("1")?;
+    redis.pause();
+    match mi.run("ban_add", json!({ "address": address })) {
+        Err(error) if error.contains("500") => {}
+        other => return Err(format!("Redis is away, and ban_add: {other:?}")),
+    }
     instance.check_workers()
 }
 

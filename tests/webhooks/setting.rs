@@ -1,6 +1,6 @@
 //! What the webhooks can be tested with on this machine: cores, endpoints, folders.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -173,7 +173,19 @@ impl Setting {
 /// The script of most trials: our nonces, all known to all instances, and what is loaded from an
 /// answer.
 pub fn script() -> Script {
-    Script::new(&harness::module(), ROUTES)
+    script_of(ROUTES)
+}
+
+/// The same with the management interface at this socket.
+pub fn script_with_mi(socket: &Path) -> Script {
+    let socket = socket.display();
+    script_of(&format!(
+        "\nloadmodule \"mi_datagram.so\"\nmodparam(\"mi_datagram\", \"socket_name\", \"{socket}\")\n{ROUTES}"
+    ))
+}
+
+fn script_of(routes: &str) -> Script {
+    Script::new(&harness::module(), routes)
         .set("nonce_secret", NONCE_SECRET)
         .set("http_signature_header", SIGNATURE_HEADER)
         .set(
