@@ -18,6 +18,7 @@ mod files;
 pub mod headers;
 pub mod hooks;
 pub mod http;
+mod http_check;
 pub mod jwt;
 pub mod key_sources;
 pub mod keys;
@@ -218,6 +219,7 @@ pub fn command(module: &'static Module, command: Command, params: &Params<'_>) -
         Command::JwtKeys => key_sources::list(module),
         Command::JwtKeysFetch => key_sources::fetch(module, params),
         Command::HttpEndpoints => endpoints::list(module, params),
+        Command::HttpCheck => http_check::check(module, params),
         Command::HttpEndpointSet => endpoints::set(module, params),
         Command::BanList => bans::list(module),
         Command::BanAdd => bans::add(module, params),

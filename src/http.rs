@@ -53,7 +53,7 @@ pub use inflight::{Inflight, MOST_COUNTED, Place as InflightPlace};
 pub use origins::Origins;
 pub use proxy::Proxy;
 pub use report::{Report, Reports};
-pub use request::Request;
+pub use request::{Payload, Request};
 pub use signature::{SIGNATURE_HEADER, SignatureKey};
 pub use tls::{TlsFiles, TlsPart, Trust, TrustError};
 pub use ureq::http::HeaderName;

@@ -274,6 +274,8 @@
 		FORM(http_endpoints, "offset")) \
 	COMMAND(http_endpoint_set, "says of the URL of an endpoint whether it is asked: up, down or auto", \
 		FORM(http_endpoint_set, "url", "state")) \
+	COMMAND(http_check, "asks the endpoint of a realm as a request would, and shows question and answer", \
+		FORM(http_check, "realm", "authorization")) \
 	COMMAND(ban_list, "lists the sources that are banned", \
 		FORM(ban_list, NULL)) \
 	COMMAND(ban_add, "bans a source, for seconds or blacklist_time", \

@@ -313,6 +313,17 @@ fn by_command(setting: &Setting, core: &Core) -> Result<(), String> {
             other => return Err(format!("{command} with wrong parameters: {other:?}")),
         }
     }
+    for (secret, code) in [("secret", 1), ("wrong", -1)] {
+        let challenge = device.challenge(&question)?;
+        let response = device.respond(&question, &challenge, secret);
+        let authorization = response.header("REGISTER");
+        let params = json!({ "realm": "a.example", "authorization": authorization });
+        let asked = mi.run("http_check", params)?;
+        let sent = asked["question"].as_str().unwrap_or_default();
+        if asked["code"] != code || !sent.contains(r#""response":"[masked]""#) {
+            return Err(format!("http_check answers {asked}"));
+        }
+    }
     let endpoints = mi.run("http_endpoints", Value::Null)?;
     let url = &endpoints["endpoints"][0]["urls"][0]["url"];
     done("http_endpoint_set", json!({ "url": url, "state": "down" }))?;
