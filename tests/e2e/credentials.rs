@@ -156,6 +156,14 @@ impl Running {
         }
     }
 
+    /// While the table can't be read, it is not reloaded, and that is said.
+    fn is_not_reloaded(&self) -> Result<(), String> {
+        match self.mi.run("credentials_reload", serde_json::Value::Null) {
+            Err(error) if error.contains("500") => Ok(()),
+            other => Err(format!("credentials_reload answers {other:?}")),
+        }
+    }
+
     /// No process died, and nothing secret was logged.
     fn look_after(mut self) -> Result<(), String> {
         self.instance.check_workers()?;
@@ -332,8 +340,15 @@ fn outage(setting: &Setting, place: &Place) -> Result<(), String> {
         server.pause();
         std::thread::sleep(Duration::from_millis(1100));
         running.everywhere(asked, "before")?;
-        running.reload()?;
+        running.is_not_reloaded()?;
         running.everywhere(asked, "before")?;
+        // What is dropped does not serve.
+        let drop = serde_json::json!({ "drop": 1 });
+        running.mi.run("credentials_reload", drop)?;
+        let ((code, ..), _) = running.ask(asked)?;
+        if code != -1 {
+            return Err(format!("what was dropped serves: {code}"));
+        }
         server.resume()?;
         delete(database, "before")?;
         insert(database, ("s.example", "", "", "after"))?;
@@ -368,14 +383,14 @@ fn hanging(setting: &Setting, place: &Place) -> Result<(), String> {
         server.hang()?;
         let during = || {
             let start = Instant::now();
-            running.reload()?;
+            running.is_not_reloaded()?;
             running.expect(asked, "before")?;
             if start.elapsed() < TIMEOUT / 2 {
                 return Err("the database did not hang".to_string());
             }
             let start = Instant::now();
             for _ in 0..TRIES {
-                running.reload()?;
+                running.is_not_reloaded()?;
                 running.expect(asked, "before")?;
             }
             match start.elapsed() {
@@ -388,6 +403,8 @@ fn hanging(setting: &Setting, place: &Place) -> Result<(), String> {
         let outcome = during();
         server.go_on()?;
         outcome?;
+        wait_for(ALL, || running.reload().is_ok().then_some(()))
+            .ok_or("the database is back, and not asked")?;
         let noticed = wait_for(ALL, || running.expect(asked, "after").is_ok().then_some(()));
         noticed.ok_or("the database is back, and not read")?;
         running.look_after()
