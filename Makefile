@@ -24,7 +24,7 @@ endef
 # The number of source files.
 files = $(words $(shell find $(1) -name '*.rs' -o -name '*.c' -o -name '*.h'))
 
-.PHONY: all help test demo bench bench-http bench-outages load soak fuzz fuzz-core docker-test abi-check install uninstall inventory deb dist lint clean standin FORCE
+.PHONY: all help test demo bench bench-http bench-outages load soak fuzz sanitize fuzz-core docker-test abi-check install uninstall inventory deb dist lint clean standin FORCE
 
 all: build/auth_web.so
 
@@ -38,6 +38,7 @@ help:
 	@echo 'make load [DEVICES=100000] [DURATION=300]   devices that register and refresh, and are then counted'
 	@echo 'make soak [MINUTES=10]               good and bad devices while everything fails in turn, and OpenSIPS too'
 	@echo 'make fuzz [SECONDS=60]              the fuzz targets, one after the other'
+	@echo 'make sanitize [ONLY=words]          tests with AddressSanitizer and under valgrind'
 	@echo 'make fuzz-core [SECONDS=60]         hostile requests to each OpenSIPS found, beside its own parser'
 	@echo 'make docker-test [OPENSIPS=3.6]     the SIPp scenarios on a dockerised OpenSIPS'
 	@echo 'make lint                           rustfmt, clippy and cargo-deny'
@@ -99,6 +100,10 @@ load: all
 fuzz:
 	@scripts/packages build fuzz
 	@for target in $$(fuzz/targets.sh); do fuzz/run.sh $$target $(or $(SECONDS),60) || exit 1; done
+
+sanitize: all
+	@scripts/packages test sanitize
+	@scripts/sanitize $(ONLY)
 
 # The newest OpenSIPS found, or that of OPENSIPS.
 soak: all

@@ -182,28 +182,39 @@ fn sanitized() -> bool {
     std::env::var_os("SAN").is_some_and(|san| !san.is_empty())
 }
 
-/// The stand-in, which `make` builds in tests/core.
+/// The stand-in, which `make` builds in tests/core. With `STAND_IN_UNDER`, a command and its options, that runs
+/// it: valgrind, for example.
 pub fn stand_in() -> Core {
     let binary = if sanitized() {
         "tests/core/build-san/standin"
     } else {
         "tests/core/build/standin"
     };
+    let binary = super::root().join(binary);
+    let under = std::env::var("STAND_IN_UNDER").unwrap_or_default();
+    let mut words = under.split_whitespace().map(str::to_string);
+    let (binary, arguments) = match words.next() {
+        None => (binary, Vec::new()),
+        Some(program) => (
+            program.into(),
+            words.chain([binary.display().to_string()]).collect(),
+        ),
+    };
     Core {
         kind: Kind::StandIn(None),
-        binary: super::root().join(binary),
+        binary,
         modules: None,
-        arguments: Vec::new(),
+        arguments,
     }
 }
 
 /// The stand-in with the layouts of another release.
 pub fn stand_in_as(version: &'static str) -> Core {
-    Core {
-        kind: Kind::StandIn(Some(version)),
-        arguments: vec!["--version".to_string(), version.to_string()],
-        ..stand_in()
-    }
+    let mut core = stand_in();
+    core.kind = Kind::StandIn(Some(version));
+    core.arguments
+        .extend(["--version".to_string(), version.to_string()]);
+    core
 }
 
 /// Which databases the stand-in provides to the module.
