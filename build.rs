@@ -84,7 +84,15 @@ fn compile_shim() {
 }
 
 /// The enums that are made from the rows of src/shim/exports.h.
-const ROWS: [&str; 4] = ["aw_function", "aw_statistic", "aw_command", "aw_argument"];
+const ROWS: [&str; 7] = [
+    "aw_function",
+    "aw_statistic",
+    "aw_gauge",
+    "aw_event",
+    "aw_report",
+    "aw_command",
+    "aw_argument",
+];
 
 /// Names their variants as Rust does: `AW_FUNCTION_jwt_sign` is `JwtSign`.
 #[derive(Debug)]

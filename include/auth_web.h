@@ -103,6 +103,35 @@ int aw_cachedb_add(aw_cachedb *cdb, void *con, aw_str key, int n, int expires, i
 /* 1 if found, 0 if not, negative on failure. */
 int aw_cachedb_counter(aw_cachedb *cdb, void *con, aw_str key, int *value);
 
+/* ---- statistics ---- */
+/* Registers them under AW_OWN_NAME as well, for a module that was loaded as auth_jwt.so. Only in mod_init.
+ * Non-zero on failure. */
+int aw_register_own_statistics(void);
+/* Where a counter is, to be counted up atomically: under the name of the module (0), and under AW_OWN_NAME as
+ * well (1). NULL if it is not registered. */
+unsigned long *aw_counter(unsigned int name, unsigned int statistic);
+
+/* ---- events, status and reports ---- */
+/* The most parameters of an event. */
+enum { AW_EVENT_PARAMS = 12 };
+/* A parameter of an event: text, or number if text.s is NULL. */
+typedef struct aw_event_param {
+	aw_str name;
+	aw_str text;
+	int number;
+} aw_event_param;
+/* Publishes all events. Only in mod_init. Non-zero on failure. */
+int aw_events_publish(void);
+/* Whether anybody has subscribed to it. */
+int aw_event_wanted(enum aw_event event);
+/* Raises it, with at most AW_EVENT_PARAMS parameters: those who have subscribed are told before this returns, or a
+ * route of the script is run. Non-zero on failure. */
+int aw_event_raise(enum aw_event event, const aw_event_param *params, unsigned int n);
+/* Registers the identifiers. Only in mod_init. Non-zero on failure. */
+int aw_reports_register(void);
+/* Sets the status of an identifier, and adds a report of it. */
+void aw_report(enum aw_report report, int is_ready, aw_str text);
+
 /* ---- management interface ---- */
 /* A parameter of a command, which may be text or a number of 32 bits. 0 if it is not there, negative if
  * it is neither. Valid until the next one is read. */
@@ -165,6 +194,6 @@ void aw_rs_loader(void);
 /* A command of the management interface; its answer, NULL if there is none. */
 void *aw_rs_command(enum aw_command command, const void *params);
 
-unsigned long aw_rs_statistic(enum aw_statistic statistic);
+unsigned long aw_rs_gauge(enum aw_gauge gauge);
 
 #endif

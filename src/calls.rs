@@ -23,9 +23,11 @@ pub mod jwt;
 pub mod key_sources;
 pub mod keys;
 mod logout;
+mod notices;
 pub mod options;
 mod params;
 pub mod profile;
+mod outcome;
 pub mod realms;
 pub mod registrations;
 pub mod reload;
@@ -47,6 +49,25 @@ use crate::opensips::pvar::Message;
 /// Runs a script function. One arm for each row of AW_FUNCTIONS in src/shim/exports.h, which
 /// declares its arguments.
 pub fn call(
+    module: &'static Module,
+    function: Function,
+    message: Message,
+    arguments: Arguments<'_>,
+    wait: Wait,
+) -> Started {
+    let started = run(module, function, message, arguments, wait);
+    notices::tell(module);
+    started
+}
+
+/// Continues a script function.
+pub fn resume(module: &Module, resume: Resume, message: Message, timed_out: bool) -> Started {
+    let started = resume(message, timed_out);
+    notices::tell(module);
+    started
+}
+
+fn run(
     module: &'static Module,
     function: Function,
     message: Message,

@@ -14,6 +14,7 @@ pub mod raw;
 pub(crate) mod realms;
 pub(crate) mod registrations;
 pub(crate) mod tokens;
+pub(crate) mod told;
 
 pub use raw::{ConfigError, Raw};
 
@@ -38,6 +39,8 @@ pub struct Config {
     pub outbound: outbound::Outbound,
     /// The registrations in Redis.
     pub registrations: registrations::Registrations,
+    /// How much is logged and told.
+    pub told: told::Told,
     /// Whether a caller whose From names nobody is the user whom the credentials name, in the
     /// domain of the Request-URI (`caller_by_credentials`).
     pub caller_by_credentials: bool,
@@ -70,6 +73,7 @@ impl Config {
             realms: realms::RealmSettings::new(raw)?,
             outbound: outbound::Outbound::new(raw)?,
             registrations: registrations::Registrations::new(raw)?,
+            told: told::Told::new(raw)?,
             caller_by_credentials: raw.flag("caller_by_credentials", false)?,
             caller_realm_avp: caller_realm_avp(raw)?,
         })

@@ -9,6 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::meters::Gauge;
+
 /// How many connections are opened at once. After an outage everybody wants one at the same moment,
 /// and TLS handshakes would starve the SIP workers of processor time; the few that are open first
 /// serve many.
@@ -30,6 +32,7 @@ struct State<C> {
 /// See the [module](self).
 pub struct Connections<C> {
     most: usize,
+    gauge: Gauge,
     state: Mutex<State<C>>,
     freed: Condvar,
 }
@@ -64,6 +67,7 @@ impl<C> Connections<C> {
     pub fn new(most: usize) -> Self {
         Connections {
             most,
+            gauge: Gauge::NONE,
             state: Mutex::new(State {
                 idle: Vec::new(),
                 open: 0,
@@ -71,6 +75,12 @@ impl<C> Connections<C> {
             }),
             freed: Condvar::new(),
         }
+    }
+
+    /// Counts those that are open, or being opened.
+    #[must_use]
+    pub fn counting(self, gauge: Gauge) -> Self {
+        Connections { gauge, ..self }
     }
 
     fn lock(&self) -> MutexGuard<'_, State<C>> {
@@ -100,6 +110,7 @@ impl<C> Connections<C> {
             if may_open && (is_first || now >= patient_until) {
                 state.open += 1;
                 state.opening += 1;
+                self.gauge.add(1);
                 return Ok(Lease {
                     home: self,
                     connection: None,
@@ -131,6 +142,7 @@ impl<C> Connections<C> {
         state.open -= state.idle.len();
         let idle = std::mem::take(&mut state.idle);
         drop(state);
+        self.gauge.add(-i64::try_from(idle.len()).unwrap_or(0));
         // Closing may take a system call each.
         drop(idle);
     }
@@ -170,7 +182,10 @@ impl<C> Drop for Lease<'_, C> {
         match self.connection.take() {
             // A panic may have come between a question and its answer.
             Some(connection) if !std::thread::panicking() => state.idle.push(connection),
-            _ => state.open -= 1,
+            _ => {
+                state.open -= 1;
+                self.home.gauge.add(-1);
+            }
         }
         if self.is_opening {
             state.opening -= 1;

@@ -26,6 +26,7 @@ mod sources;
 
 pub use cache::{KeyCache, ParsedKey};
 pub use discovery::{Discovery, TENANT};
+pub use error::SourceError;
 pub use fetch::{Fetch, FetchError, Fetched};
 /// How what is published is read, for the fuzz targets.
 #[cfg(feature = "fuzzing")]
@@ -35,7 +36,7 @@ pub mod published_by {
 pub use holder::{HolderError, KeyHolder, Keys, candidate};
 pub use limits::SourceConfig;
 pub use provider::HttpFetch;
-pub use published::Description;
+pub use published::{Description, shown};
 pub use reference::KeyReference;
 pub use shared::{Place, SharedFetches};
 pub use sources::KeySources;

@@ -16,10 +16,13 @@ mod http;
 mod introspection;
 mod keys;
 mod memory;
+mod meters;
 mod module;
 mod opensips;
+mod outages;
 mod pool;
 mod process;
+mod rate;
 mod realms;
 mod redis;
 mod registrations;
@@ -95,7 +98,7 @@ mod entry {
     use crate::config::raw::RawValue;
     use crate::opensips::arguments::{self, Arguments};
     use crate::opensips::ffi::{
-        self, aw_async, aw_command, aw_function, aw_msg, aw_statistic, osips_module_exports,
+        self, aw_async, aw_command, aw_function, aw_gauge, aw_msg, osips_module_exports,
     };
     use crate::opensips::guard;
     use crate::opensips::mi::{Answer, Params};
@@ -224,7 +227,12 @@ mod entry {
                 Some((resume, suspended)) => {
                     // The core may resume it on its own: nobody must resume it again then.
                     drop(suspended);
-                    resume(Message::new(msg), timed_out != 0)
+                    match module::get() {
+                        Some(module) => {
+                            calls::resume(module, resume, Message::new(msg), timed_out != 0)
+                        }
+                        None => Started::Done(INTERNAL_ERROR),
+                    }
                 }
                 None => Started::Done(INTERNAL_ERROR),
             };
@@ -350,10 +358,10 @@ mod entry {
         })
     }
 
-    /// The value of a statistic.
+    /// The value of a gauge.
     #[unsafe(no_mangle)]
-    extern "C" fn aw_rs_statistic(statistic: aw_statistic) -> c_ulong {
-        opensips::stats::value(statistic)
+    extern "C" fn aw_rs_gauge(gauge: aw_gauge) -> c_ulong {
+        guard::entry(c"statistics", 0, || process::gauge(gauge))
     }
 
     /// Checks the entry points against their declarations in include/auth_web.h: does not compile
@@ -376,6 +384,6 @@ mod entry {
         aw_rs_ready(),
         aw_rs_loader(),
         aw_rs_command(_, _),
-        aw_rs_statistic(_),
+        aw_rs_gauge(_),
     );
 }

@@ -18,6 +18,7 @@ use crate::opensips::registration::RegistrationVariables;
 use crate::opensips::request::RequestVariables;
 use crate::opensips::segment::Segment;
 use crate::opensips::{cachedb, db};
+use crate::outages::Outages;
 use crate::store::cache::Ready;
 use crate::store::issuers::Issuers;
 use crate::store::shared::SharedRows;
@@ -76,6 +77,8 @@ pub struct Module {
     pub inflight: Option<Inflight>,
     /// How many tokens issuers did not know.
     pub flood: Flood,
+    /// What fails now, as any process has met it.
+    pub outages: Outages,
     /// What any process has fetched from providers.
     pub fetches: Arc<SharedFetches>,
     /// What the database said, whichever process asked it.

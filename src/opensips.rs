@@ -8,6 +8,7 @@ pub mod arguments;
 pub mod avp;
 pub mod cachedb;
 pub mod db;
+pub mod events;
 pub mod ffi;
 pub mod fork;
 pub mod guard;

@@ -25,6 +25,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fmt, thread};
 
+use crate::meters::Gauge;
 use deadline::Deadlines;
 use lock::lock;
 use ticket::Slot;
@@ -50,6 +51,8 @@ pub struct PoolConfig {
     /// Called on the last thread when it ends because there is no work: the time to release what is
     /// only worth keeping between consecutive jobs.
     pub on_quiet: Option<OnQuiet>,
+    /// Counts the threads.
+    pub gauge: Gauge,
 }
 
 /// See [`PoolConfig::on_quiet`].
@@ -70,6 +73,7 @@ impl Default for PoolConfig {
             idle: Duration::from_secs(10),
             thread_init: || {},
             on_quiet: None,
+            gauge: Gauge::NONE,
         }
     }
 }
@@ -308,6 +312,7 @@ impl Drop for Pool {
 /// The life of a thread.
 fn work(shared: &Shared, first: Job) {
     (shared.config.thread_init)();
+    let _counted = shared.config.gauge.hold();
     let mailbox = Arc::new(Mailbox::default());
     let mut job = first;
     loop {

@@ -11,6 +11,7 @@ mod issuer_cache;
 mod issuers;
 mod key_fetches;
 pub mod loader;
+mod notices;
 mod profiles;
 mod reload;
 mod repeated;
@@ -18,7 +19,7 @@ mod revocations;
 mod warned;
 
 use cache::Native;
-pub use cache::{BanList, Cache, Change, Gate, Passing};
+pub use cache::{BanList, Cache, Gate, Passing};
 pub use database::{Asked, Database};
 use heard::Hearing;
 pub use heard::{Heard, failure as failure_to_hear};
@@ -27,6 +28,9 @@ pub use issuers::{
     IssuerList, now as issuers_now, report as report_issuers, wanted as issuers_wanted,
 };
 use key_fetches::KeyFetches;
+pub use notices::{
+    Change, Notice, Raised, Subject as NoticeSubject, raise_later, take as take_notices,
+};
 pub use profiles::Profiles;
 pub use repeated::Repeated;
 pub use revocations::{
@@ -44,7 +48,9 @@ use std::{
 use lru::LruCache;
 
 use crate::counters::Claim;
-use crate::http::{Ban, Client, Endpoint, Entry, TrustError, Webhooks};
+use crate::http::{
+    Ban, Changes, Client, ClientConfig, Endpoint, Entry, Meters, TrustError, Webhooks,
+};
 use crate::introspection::Memory;
 use crate::jwt::binding::Binding;
 use crate::jwt::cache::VerifiedTokens;
@@ -52,8 +58,9 @@ use crate::jwt::path::ClaimValue;
 use crate::jwt::revocations::{Identity, Revocation};
 use crate::jwt::signing_key::{SigningKey, SigningKeyError};
 use crate::keys::{Fetch, FetchError, Fetched, HttpFetch, KeyCache, KeyHolder, KeySources};
-use crate::module::Module;
+use crate::module::{self, Module};
 use crate::opensips::fork::PerProcess;
+use crate::opensips::stats::{self, State, Statistic};
 use crate::opensips::{reactor, shared};
 use crate::pool::{NoNotify, Notify, OnQuiet, Pool, PoolConfig, Ticket};
 use crate::realms::Realms;
@@ -168,6 +175,19 @@ pub fn with<T>(module: &'static Module, work: impl FnOnce(&mut Process) -> T) ->
     PROCESS.with(|process| process.with(|| Process::new(module), work))
 }
 
+/// The value of a gauge, for any process that is asked for it.
+pub fn gauge(state: State) -> u64 {
+    match state {
+        State::HttpUrlsLeftAlone => module::get().map_or(0, |module| {
+            let left_alone = module.circuits.left_alone(Instant::now());
+            u64::try_from(left_alone).unwrap_or(u64::MAX)
+        }),
+        State::DbFailing => notices::is_failing(&NoticeSubject::Database).into(),
+        State::CachedbFailing => notices::is_failing(&NoticeSubject::Cachedb).into(),
+        state => stats::state(state),
+    }
+}
+
 /// Drops what the calling process holds, at its end.
 pub fn end() {
     PROCESS.with(PerProcess::end);
@@ -178,6 +198,7 @@ impl Process {
         let threads = PoolConfig {
             max_threads: MAX_QUERIES,
             thread_init: reactor::block_signals,
+            gauge: stats::THREADS,
             ..PoolConfig::default()
         };
         let config = &module.config;
@@ -223,7 +244,7 @@ impl Process {
             credential_cache: CredentialCache::default(),
             sources: Arc::new(key_sources(module)),
             sources_generation: shared::page().generation.get(),
-            tokens: VerifiedTokens::new(config.tokens.cache_size),
+            tokens: VerifiedTokens::new(config.tokens.cache_size).counting(stats::TOKENS_CACHED),
             introspections: Memory::new(config.tokens.introspection.memory.clone()),
             signing: LruCache::new(MAX_SIGNING),
             keys: KeyCache::default(),
@@ -252,7 +273,10 @@ impl Process {
     ) -> Asked<Aged<T>> {
         let shared = &self.module.rows;
         match Known::new(shared, wanted).answer(&work) {
-            Some(known) => Asked::Answered(Ok(known)),
+            Some(known) => {
+                stats::count(Statistic::DbShared);
+                Asked::Answered(Ok(known))
+            }
             None => {
                 let waits = self.database.as_ref().is_some_and(Database::has_threads);
                 self.ask(move |source| Once::new(shared, wanted, source, waits).answer(work))
@@ -378,11 +402,6 @@ impl Process {
         self.cache.as_ref()?.list(most, &self.cache_threads)
     }
 
-    /// See [`Cache::change`].
-    pub fn cache_change(&mut self) -> Option<Change> {
-        self.cache.as_mut()?.change()
-    }
-
     /// Whether `jwt_reload` was called since the keys of files and URLs were last checked.
     pub fn is_reload_due(&self) -> bool {
         self.sources_generation != shared::page().generation.get()
@@ -461,7 +480,14 @@ impl Process {
         if let Some(webhooks) = &self.webhooks {
             return Ok(webhooks.clone());
         }
-        let config = self.module.config.http.client.clone();
+        let config = ClientConfig {
+            meters: Meters {
+                connections: stats::HTTP_CONNECTIONS,
+                answers: stats::HTTP_TIMER,
+                changes: Changes(notices::endpoint_changed),
+            },
+            ..self.module.config.http.client.clone()
+        };
         let client = Client::new(config, self.module.circuits.clone())?;
         let client = client.answering_challenges(self.basic_for());
         let webhooks = Arc::new(with_threads("auth_web-http", self.module, client));
@@ -477,6 +503,7 @@ fn with_threads(name: &'static str, module: &Module, client: Client) -> Webhooks
     let config = PoolConfig {
         max_threads: http.max_inflight,
         thread_init: reactor::block_signals,
+        gauge: stats::THREADS,
         on_quiet: Some(OnQuiet(Arc::new(move || quiet.forget_connections()))),
         ..PoolConfig::default()
     };
@@ -493,13 +520,23 @@ fn with_threads(name: &'static str, module: &Module, client: Client) -> Webhooks
 fn key_sources(module: &Module) -> KeySources {
     let fetcher: Arc<dyn Fetch + Send + Sync> = match HttpFetch::new(&module.config.http.providers)
     {
-        Ok(fetcher) => Arc::new(fetcher),
+        Ok(fetcher) => Arc::new(Counted(fetcher)),
         Err(error) => Arc::new(NoFetch(error.to_string())),
     };
     let sources = KeySources::new(module.config.tokens.sources.clone(), fetcher)
         .sharing(Arc::clone(&module.fetches));
     sources.reload(shared::page().generation.get());
     sources
+}
+
+/// Counts what providers are asked for, and how long it takes.
+struct Counted(HttpFetch);
+
+impl Fetch for Counted {
+    fn get(&self, url: &str, deadline: Instant) -> Result<Fetched, FetchError> {
+        stats::count(Statistic::JwksFetches);
+        stats::JWKS_TIMER.time(|| self.0.get(url, deadline))
+    }
 }
 
 /// Used if no HTTP client can be made, which mod_init has tried.

@@ -24,6 +24,7 @@ use thiserror::Error;
 use self::server::{Server, Target};
 use crate::connections::{Connections, Lease, Unavailable};
 use crate::counters::{Claim, Counters};
+use crate::meters::Gauge;
 use crate::pool::{Lost, NoNotify, Pool};
 
 pub use certificates::CertificateError;
@@ -83,12 +84,13 @@ impl Settings {
 }
 
 impl Redis {
-    /// Connects to nothing yet. `timeout` is for all that one question takes.
-    pub fn new(settings: &Settings, timeout: Duration, threads: Arc<Pool>) -> Self {
+    /// Connects to nothing yet. `timeout` is for all that one question takes; connections are counted in
+    /// `gauge`.
+    pub fn new(settings: &Settings, timeout: Duration, threads: Arc<Pool>, gauge: Gauge) -> Self {
         Redis {
             target: settings.0.clone(),
             timeout,
-            connections: Arc::new(Connections::new(MAX_CONNECTIONS)),
+            connections: Arc::new(Connections::new(MAX_CONNECTIONS).counting(gauge)),
             threads,
         }
     }

@@ -37,7 +37,8 @@ use crate::opensips::registration::RegistrationVariables;
 use crate::opensips::request::RequestVariables;
 use crate::opensips::segment::Segment;
 use crate::opensips::stats::{self, Statistic};
-use crate::opensips::{cachedb, db, fork, guard, shared};
+use crate::opensips::{cachedb, db, events, fork, guard, shared};
+use crate::outages::{self, Outages};
 use crate::process::loader;
 use crate::process::{self, Database};
 use crate::store::Source;
@@ -227,6 +228,9 @@ fn build(
         first_revocations,
         first_snapshot,
     } = checked;
+    if !events::publish() {
+        return Err(InitError::Events);
+    }
     Ok(Module {
         parameters: Vec::new(),
         core_driver,
@@ -239,6 +243,7 @@ fn build(
         revocations: revocations(&config, start, first_revocations)?,
         start,
         circuits: Circuits::new(shared::zeroed(MOST_FAILING)?),
+        outages: Outages::new(shared::zeroed(outages::MOST_FAILING)?),
         inflight: inflight(&config.http)?,
         fetches: Arc::new(fetches(config.tokens.sources.places)?),
         rows: rows(config.database.as_ref())?,

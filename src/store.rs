@@ -109,6 +109,19 @@ pub enum StoreError {
     Busy(String),
 }
 
+impl StoreError {
+    /// Whether the database gives nobody an answer, whatever it is asked.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            StoreError::Unreachable(_)
+            | StoreError::TimedOut(_)
+            | StoreError::Login(_)
+            | StoreError::NoDatabase(_) => true,
+            StoreError::Refused { .. } | StoreError::BadRow { .. } | StoreError::Busy(_) => false,
+        }
+    }
+}
+
 /// Why a database refuses a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {

@@ -142,12 +142,33 @@ enum { OSIPS_STAT_NO_RESET = 1 << 0, OSIPS_STAT_IS_FUNC = 1 << 3 };
 
 typedef unsigned long (*osips_stat_function)(void *context);
 
-/* With STAT_IS_FUNC, stat_pointer is the function. */
+/* An atomic number, in memory that all processes share. */
+typedef unsigned long osips_stat_val;
+
+struct osips_stat_var {
+	unsigned int mod_idx;
+	osips_str name;
+	unsigned short flags;
+	void *context;
+	union {
+		osips_stat_val *val;
+		osips_stat_function f;
+	} u;
+	struct osips_stat_var *hnext;
+	struct osips_stat_var *lnext;
+};
+
+/* With STAT_IS_FUNC, stat_pointer is the function; otherwise it is where the core stores a pointer to the
+ * osips_stat_var that it makes, after mod_init. */
 struct osips_stat_export {
 	char *name;
 	unsigned short flags;
 	void *stat_pointer;
 };
+
+/* Only where the core has statistics. */
+extern int __register_module_stats(const char *module, const struct osips_stat_export *stats, int unsafe)
+	__attribute__((weak));
 
 struct osips_scm_version {
 	const char *type;
@@ -413,5 +434,44 @@ typedef struct osips_cachedb_funcs {
 } osips_cachedb_funcs;
 
 extern int cachedb_bind_mod(osips_str *url, osips_cachedb_funcs *funcs);
+
+/* ---- events ------------------------------------------------------------------------------------ */
+
+enum { OSIPS_EVI_INT_VAL = 1, OSIPS_EVI_STR_VAL = 2 };
+
+struct osips_evi_param {
+	int flags;
+	union {
+		int n;
+		osips_str s;
+	} val;
+	osips_str name;
+	struct osips_evi_param *next;
+};
+
+/* With flags 0 it stays the caller's: nothing is freed. */
+struct osips_evi_params {
+	int flags;
+	struct osips_evi_param *first;
+	struct osips_evi_param *last;
+};
+
+/* The number of the event, negative on failure. Only at start. */
+extern int evi_publish_event(osips_str name);
+/* Whether anybody has subscribed. */
+extern int evi_probe_event(int event);
+extern int evi_raise_event(int event, struct osips_evi_params *params);
+
+/* ---- status and reports ------------------------------------------------------------------------ */
+
+enum { OSIPS_SR_STATUS_NOT_READY = -1, OSIPS_SR_STATUS_READY = 1 };
+
+extern void *sr_register_group(char *name, int name_len, int is_public);
+extern int sr_register_identifier(void *group, char *identifier, int identifier_len, int status,
+	char *text, int text_len, int max_reports);
+extern int sr_set_status(void *group, char *identifier, int identifier_len, int status, char *text,
+	int text_len, int is_public);
+extern int sr_add_report(void *group, char *identifier, int identifier_len, char *report,
+	int report_len, int is_public);
 
 #endif

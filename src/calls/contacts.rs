@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 
 use super::codes::{DONE, FAILED, contact as code};
+use super::outcome;
 use crate::clock;
 use crate::log;
 use crate::module::Module;
@@ -43,8 +44,7 @@ pub fn get(
         Ok(asked) => asked,
         Err(error) => {
             let code = code::of(error);
-            let source = module.request.source(message);
-            log!(Notice, FUNCTION, "refused ({code}) {source}: {error}");
+            outcome::refused(module, message, FUNCTION, code, &error);
             // It is refused in any case.
             let text = error.to_string();
             _ = reason.is_none_or(|reason| message.set(reason, Value::Text(text.as_bytes())));

@@ -9,6 +9,7 @@ use crate::counters::Claim;
 use crate::digest::{Credentials, Digest, Ha1, Known};
 use crate::http::Grant;
 use crate::module::Module;
+use crate::opensips::log::Level;
 use crate::opensips::pvar::{Message, Value, Variable};
 use crate::opensips::stats::{self, Statistic};
 use crate::process::{self, Asked};
@@ -25,6 +26,7 @@ const RULES: Rules = Rules {
     code: code::of,
     denied: Statistic::DigestDenied,
     failed: Statistic::DigestFailures,
+    count: |_| (),
 };
 
 /// Why a response proves nothing. Nobody learns which of the two it is.
@@ -67,18 +69,18 @@ pub fn authorize(
     let call = Call { at, grant };
     let source = module.request.source(message);
     if let Err(refusal) = at.check_ban(&source) {
-        return Started::Done(at.refuse(&source, refusal));
+        return Started::Done(at.refuse(refusal));
     }
     let (prepared, claim) = match call.prepare(by, value, &source) {
         Ok((asking, claim)) => (Ok(asking), claim),
         Err(refusal) => (Err(refusal), None),
     };
     match (prepared, at.gate(&source, claim)) {
-        (_, Err(refusal)) => Started::Done(at.refuse(&source, refusal)),
-        (Err(refusal), Ok(gate)) => at.refuse_unless_banned(refusal, source, gate, wait),
+        (_, Err(refusal)) => Started::Done(at.refuse(refusal)),
+        (Err(refusal), Ok(gate)) => at.refuse_unless_banned(refusal, gate, wait),
         (Ok(asking), Ok(gate)) => at.pass(gate, wait, move |at, passed| match passed {
-            Ok(()) => Call { at, ..call }.ask(asking, source, wait),
-            Err(refusal) => Started::Done(at.refuse(&source, refusal)),
+            Ok(()) => Call { at, ..call }.ask(asking, wait),
+            Err(refusal) => Started::Done(at.refuse(refusal)),
         }),
     }
 }
@@ -158,7 +160,7 @@ impl Call {
     }
 
     /// Asks for the password where it is known, on a thread if it has to be waited for.
-    fn ask(self, asking: Asking, source: String, wait: Wait) -> Started {
+    fn ask(self, asking: Asking, wait: Wait) -> Started {
         let Asking {
             by,
             digest,
@@ -179,7 +181,7 @@ impl Call {
         type Work = Box<dyn FnOnce(&mut dyn Source) -> Answer<Client> + Send>;
         let work: Work = match (by, settings.subscribers(), &settings.clients) {
             (By::Script(known), ..) => {
-                let decided = self.decide(&source, &digest, &method, &proof, Ok(bare(known)));
+                let decided = self.decide(&digest, &method, &proof, Ok(bare(known)));
                 return Started::Done(decided);
             }
             (By::Subscribers, Some(table), _) => Box::new(move |source| {
@@ -191,12 +193,12 @@ impl Call {
             }
             (By::Subscribers | By::Clients(_), ..) => {
                 let error = Refused::Failed("its table is not set".to_owned());
-                return Started::Done(self.at.refuse(&source, error));
+                return Started::Done(self.at.refuse(error));
             }
         };
         let answered = move |at: Entrance, answer| {
             let call = Call { at, ..self };
-            Started::Done(call.decide(&source, &digest, &method, &proof, answer))
+            Started::Done(call.decide(&digest, &method, &proof, answer))
         };
         match process::with(module, |process| process.ask(work)) {
             Asked::Answered(answer) => answered(self.at, answer),
@@ -214,16 +216,18 @@ impl Call {
     /// The return code, once it is known what there is to know.
     fn decide(
         &self,
-        source: &str,
         digest: &Digest,
         method: &str,
         proof: &Proof,
         answer: Answer<Client>,
     ) -> i32 {
-        let refuse = |refusal| self.at.refuse(source, refusal);
+        let refuse = |refusal| self.at.refuse(refusal);
         let Client { known, grant } = match answer {
             Ok(client) => client,
-            Err(error) => return refuse(Refused::Unavailable(error.to_string())),
+            Err(error) if error.is_outage() => {
+                return refuse(Refused::Unavailable(error.to_string()));
+            }
+            Err(error) => return refuse(Refused::Failed(error.to_string())),
         };
         if !digest.is_by(&known, method.as_bytes()) {
             return refuse(Refused::Denied(DENIED));
@@ -250,6 +254,7 @@ impl Call {
             return failed("an output could not be set");
         }
         stats::count(Statistic::DigestAdmitted);
+        self.at.tell(Level::Info, code::ADMITTED, None);
         code::ADMITTED
     }
 }

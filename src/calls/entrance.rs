@@ -10,17 +10,20 @@ pub use choice::{Chosen, binding};
 pub use proof::Proof;
 
 use std::ffi::CStr;
+use std::fmt::Display;
 use std::time::{Instant, SystemTime};
 
+use super::outcome::{Outcome, TokenShown};
 use super::waiting::{Started, Wait, on_thread};
 use crate::counters::Claim;
 use crate::digest::{Credentials, Digest, Freshness, nonce_claim};
 use crate::http::{Entry, GrantValue};
 use crate::log;
 use crate::module::Module;
+use crate::opensips::log::Level;
 use crate::opensips::pvar::{Message, Value, Variable};
 use crate::opensips::stats::{self, Statistic};
-use crate::process::{self, Change, Gate, Passing, Process};
+use crate::process::{self, Gate, Passing};
 use crate::sip::{AddressOfRecord, HeadError, Header, Party};
 
 /// Why a nonce is refused that is fresh.
@@ -58,6 +61,8 @@ pub struct Rules {
     pub denied: Statistic,
     /// Counts what could not be decided.
     pub failed: Statistic,
+    /// Counts the return code.
+    pub count: fn(i32),
 }
 
 fn entered(entry: Result<Entry, String>) -> Result<(), Refused> {
@@ -167,7 +172,6 @@ impl Entrance {
     /// Fails for a source that is banned.
     pub fn check_ban(&self, source: &str) -> Result<(), Refused> {
         let entry = process::with(self.module, |process| process.check_ban(source));
-        self.tell_of_cache();
         entered(entry)
     }
 
@@ -178,7 +182,6 @@ impl Entrance {
     /// Fails for a claim that was made before.
     pub fn gate(&self, source: &str, claim: Option<Claim>) -> Result<Option<Gate>, Refused> {
         let passing = process::with(self.module, |process| process.gate(source, claim));
-        self.tell_of_cache();
         match passing {
             Passing::Later(gate) => Ok(Some(gate)),
             Passing::Now(entry) => entered(entry).map(|()| None),
@@ -207,7 +210,6 @@ impl Entrance {
             |cause| Err(cause.to_owned()),
             move |message, entry| {
                 let at = self.with(message);
-                at.tell_of_cache();
                 then(at, entered(entry))
             },
         )
@@ -217,20 +219,18 @@ impl Entrance {
     pub fn refuse_unless_banned(
         self,
         refusal: Refused,
-        source: String,
         gate: Option<Gate>,
         wait: Wait,
     ) -> Started {
         self.pass(gate, wait, move |at, passed| {
             let refusal = passed.err().unwrap_or(refusal);
-            Started::Done(at.refuse(&source, refusal))
+            Started::Done(at.refuse(refusal))
         })
     }
 
     /// The return code of a refusal, which is counted and logged here.
-    pub fn refuse(&self, source: &str, refusal: Refused) -> i32 {
-        let Rules { function, code, .. } = *self.rules;
-        let code = code(&refusal);
+    pub fn refuse(&self, refusal: Refused) -> i32 {
+        let code = (self.rules.code)(&refusal);
         let statistic = match &refusal {
             Refused::Banned => Some(Statistic::HttpBanned),
             Refused::Malformed(_) | Refused::NoCredentials => None,
@@ -241,35 +241,31 @@ impl Entrance {
         if let Some(statistic) = statistic {
             stats::count(statistic);
         }
-        match refusal {
-            Refused::Banned => {
-                log!(Info, function, "refused ({code}) {source}: it is banned");
-            }
-            Refused::Malformed(error) => {
-                log!(Notice, function, "refused ({code}) {source}: {error}");
-            }
-            Refused::NoCredentials => {}
-            Refused::BadNonce(cause) => {
-                log!(Info, function, "refused ({code}) {source}: {cause}");
-            }
-            Refused::NotTheirs(cause, party) => {
-                log!(
-                    Notice,
-                    function,
-                    "refused ({code}) {source}: {cause} {party}"
-                );
-            }
-            Refused::Denied(cause) => {
-                log!(Notice, function, "refused ({code}) {source}: {cause}");
-            }
-            Refused::Unavailable(cause) => {
-                if self.is_due(&cause) {
-                    log!(Error, function, "{cause}");
-                }
-            }
-            Refused::Failed(cause) => log!(Error, function, "{cause}"),
-        }
+        (self.rules.count)(code);
+        let (level, reason) = match refusal {
+            Refused::NoCredentials => return code,
+            Refused::Banned => (Level::Info, "it is banned".to_owned()),
+            Refused::Malformed(error) => (Level::Notice, error),
+            Refused::BadNonce(cause) => (Level::Info, cause.to_owned()),
+            Refused::NotTheirs(cause, party) => (Level::Notice, format!("{cause} {party}")),
+            Refused::Denied(cause) => (Level::Notice, cause.to_owned()),
+            // The outage itself is told once.
+            Refused::Unavailable(cause) => (Level::Info, cause),
+            Refused::Failed(cause) => (Level::Error, cause),
+        };
+        self.tell(level, code, Some(&reason));
         code
+    }
+
+    /// Logs how it ended, and raises the event of a refusal.
+    pub fn tell(&self, level: Level, code: i32, reason: Option<&dyn Display>) {
+        let ended = Outcome {
+            function: self.rules.function,
+            code,
+            reason,
+            token: TokenShown::default(),
+        };
+        ended.tell(self.module, self.message, level);
     }
 
     /// Whether a failure that affects other requests as well is to be logged.
@@ -278,34 +274,6 @@ impl Entrance {
             let failure = (self.rules.function, failure);
             process.repeated.is_due(failure, Instant::now())
         })
-    }
-
-    /// Logs that the CacheDB fails, or answers again, once each.
-    pub fn tell_of_cache(&self) {
-        let function = self.rules.function;
-        let required = self.module.config.cache.required;
-        match process::with(self.module, Process::cache_change) {
-            None => {}
-            Some(Change::Failing(error)) => {
-                let then = match required {
-                    true => "requests that need it are refused (cachedb_required)",
-                    false => "bans and used nonces are not looked at (cachedb_required)",
-                };
-                log!(
-                    Warning,
-                    function,
-                    "the CacheDB can't be asked: {error}; {then}"
-                );
-            }
-            Some(Change::Answering(length)) => {
-                let seconds = length.as_secs();
-                log!(
-                    Warning,
-                    function,
-                    "the CacheDB answers again, after {seconds} s"
-                );
-            }
-        }
     }
 
     /// Gives the script what `load_authorization` asks for of the credentials that were checked. False if the

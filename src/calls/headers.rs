@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 
 use super::codes::{DONE, FAILED};
+use super::outcome;
 use crate::log;
 use crate::module::Module;
 use crate::opensips::pvar::{Message, Value, Variable};
@@ -48,8 +49,7 @@ pub fn check(
         },
         Err(error) => error.to_string(),
     };
-    let source = module.request.source(message);
-    log!(Notice, FUNCTION, "refused (-1) {source}: {error}");
+    outcome::refused(module, message, FUNCTION, FAILED, &error);
     // It is refused in any case.
     _ = reason.is_none_or(|reason| message.set(reason, Value::Text(error.as_bytes())));
     FAILED

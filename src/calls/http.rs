@@ -15,14 +15,16 @@ use crate::counters::Claim;
 use crate::digest::Credentials;
 use crate::http::{
     self, Answer as HttpAnswer, Answered, Ban, Endpoint, EndpointDefaults, EndpointError,
-    EndpointRow, GrantValue, Outcome, Refusal, Request, Target, Verdict,
+    EndpointRow, FailureKind, GrantValue, Outcome, Refusal, Request, Target, Verdict,
 };
 use crate::log;
 use crate::module::Module;
+use crate::opensips::events::{self, Event};
+use crate::opensips::log::Level;
 use crate::opensips::pvar::{Message, Value, Variable};
 use crate::opensips::stats::{self, Statistic};
 use crate::pool::Ticket;
-use crate::process::{self, Asked, Gate};
+use crate::process::{self, Asked, Gate, Raised};
 use crate::sip::{self, AddressOfRecord, HeadError};
 use crate::store::Answer;
 use crate::store::shared::{Aged, Wanted};
@@ -81,16 +83,16 @@ pub fn authorize(
     };
     let source = module.request.source(message);
     if let Err(refusal) = call.at.check_ban(&source) {
-        return Started::Done(call.at.refuse(&source, refusal));
+        return Started::Done(call.at.refuse(refusal));
     }
     let (prepared, claim) = match call.prepare(url, &source) {
         Ok((asking, claim)) => (Ok(asking), claim),
         Err(refusal) => (Err(refusal), None),
     };
     match (prepared, call.at.gate(&source, claim)) {
-        (_, Err(refusal)) => Started::Done(call.at.refuse(&source, refusal)),
+        (_, Err(refusal)) => Started::Done(call.at.refuse(refusal)),
         (Ok(asking), Ok(gate)) => call.ask(asking, source, gate, wait),
-        (Err(refusal), Ok(gate)) => call.at.refuse_unless_banned(refusal, source, gate, wait),
+        (Err(refusal), Ok(gate)) => call.at.refuse_unless_banned(refusal, gate, wait),
     }
 }
 
@@ -103,6 +105,7 @@ const RULES: Rules = Rules {
     code: code::of,
     denied: Statistic::HttpDenied,
     failed: Statistic::HttpFailures,
+    count: count_refusal,
 };
 
 /// What an endpoint is asked, and what its admission has to be for.
@@ -114,6 +117,10 @@ struct Asking {
 
 /// Who is admitted, and the members that `load_grant` asks for.
 type Admission = (AddressOfRecord, Vec<Option<GrantValue>>);
+
+fn count_refusal(code: i32) {
+    stats::count_code(Statistic::HttpRefused1, 7, code);
+}
 
 #[derive(Clone, Copy)]
 struct Call {
@@ -168,6 +175,8 @@ impl Call {
             proof,
         } = asking;
         let requested = request.expires;
+        stats::count(Statistic::HttpRequests);
+        let waiting = stats::HTTP_IN_FLIGHT.hold();
         on_thread(
             self.module,
             self.at.message,
@@ -175,6 +184,7 @@ impl Call {
             |wake| self.begin(target, request, gate, wake),
             |cause| Err(EndpointError::given_up(cause).into()),
             move |message, outcome| {
+                drop(waiting);
                 let at = self.at.with(message);
                 Started::Done(Call { at, ..self }.finish(&source, &proof, requested, outcome))
             },
@@ -265,17 +275,11 @@ impl Call {
         let gate = gate.map(|gate| Box::new(gate) as Box<dyn http::Gate>);
         webhooks
             .ask(target, request, gate, SystemTime::now(), wake)
-            .map_err(|error| {
-                if error.is_overload() {
-                    stats::count(Statistic::HttpOverloads);
-                }
-                Err(error.into())
-            })
+            .map_err(|error| Err(error.into()))
     }
 
     /// What remains to be done once the thread is done.
     fn finish(&self, source: &str, proof: &Proof, requested: Option<u32>, outcome: Outcome) -> i32 {
-        self.at.tell_of_cache();
         files::report(FUNCTION, &self.http.client.reports);
         let Answered { answer, banned } = match outcome {
             Ok(answered) => answered,
@@ -287,9 +291,22 @@ impl Call {
                     Refusal::Endpoint(error) if error.is_unknown_realm() => {
                         Refused::Denied(NO_ENDPOINT)
                     }
-                    Refusal::Endpoint(error) => Refused::Failed(error.to_string()),
+                    Refusal::Endpoint(error) => {
+                        match error.kind() {
+                            FailureKind::TimedOut => stats::count(Statistic::HttpTimeouts),
+                            FailureKind::Unreachable => stats::count(Statistic::HttpUnreachable),
+                            FailureKind::LeftAlone => stats::count(Statistic::HttpLeftAlone),
+                            FailureKind::Overload => stats::count(Statistic::HttpOverloads),
+                            FailureKind::BadAnswer => stats::count(Statistic::HttpBadAnswers),
+                            FailureKind::Other => {}
+                        }
+                        match error.kind() {
+                            FailureKind::LeftAlone => Refused::Unavailable(error.to_string()),
+                            _ => Refused::Failed(error.to_string()),
+                        }
+                    }
                 };
-                return self.at.refuse(source, refusal);
+                return self.at.refuse(refusal);
             }
         };
         if let Some(remark) = &answer.remark {
@@ -298,7 +315,7 @@ impl Call {
         let (expires, admission) = match answer.verdict {
             Verdict::Admitted { expires } => match self.admits(proof, &answer) {
                 Ok(admission) => (expires.or(requested), Some(admission)),
-                Err(refusal) => return self.at.refuse(source, refusal),
+                Err(refusal) => return self.at.refuse(refusal),
             },
             Verdict::Denied { .. } => (None, None),
         };
@@ -325,9 +342,12 @@ impl Call {
         let set = set && self.at.show_grant(&members) && self.at.show(proof, &aor);
         if !set {
             log!(Error, FUNCTION, "an output could not be set: not admitted");
+            stats::count(Statistic::HttpFailures);
+            count_refusal(code::ENDPOINT_FAILED);
             return code::ENDPOINT_FAILED;
         }
         stats::count(Statistic::HttpAdmitted);
+        self.at.tell(Level::Info, code::ADMITTED, None);
         code::ADMITTED
     }
 
@@ -365,15 +385,12 @@ impl Call {
         banned: Option<Result<(), String>>,
     ) -> i32 {
         stats::count(Statistic::HttpDenied);
+        count_refusal(code::DENIED);
         let status = answer.status.map(|status| format!(" with status {status}"));
-        log!(
-            Notice,
-            FUNCTION,
-            "refused ({}) {source}: denied by the endpoint{}: {:?}",
-            code::DENIED,
-            status.unwrap_or_default(),
-            answer.message.as_deref().unwrap_or("")
-        );
+        let status = status.unwrap_or_default();
+        let said = answer.message.as_deref().unwrap_or("");
+        let reason = format_args!("denied by the endpoint{status}: {said:?}");
+        self.at.tell(Level::Notice, code::DENIED, Some(&reason));
         if let Some(ban) = ban {
             self.ban(source, ban, banned);
         }
@@ -389,7 +406,11 @@ impl Call {
         let banned =
             banned.or_else(|| process::with(self.module, |process| process.ban(source, ban)));
         match banned {
-            Some(Ok(())) => log!(Notice, FUNCTION, "{source} is banned {length}"),
+            Some(Ok(())) => {
+                stats::count(Statistic::HttpBans);
+                self.raise_ban(source, ban);
+                log!(Notice, FUNCTION, "{source} is banned {length}");
+            }
             Some(Err(error)) => log!(Error, FUNCTION, "{source} is not banned {length}: {error}"),
             None => log!(
                 Warning,
@@ -397,5 +418,23 @@ impl Call {
                 "{source} should be banned {length}, and is not: cachedb_url is not set"
             ),
         }
+    }
+
+    fn raise_ban(&self, source: &str, ban: Ban) {
+        if !events::is_wanted(Event::Ban) {
+            return;
+        }
+        let seconds = match ban {
+            Ban::Seconds(seconds) => i32::try_from(seconds).unwrap_or(i32::MAX),
+            Ban::Forever => 0,
+        };
+        let variables = &self.at.module.request;
+        let realm = variables.domain(self.at.message, &variables.method(self.at.message));
+        let source = source.to_owned();
+        process::raise_later(Raised::Banned {
+            source,
+            seconds,
+            realm,
+        });
     }
 }

@@ -32,6 +32,7 @@ use crate::jwt::revocations::Identity;
 use crate::jwt::token::{self, Token};
 use crate::log;
 use crate::module::Module;
+use crate::opensips::log::{self, Level};
 use crate::opensips::pvar::Message;
 use crate::opensips::shared;
 use crate::opensips::stats::{self, Statistic};
@@ -57,6 +58,7 @@ pub fn authorize(
         message,
         outputs,
         function: c"jwt_authorize",
+        is_script: false,
         code_of: codes::jwt::of,
         wait,
     };
@@ -69,6 +71,14 @@ pub fn authorize(
     match Token::parse(token, &tokens.limits) {
         Ok(token) => call.by_issuer(token),
         Err(error) => call.by_opaque(token, error),
+    }
+}
+
+/// At which level each call tells of an error of the database, whose outage is told once for all.
+fn level_of(error: &StoreError, otherwise: Level) -> Level {
+    match error.is_outage() {
+        true => Level::Info,
+        false => otherwise,
     }
 }
 
@@ -152,6 +162,7 @@ impl Call {
                 }
                 self.count_stale();
             }
+            stats::count(Statistic::JwtRemembered);
             let ready = subject.ready.clone();
             let code = self.admit(token, verified, &ready);
             process.refresh_keys(&ready.keys);
@@ -205,8 +216,12 @@ impl Call {
             issuer: None,
         };
         match self.by_cache(&tag) {
-            AtHand::Preloaded(ready) => self.with_keys(token, subject(ready)),
+            AtHand::Preloaded(ready) => {
+                stats::count(Statistic::JwtProfilesCached);
+                self.with_keys(token, subject(ready))
+            }
             AtHand::Fresh(ready) => {
+                stats::count(Statistic::JwtProfilesCached);
                 let subject = subject(ready);
                 self.with_keys_then(token, subject, move |call, token, subject| {
                     call.conclude_or_ask(token, subject, tag, database)
@@ -380,16 +395,27 @@ impl Call {
     }
 
     /// Refuses a token that needs what can't be read.
-    fn refuse_unread(&self, token: &Token, shown: &str, error: &dyn Display) -> i32 {
+    fn refuse_unread(&self, token: &Token, shown: &str, error: &StoreError) -> i32 {
+        self.refuse_failed(token, level_of(error, Level::Error), shown, error)
+    }
+
+    /// The same at this level of the log.
+    fn refuse_failed(&self, token: &Token, level: Level, shown: &str, error: &dyn Display) -> i32 {
         let outcome = Outcome::StoreFailed;
         let code = self.count_refusal((self.code_of)(&outcome), &outcome);
-        log!(
-            Error,
-            self.function,
-            "refused ({code}) token {}: {shown}: {error}",
-            token.fingerprint()
-        );
+        let reason = format_args!("{shown}: {error}");
+        self.tell(level, self.shown(Some(token)), code, &reason);
         code
+    }
+
+    /// Logs that something serves in place of what can't be read.
+    fn served(&self, error: &StoreError, by: &str) {
+        let level = level_of(error, Level::Warning);
+        if log::enabled(level) {
+            let database = self.module.config.database.as_ref();
+            let shown = database.map_or("", |database| database.shown.as_str());
+            log::write(level, self.function, format_args!("{shown}: {error}; {by}"));
+        }
     }
 
     fn fall_back(self, question: Question, error: &StoreError) -> Started {
@@ -405,11 +431,7 @@ impl Call {
             Fallback::Nothing => Started::Done(self.refuse_unread(&token, shown, error)),
             Fallback::Stale(ready) => {
                 stats::count(Statistic::JwtServedStale);
-                log!(
-                    Warning,
-                    self.function,
-                    "{shown}: {error}; the cache serves (cache_grace)"
-                );
+                self.served(error, "the cache serves (cache_grace)");
                 self.with_keys(
                     token,
                     Subject {
@@ -420,7 +442,7 @@ impl Call {
                 )
             }
             Fallback::Refused(outcome) => {
-                log!(Warning, self.function, "{shown}: {error}; the cache serves");
+                self.served(error, "the cache serves");
                 Started::Done(self.refuse(Some(&token), &outcome))
             }
         }

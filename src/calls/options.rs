@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 
 use super::codes::unsupported as code;
+use super::outcome;
 use crate::log;
 use crate::module::Module;
 use crate::opensips::pvar::{Message, Value, Variable};
@@ -36,12 +37,6 @@ pub fn get(
 }
 
 fn refused(module: &'static Module, message: Message, error: &str) -> i32 {
-    let source = module.request.source(message);
-    log!(
-        Notice,
-        FUNCTION,
-        "refused ({}) {source}: {error}",
-        code::MALFORMED
-    );
+    outcome::refused(module, message, FUNCTION, code::MALFORMED, &error);
     code::MALFORMED
 }

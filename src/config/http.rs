@@ -9,8 +9,8 @@ use super::outgoing;
 use super::raw::{ConfigError, Raw};
 use crate::digest::PARTS;
 use crate::http::{
-    Basic, ClientConfig, Endpoint, EndpointDefaults, HeaderName, MAX_IDLE_AGE, Method, Origins,
-    Reports, SIGNATURE_HEADER, SignatureKey, TlsFiles, Trust,
+    Basic, ClientConfig, Endpoint, EndpointDefaults, HeaderName, MAX_IDLE_AGE, Meters, Method,
+    Origins, Reports, SIGNATURE_HEADER, SignatureKey, TlsFiles, Trust,
 };
 use crate::store::endpoints::EndpointTables;
 
@@ -134,6 +134,7 @@ impl Http {
             breaker_time: Duration::from_secs(seconds("http_breaker_time", 10)?.into()),
             blacklist_time: seconds("blacklist_time", 3600)?,
             max_idle_age: MAX_IDLE_AGE,
+            meters: Meters::default(),
         };
         let client = outgoing::endpoints(raw, client)?;
         let providers = outgoing::providers(raw, &client)?;

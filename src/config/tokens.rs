@@ -284,6 +284,7 @@ fn sources(raw: &Raw) -> Result<SourceConfig, ConfigError> {
         min_ttl,
         max_ttl,
         min_refresh,
+        named: raw.text("jwks_url")?.map(str::to_owned),
     })
 }
 

@@ -248,5 +248,9 @@ fn agent(config: &ClientConfig, tls: TlsConfig, proxy: Option<&Proxy>) -> Agent 
         .max_idle_connections_per_host(config.max_idle)
         .max_idle_age(config.max_idle_age)
         .build();
-    Agent::with_parts(agent_config, connector(proxy.is_some()), Memory::new())
+    Agent::with_parts(
+        agent_config,
+        connector(proxy.is_some(), config.meters.connections),
+        Memory::new(),
+    )
 }

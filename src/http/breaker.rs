@@ -186,6 +186,16 @@ impl Circuits {
         Some(oldest)
     }
 
+    /// How many URLs are left alone now.
+    pub fn left_alone(&self, now: Instant) -> usize {
+        let now = self.nanoseconds(now);
+        let until = |circuit: &&Circuit| {
+            let until = [&circuit.open_until, &circuit.held_until].map(|time| time.load(Relaxed));
+            circuit.url.load(Relaxed) != 0 && until.iter().any(|time| *time > now)
+        };
+        self.circuits.iter().filter(until).count()
+    }
+
     fn nanoseconds(&self, time: Instant) -> u64 {
         let since = time.saturating_duration_since(self.start).as_nanos();
         u64::try_from(since).unwrap_or(u64::MAX).max(1)
@@ -276,18 +286,19 @@ impl Breakers {
         }
     }
 
-    /// `url` has answered.
-    pub(super) fn success(&self, url: &str) {
+    /// `url` has answered. Whether it was left alone after failures until now.
+    pub(super) fn success(&self, url: &str) -> bool {
         let Some(circuit) = self.circuits.find(url) else {
-            return;
+            return false;
         };
+        let was_left_alone = circuit.open_until.swap(0, Relaxed) != 0;
         if circuit.held_until.load(Relaxed) > self.circuits.nanoseconds(Instant::now()) {
             // Somebody who was asked earlier has been answered; it wants its peace nevertheless.
             circuit.failures.store(0, Relaxed);
-            circuit.open_until.store(0, Relaxed);
         } else {
             circuit.clear();
         }
+        was_left_alone
     }
 
     /// For how long `url` is still to be left alone because it has asked for that.
@@ -307,20 +318,20 @@ impl Breakers {
         }
     }
 
-    /// `url` has failed.
-    pub(super) fn failure(&self, url: &str, now: Instant) {
+    /// `url` has failed. How often in a row, if it is left alone from now on.
+    pub(super) fn failure(&self, url: &str, now: Instant) -> Option<u32> {
         if self.config.failures == 0 {
-            return;
+            return None;
         }
-        let Some(circuit) = self.circuits.find_or_add(url) else {
-            return;
-        };
+        let circuit = self.circuits.find_or_add(url)?;
         let failures = circuit.failures.fetch_add(1, Relaxed) + 1;
         circuit.last.store(self.circuits.nanoseconds(now), Relaxed);
         if failures >= self.config.failures.into() {
             let until = self.circuits.after(now, self.config.time);
-            circuit.open_until.store(until, Relaxed);
+            let before = circuit.open_until.swap(until, Relaxed);
+            return (before == 0).then(|| circuit.failures());
         }
+        None
     }
 }
 
@@ -362,13 +373,17 @@ mod tests {
             assert_eq!(breakers.enter(URL, start), Ok(()));
             breakers.failure(URL, start);
         }
-        breakers.success(URL);
+        assert!(!breakers.success(URL), "it was not left alone");
+        let mut told = None;
         for _ in 0..3 {
             assert_eq!(breakers.enter(URL, start), Ok(()), "not in a row until now");
-            breakers.failure(URL, start);
+            told = breakers.failure(URL, start);
         }
+        assert_eq!(told, Some(3), "told once");
         assert_eq!(breakers.enter(URL, at(29)), Err(3));
         assert_eq!(breakers.refuses(URL, at(29)), Some(3));
+        let left_alone = |seconds| breakers.circuits.left_alone(at(seconds));
+        assert_eq!((left_alone(29), left_alone(30)), (1, 0));
         assert_eq!(
             breakers.enter("http://b/", at(29)),
             Ok(()),
@@ -377,10 +392,10 @@ mod tests {
         assert_eq!(breakers.refuses(URL, at(30)), None);
         assert_eq!(breakers.enter(URL, at(30)), Ok(()), "the trial");
         assert_eq!(breakers.enter(URL, at(31)), Err(3), "only one");
-        breakers.failure(URL, at(31));
+        assert_eq!(breakers.failure(URL, at(31)), None, "it still is");
         assert_eq!(breakers.enter(URL, at(60)), Err(4));
         assert_eq!(breakers.enter(URL, at(61)), Ok(()), "the next trial");
-        breakers.success(URL);
+        assert!(breakers.success(URL) && !breakers.success(URL), "told once");
         assert_eq!(breakers.enter(URL, at(62)), Ok(()));
         assert_eq!(breakers.enter(URL, at(62)), Ok(()));
     }

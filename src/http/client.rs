@@ -164,8 +164,9 @@ impl Client {
                 failures.push((url.to_string(), cause));
                 continue;
             }
-            let answer = self
-                .attempt(endpoint, url, payload, started + share, now)
+            let timer = self.config().meters.answers;
+            let answer = timer
+                .time(|| self.attempt(endpoint, url, payload, started + share, now))
                 .and_then(|(status, body)| {
                     let blacklist_time = self.config().blacklist_time;
                     match status {
@@ -175,15 +176,15 @@ impl Client {
                 });
             match answer {
                 Ok(answer) => {
-                    self.breakers.success(url.target());
+                    self.answered(url);
                     return Ok(answer);
                 }
                 Err(cause) => {
                     distrust_connection();
                     if cause.is_outage() {
-                        self.breakers.failure(url.target(), Instant::now());
+                        self.failed(url);
                     } else {
-                        self.breakers.success(url.target());
+                        self.answered(url);
                     }
                     if let Cause::Later(_, time) = cause {
                         self.breakers.hold(url.target(), Instant::now(), time);
@@ -197,6 +198,21 @@ impl Client {
             }
         }
         Err(EndpointError { failures })
+    }
+
+    /// A URL has failed.
+    fn failed(&self, url: &EndpointUrl) {
+        let failures = self.breakers.failure(url.target(), Instant::now());
+        if failures.is_some() {
+            (self.config().meters.changes.0)(&url.to_string(), failures);
+        }
+    }
+
+    /// A URL has answered.
+    fn answered(&self, url: &EndpointUrl) {
+        if self.breakers.success(url.target()) {
+            (self.config().meters.changes.0)(&url.to_string(), None);
+        }
     }
 
     /// Queries one URL, and once more if it sends a challenge that can be answered. Status and body of

@@ -9,6 +9,7 @@ use super::origins::Origins;
 use super::proxy::Proxy;
 use super::report::Reports;
 use super::tls::{Loaded, TlsFiles, Trust, TrustError};
+use crate::meters::{Gauge, Timer};
 
 /// How endpoints are queried.
 #[derive(Debug, Clone)]
@@ -47,6 +48,36 @@ pub struct ClientConfig {
     pub breaker_time: Duration,
     /// What `blacklist: true` means, in seconds.
     pub blacklist_time: u32,
+    /// What is counted.
+    pub meters: Meters,
+}
+
+/// What is counted of a client.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Meters {
+    /// Its connections.
+    pub connections: Gauge,
+    /// How long each URL takes to answer, or to fail.
+    pub answers: Timer,
+    /// URLs that are left alone, and answer again.
+    pub changes: Changes,
+}
+
+/// Is told of a URL, as it may be shown, that is left alone from now on, after so many failures in a row; or, with
+/// `None`, that answers again.
+#[derive(Clone, Copy)]
+pub struct Changes(pub fn(&str, Option<u32>));
+
+impl Default for Changes {
+    fn default() -> Self {
+        Changes(|_, _| {})
+    }
+}
+
+impl std::fmt::Debug for Changes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Changes")
+    }
 }
 
 impl ClientConfig {
@@ -85,6 +116,7 @@ impl Default for ClientConfig {
             breaker_failures: 5,
             breaker_time: Duration::from_secs(30),
             blacklist_time: 3600,
+            meters: Meters::default(),
         }
     }
 }

@@ -42,10 +42,20 @@ impl EndpointError {
     }
 
     /// Whether it was not even tried because too many requests are in progress.
-    pub fn is_overload(&self) -> bool {
+    #[cfg(test)]
+    pub(super) fn is_overload(&self) -> bool {
         self.failures
             .iter()
             .any(|(_, cause)| matches!(cause, Cause::Overload(_)))
+    }
+
+    /// What kind of failure it is, for statistics: that of the last URL that was asked, if any was.
+    pub fn kind(&self) -> FailureKind {
+        let kinds = self.failures.iter().rev().map(|(_, cause)| cause.kind());
+        let asked = |kind: &FailureKind| *kind != FailureKind::LeftAlone;
+        let mut kinds = kinds.peekable();
+        let last = kinds.peek().copied();
+        kinds.find(asked).or(last).unwrap_or(FailureKind::Other)
     }
 
     /// Whether it was not even tried because the endpoint is being left alone.
@@ -65,6 +75,23 @@ impl fmt::Display for EndpointError {
         }
         Ok(())
     }
+}
+
+/// What kind of failure an [`EndpointError`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureKind {
+    /// It did not answer in time.
+    TimedOut,
+    /// There was no connection, or it broke.
+    Unreachable,
+    /// It failed before, or has asked for that, and was not asked.
+    LeftAlone,
+    /// Too many requests are in progress.
+    Overload,
+    /// It answered otherwise than it should.
+    BadAnswer,
+    /// It was not asked for another reason.
+    Other,
 }
 
 /// What went wrong.
@@ -142,6 +169,31 @@ impl Cause {
     /// It is left alone for this time.
     pub(super) fn held(time: Duration) -> Self {
         Cause::Held(time.as_secs() + u64::from(time.subsec_nanos() > 0))
+    }
+
+    fn kind(&self) -> FailureKind {
+        match self {
+            Cause::TimedOut(_) => FailureKind::TimedOut,
+            Cause::Resolve(_)
+            | Cause::Connect(_)
+            | Cause::Proxy(_)
+            | Cause::Tls(_)
+            | Cause::Broken(_) => FailureKind::Unreachable,
+            Cause::LeftAlone(_) | Cause::Held(_) | Cause::SetDown => FailureKind::LeftAlone,
+            Cause::Overload(_) => FailureKind::Overload,
+            Cause::Protocol(_)
+            | Cause::Redirect(_)
+            | Cause::Status(_)
+            | Cause::Later(..)
+            | Cause::TooLong
+            | Cause::Answer(_) => FailureKind::BadAnswer,
+            Cause::Files(_)
+            | Cause::QueryTooLong(_)
+            | Cause::UnknownRealm
+            | Cause::Table(_)
+            | Cause::GivenUp(_)
+            | Cause::Internal => FailureKind::Other,
+        }
     }
 
     /// Whether the next URL is to be tried.

@@ -15,6 +15,8 @@ use ureq::unversioned::transport::{
     TcpConnector, Transport,
 };
 
+use crate::meters::{Gauge, Held};
+
 /// How far an attempt has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -106,12 +108,12 @@ impl Phase {
 ///
 /// Of an agent with a proxy, the whole chain runs twice for each connection, once inside the other:
 /// the inner run, which has no proxy in its configuration, connects to the proxy.
-pub(super) fn connector(proxied: bool) -> impl Connector {
+pub(super) fn connector(proxied: bool, gauge: Gauge) -> impl Connector {
     Begin { proxied }
         .chain(ConnectProxyConnector::default())
         .chain(TcpConnector::default())
         .chain(Tls::default())
-        .chain(Wrap { proxied })
+        .chain(Wrap { proxied, gauge })
 }
 
 /// Comes first and makes no connection.
@@ -177,6 +179,8 @@ impl<In: Transport> Connector<In> for Tls {
 #[derive(Debug)]
 struct Wrap {
     proxied: bool,
+    /// Counts the connections.
+    gauge: Gauge,
 }
 
 impl<In: Transport> Connector<In> for Wrap {
@@ -187,9 +191,11 @@ impl<In: Transport> Connector<In> for Wrap {
         details: &ConnectionDetails<'_>,
         chained: Option<In>,
     ) -> Result<Option<Wrapped<In>>, ureq::Error> {
+        let to_proxy = self.proxied && details.config.proxy().is_none();
         Ok(chained.map(|inner| Wrapped {
             inner,
-            to_proxy: self.proxied && details.config.proxy().is_none(),
+            to_proxy,
+            _counted: (!to_proxy).then(|| self.gauge.hold()),
             held: Vec::new(),
             may_be_used: Arc::new(AtomicBool::new(true)),
         }))
@@ -206,6 +212,7 @@ struct Wrapped<In> {
     held: Vec<u8>,
     /// See [`distrust_connection`].
     may_be_used: Arc<AtomicBool>,
+    _counted: Option<Held>,
 }
 
 impl<In: Transport> Wrapped<In> {

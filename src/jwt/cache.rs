@@ -13,6 +13,7 @@ use lru::{DefaultHasher, LruCache};
 use zeroize::Zeroizing;
 
 use super::claims::Validity;
+use crate::meters::{Gauge, Share};
 
 /// Verified tokens; the least recently used are forgotten first.
 ///
@@ -22,6 +23,8 @@ pub struct VerifiedTokens<V> {
     // Randomly keyed. Only verified tokens are stored, and two that collide merely evict each
     // other, so the hash need not resist attackers.
     hasher: DefaultHasher,
+    /// Counts them.
+    share: Share,
 }
 
 struct Entry<V> {
@@ -38,7 +41,15 @@ impl<V> VerifiedTokens<V> {
         Self {
             entries: NonZeroUsize::new(capacity).map(LruCache::new),
             hasher: DefaultHasher::default(),
+            share: Share::of(Gauge::NONE),
         }
+    }
+
+    /// Counts the tokens that are remembered.
+    #[must_use]
+    pub fn counting(self, gauge: Gauge) -> Self {
+        let share = Share::of(gauge);
+        VerifiedTokens { share, ..self }
     }
 
     /// Remembers a verified token.
@@ -69,6 +80,7 @@ impl<V> VerifiedTokens<V> {
                     value,
                 },
             );
+            self.share.set(entries.len());
         }
     }
 
@@ -93,6 +105,7 @@ impl<V> VerifiedTokens<V> {
         }
         if !is_current(&entry.value, entry.generation) || !entry.validity.includes(now()) {
             entries.pop(&place);
+            self.share.set(entries.len());
             return None;
         }
         entries.peek(&place).map(|entry| &entry.value)

@@ -36,6 +36,26 @@ impl fmt::Display for SourceError {
     }
 }
 
+impl SourceCause {
+    /// Whether a server has answered.
+    pub(super) fn is_answer(&self) -> bool {
+        match self {
+            SourceCause::Fetch(error) => match error {
+                FetchError::Redirect(_)
+                | FetchError::Status(_)
+                | FetchError::Later { .. }
+                | FetchError::TooLong => true,
+                FetchError::Url(_) | FetchError::Failed(_) => false,
+            },
+            SourceCause::Read(_)
+            | SourceCause::NoTime
+            | SourceCause::StillAsking
+            | SourceCause::TooManyWait => false,
+            _ => true,
+        }
+    }
+}
+
 /// What went wrong. No message contains anything from a file or an answer, except whose metadata they are,
 /// quoted.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -51,7 +51,11 @@ impl Files {
             }
         }
         watched.keys().map_err(|cause| SourceError {
-            name: path.display().to_string().escape_debug().to_string(),
+            name: match std::fs::symlink_metadata(path) {
+                Ok(_) => path.display().to_string().escape_debug().to_string(),
+                // A secret may look like a path.
+                Err(_) => "a file that is not there".to_owned(),
+            },
             cause,
             last_good: None,
             is_own: true,

@@ -29,6 +29,8 @@ pub struct SourceConfig {
     /// For how many URLs what was fetched is shared by all processes; each fetches any others for itself.
     /// Default 256.
     pub places: usize,
+    /// The URL of a parameter, which may be logged.
+    pub named: Option<String>,
 }
 
 impl Default for SourceConfig {
@@ -39,6 +41,7 @@ impl Default for SourceConfig {
             min_refresh: Duration::from_secs(30),
             max_sources: 1024,
             places: 256,
+            named: None,
         }
     }
 }

@@ -236,10 +236,17 @@ impl State {
     }
 
     fn error(&self, url: &str, cause: SourceCause) -> SourceError {
+        let last_good = self.known();
+        // A secret may look like a URL. It is none once a server has answered.
+        let name = match last_good.is_some() || cause.is_answer() || discovery::shown(url).is_some()
+        {
+            true => shown(url),
+            false => UNPROVEN_URL.to_owned(),
+        };
         SourceError {
-            name: shown(url),
+            name,
             cause,
-            last_good: self.known(),
+            last_good,
             is_own: false,
         }
     }
@@ -319,8 +326,11 @@ fn read(url: &str, answer: Result<Fetched, FetchError>) -> Result<Read, SourceCa
     })
 }
 
+/// What is shown in place of a text that begins like a URL, and may be a secret.
+const UNPROVEN_URL: &str = "a URL that has never answered";
+
 /// A URL without the parts that may be secret.
-fn shown(url: &str) -> String {
+pub fn shown(url: &str) -> String {
     if let Some(place) = discovery::shown(url) {
         return place;
     }

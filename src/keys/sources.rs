@@ -28,7 +28,7 @@ use super::fetch::Fetch;
 use super::file::Files;
 use super::limits::SourceConfig;
 use super::metadata::Metadata;
-use super::published::{Attempt, Description, Publishers};
+use super::published::{Attempt, Description, Publishers, shown};
 use super::shared::SharedFetches;
 use crate::jwt::key::KeySet;
 use crate::jwt::token::Token;
@@ -106,7 +106,7 @@ impl KeySources {
     pub fn failure(&self, url: &str) -> Option<SourceError> {
         let publisher = self.publishers.find(url)?;
         let state = publisher.state(url, &self.config, &self.generation);
-        state.failure(url)
+        state.failure(url).map(|error| self.named(url, error))
     }
 
     /// Whether the set must be fetched before this token is judged: nothing is known; the token
@@ -196,7 +196,19 @@ impl KeySources {
             fetcher: &*self.fetcher,
             generation: &self.generation,
         };
-        self.publishers.find_or_add(url).fetch(url, &attempt)
+        let fetched = self.publishers.find_or_add(url).fetch(url, &attempt);
+        fetched.map_err(|error| self.named(url, error))
+    }
+
+    /// Names the URL of a parameter, which is no secret, whether it has ever answered or not.
+    fn named(&self, url: &str, error: SourceError) -> SourceError {
+        match self.config.named.as_deref() == Some(url) {
+            true => SourceError {
+                name: shown(url),
+                ..error
+            },
+            false => error,
+        }
     }
 
     /// What is known of a URL now, also if it was another process that asked. Never blocks.

@@ -20,6 +20,7 @@ fn is_nearly_register(method: &str) -> bool {
 #[derive(Debug)]
 pub struct RequestVariables {
     method: Variable,
+    call_id: Variable,
     source_ip: Variable,
     source_port: Variable,
     to: Address,
@@ -111,6 +112,7 @@ impl RequestVariables {
         };
         Ok(RequestVariables {
             method: parse("$rm")?,
+            call_id: parse("$ci")?,
             source_ip: parse("$si")?,
             source_port: parse("$sp")?,
             to: Address {
@@ -163,6 +165,18 @@ impl RequestVariables {
     /// The method.
     pub fn method(&self, message: Message) -> String {
         self.text(message, self.method)
+    }
+
+    /// The Call-ID.
+    pub fn call_id(&self, message: Message) -> String {
+        self.text(message, self.call_id)
+    }
+
+    /// Whom a request is about that was refused: it may be written wrongly.
+    pub fn named_quietly(&self, message: Message) -> Named {
+        let method = self.method(message);
+        self.log_level
+            .quietly(message, || self.named(message, &method))
     }
 
     /// The address that the request came from.

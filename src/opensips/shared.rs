@@ -11,12 +11,14 @@ use std::{
 
 use once_cell::sync::OnceCell;
 
-use super::ffi::{AW_STATISTICS_COUNT, aw_statistic as Statistic};
+use super::ffi::{AW_GAUGES_COUNT, aw_gauge as State};
 use crate::http::{Circuit, InflightPlace};
 use crate::introspection;
 use crate::jwt::revocations::list::{Entry, Head, Slot};
 use crate::jwt::signatures::Bucket;
 use crate::keys::Place;
+use crate::outages;
+use crate::rate::Rate;
 use crate::registrations::Newest;
 use crate::store::shared::{Counter, LeaseWord, Slot as RowSlot};
 
@@ -42,6 +44,11 @@ impl Number {
     /// Adds to it.
     pub fn add(&self, n: u64) {
         self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// Adds to it, or takes away from it.
+    pub fn change(&self, n: i64) {
+        self.0.fetch_add(n.cast_unsigned(), Ordering::Relaxed);
     }
 
     /// Sets it. Whoever reads this value also sees what was set before it.
@@ -113,7 +120,7 @@ impl Told {
 #[derive(Debug)]
 #[repr(C)]
 pub struct Page {
-    statistics: [Number; AW_STATISTICS_COUNT as usize],
+    gauges: [Number; AW_GAUGES_COUNT as usize],
     /// The generation of the caches, which `jwt_reload` increments.
     pub generation: Number,
     /// The oldest generation of which anything serves, if what replaces it can't be read: that of the last
@@ -129,14 +136,21 @@ pub struct Page {
     pub newest: Newest,
     /// What the log has been told.
     pub told: Told,
+    /// The log lines of each kind.
+    pub log_rates: [Rate; Self::LOG_RATES],
+    /// The events of refusals.
+    pub event_rate: Rate,
     /// The process that holds the lock of [`exclusively`], 0 for none.
     lock: AtomicU64,
 }
 
 impl Page {
+    /// How many kinds of log lines there may be, see `src/calls/told.rs`.
+    pub const LOG_RATES: usize = 32;
+
     const fn new() -> Self {
         Page {
-            statistics: [const { Number::new() }; AW_STATISTICS_COUNT as usize],
+            gauges: [const { Number::new() }; AW_GAUGES_COUNT as usize],
             generation: Number::new(),
             dropped: Number::new(),
             credentials_generation: Number::new(),
@@ -152,14 +166,16 @@ impl Page {
             },
             newest: Newest::new(),
             told: Told::new(),
+            log_rates: [const { Rate::new() }; Self::LOG_RATES],
+            event_rate: Rate::new(),
             lock: AtomicU64::new(0),
         }
     }
 
-    /// The counter of a statistic.
-    pub fn statistic(&self, statistic: Statistic) -> &Number {
+    /// The number of a state.
+    pub fn gauge(&self, state: State) -> &Number {
         // There is one for each value of the enum.
-        &self.statistics[statistic as usize]
+        &self.gauges[state as usize]
     }
 }
 
@@ -194,6 +210,8 @@ unsafe impl Zeroed for Page {}
 unsafe impl Zeroed for Bucket {}
 // SAFETY: atomics.
 unsafe impl Zeroed for Place {}
+// SAFETY: atomics.
+unsafe impl Zeroed for outages::Place {}
 // SAFETY: atomics.
 unsafe impl Zeroed for Circuit {}
 // SAFETY: atomics.

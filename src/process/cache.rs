@@ -6,13 +6,13 @@
 //! process's own thread, and takes as long as it takes.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::redis::cmd;
 
 use super::availability::{Admission, Availability};
+use super::notices::{self, Subject};
 use crate::config::cache as config;
 use crate::counters::{Claim, Counters};
 use crate::http::{self, BAN_PREFIX, Ban, Bans, Entry};
@@ -29,9 +29,6 @@ const NOT_FREE: &str =
 pub struct Cache {
     driver: Driver,
     required: bool,
-    state: Arc<State>,
-    /// Since when the log says that it fails.
-    told: Option<Instant>,
 }
 
 enum Driver {
@@ -48,12 +45,7 @@ enum Driver {
 pub struct Native {
     redis: Redis,
     availability: Arc<Availability<CacheError>>,
-    state: Arc<State>,
 }
-
-/// The error with which it began to fail; `None` while it answers.
-#[derive(Default)]
-struct State(Mutex<Option<String>>);
 
 /// Sources that are banned, each with the seconds that are left, unless it is for ever.
 pub type BanList = Vec<(String, Option<u64>)>;
@@ -95,26 +87,18 @@ fn banned(session: &Session<'_>, most: usize) -> Result<BanList, CacheError> {
     }
 }
 
-/// What is to be said in the log about an outage.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Change {
-    /// It has begun.
-    Failing(String),
-    /// It is over; it took this long.
-    Answering(Duration),
+/// Notes how a question ended that was asked at `asked`.
+fn note(asked: Instant, error: Option<&dyn ToString>) {
+    if error.is_some() {
+        stats::count(Statistic::CachedbFailures);
+    }
+    notices::note(&Subject::Cachedb, asked, error);
 }
 
-impl State {
-    fn note(&self, error: Option<&dyn Display>) {
-        let mut failing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match error {
-            None => *failing = None,
-            Some(error) => {
-                stats::count(Statistic::CachedbFailures);
-                failing.get_or_insert_with(|| error.to_string());
-            }
-        }
-    }
+/// Counts a question, and how long it takes.
+fn counted<T>(ask: impl FnOnce() -> T) -> T {
+    stats::count(Statistic::CachedbQueries);
+    stats::CACHEDB_TIMER.time(ask)
 }
 
 impl Cache {
@@ -124,12 +108,15 @@ impl Cache {
         engine: Option<cachedb::Engine>,
         connecting: &Arc<Pool>,
     ) -> Option<Self> {
-        let state = Arc::new(State::default());
         let driver = match (&config.driver, engine) {
             (config::Driver::Native(settings), _) => Driver::Native(Native {
-                redis: Redis::new(settings, config.timeout, connecting.clone()),
+                redis: Redis::new(
+                    settings,
+                    config.timeout,
+                    connecting.clone(),
+                    stats::CACHEDB_CONNECTIONS,
+                ),
                 availability: Arc::default(),
-                state: state.clone(),
             }),
             (config::Driver::Core(url), Some(engine)) => Driver::Core {
                 engine,
@@ -141,8 +128,6 @@ impl Cache {
         Some(Cache {
             driver,
             required: config.required,
-            state,
-            told: None,
         })
     }
 
@@ -244,7 +229,8 @@ impl Cache {
         if connection.is_none() {
             *connection = engine.open(url);
         }
-        let done = match connection {
+        let asked = Instant::now();
+        let done = counted(|| match connection {
             None => Err(cachedb::CacheDbError.to_string()),
             Some(connection) if is_claim && url.starts_with("local:") => {
                 let claimed = shared::exclusively(|| work(connection));
@@ -254,26 +240,9 @@ impl Cache {
                 )
             }
             Some(connection) => work(connection).map_err(|error| error.to_string()),
-        };
-        self.state
-            .note(done.as_ref().err().map(|error| error as &dyn Display));
+        });
+        note(asked, done.as_ref().err().map(|error| error as _));
         Some(done)
-    }
-
-    /// What has changed since this was last asked.
-    pub fn change(&mut self) -> Option<Change> {
-        let failing = self.state.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match (failing.as_ref(), self.told) {
-            (Some(error), None) => {
-                self.told = Some(Instant::now());
-                Some(Change::Failing(error.clone()))
-            }
-            (None, Some(since)) => {
-                self.told = None;
-                Some(Change::Answering(since.elapsed()))
-            }
-            _ => None,
-        }
     }
 }
 
@@ -311,8 +280,9 @@ impl Native {
         work: impl FnOnce(&Session<'_>) -> Result<T, CacheError>,
     ) -> Result<T, CacheError> {
         let session = self.redis.session(deadline);
-        let done = work(&session);
-        self.note(done.as_ref().err(), session.until());
+        let asked = Instant::now();
+        let done = counted(|| work(&session));
+        self.note(done.as_ref().err(), session.until(), asked);
         done
     }
 
@@ -333,7 +303,7 @@ impl Native {
         let lost = move |lost| match lost {
             Lost::TimedOut => {
                 let error = lost_by.redis.timed_out();
-                lost_by.note(Some(&error), deadline);
+                lost_by.note(Some(&error), deadline, deadline);
                 Err(error)
             }
             Lost::Panicked => Err(CacheError::Unreachable(
@@ -379,7 +349,7 @@ impl Native {
         work: impl FnOnce(&Session<'_>) -> Result<T, CacheError>,
     ) -> Result<T, CacheError> {
         let deadline = Instant::now() + self.timeout();
-        let done = work(&self.redis.session(deadline));
+        let done = counted(|| work(&self.redis.session(deadline)));
         if done.is_err() {
             stats::count(Statistic::CachedbFailures);
         }
@@ -396,10 +366,10 @@ impl Native {
         self.redis.timed_out()
     }
 
-    fn note(&self, error: Option<&CacheError>, deadline: Instant) {
+    fn note(&self, error: Option<&CacheError>, deadline: Instant, asked: Instant) {
         self.availability.note(error, deadline, Instant::now());
         if !matches!(error, Some(CacheError::Busy(_))) {
-            self.state.note(error.map(|error| error as &dyn Display));
+            note(asked, error.map(|error| error as _));
         }
     }
 }
@@ -435,7 +405,7 @@ impl Gate {
         let (native, required) = (self.native.clone(), self.required);
         let lost = move |_| {
             let error = native.redis.timed_out();
-            native.note(Some(&error), deadline);
+            native.note(Some(&error), deadline, deadline);
             unless_required(Err(error.to_string()), required)
         };
         let job = move || http::Gate::enter(&self, deadline);

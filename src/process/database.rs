@@ -10,18 +10,54 @@ mod core;
 mod native;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use self::core::Core;
 use crate::config::database as config;
 use crate::opensips::db;
+use crate::opensips::stats::{self, Statistic};
 use crate::pool::Pool;
-use crate::store::{Answer, Source};
+use crate::process::notices;
+use crate::store::{Answer, Cell, Select, Source, StoreError};
 use native::Native;
 
 pub use native::{Asked, Query};
 
 /// See the [module](self).
 pub struct Database(Driver);
+
+/// Counts the questions, and how long they take.
+struct Counted<'a>(&'a mut dyn Source);
+
+impl Counted<'_> {
+    fn count<T>(
+        &mut self,
+        work: impl FnOnce(&mut dyn Source) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        stats::count(Statistic::DbQueries);
+        let asked = Instant::now();
+        let done = stats::DB_TIMER.time(|| work(self.0));
+        if done.is_err() {
+            stats::count(Statistic::DbFailures);
+        }
+        notices::note_database(asked, done.as_ref().err());
+        done
+    }
+}
+
+impl Source for Counted<'_> {
+    fn select(&mut self, select: &Select<'_>) -> Result<Vec<Vec<Cell>>, StoreError> {
+        self.count(|source| source.select(select))
+    }
+
+    fn each(
+        &mut self,
+        select: &Select<'_>,
+        row: &mut dyn FnMut(Vec<Cell>),
+    ) -> Result<(), StoreError> {
+        self.count(|source| source.each(select, row))
+    }
+}
 
 enum Driver {
     Native(Native),
@@ -73,6 +109,7 @@ impl Database {
         threads: &Arc<Pool>,
         work: impl FnOnce(&mut dyn Source) -> Answer<T> + Send + 'static,
     ) -> Asked<T> {
+        let work = |source: &mut dyn Source| work(&mut Counted(source));
         match &mut self.0 {
             Driver::Native(native) => native.ask(threads, work),
             Driver::Core(core) => Asked::Answered(core.read(work)),
@@ -84,6 +121,7 @@ impl Database {
     /// # Errors
     /// Fails with the error of the driver or of the work.
     pub fn read<T>(&mut self, work: impl FnOnce(&mut dyn Source) -> Answer<T>) -> Answer<T> {
+        let work = |source: &mut dyn Source| work(&mut Counted(source));
         match &mut self.0 {
             Driver::Native(native) => native.read(work),
             Driver::Core(core) => core.read(work),

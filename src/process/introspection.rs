@@ -1,8 +1,8 @@
 //! The HTTP client and the threads with which issuers are asked for tokens: their own, so that a provider that
 //! hangs leaves the webhooks to others.
 
-use super::{Process, with_threads};
-use crate::http::{Client, FormOutcome, FormQuestion, Webhooks};
+use super::{Process, notices, with_threads};
+use crate::http::{Changes, Client, ClientConfig, FormOutcome, FormQuestion, Meters, Webhooks};
 use crate::pool::{Notify, Ticket};
 
 impl Process {
@@ -25,7 +25,13 @@ impl Process {
     }
 
     fn new_issuers_client(&self) -> Result<Webhooks, String> {
-        let config = self.module.config.http.providers.clone();
+        let config = ClientConfig {
+            meters: Meters {
+                changes: Changes(notices::endpoint_changed),
+                ..Meters::default()
+            },
+            ..self.module.config.http.providers.clone()
+        };
         let client = Client::new(config, self.module.circuits.clone());
         let client = client.map_err(|error| error.to_string())?;
         Ok(with_threads("auth_web-ask", self.module, client))

@@ -6,7 +6,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::keys::KeySources;
+use super::notices::{self, Subject};
+use crate::keys::{KeySources, SourceError, shown};
 use crate::opensips::stats::{self, Statistic};
 use crate::pool::{NoNotify, Notify, Pool, Promise, Ticket};
 
@@ -133,6 +134,7 @@ impl KeyFetches {
             if failure.as_ref().is_some_and(|error| error.is_own) {
                 stats::count(Statistic::JwksFailures);
             }
+            note(&ending.url, wanted, failure.as_ref());
             ending.error = failure.map(|error| error.to_string());
         };
         // Of a job that is not started, all who wait are told as it is dropped.
@@ -144,6 +146,17 @@ impl fmt::Debug for KeyFetches {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let urls = lock(&self.under_way).len();
         formatter.debug_tuple("KeyFetches").field(&urls).finish()
+    }
+}
+
+/// Notes whether the keys of a URL can be fetched.
+fn note(url: &str, wanted: Instant, failure: Option<&SourceError>) {
+    match failure {
+        None => notices::note_as(url, &Subject::Keys(shown(url)), wanted, None),
+        Some(error) => {
+            let subject = Subject::Keys(error.name.clone());
+            notices::note_as(url, &subject, wanted, Some(&error.cause));
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::loader;
 use crate::config::database::Database;
 use crate::module::Module;
 use crate::opensips::segment::Segment;
-use crate::opensips::shared;
+use crate::opensips::{shared, stats};
 use crate::store::cache::{Generations, Lookup, ProfileCache, Ready};
 use crate::store::snapshot::Snapshot;
 
@@ -29,7 +29,7 @@ impl Profiles {
     /// None yet.
     pub fn new(database: &Database) -> Self {
         Profiles {
-            cache: ProfileCache::new(database.cache.clone()),
+            cache: ProfileCache::new(database.cache.clone()).counting(stats::PROFILES_CACHED),
             snapshot: None,
         }
     }

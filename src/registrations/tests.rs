@@ -8,6 +8,7 @@ use harness::redis::{Redis as Server, missing};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::meters::Gauge;
 use crate::pool::{Pool, PoolConfig};
 use crate::redis::{Redis, RedisUrl, Settings};
 
@@ -40,7 +41,7 @@ struct Site {
 fn client(url: &str) -> Redis {
     let settings = Settings::new(RedisUrl::parse(url).unwrap()).unwrap();
     let threads = Arc::new(Pool::new("test", PoolConfig::default()));
-    Redis::new(&settings, Duration::from_secs(20), threads)
+    Redis::new(&settings, Duration::from_secs(20), threads, Gauge::NONE)
 }
 
 impl Site {

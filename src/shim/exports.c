@@ -23,7 +23,7 @@ extern struct osips_module_exports exports;
 static const int known_releases[] = { 304, 305, 306, 400 };
 
 static int core_release;
-static const char *module_name = "auth_web";
+static const char *module_name = AW_OWN_NAME;
 
 static const struct osips_dep_export dependencies = {
 	/* Not needed, but if loaded: initialised before us and destroyed after us. */
@@ -143,7 +143,11 @@ const char *aw_other_module(void)
 
 static int set_up(void)
 {
-	return aw_rs_mod_init();
+	int result = aw_rs_mod_init();
+
+	if (result == 0 && strcmp(module_name, AW_OWN_NAME) != 0)
+		result = aw_register_own_statistics();
+	return result;
 }
 
 static void tear_down(void)

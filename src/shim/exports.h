@@ -1,6 +1,6 @@
 /*
- * What the module exports: one row for each script function, parameter, statistic and command of
- * the management interface. The tables of the shim, the enums of the interface and, through
+ * What the module exports: one row for each script function, parameter, statistic (counter or gauge) and
+ * command of the management interface. The tables of the shim, the enums of the interface and, through
  * bindgen, those of the Rust code are made from these rows.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -209,9 +209,32 @@
 	/* our own: registrations */ \
 	PARAMETER(registration_address) \
 	PARAMETER(registration_private_address) \
-	PARAMETER(load_registration)
+	PARAMETER(load_registration) \
+	/* our own: what is logged and told */ \
+	PARAMETER(log_rate) \
+	PARAMETER(event_rate)
 
-/* STATISTIC(name). */
+/*
+ * Response times, as counters: how often it took no longer than each bound, in milliseconds, and in all;
+ * how often; and microseconds altogether.
+ */
+#define AW_HISTOGRAM(name) \
+	STATISTIC(name##_le_1) \
+	STATISTIC(name##_le_5) \
+	STATISTIC(name##_le_10) \
+	STATISTIC(name##_le_25) \
+	STATISTIC(name##_le_50) \
+	STATISTIC(name##_le_100) \
+	STATISTIC(name##_le_250) \
+	STATISTIC(name##_le_500) \
+	STATISTIC(name##_le_1000) \
+	STATISTIC(name##_le_2500) \
+	STATISTIC(name##_le_5000) \
+	STATISTIC(name##_le_inf) \
+	STATISTIC(name##_count) \
+	STATISTIC(name##_sum_us)
+
+/* STATISTIC(name), a counter, or AW_HISTOGRAM(name). */
 #define AW_STATISTICS \
 	/* tokens that were admitted, and that were not */ \
 	STATISTIC(jwt_accepted) \
@@ -248,7 +271,89 @@
 	/* registrations that were saved in Redis, that were not because of the limit, and that were removed */ \
 	STATISTIC(registrations_saved) \
 	STATISTIC(registrations_full) \
-	STATISTIC(registrations_removed)
+	STATISTIC(registrations_removed) \
+	/* refusals, by function and return code */ \
+	STATISTIC(jwt_refused_1) \
+	STATISTIC(jwt_refused_2) \
+	STATISTIC(jwt_refused_3) \
+	STATISTIC(jwt_refused_4) \
+	STATISTIC(jwt_refused_5) \
+	STATISTIC(jwt_refused_6) \
+	STATISTIC(jwt_refused_7) \
+	STATISTIC(jwt_refused_8) \
+	STATISTIC(jwt_script_refused_1) \
+	STATISTIC(jwt_script_refused_2) \
+	STATISTIC(http_refused_1) \
+	STATISTIC(http_refused_2) \
+	STATISTIC(http_refused_3) \
+	STATISTIC(http_refused_4) \
+	STATISTIC(http_refused_5) \
+	STATISTIC(http_refused_6) \
+	STATISTIC(http_refused_7) \
+	/* tokens whose verification, profile or active state was remembered */ \
+	STATISTIC(jwt_remembered) \
+	STATISTIC(jwt_profiles_cached) \
+	STATISTIC(introspections_remembered) \
+	/* questions to the database, those that it did not answer, and those that another process had asked */ \
+	STATISTIC(db_queries) \
+	STATISTIC(db_failures) \
+	STATISTIC(db_shared) \
+	/* documents that providers were asked for */ \
+	STATISTIC(jwks_fetches) \
+	/* requests for an endpoint, and why there was no answer */ \
+	STATISTIC(http_requests) \
+	STATISTIC(http_timeouts) \
+	STATISTIC(http_unreachable) \
+	STATISTIC(http_left_alone) \
+	STATISTIC(http_bad_answers) \
+	/* sources that were banned */ \
+	STATISTIC(http_bans) \
+	/* questions to the CacheDB */ \
+	STATISTIC(cachedb_queries) \
+	/* response times: of endpoints, the database, providers, the CacheDB */ \
+	AW_HISTOGRAM(http_time) \
+	AW_HISTOGRAM(db_time) \
+	AW_HISTOGRAM(jwks_time) \
+	AW_HISTOGRAM(cachedb_time)
+
+/* GAUGE(name): a state, over all processes. */
+#define AW_GAUGES \
+	/* calls of http_authorize that wait for an endpoint */ \
+	GAUGE(http_in_flight) \
+	/* connections that are open */ \
+	GAUGE(http_connections) \
+	GAUGE(db_connections) \
+	GAUGE(cachedb_connections) \
+	/* threads for what may block */ \
+	GAUGE(threads) \
+	/* URLs of endpoints and issuers that are left alone now */ \
+	GAUGE(http_urls_left_alone) \
+	/* whether the database and the CacheDB fail */ \
+	GAUGE(db_failing) \
+	GAUGE(cachedb_failing) \
+	/* what is remembered in processes */ \
+	GAUGE(tokens_cached) \
+	GAUGE(profiles_cached)
+
+/* EVENT(name): of the event interface, published as E_AUTH_WEB_name. */
+#define AW_EVENTS \
+	/* a request that is refused */ \
+	EVENT(DENIED) \
+	/* a source that is banned */ \
+	EVENT(BAN) \
+	/* an endpoint that is left alone after failures, or answers again */ \
+	EVENT(ENDPOINT) \
+	/* the database or the CacheDB fails, or answers again */ \
+	EVENT(STORE) \
+	/* keys of a URL or an issuer that can't be fetched, or are again */ \
+	EVENT(KEYS)
+
+/* REPORT(name): an identifier of the status and report interface. */
+#define AW_REPORTS \
+	REPORT(database) \
+	REPORT(cachedb) \
+	REPORT(keys) \
+	REPORT(endpoints)
 
 /*
  * COMMAND(name, help, forms) of the management interface. Of a command, each set of parameters with
@@ -341,6 +446,22 @@ enum aw_statistic { AW_STATISTICS };
 #define STATISTIC(name) + 1
 enum { AW_STATISTICS_COUNT = 0 AW_STATISTICS };
 #undef STATISTIC
+
+#define GAUGE(name) AW_GAUGE_##name,
+enum aw_gauge { AW_GAUGES };
+#undef GAUGE
+
+#define GAUGE(name) + 1
+enum { AW_GAUGES_COUNT = 0 AW_GAUGES };
+#undef GAUGE
+
+#define EVENT(name) AW_EVENT_##name,
+enum aw_event { AW_EVENTS };
+#undef EVENT
+
+#define REPORT(name) AW_REPORT_##name,
+enum aw_report { AW_REPORTS };
+#undef REPORT
 
 #define COMMAND(name, ...) AW_COMMAND_##name,
 enum aw_command { AW_COMMANDS };

@@ -27,6 +27,9 @@ static inline osips_str osips_of(aw_str text)
 	return out;
 }
 
+/* The name of the module, unless it is loaded as auth_jwt.so. */
+#define AW_OWN_NAME "auth_web"
+
 /* The name under which the module was loaded: "auth_web" or "auth_jwt". */
 const char *aw_module_name(void);
 

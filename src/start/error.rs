@@ -88,6 +88,9 @@ pub enum InitError {
     /// The system gave no random bytes.
     #[error("{0}")]
     Nonce(#[from] NonceError),
+    /// The core takes no events, or no reports.
+    #[error("the core does not take the module's events and reports: see its message above")]
+    Events,
     /// No memory.
     #[error("no shared memory: {0}")]
     Memory(#[from] std::io::Error),

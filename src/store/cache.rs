@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use super::profiles::{Profile, Secret};
 use crate::keys::{KeyHolder, KeySources};
+use crate::meters::{Gauge, Share};
 
 /// How often the database is asked for one tag that it does not know, or whose secrets verify
 /// nothing: an added row counts at once, and a flood of bad tokens costs one query a second.
@@ -149,6 +150,8 @@ pub enum Lookup {
 pub struct ProfileCache {
     config: CacheConfig,
     entries: LruCache<Box<str>, Entry>,
+    /// Counts them.
+    share: Share,
 }
 
 impl ProfileCache {
@@ -157,7 +160,18 @@ impl ProfileCache {
         // Grows as it fills: most sites have far fewer profiles than the bound.
         let mut entries = LruCache::unbounded();
         entries.resize(config.size);
-        ProfileCache { config, entries }
+        ProfileCache {
+            config,
+            entries,
+            share: Share::of(Gauge::NONE),
+        }
+    }
+
+    /// Counts what is remembered, tags without a profile included.
+    #[must_use]
+    pub fn counting(self, gauge: Gauge) -> Self {
+        let share = Share::of(gauge);
+        ProfileCache { share, ..self }
     }
 
     /// What is known about a tag, by entries of these generations (see `jwt_reload`).
@@ -218,6 +232,7 @@ impl ProfileCache {
                 generation,
             };
             self.entries.put(tag.into(), entry);
+            self.share.set(self.entries.len());
         }
         value
     }

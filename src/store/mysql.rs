@@ -18,6 +18,7 @@ use thiserror::Error;
 use super::url::{Address, DbUrl};
 use super::{Cell, Refusal, Select, Source, StoreError};
 use crate::connections::{Connections, Lease, Unavailable};
+use crate::meters::Gauge;
 
 /// Where the client library that OpenSIPS's db_mysql uses looks for the server of `localhost`.
 const SOCKETS: [&str; 3] = [
@@ -98,6 +99,16 @@ impl MySql {
             timeout,
             connections: Arc::new(Connections::new(MAX_CONNECTIONS)),
         })
+    }
+
+    /// The same with connections of its own, which are counted.
+    #[must_use]
+    pub fn counting(&self, gauge: Gauge) -> Self {
+        MySql {
+            opts: self.opts.clone(),
+            timeout: self.timeout,
+            connections: Arc::new(Connections::new(MAX_CONNECTIONS).counting(gauge)),
+        }
     }
 
     /// The database as a [`Source`] in the calling thread, which waits for a connection until

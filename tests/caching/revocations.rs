@@ -120,7 +120,7 @@ pub fn kinds(setting: &Setting, core: &Core) -> Result<(), String> {
             .ask_with_key(token, &key.verifier())?
             .because(&reason)?;
         let log = running.instance.log_since(before);
-        let line = format!("refused ({REVOKED}) token ");
+        let line = format!("refused ({REVOKED}) ");
         if !log
             .lines()
             .any(|it| it.contains(&line) && it.contains(&reason))

@@ -16,6 +16,7 @@ _Static_assert(sizeof(struct cmd_export) == 240, "command");
 _Static_assert(sizeof(struct acmd_export) == 232, "async command");
 _Static_assert(sizeof(struct param_export) == 24, "parameter");
 _Static_assert(sizeof(struct stat_export) == 24, "statistic");
+_Static_assert(offsetof(struct stat_var, u) == 40, "counter");
 _Static_assert(sizeof(struct pv_value) == 24, "value");
 _Static_assert(sizeof(struct pv_export) == 72, "exported variable");
 _Static_assert(sizeof(struct pv_spec) == 112, "variable");

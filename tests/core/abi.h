@@ -105,10 +105,32 @@ struct proc_export {
 struct stat_export {
 	char *name;
 	unsigned short flags;
-	void *pointer; /* the function, with STAT_IS_FUNC, the only supported kind */
+	void *pointer; /* the function, with STAT_IS_FUNC, else where a pointer to the counter is stored */
 };
 
 enum { STAT_IS_FUNC = 8 };
+
+struct stat_var {
+	unsigned int mod_idx;
+	str name;
+	unsigned short flags;
+	void *context;
+	union {
+		_Atomic(unsigned long) *val;
+		unsigned long (*f)(void *);
+	} u;
+	struct stat_var *hnext, *lnext;
+};
+
+int __register_module_stats(const char *module, const struct stat_export *table, int unsafe);
+
+int evi_publish_event(str name);
+int evi_probe_event(int event);
+int evi_raise_event(int event, void *params);
+void *sr_register_group(char *name, int name_len, int is_public);
+int sr_register_identifier(void *group, char *name, int name_len, int status, char *text, int text_len, int reports);
+int sr_set_status(void *group, char *name, int name_len, int status, char *text, int text_len, int is_public);
+int sr_add_report(void *group, char *name, int name_len, char *text, int text_len, int is_public);
 
 struct module_stamps {
 	const char *version;

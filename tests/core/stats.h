@@ -1,5 +1,6 @@
 /*
- * stats.h - the statistics that modules export, each a function that returns the number.
+ * stats.h - the statistics that modules export: functions that return the number, and counters in memory
+ * that all processes share.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

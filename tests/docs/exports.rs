@@ -21,9 +21,24 @@ pub fn parameters() -> Vec<String> {
     names("AW_PARAMETERS", "\tPARAMETER(")
 }
 
-/// Names of the statistics.
+/// Names of the statistics: counters, histograms by what their names have in common, and gauges.
 pub fn statistics() -> Vec<String> {
+    [counters(), histograms(), gauges()].concat()
+}
+
+/// Names of the counters, without those of histograms.
+pub fn counters() -> Vec<String> {
     names("AW_STATISTICS", "\tSTATISTIC(")
+}
+
+/// Names of the histograms, which their counters begin with.
+pub fn histograms() -> Vec<String> {
+    names("AW_STATISTICS", "\tAW_HISTOGRAM(")
+}
+
+/// Names of the gauges.
+pub fn gauges() -> Vec<String> {
+    names("AW_GAUGES", "\tGAUGE(")
 }
 
 /// Names of the commands of the management interface.

@@ -152,8 +152,7 @@ route {
 fn hostile(core: &Core) -> Result<(), Failed> {
     core.prepare()?;
     let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
-    let token =
-        format!("NOTICE:auth_web:jwt_authorize: refused (-1) token 8eb362cfdab3 from {VICTIM}: x");
+    let token = format!("NOTICE:auth_web:jwt_authorize: refused (-1) {VICTIM}: x");
     let webhook = format!("NOTICE:auth_web:http_authorize: refused (-1) {VICTIM}: x");
     let script = Script {
         endpoint: endpoint(&webhook)?,

@@ -36,6 +36,8 @@ pub(super) struct Call {
     pub(super) message: Message,
     pub(super) outputs: Outputs,
     pub(super) function: &'static CStr,
+    /// Whether that is `jwt_script_authorize`.
+    pub(super) is_script: bool,
     /// Its codes.
     pub(super) code_of: fn(&Outcome) -> i32,
     pub(super) wait: Wait,

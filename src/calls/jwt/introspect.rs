@@ -23,7 +23,7 @@ use crate::jwt::json::Object;
 use crate::jwt::revocations::Identity;
 use crate::jwt::signatures::Signatures;
 use crate::jwt::token::Token;
-use crate::log;
+use crate::opensips::log::Level;
 use crate::opensips::stats::{self, Statistic};
 use crate::process::{self, Subject};
 
@@ -82,6 +82,9 @@ impl Call {
                 since,
             },
         };
+        if known.is_some() {
+            stats::count(Statistic::IntrospectionsRemembered);
+        }
         match known {
             Some(Ok(told)) => self.told(pending, &told),
             Some(Err(())) => {
@@ -292,12 +295,7 @@ impl Call {
                 if !is_due {
                     return code;
                 }
-                log!(
-                    Error,
-                    self.function,
-                    "refused ({code}) token {}: {cause}",
-                    token.fingerprint()
-                );
+                self.tell(Level::Error, self.shown(Some(token)), code, &cause);
                 code
             }
             _ => self.refused(Some(token), code, error),

@@ -7,7 +7,6 @@ use crate::calls::waiting::{Started, on_thread};
 use crate::jwt::authorize::Outcome;
 use crate::jwt::claims::unlisted_issuer;
 use crate::jwt::token::Token;
-use crate::log;
 use crate::opensips::stats::{self, Statistic};
 use crate::process::{
     self, Asked, IssuerList, IssuerLookup as Lookup, IssuersSince as Since, Subject,
@@ -136,11 +135,7 @@ impl Call {
         match known {
             Some(known) => {
                 stats::count(Statistic::JwtServedStale);
-                log!(
-                    Warning,
-                    self.function,
-                    "{shown}: {error}; the cache serves (cache_grace)"
-                );
+                self.served(&error, "the cache serves (cache_grace)");
                 self.among(token, &known)
             }
             None => Started::Done(self.refuse_unread(&token, shown, &error)),

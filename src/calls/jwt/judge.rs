@@ -60,13 +60,21 @@ impl Call {
             return outcome;
         }
         let mut outage = false;
-        for error in keys.iter().filter_map(|keys| keys.as_ref().err()) {
-            outage |= error.is_outage();
-            let whose = match &subject.issuer {
-                Some(issuer) => format!("the keys of issuer {}", issuer.shown()),
-                None => "a secret of the token's profile".to_owned(),
+        for (number, keys) in keys.iter().enumerate() {
+            let Err(error) = keys else {
+                continue;
             };
-            log!(Warning, self.function, "{whose}: {error}");
+            outage |= error.is_outage();
+            let whose = match (&subject.tag, &subject.issuer) {
+                (Some(tag), _) => format!("secret {} of tag {tag:?}", number + 1),
+                (None, Some(issuer)) => format!("the keys of issuer {}", issuer.shown()),
+                (None, None) => "jwks_url".to_owned(),
+            };
+            // The outage itself is told once.
+            match error.is_outage() {
+                true => log!(Info, self.function, "{whose}: {error}"),
+                false => log!(Warning, self.function, "{whose}: {error}"),
+            }
         }
         match outcome {
             // The token may be good: a provider that is down is not the caller's fault.

@@ -5,6 +5,7 @@ use std::{fmt::Display, hash::Hash, time::Instant};
 
 use super::call::{BY_PROFILE, Call};
 use crate::calls::codes::{DONE, jwt as code};
+use crate::calls::outcome::{Outcome as Ended, TokenShown};
 use crate::clock;
 use crate::config::tokens::TokenAor;
 use crate::jwt::algorithm;
@@ -14,9 +15,10 @@ use crate::jwt::claims::{self, Validity};
 use crate::jwt::key::KeySet;
 use crate::jwt::path::{ClaimPath, ClaimValue};
 use crate::jwt::revocations::Identity;
-use crate::jwt::token::{self, Token};
+use crate::jwt::token::Token;
 use crate::jwt::username::Username;
 use crate::log;
+use crate::opensips::log::{self, Level};
 use crate::opensips::pvar::{Value, Variable};
 use crate::opensips::stats::{self, Statistic};
 use crate::process::{self, Subject, Verified};
@@ -252,15 +254,19 @@ impl Call {
                 self.function,
                 "an output could not be set: not admitted"
             );
+            self.count_code(code::OUTPUT_FAILED);
             return code::OUTPUT_FAILED;
         }
         stats::count(Statistic::JwtAccepted);
-        log!(
-            Debug,
-            self.function,
-            "admitted token {}",
-            token::fingerprint(text)
-        );
+        if log::enabled(Level::Info) {
+            let admitted = Ended {
+                function: self.function,
+                code: DONE,
+                reason: None,
+                token: TokenShown::of_text(text),
+            };
+            admitted.tell(self.module, self.message, Level::Info);
+        }
         DONE
     }
 
@@ -331,32 +337,54 @@ impl Call {
         self.refused_text(Some(text), code::of(outcome), outcome)
     }
 
-    /// The reason is put into words only if the script or the log needs them.
+    /// The reason is put into words only if the script, the log or an event needs them.
     pub(super) fn refused(&self, token: Option<&Token>, code: i32, reason: &dyn Display) -> i32 {
-        let text = token.map(|token| token.as_str().as_bytes());
-        self.refused_text(text, code, reason)
+        self.count_refusal(code, reason);
+        self.tell(Level::Notice, self.shown(token), code, reason);
+        code
     }
 
     fn refused_text(&self, text: Option<&[u8]>, code: i32, reason: &dyn Display) -> i32 {
         self.count_refusal(code, reason);
-        log!(
-            Notice,
-            self.function,
-            "refused ({code}) token {} from {}: {reason}",
-            text.map_or_else(|| "?".to_owned(), token::fingerprint),
-            self.module.request.source(self.message),
-        );
+        let token = text.map(TokenShown::of_text).unwrap_or_default();
+        self.tell(Level::Notice, token, code, reason);
         code
+    }
+
+    /// A token in the log.
+    pub(super) fn shown(&self, token: Option<&Token>) -> TokenShown {
+        let tag_claim = &self.module.config.tokens.tag_claim;
+        let shown = |token| TokenShown::of(token, tag_claim);
+        token.map(shown).unwrap_or_default()
+    }
+
+    /// Logs a refusal, and raises its event.
+    pub(super) fn tell(&self, level: Level, token: TokenShown, code: i32, reason: &dyn Display) {
+        let refusal = Ended {
+            function: self.function,
+            code,
+            reason: Some(reason),
+            token,
+        };
+        refusal.tell(self.module, self.message, level);
     }
 
     /// A refusal that is logged elsewhere.
     pub(super) fn count_refusal(&self, code: i32, reason: &dyn Display) -> i32 {
-        stats::count(Statistic::JwtRejected);
+        self.count_code(code);
         if self.outputs.reason.is_some() {
             let reason = reason.to_string();
             self.set(self.outputs.reason, Value::Text(reason.as_bytes()));
         }
         code
+    }
+
+    fn count_code(&self, code: i32) {
+        stats::count(Statistic::JwtRejected);
+        match self.is_script {
+            false => stats::count_code(Statistic::JwtRefused1, 8, code),
+            true => stats::count_code(Statistic::JwtScriptRefused1, 2, code),
+        }
     }
 
     pub(super) fn set(&self, variable: Option<Variable>, value: Value<'_>) -> bool {

@@ -6,7 +6,7 @@ use crate::clock;
 use crate::jwt::authorize::Outcome;
 use crate::jwt::revocations::Identity;
 use crate::jwt::token::Token;
-use crate::log;
+use crate::opensips::log::Level;
 use crate::opensips::stats::{self, Statistic};
 use crate::process::{self, Asked, Heard};
 use crate::redis::CacheError;
@@ -64,7 +64,7 @@ impl Call {
             let serves = process::with(self.module, |process| process.serves_unheard(&error));
             if !serves {
                 let shown = "revocations of other machines";
-                return Started::Done(self.refuse_unread(&token, shown, &error));
+                return Started::Done(self.refuse_failed(&token, Level::Error, shown, &error));
             }
         }
         then(self, token, Waited(true))
@@ -114,11 +114,7 @@ impl Call {
                     return Started::Done(self.refuse_unread(&token, shown, &error));
                 }
                 stats::count(Statistic::JwtServedStale);
-                log!(
-                    Warning,
-                    self.function,
-                    "{shown}: {error}; the cache serves (cache_grace)"
-                );
+                self.served(&error, "the cache serves (cache_grace)");
             }
         }
         then(self, token, Waited(true))

@@ -15,6 +15,7 @@ use crate::keys::ParsedKey;
 use crate::keys::candidate;
 use crate::module::Module;
 use crate::opensips::pvar::{Message, Value, Variable};
+use crate::opensips::stats::{self, Statistic};
 use crate::process::{self, Verified};
 
 /// `jwt_script_authorize(token, key, out_decoded [, out_reason])`: 1; -1 if it is not valid with
@@ -38,6 +39,7 @@ pub fn script_authorize(
         message,
         outputs,
         function,
+        is_script: true,
         code_of: code::of,
         wait: Wait::Never,
     };
@@ -102,6 +104,7 @@ impl Call {
             {
                 return None;
             }
+            stats::count(Statistic::JwtRemembered);
             let code = self.admit_token(token, verified, true);
             process.refresh_keys([&key.keys]);
             Some(code)

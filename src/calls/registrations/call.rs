@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::time::{Instant, SystemTime};
 
 use super::super::codes::registration as code;
+use super::super::outcome;
 use super::super::waiting::{Started, Wait, on_thread};
 use crate::log;
 use crate::module::Module;
@@ -154,11 +155,12 @@ impl Call {
     }
 
     pub fn malformed(&self, cause: &dyn Display) -> i32 {
-        log!(
-            Notice,
+        outcome::refused(
+            self.module,
+            self.message,
             self.function,
-            "refused ({}): {cause}",
-            code::MALFORMED
+            code::MALFORMED,
+            cause,
         );
         code::MALFORMED
     }

@@ -42,8 +42,8 @@ impl Client {
             distrust_connection();
         }
         match &answer {
-            Err(error) if error.is_outage() => self.breakers.failure(url.target(), Instant::now()),
-            _ => self.breakers.success(url.target()),
+            Err(error) if error.is_outage() => self.failed(url),
+            _ => self.answered(url),
         }
         if let Err(FormError::Cause(Cause::Later(_, time))) = &answer {
             self.breakers.hold(url.target(), Instant::now(), *time);

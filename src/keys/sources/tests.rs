@@ -68,6 +68,7 @@ fn config() -> SourceConfig {
         min_refresh: seconds(30),
         max_sources: 4,
         places: 4,
+        named: None,
     }
 }
 
@@ -320,8 +321,26 @@ fn a_provider_that_was_never_up_is_not_asked_by_every_token() {
     let error = scene.fetch(0).expect_err("it is down");
     assert_eq!(
         error.to_string(),
+        "keys from a URL that has never answered: can't connect",
+        "it may be a secret that looks like one"
+    );
+    let named = KeySources {
+        config: SourceConfig {
+            named: Some(URL.to_owned()),
+            ..config()
+        },
+        ..scene.sources
+    };
+    let failure = named.failure(URL).expect("the reason").to_string();
+    assert_eq!(
+        failure,
         "keys from https://idp.example/certs: can't connect"
     );
+    let scene = Scene {
+        sources: named,
+        ..scene
+    };
+    let error = scene.fetch(0).expect_err("it is down");
     assert!(scene.sources.known(URL).is_none());
     let failure = scene.sources.failure(URL).expect("the reason");
     assert_eq!(failure.to_string(), error.to_string());

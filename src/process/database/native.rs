@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::opensips::stats;
 use crate::pool::{Lost, NoNotify, Notify, Pool, Ticket};
 use crate::process::availability::{Admission, Availability};
+use crate::process::notices;
 use crate::store::mysql::MySql;
 use crate::store::{Answer, Source, StoreError};
 
@@ -43,7 +45,7 @@ impl Native {
     /// Does not connect yet.
     pub fn new(driver: &MySql, timeout: Duration) -> Self {
         Native {
-            driver: Arc::new(driver.clone()),
+            driver: Arc::new(driver.counting(stats::DB_CONNECTIONS)),
             timeout,
             availability: Arc::default(),
         }
@@ -119,6 +121,7 @@ impl<T: Send + 'static> Query<T> {
             Lost::TimedOut => {
                 let error = StoreError::TimedOut(milliseconds);
                 lost_to.note(Some(&error), deadline, Instant::now());
+                notices::note_database(deadline, Some(&error));
                 Err(error)
             }
             Lost::Panicked => Err(StoreError::Unreachable(

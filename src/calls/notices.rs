@@ -1,0 +1,141 @@
+//! What has begun to fail, or works again: log lines, events, status and reports.
+
+use std::cell::Cell;
+use std::ffi::CStr;
+
+use super::outcome;
+use crate::clock;
+use crate::log;
+use crate::module::Module;
+use crate::opensips::events::{self, Event, Parameter, Report};
+use crate::process::{Change, Notice, NoticeSubject as Subject, Raised, take_notices};
+
+/// Name of the function in log lines.
+const FUNCTION: &CStr = c"outage";
+
+/// Tells what the threads of this process have found out. Only on its own thread.
+pub fn tell(module: &Module) {
+    let second = clock::now().as_secs();
+    if SECOND.replace(second) != second {
+        outcome::tell_of_left_out(second);
+    }
+    for notice in take_notices(&module.outages) {
+        match notice {
+            Notice::Changed(subject, change) => tell_of(module, &subject, &change),
+            Notice::Raised(raised) => raise_of(&raised),
+        }
+    }
+}
+
+thread_local! {
+    /// When this process last looked whether lines were left out.
+    static SECOND: Cell<u64> = const { Cell::new(0) };
+}
+
+fn raise_of(raised: &Raised) {
+    match raised {
+        Raised::Denied {
+            function,
+            code,
+            reason,
+            source,
+            user,
+            realm,
+        } => events::raise(
+            Event::Denied,
+            &[
+                ("function", Parameter::Text(function)),
+                ("code", Parameter::Number(*code)),
+                ("reason", Parameter::Text(reason)),
+                ("source", Parameter::Text(source)),
+                ("user", Parameter::Text(user)),
+                ("realm", Parameter::Text(realm)),
+            ],
+        ),
+        Raised::Banned {
+            source,
+            seconds,
+            realm,
+        } => events::raise(
+            Event::Ban,
+            &[
+                ("source", Parameter::Text(source)),
+                ("seconds", Parameter::Number(*seconds)),
+                ("realm", Parameter::Text(realm)),
+            ],
+        ),
+    }
+}
+
+fn tell_of(module: &Module, subject: &Subject, change: &Change) {
+    let line = line(module, subject, change);
+    let is_ready = matches!(change, Change::Working(_));
+    match (is_ready, subject) {
+        (false, Subject::Database) => log!(Error, FUNCTION, "{line}"),
+        _ => log!(Warning, FUNCTION, "{line}"),
+    }
+    let report = match subject {
+        Subject::Database => Report::Database,
+        Subject::Cachedb => Report::Cachedb,
+        Subject::Keys(_) => Report::Keys,
+        Subject::Endpoint(_) => Report::Endpoints,
+    };
+    events::report(report, is_ready, &line);
+    raise(subject, change);
+}
+
+/// The line of the log.
+fn line(module: &Module, subject: &Subject, change: &Change) -> String {
+    let what = match subject {
+        Subject::Database => match &module.config.database {
+            Some(database) => database.shown.clone(),
+            None => "the database".to_owned(),
+        },
+        Subject::Cachedb => "the CacheDB".to_owned(),
+        Subject::Keys(shown) => format!("keys from {shown}"),
+        Subject::Endpoint(shown) => format!("endpoint {shown}"),
+    };
+    match (subject, change) {
+        (Subject::Cachedb, Change::Failing(error)) => {
+            let then = match module.config.cache.required {
+                true => "requests that need it are refused (cachedb_required)",
+                false => "bans and used nonces are not looked at (cachedb_required)",
+            };
+            format!("the CacheDB can't be asked: {error}; {then}")
+        }
+        (_, Change::Failing(error)) => format!("{what}: {error}"),
+        (_, Change::Working(None)) => format!("{what}: it answers again"),
+        (Subject::Cachedb, Change::Working(Some(length))) => {
+            format!("the CacheDB answers again, after {} s", length.as_secs())
+        }
+        (_, Change::Working(Some(length))) => {
+            format!("{what}: answers again, after {} s", length.as_secs())
+        }
+    }
+}
+
+fn raise(subject: &Subject, change: &Change) {
+    let (event, name, value) = match subject {
+        Subject::Database => (Event::Store, "what", "database"),
+        Subject::Cachedb => (Event::Store, "what", "cachedb"),
+        Subject::Keys(shown) => (Event::Keys, "url", shown.as_str()),
+        Subject::Endpoint(shown) => (Event::Endpoint, "url", shown.as_str()),
+    };
+    if !events::is_wanted(event) {
+        return;
+    }
+    let (state, reason) = match (subject, change) {
+        (Subject::Keys(_), Change::Failing(error)) => ("failing", error.as_str()),
+        (Subject::Keys(_), Change::Working(_)) => ("loaded", ""),
+        (_, Change::Failing(error)) => ("down", error.as_str()),
+        (_, Change::Working(_)) => ("up", ""),
+    };
+    events::raise(
+        event,
+        &[
+            (name, Parameter::Text(value)),
+            ("state", Parameter::Text(state)),
+            ("reason", Parameter::Text(reason)),
+        ],
+    );
+}
