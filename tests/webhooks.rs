@@ -22,6 +22,7 @@ mod webhooks {
     pub mod registrations;
     pub mod setting;
     pub mod shipped;
+    pub mod sight;
     pub mod storm;
     pub mod tables;
     pub mod waiting;
@@ -75,6 +76,7 @@ fn trials() -> Vec<Trial> {
         trials.extend(webhooks::limits::trials(&setting, core));
         trials.extend(webhooks::outgoing::trials(&setting, core));
         trials.extend(webhooks::shipped::trials(&setting, core));
+        trials.extend(webhooks::sight::trials(&setting, core));
         trials.extend(webhooks::redis::trials(&setting, core));
         trials.extend(webhooks::registrations::trials(&setting, core));
         trials.extend(webhooks::tables::trials(&setting, core));

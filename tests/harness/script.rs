@@ -68,6 +68,17 @@ impl Script {
         }
     }
 
+    /// The same with another copy of the module, and other routes.
+    pub fn running(self, module: &Path, routes: &str) -> Script {
+        let Script { name, .. } = Script::new(module, routes);
+        Script {
+            module: module.to_path_buf(),
+            name,
+            routes: routes.to_string(),
+            ..self
+        }
+    }
+
     /// Loads another OpenSIPS module before ours.
     pub fn load(mut self, file: &str) -> Script {
         self.modules.push(file.into());

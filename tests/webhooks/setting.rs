@@ -15,7 +15,7 @@ use harness::tls::Identity;
 use libtest_mimic::{Failed, Trial};
 
 /// The routes of the test script.
-const ROUTES: &str = include_str!("routes.cfg");
+pub const ROUTES: &str = include_str!("routes.cfg");
 
 /// Shared by all instances of one core, so that each knows the nonces of the others.
 pub const NONCE_SECRET: &str = "a secret of the tests, 0123456789";
