@@ -2,7 +2,7 @@
 
 use super::error::InitError;
 use crate::config::Config;
-use crate::config::database::Database;
+use crate::config::database::{Database, Driver};
 use crate::log;
 use crate::module::Tables;
 use crate::store::version::{self, VersionError};
@@ -87,7 +87,10 @@ impl Looked<'_> {
     /// Reads next to nothing of a table, whose columns are these. A table that nobody has named may be in the table of
     /// versions without being there.
     fn columns(&mut self, table: &str, columns: &[&str], script: &str, is_named: bool) {
-        if self.is_over {
+        // What the core's drivers say of a table that is not there can't be told from other errors, and stands in the
+        // log as one.
+        let is_looked_at = is_named || matches!(self.database.driver, Driver::Native(_));
+        if self.is_over || !is_looked_at {
             return;
         }
         if let Err(error) = try_columns(self.source, table, columns) {
