@@ -65,6 +65,7 @@ pub mod fuzzing {
     pub use crate::jwt::path::ClaimPath;
     pub use crate::jwt::username::Username;
     pub use crate::keys::{Discovery, Fetch, FetchError, Fetched, KeyReference, published_by};
+    pub use crate::meters::Gauge;
     pub use crate::opensips::request::Authorizations;
     pub use crate::pool::{Pool, PoolConfig};
     pub use crate::redis::{CacheError, Redis, RedisUrl, Replies, Settings};
@@ -86,7 +87,7 @@ pub mod fuzzing {
     pub use crate::store::snapshot;
     pub use crate::store::url::DbUrl;
     pub use crate::store::version;
-    pub use crate::store::{Cell, Select, Source, StoreError};
+    pub use crate::store::{Cell, Refusal, Select, Source, StoreError};
 }
 
 #[allow(unsafe_code)]

@@ -4,7 +4,7 @@
 
 use auth_web::fuzzing::{
     Cell, CredentialTable, Defaults, EndpointTables, IssuerTable, Issuers, ProfileTables,
-    RealmTable, RevocationTable, Select, Source, StoreError, Username, snapshot, version,
+    RealmTable, Refusal, RevocationTable, Select, Source, StoreError, Username, snapshot, version,
 };
 use auth_web::jwt::rules::Rules;
 use libfuzzer_sys::fuzz_target;
@@ -56,6 +56,7 @@ impl Source for Rows<'_> {
                     return Err(StoreError::Refused {
                         table: select.table.to_owned(),
                         cause: "no".to_owned(),
+                        why: Refusal::Other,
                     });
                 }
                 254 => select.columns.len().saturating_sub(1),

@@ -6,8 +6,9 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use auth_web::fuzzing::{
-    AddressOfRecord, Before, Claim, Counters, Entry, Grant, Left, MemberValue, Pool, PoolConfig,
-    Redis, RedisUrl, Registration, Registrations, Replies, Saved, Settings, Undo, hear, tell,
+    AddressOfRecord, Before, Claim, Counters, Entry, Gauge, Grant, Left, MemberValue, Pool,
+    PoolConfig, Redis, RedisUrl, Registration, Registrations, Replies, Saved, Settings, Undo, hear,
+    tell,
 };
 use auth_web::jwt::revocations::list::Place;
 use auth_web::jwt::revocations::{Kind, Revocation};
@@ -39,7 +40,12 @@ fuzz_target!(|data: &[u8]| {
     }
     let url = RedisUrl::parse(URLS[usize::from(*choice) % 2]).expect("a URL");
     let settings = Settings::answering(url, Replies::new(replies.to_vec())).expect("settings");
-    let redis = Redis::new(&settings, Duration::from_secs(20), Arc::clone(&THREADS));
+    let redis = Redis::new(
+        &settings,
+        Duration::from_secs(20),
+        Arc::clone(&THREADS),
+        Gauge::NONE,
+    );
     let session = redis.session(Instant::now() + Duration::from_secs(20));
     let registrations = Registrations::new(&session);
     let aor = AddressOfRecord::parse("john@a.example").expect("an address");

@@ -89,7 +89,7 @@ pub mod jwt_script {
 
 /// Of `http_authorize`.
 pub mod http {
-    use crate::calls::entrance::Refused;
+    use crate::calls::entrance::refused::Refused;
 
     /// The endpoint admits the request.
     pub const ADMITTED: i32 = 1;
@@ -124,7 +124,7 @@ pub mod http {
 
 /// Of `digest_authorize`.
 pub mod digest {
-    use crate::calls::entrance::Refused;
+    use crate::calls::entrance::refused::Refused;
 
     /// The response is that of the password, and the user is the address of record.
     pub const ADMITTED: i32 = 1;

@@ -214,13 +214,7 @@ impl Call {
     }
 
     /// The return code, once it is known what there is to know.
-    fn decide(
-        &self,
-        digest: &Digest,
-        method: &str,
-        proof: &Proof,
-        answer: Answer<Client>,
-    ) -> i32 {
+    fn decide(&self, digest: &Digest, method: &str, proof: &Proof, answer: Answer<Client>) -> i32 {
         let refuse = |refusal| self.at.refuse(refusal);
         let Client { known, grant } = match answer {
             Ok(client) => client,

@@ -3,11 +3,13 @@
 
 mod choice;
 mod proof;
+pub mod refused;
 
 #[cfg(feature = "fuzzing")]
 pub use choice::choose;
 pub use choice::{Chosen, binding};
 pub use proof::Proof;
+pub use refused::Refused;
 
 use std::ffi::CStr;
 use std::fmt::Display;
@@ -28,27 +30,6 @@ use crate::sip::{AddressOfRecord, HeadError, Header, Party};
 
 /// Why a nonce is refused that is fresh.
 pub const REPLAY: &str = "this count of its nonce was used before";
-
-/// Why a request is not admitted.
-#[derive(Debug)]
-pub enum Refused {
-    /// Its source is banned.
-    Banned,
-    /// It, or its credentials, can't be read, or in two ways.
-    Malformed(String),
-    /// There are none that could be judged.
-    NoCredentials,
-    /// Its nonce is stale, not ours, or used before.
-    BadNonce(&'static str),
-    /// The credentials are another's than that of this party.
-    NotTheirs(String, Party),
-    /// They prove nothing, or nobody can be asked.
-    Denied(&'static str),
-    /// Something that other requests need as well does not answer.
-    Unavailable(String),
-    /// Anything else.
-    Failed(String),
-}
 
 /// How a function refuses.
 #[derive(Debug)]
@@ -216,12 +197,7 @@ impl Entrance {
     }
 
     /// Refuses a request; if its source is banned, for that reason.
-    pub fn refuse_unless_banned(
-        self,
-        refusal: Refused,
-        gate: Option<Gate>,
-        wait: Wait,
-    ) -> Started {
+    pub fn refuse_unless_banned(self, refusal: Refused, gate: Option<Gate>, wait: Wait) -> Started {
         self.pass(gate, wait, move |at, passed| {
             let refusal = passed.err().unwrap_or(refusal);
             Started::Done(at.refuse(refusal))

@@ -70,11 +70,7 @@ impl Looked<'_> {
     }
 
     /// Asks a table for a row that nobody has.
-    fn probe(
-        &mut self,
-        script: &str,
-        ask: impl FnOnce(&mut dyn Source) -> Result<(), StoreError>,
-    ) {
+    fn probe(&mut self, script: &str, ask: impl FnOnce(&mut dyn Source) -> Result<(), StoreError>) {
         if self.is_over {
             return;
         }
