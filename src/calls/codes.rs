@@ -136,10 +136,10 @@ pub mod digest {
     pub const BAD_NONCE: i32 = -3;
     /// There are no credentials of scheme Digest.
     pub const NO_CREDENTIALS: i32 = -4;
-    /// The credentials, or the request, are malformed, can be read in two ways, or do not fit together.
-    pub const MALFORMED: i32 = -5;
     /// The database or the CacheDB could not be asked, or an argument is wrong.
-    pub const FAILED: i32 = -6;
+    pub const FAILED: i32 = -5;
+    /// The credentials, or the request, are malformed, can be read in two ways, or do not fit together.
+    pub const MALFORMED: i32 = -6;
     /// The credentials are good, and somebody else's.
     pub const NOT_THEIRS: i32 = -7;
 
