@@ -214,8 +214,7 @@ fn run(
 pub fn failed(function: Function) -> i32 {
     match function {
         Function::JwtAuthorize | Function::JwtDbAuthorize => codes::jwt::STORE_FAILED,
-        Function::HttpAuthorize => codes::http::ENDPOINT_FAILED,
-        Function::DigestAuthorize => codes::digest::FAILED,
+        Function::HttpAuthorize | Function::DigestAuthorize => codes::entrance::FAILED,
         Function::RealmGet => codes::realm::FAILED,
         Function::RegistrationSave
         | Function::RegistrationGet

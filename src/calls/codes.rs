@@ -87,13 +87,14 @@ pub mod jwt_script {
     }
 }
 
-/// Of `http_authorize`.
-pub mod http {
+/// Of `http_authorize` and `digest_authorize`.
+pub mod entrance {
     use crate::calls::entrance::refused::Refused;
 
-    /// The endpoint admits the request.
+    /// The endpoint admits the request, or the response is that of the password.
     pub const ADMITTED: i32 = 1;
-    /// The endpoint does not, or the realm has none.
+    /// The endpoint does not, or the realm has none; or the user is unknown, or the response is not that of their
+    /// password.
     pub const DENIED: i32 = -1;
     /// The source is banned.
     pub const BANNED: i32 = -2;
@@ -101,44 +102,10 @@ pub mod http {
     pub const BAD_NONCE: i32 = -3;
     /// There are no credentials.
     pub const NO_CREDENTIALS: i32 = -4;
-    /// The endpoint could not be asked, or what it sent is not an answer.
-    pub const ENDPOINT_FAILED: i32 = -5;
-    /// The credentials, or the request, are malformed or can be read in two ways.
-    pub const MALFORMED: i32 = -6;
-    /// The credentials are good, and somebody else's.
-    pub const NOT_THEIRS: i32 = -7;
-
-    /// The code of a refusal.
-    pub fn of(refused: &Refused) -> i32 {
-        match refused {
-            Refused::Banned => BANNED,
-            Refused::Malformed(_) => MALFORMED,
-            Refused::NoCredentials => NO_CREDENTIALS,
-            Refused::BadNonce(_) => BAD_NONCE,
-            Refused::NotTheirs(..) => NOT_THEIRS,
-            Refused::Denied(_) => DENIED,
-            Refused::Unavailable(_) | Refused::Failed(_) => ENDPOINT_FAILED,
-        }
-    }
-}
-
-/// Of `digest_authorize`.
-pub mod digest {
-    use crate::calls::entrance::refused::Refused;
-
-    /// The response is that of the password, and the user is the address of record.
-    pub const ADMITTED: i32 = 1;
-    /// The user is unknown, or the response is not that of their password.
-    pub const DENIED: i32 = -1;
-    /// The source is banned.
-    pub const BANNED: i32 = -2;
-    /// The nonce is stale, not ours, or was used before.
-    pub const BAD_NONCE: i32 = -3;
-    /// There are no credentials of scheme Digest.
-    pub const NO_CREDENTIALS: i32 = -4;
-    /// The database or the CacheDB could not be asked, or an argument is wrong.
+    /// The endpoint, the database or the CacheDB could not be asked, what it sent is not an answer, or an argument is
+    /// wrong.
     pub const FAILED: i32 = -5;
-    /// The credentials, or the request, are malformed, can be read in two ways, or do not fit together.
+    /// The credentials, or the request, are malformed or can be read in two ways.
     pub const MALFORMED: i32 = -6;
     /// The credentials are good, and somebody else's.
     pub const NOT_THEIRS: i32 = -7;

@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-use super::codes::digest as code;
+use super::codes::entrance as code;
 use super::entrance::{Entrance, Proof, Refused, Rules};
 use super::waiting::{Started, Wait, on_thread};
 use crate::counters::Claim;
@@ -23,7 +23,6 @@ const FUNCTION: &CStr = c"digest_authorize";
 /// How requests are refused.
 const RULES: Rules = Rules {
     function: FUNCTION,
-    code: code::of,
     denied: Statistic::DigestDenied,
     failed: Statistic::DigestFailures,
     count: |_| (),

@@ -15,6 +15,7 @@ use std::ffi::CStr;
 use std::fmt::Display;
 use std::time::{Instant, SystemTime};
 
+use super::codes::entrance as code;
 use super::outcome::{Outcome, TokenShown};
 use super::waiting::{Started, Wait, on_thread};
 use crate::counters::Claim;
@@ -36,8 +37,6 @@ pub const REPLAY: &str = "this count of its nonce was used before";
 pub struct Rules {
     /// Its name in log lines.
     pub function: &'static CStr,
-    /// The return code of each reason.
-    pub code: fn(&Refused) -> i32,
     /// Counts who is denied, or another.
     pub denied: Statistic,
     /// Counts what could not be decided.
@@ -206,7 +205,7 @@ impl Entrance {
 
     /// The return code of a refusal, which is counted and logged here.
     pub fn refuse(&self, refusal: Refused) -> i32 {
-        let code = (self.rules.code)(&refusal);
+        let code = code::of(&refusal);
         let statistic = match &refusal {
             Refused::Banned => Some(Statistic::HttpBanned),
             Refused::Malformed(_) | Refused::NoCredentials => None,

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use super::codes::http as code;
+use super::codes::entrance as code;
 use super::entrance::{Chosen, Entrance, Proof, REPLAY, Refused, Rules};
 use super::files;
 use super::waiting::{Started, Wait, Wake, on_thread};
@@ -102,7 +102,6 @@ const NO_ENDPOINT: &str = "its realm has no endpoint";
 /// How requests are refused.
 const RULES: Rules = Rules {
     function: FUNCTION,
-    code: code::of,
     denied: Statistic::HttpDenied,
     failed: Statistic::HttpFailures,
     count: count_refusal,
@@ -337,14 +336,14 @@ impl Call {
         let (aor, members) = match (answer.verdict, admission) {
             (Verdict::Admitted { .. }, Some(admission)) => admission,
             (Verdict::Denied { ban }, _) => return self.denied(source, &answer, ban, banned),
-            (Verdict::Admitted { .. }, None) => return code::ENDPOINT_FAILED,
+            (Verdict::Admitted { .. }, None) => return code::FAILED,
         };
         let set = set && self.at.show_grant(&members) && self.at.show(proof, &aor);
         if !set {
             log!(Error, FUNCTION, "an output could not be set: not admitted");
             stats::count(Statistic::HttpFailures);
-            count_refusal(code::ENDPOINT_FAILED);
-            return code::ENDPOINT_FAILED;
+            count_refusal(code::FAILED);
+            return code::FAILED;
         }
         stats::count(Statistic::HttpAdmitted);
         self.at.tell(Level::Info, code::ADMITTED, None);

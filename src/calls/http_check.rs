@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use super::codes::http as code;
+use super::codes::entrance as code;
 use super::params::{Failure, answer, failed, refused, text};
 use crate::digest::Credentials;
 use crate::http::{Answered, Endpoint, Payload, Refusal, Request, Target, Verdict};
@@ -106,7 +106,7 @@ fn told(outcome: Result<Answered, Refusal>) -> Members {
     let answered = match outcome {
         Ok(Answered { answer, .. }) => answer,
         Err(error) => {
-            let mut members = said("no answer", code::ENDPOINT_FAILED);
+            let mut members = said("no answer", code::FAILED);
             members.push((c"error", error.to_string().into()));
             return members;
         }

@@ -21,7 +21,7 @@ const MOST_SHOWN: usize = 128;
 
 /// The functions whose lines are limited apart, with their lowest code. All others have one limit together.
 const KINDS: [(&CStr, i32); 3] = [
-    (c"http_authorize", codes::http::NOT_THEIRS),
+    (c"http_authorize", codes::entrance::NOT_THEIRS),
     (c"jwt_authorize", codes::jwt::REVOKED),
     (c"jwt_script_authorize", codes::jwt_script::NOT_A_TOKEN),
 ];
@@ -153,7 +153,7 @@ impl Outcome<'_> {
 
     /// Whether a device was merely not asked for credentials yet.
     fn is_question(&self) -> bool {
-        self.function == KINDS[0].0 && self.code == codes::http::NO_CREDENTIALS
+        self.function == KINDS[0].0 && self.code == codes::entrance::NO_CREDENTIALS
     }
 
     /// Which of the limits applies.
