@@ -112,7 +112,8 @@ impl RequestVariables {
         };
         Ok(RequestVariables {
             method: parse("$rm")?,
-            call_id: parse("$ci")?,
+            // For $ci the core logs an error where there is none.
+            call_id: parse("$hdr(Call-ID)")?,
             source_ip: parse("$si")?,
             source_port: parse("$sp")?,
             to: Address {

@@ -91,7 +91,9 @@ fn manual() -> Result<(), Failed> {
     let (mut tokens, mut webhooks) = (0, 0);
     for line in manual.lines().filter(|line| line.contains(": refused (-")) {
         let is_token = line.starts_with("NOTICE:auth_web:jwt_authorize: refused (-");
-        let is_webhook = line.starts_with("NOTICE:auth_web:http_authorize: refused (-");
+        let is_webhook = ["http_authorize", "digest_authorize"]
+            .iter()
+            .any(|name| line.starts_with(&format!("NOTICE:auth_web:{name}: refused (-")));
         for (filter, wanted, count) in [
             ("tokens", is_token, &mut tokens),
             ("webhooks", is_webhook, &mut webhooks),
