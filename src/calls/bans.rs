@@ -50,7 +50,12 @@ pub fn add(module: &'static Module, params: &Params<'_>) -> Answer {
             }
         };
         let done = order(module, &address, Some(ban))?;
-        log!(Notice, c"ban_add", "{address} is banned: {ban:?}");
+        match ban {
+            Ban::Seconds(seconds) => {
+                log!(Notice, c"ban_add", "{address} is banned for {seconds} s");
+            }
+            Ban::Forever => log!(Notice, c"ban_add", "{address} is banned for ever"),
+        }
         Ok(done)
     };
     answer(add())

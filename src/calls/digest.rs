@@ -132,9 +132,11 @@ impl Call {
         let settings = &self.at.module.config.digest;
         let failed = |error: &str| Err(Refused::Failed(error.to_owned()));
         match by {
-            b"password" if value.is_empty() => Ok(By::Script(Known::Nothing)),
+            // In quotes, a variable that has no value is "<null>" to the core.
+            b"password" | b"ha1" if value.is_empty() || value == b"<null>" => {
+                Ok(By::Script(Known::Nothing))
+            }
             b"password" => Ok(By::Script(Known::Password(value.to_vec().into()))),
-            b"ha1" if value.is_empty() => Ok(By::Script(Known::Nothing)),
             b"ha1" => match Ha1::parse(value, digest.algorithm) {
                 Some(ha1) => Ok(By::Script(Known::Ha1(ha1))),
                 None => {
@@ -171,6 +173,12 @@ impl Call {
         // Whoever is admitted is a user of that domain, whatever the realm is called.
         let aor = AddressOfRecord::of_name(&digest.username, proof.party.domain());
         let user = aor.and_then(|aor| String::from_utf8(aor.user().to_vec()).ok());
+        let user = user.filter(|user| !user.is_empty());
+        // Nobody has such a name, whatever rows there are.
+        let by = match &user {
+            Some(_) => by,
+            None => By::Script(Known::Nothing),
+        };
         let (user, domain) = (user.unwrap_or_default(), proof.party.domain().to_owned());
         let algorithm = digest.algorithm;
         let bare = |known| Client {

@@ -205,7 +205,7 @@ impl Raw {
         let set: Vec<_> = self.set.iter().filter(|(n, _)| n == name).collect();
         let shown = |value: &RawValue| match value {
             RawValue::Text(text) => shown_text(name, text),
-            RawValue::Int(number) => number.to_string(),
+            RawValue::Int(number) => shown_text(name, &number.to_string()),
         };
         match set.last() {
             None => {
@@ -333,22 +333,20 @@ const GATHERED: [&str; 9] = [
     "required_scope",
 ];
 
-/// Parameters whose values are nothing but secret, or have secrets that can't be told from the rest.
-const SECRET: [&str; 6] = [
-    "credential",
-    "http_password",
-    "http_signature_secret",
-    "introspection_client_secret",
-    "jwks_basic",
-    "nonce_secret",
-];
+/// Whether the value of a parameter is nothing but secret, or has secrets that can't be told from the rest.
+fn is_secret(name: &str) -> bool {
+    ["_secret", "_password"]
+        .iter()
+        .any(|end| name.ends_with(end))
+        || ["credential", "jwks_basic"].contains(&name)
+}
 
 /// What takes the place of a secret.
 const MASKED: &str = "[masked]";
 
 /// A value without its secrets.
 fn shown_text(name: &str, text: &str) -> String {
-    if SECRET.contains(&name) && !text.is_empty() {
+    if is_secret(name) && !text.is_empty() {
         return MASKED.to_owned();
     }
     let is_url = name.ends_with("_url") || name.ends_with("_proxy");
@@ -530,6 +528,19 @@ mod tests {
         );
         assert_eq!(shown("jwks_url"), "https://login.example/jwk/a@b.example");
         assert_eq!(shown("http_password"), "[masked]");
+        for name in [
+            "clients_secret",
+            "http_signature_secret",
+            "introspection_client_secret",
+            "jwks_basic",
+            "nonce_secret",
+        ] {
+            for value in [RawValue::Text("x".to_owned()), RawValue::Int(7)] {
+                let mut raw = Raw::default();
+                raw.push(name, value);
+                assert_eq!(raw.in_force(name).0, "[masked]", "{name}");
+            }
+        }
         assert_eq!(shown("credential"), "[masked] [masked]");
         assert_eq!(shown("issuer"), "https://a https://b");
         assert_eq!(raw.in_force("leeway"), ("5".to_owned(), true));

@@ -67,17 +67,22 @@ impl ClientTable {
             and: Some(("username", user)),
             limit: MAX_ROWS,
         };
-        let row = source.select(&select)?.into_iter().find_map(|row| {
+        let rows = source.select(&select)?.into_iter().filter_map(|row| {
             let mut cells = row.into_iter();
             let mut text = || cells.next().and_then(Cell::into_bytes);
-            let is_client = is_text(text(), account) & is_text(text(), user);
+            let is_account = is_text(text(), account);
+            let name = text();
+            let is_exact = name.as_deref() == Some(user.as_bytes());
+            let is_client = is_account && is_text(name, user);
             let password = text().filter(|text| !text.is_empty());
             let is_active = cells.next().is_some_and(is_on);
             let grants = GRANTS.map(|name| (name, cells.next().is_some_and(is_on)));
             let password = password.filter(|_| is_client && is_active);
-            password.map(|password| (Zeroizing::new(password), grants))
+            password.map(|password| (is_exact, Zeroizing::new(password), grants))
         });
-        let Some((password, grants)) = row else {
+        // Of two names of which one has a blank at its end, the very name counts.
+        let row = rows.min_by_key(|(is_exact, ..)| !is_exact);
+        let Some((_, password, grants)) = row else {
             // It takes as long as for whoever is known.
             _ = self.decrypt(NOBODYS.as_bytes());
             return Ok(Client {

@@ -31,7 +31,7 @@ pub struct SubscriberTable {
 
 impl SubscriberTable {
     /// What is known of a user by which a response of this algorithm can be verified: the HA1 or, without one,
-    /// the password. NULL and an empty text are none.
+    /// the password. NULL and a text that is empty or has nothing but blanks are none.
     ///
     /// # Errors
     /// Fails with the source's error, and with [`StoreError::BadRow`] for an HA1 that is none of its algorithm.
@@ -61,24 +61,30 @@ impl SubscriberTable {
             and: self.domain.as_deref().map(|column| (column, domain)),
             limit: MAX_ROWS,
         };
-        let row = source.select(&select)?.into_iter().find_map(|row| {
+        let rows = source.select(&select)?.into_iter().filter_map(|row| {
             let mut cells = row.into_iter();
             let mut next = |is_there: bool| match is_there {
                 true => cells.next().and_then(Cell::into_bytes),
                 false => None,
             };
-            let is_user = is_text(next(true), user);
+            let name = next(true);
+            let is_exact = name.as_deref() == Some(user.as_bytes());
+            let is_user = is_text(name, user);
             let of = next(self.domain.is_some());
             let is_domain = self.domain.is_none()
                 || of.is_some_and(|of| of.trim_ascii_end().eq_ignore_ascii_case(domain.as_bytes()));
             let [password, ha1] = [&self.password, ha1].map(|column| {
-                let text = next(column.is_some()).filter(|text| !text.is_empty());
+                let text = next(column.is_some());
+                // Blanks alone are what a column has filled up that was empty.
+                let text = text.filter(|text| !text.trim_ascii_end().is_empty());
                 text.map(Zeroizing::new)
             });
-            (is_user && is_domain).then_some((password, ha1))
+            (is_user && is_domain).then_some((is_exact, password, ha1))
         });
+        // Of two names of which one has a blank at its end, the very name counts.
+        let row = rows.min_by_key(|(is_exact, ..)| !is_exact);
         match row {
-            Some((_, Some(digits))) if !digits.trim_ascii().is_empty() => {
+            Some((_, _, Some(digits))) => {
                 let parsed = Ha1::parse(&digits, algorithm);
                 parsed.map(Known::Ha1).ok_or_else(|| StoreError::BadRow {
                     table: self.table.clone(),
@@ -89,8 +95,8 @@ impl SubscriberTable {
                     ),
                 })
             }
-            Some((Some(password), _)) => Ok(Known::Password(password)),
-            Some((None, _)) | None => Ok(Known::Nothing),
+            Some((_, Some(password), None)) => Ok(Known::Password(password)),
+            Some((_, None, None)) | None => Ok(Known::Nothing),
         }
     }
 
