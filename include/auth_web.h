@@ -124,6 +124,8 @@ typedef struct aw_event_param {
 int aw_events_publish(void);
 /* Whether anybody has subscribed to it. */
 int aw_event_wanted(enum aw_event event);
+/* Whether the script runs the route of an event. */
+int aw_in_event_route(void);
 /* Raises it, with at most AW_EVENT_PARAMS parameters: those who have subscribed are told before this returns, or a
  * route of the script is run. Non-zero on failure. */
 int aw_event_raise(enum aw_event event, const aw_event_param *params, unsigned int n);

@@ -26,6 +26,7 @@ mod logout;
 mod notices;
 pub mod options;
 mod outcome;
+mod pages;
 mod params;
 pub mod profile;
 pub mod realms;
@@ -231,6 +232,12 @@ pub fn failed(function: Function) -> i32 {
 
 /// Runs a command of the management interface.
 pub fn command(module: &'static Module, command: Command, params: &Params<'_>) -> Answer {
+    let answer = ordered(module, command, params);
+    notices::tell(module);
+    answer
+}
+
+fn ordered(module: &'static Module, command: Command, params: &Params<'_>) -> Answer {
     match command {
         Command::AuthWebStatus => status::status(module),
         Command::AuthWebConfig => status::config(module, params),

@@ -192,7 +192,9 @@ mod entry {
         guard::entry(c"child_init", -1, || {
             if let Some(module) = module::get().filter(|_| rank >= 1) {
                 process::with(module, |process| {
-                    if let Some(url) = module.config.tokens.jwks_url.clone() {
+                    // A file is read when it is first used.
+                    let url = module.config.tokens.jwks_url.clone();
+                    if let Some(url) = url.filter(|url| !url.starts_with("file:")) {
                         process.fetch_in_background(vec![url]);
                     }
                     process.begin_reading_credentials();

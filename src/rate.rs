@@ -8,8 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub struct Rate {
     /// The second, in the upper half, and how much was done in it.
     window: AtomicU64,
-    /// What was left out since somebody last heard of it.
+    /// The second, in the upper half, in which something was left out last, and how much.
     left_out: AtomicU64,
+    /// What was left out before that, and nobody has heard of.
+    before: AtomicU64,
 }
 
 impl Rate {
@@ -18,6 +20,7 @@ impl Rate {
         Rate {
             window: AtomicU64::new(0),
             left_out: AtomicU64::new(0),
+            before: AtomicU64::new(0),
         }
     }
 
@@ -34,20 +37,32 @@ impl Rate {
         };
         let is_admitted = self.window.fetch_update(Relaxed, Relaxed, admit).is_ok();
         if !is_admitted {
-            self.left_out.fetch_add(1, Relaxed);
+            self.leave_out(second);
         }
         is_admitted
     }
 
+    fn leave_out(&self, second: u64) {
+        let count = |left_out: u64| match left_out >> 32 == second {
+            true => Some(left_out.saturating_add(1)),
+            false => Some(second << 32 | 1),
+        };
+        if let Ok(last) = self.left_out.fetch_update(Relaxed, Relaxed, count)
+            && last >> 32 != second
+        {
+            self.before.fetch_add(last & u64::from(u32::MAX), Relaxed);
+        }
+    }
+
     /// How many were left out before this second, once: 0 if none were, or somebody was told of it.
     pub fn take_left_out(&self, second: u64) -> u64 {
-        if self.left_out.load(Relaxed) == 0 {
-            return 0;
-        }
-        let is_over = self.window.load(Relaxed) >> 32 != second & u64::from(u32::MAX);
-        match is_over {
-            true => self.left_out.swap(0, Relaxed),
-            false => 0,
+        let second = second & u64::from(u32::MAX);
+        let take = |left_out: u64| (left_out != 0 && left_out >> 32 != second).then_some(0);
+        let last = self.left_out.fetch_update(Relaxed, Relaxed, take);
+        let last = last.map_or(0, |last| last & u64::from(u32::MAX));
+        match self.before.load(Relaxed) {
+            0 => last,
+            _ => last + self.before.swap(0, Relaxed),
         }
     }
 }
@@ -66,5 +81,9 @@ mod tests {
         assert_eq!((rate.take_left_out(8), rate.take_left_out(8)), (2, 0));
         assert_eq!(admitted(8), 3);
         assert!(!rate.admits(9, 0), "none at all");
+        // Also while it goes on.
+        assert_eq!(admitted(10), 3);
+        assert_eq!((rate.take_left_out(10), rate.take_left_out(10)), (3, 0));
+        assert_eq!(rate.take_left_out(11), 2);
     }
 }

@@ -297,7 +297,7 @@ struct osips_async_ctx_40 {
 	unsigned int timeout_s;
 };
 
-enum { OSIPS_REQUEST_ROUTE = 1 };
+enum { OSIPS_REQUEST_ROUTE = 1, OSIPS_EVENT_ROUTE = 256 };
 
 extern int async_status;
 extern int route_type __attribute__((weak));

@@ -20,7 +20,12 @@ const LONGEST: u32 = 315_360_000;
 fn address(params: &Params<'_>) -> Result<String, Failure> {
     let address = text(params, c"address")?.ok_or_else(|| refused("address is missing"))?;
     match address.parse::<IpAddr>() {
-        Ok(_) => Ok(address),
+        Ok(IpAddr::V4(address)) => Ok(address.to_string()),
+        // As OpenSIPS writes source addresses.
+        Ok(IpAddr::V6(address)) => {
+            let groups = address.segments().map(|group| format!("{group:x}"));
+            Ok(groups.join(":"))
+        }
         Err(_) => Err(refused(
             "address must be that of IPv4 or IPv6, as $si has it",
         )),

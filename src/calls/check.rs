@@ -355,6 +355,14 @@ fn refusal(
     if subject.asked.is_some() {
         members.push((c"issuer_asked", false.into()));
     }
+    let must_read = process::with(module, |process| process.must_read_revocations());
+    if let Some(is_usable) = must_read
+        && let Err(error) = process::with(module, process::Process::take_revocations)
+        && !is_usable
+    {
+        let outcome = Outcome::StoreFailed;
+        return Some(((subject.code_of)(&outcome), format!("{outcome}: {error}")));
+    }
     let identity = Identity::of(token, kid);
     let revoked = module
         .revocations

@@ -5,6 +5,7 @@ use std::ffi::CStr;
 use std::sync::Arc;
 
 use super::codes::credentials as code;
+use super::pages;
 use super::params::{Failure, answer, failed, offset, text};
 use crate::credentials::{ANONYMOUS, Credentials};
 use crate::log;
@@ -74,10 +75,10 @@ pub fn list(module: &'static Module, params: &Params<'_>) -> Answer {
                 (c"username", shown(username)),
             ]
         };
-        let rows = entries.into_iter().skip(first).take(PAGE).map(row);
+        let rows = entries.into_iter().skip(first).map(row);
         Ok(Answer::Object(vec![
             (c"count", count.into()),
-            (c"credentials", Member::List(rows.collect())),
+            (c"credentials", Member::List(pages::page(rows, PAGE))),
         ]))
     };
     answer(list())

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::pages;
 use super::params::{Failure, answer, failed, offset, refused, text};
 use crate::http::{CircuitState, Endpoint, EndpointUrl, Ordered};
 use crate::log;
@@ -56,10 +57,10 @@ pub fn list(module: &'static Module, params: &Params<'_>) -> Answer {
                 row
             }
         };
-        let rows = all.into_iter().skip(first).take(PAGE).map(row);
+        let rows = all.into_iter().skip(first).map(row);
         Ok(Answer::Object(vec![
             (c"count", count.into()),
-            (c"endpoints", Member::List(rows.collect())),
+            (c"endpoints", Member::List(pages::page(rows, PAGE))),
         ]))
     };
     answer(list())

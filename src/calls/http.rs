@@ -335,7 +335,9 @@ impl Call {
         );
         let (aor, members) = match (answer.verdict, admission) {
             (Verdict::Admitted { .. }, Some(admission)) => admission,
-            (Verdict::Denied { ban }, _) => return self.denied(source, &answer, ban, banned),
+            (Verdict::Denied { ban }, _) => {
+                return self.denied(source, proof, &answer, ban, banned);
+            }
             (Verdict::Admitted { .. }, None) => return code::FAILED,
         };
         let set = set && self.at.show_grant(&members) && self.at.show(proof, &aor);
@@ -379,6 +381,7 @@ impl Call {
     fn denied(
         &self,
         source: &str,
+        proof: &Proof,
         answer: &HttpAnswer,
         ban: Option<Ban>,
         banned: Option<Result<(), String>>,
@@ -388,6 +391,7 @@ impl Call {
         let status = answer.status.map(|status| format!(" with status {status}"));
         let status = status.unwrap_or_default();
         let said = answer.message.as_deref().unwrap_or("");
+        let said = proof.credentials.hidden_in(said);
         let reason = format_args!("denied by the endpoint{status}: {said:?}");
         self.at.tell(Level::Notice, code::DENIED, Some(&reason));
         if let Some(ban) = ban {
@@ -420,7 +424,7 @@ impl Call {
     }
 
     fn raise_ban(&self, source: &str, ban: Ban) {
-        if !events::is_wanted(Event::Ban) {
+        if !events::is_wanted(Event::Ban) || events::is_in_route() {
             return;
         }
         let seconds = match ban {

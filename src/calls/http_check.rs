@@ -67,7 +67,7 @@ pub fn check(module: &'static Module, params: &Params<'_>) -> Answer {
             source_port: 5060,
             headers: None,
             headers_in_query: false,
-            credentials,
+            credentials: credentials.clone(),
         };
         let shown = Request {
             credentials: masked(&request.credentials),
@@ -90,13 +90,13 @@ pub fn check(module: &'static Module, params: &Params<'_>) -> Answer {
         };
         let took = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         members.push((c"milliseconds", took.into()));
-        members.extend(told(outcome));
+        members.extend(told(outcome, &credentials));
         Ok(Answer::Object(members))
     };
     answer(check())
 }
 
-fn told(outcome: Result<Answered, Refusal>) -> Members {
+fn told(outcome: Result<Answered, Refusal>, credentials: &Credentials) -> Members {
     let said = |verdict: &str, code: i32| -> Members {
         vec![
             (c"verdict", verdict.into()),
@@ -127,7 +127,7 @@ fn told(outcome: Result<Answered, Refusal>) -> Members {
         members.push((c"status", i64::from(status).into()));
     }
     if let Some(message) = &answered.message {
-        members.push((c"message", Member::from(&**message)));
+        members.push((c"message", Member::from(&*credentials.hidden_in(message))));
     }
     if let Some(aor) = &answered.aor {
         let aor = String::from_utf8_lossy(&aor.whole()).into_owned();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::logout;
+use super::pages;
 use super::params::{Failure, answer, failed, refused, text};
 use super::profile::key;
 use crate::keys::Description;
@@ -66,10 +67,9 @@ pub fn list(module: &'static Module) -> Answer {
             }
         }
         let count = rows.len();
-        rows.truncate(MAX_SOURCES);
         Ok(Answer::Object(vec![
             (c"count", count.into()),
-            (c"sources", Member::List(rows)),
+            (c"sources", Member::List(pages::page(rows, MAX_SOURCES))),
         ]))
     };
     answer(list())

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::ffi::CStr;
+use std::time::Instant;
 
 use super::outcome;
 use crate::clock;
@@ -13,8 +14,17 @@ use crate::process::{Change, Notice, NoticeSubject as Subject, Raised, take_noti
 /// Name of the function in log lines.
 const FUNCTION: &CStr = c"outage";
 
-/// Tells what the threads of this process have found out. Only on its own thread.
+/// Tells what the threads of this process have found out. Only on its own thread. A route that is run by that may
+/// call the module again: what is found out meanwhile is told with the next call that is not part of it.
 pub fn tell(module: &Module) {
+    if IS_TELLING.replace(true) {
+        return;
+    }
+    tell_all(module);
+    IS_TELLING.set(false);
+}
+
+fn tell_all(module: &Module) {
     let second = clock::now().as_secs();
     if SECOND.replace(second) != second {
         outcome::tell_of_left_out(second);
@@ -28,6 +38,9 @@ pub fn tell(module: &Module) {
 }
 
 thread_local! {
+    /// Whether this process is telling, and a route of the script may run.
+    static IS_TELLING: Cell<bool> = const { Cell::new(false) };
+
     /// When this process last looked whether lines were left out.
     static SECOND: Cell<u64> = const { Cell::new(0) };
 }
@@ -69,8 +82,8 @@ fn raise_of(raised: &Raised) {
 
 fn tell_of(module: &Module, subject: &Subject, change: &Change) {
     let line = line(module, subject, change);
-    let is_ready = matches!(change, Change::Working(_));
-    match (is_ready, subject) {
+    let works = matches!(change, Change::Working(_));
+    match (works, subject) {
         (false, Subject::Database) => log!(Error, FUNCTION, "{line}"),
         _ => log!(Warning, FUNCTION, "{line}"),
     }
@@ -80,6 +93,12 @@ fn tell_of(module: &Module, subject: &Subject, change: &Change) {
         Subject::Keys(_) => Report::Keys,
         Subject::Endpoint(_) => Report::Endpoints,
     };
+    // One of several endpoints may answer again while others do not.
+    let is_ready = works
+        && match subject {
+            Subject::Endpoint(_) => module.circuits.failing(Instant::now()) == 0,
+            _ => true,
+        };
     events::report(report, is_ready, &line);
     raise(subject, change);
 }

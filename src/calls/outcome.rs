@@ -106,6 +106,8 @@ impl Outcome<'_> {
         let is_event = is_refusal
             && event_rate > 0
             && events::is_wanted(Event::Denied)
+            // What the route of an event asks would raise the next one, without end.
+            && !events::is_in_route()
             && page.event_rate.admits(second, event_rate);
         let is_line = log::enabled(level)
             && page

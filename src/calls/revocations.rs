@@ -4,6 +4,7 @@ use std::ffi::CStr;
 use std::time::Duration;
 
 use super::logout;
+use super::pages;
 use super::params::{Failure, answer, refused, text};
 use crate::clock;
 use crate::jwt::revocations::list::ListError;
@@ -21,13 +22,6 @@ const REVOKE: &CStr = c"jwt_revoke";
 
 /// Most revocations in one answer.
 const PAGE: usize = 50;
-
-/// Most bytes of JSON that the revocations of one answer take: so many fit into a datagram, and into what the
-/// core prints at a time, also with the blanks that some transports add.
-const PAGE_BYTES: usize = 36_000;
-
-/// Most bytes of all that is printed of a revocation besides its value and issuer.
-const ROW_BYTES: usize = 200;
 
 fn kind(params: &Params<'_>) -> Result<Option<Kind>, Failure> {
     let of = |name: String| Kind::parse(&name).ok_or_else(|| refused(RevocationError::Kind));
@@ -188,31 +182,10 @@ pub fn revoked(module: &'static Module, params: &Params<'_>) -> Answer {
                 ),
             ],
             name: c"revocations",
-            rows: limited(page.revocations).map(row).collect(),
+            rows: pages::page(page.revocations.into_iter().map(row), PAGE),
         })
     };
     answer(list())
-}
-
-/// How many bytes of JSON a revocation takes at most: a control character takes six.
-fn printed(revocation: &Revocation) -> usize {
-    let issuer = revocation.issuer.as_deref().unwrap_or_default();
-    let bytes = revocation.value.bytes().chain(issuer.bytes());
-    let length = |byte: u8| match byte {
-        0..0x20 | 0x7f => 6,
-        b'"' | b'\\' | b'/' => 2,
-        _ => 1,
-    };
-    bytes.map(length).sum::<usize>() + ROW_BYTES
-}
-
-/// As many of them as one answer may have: the first at least.
-fn limited(revocations: Vec<Revocation>) -> impl Iterator<Item = Revocation> {
-    let mut left = PAGE_BYTES;
-    revocations.into_iter().map_while(move |revocation| {
-        left = left.checked_sub(printed(&revocation))?;
-        Some(revocation)
-    })
 }
 
 /// What there is to say of a revocation: no time where there is none.

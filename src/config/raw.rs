@@ -93,9 +93,11 @@ impl ConfigError {
 }
 
 impl RawValue {
-    fn shown(&self) -> String {
+    /// As an error shows it: a number is none of the value of a parameter with a secret either.
+    fn shown(&self, name: &str) -> String {
         match self {
             RawValue::Text(text) => format!("{text:?}"),
+            RawValue::Int(_) if is_secret(name) || is_url(name) => "a number".to_owned(),
             RawValue::Int(number) => number.to_string(),
         }
     }
@@ -157,7 +159,7 @@ impl Raw {
     pub fn error(&self, name: &str, allowed: impl Into<String>) -> ConfigError {
         let value = self
             .last(name)
-            .map_or_else(|| "no value".to_owned(), RawValue::shown);
+            .map_or_else(|| "no value".to_owned(), |value| value.shown(name));
         ConfigError::Value {
             name: name.to_owned(),
             value,
@@ -232,7 +234,7 @@ impl Raw {
                 RawValue::Text(text) => Ok(text.as_str()),
                 RawValue::Int(_) => Err(ConfigError::Value {
                     name: name.to_owned(),
-                    value: value.shown(),
+                    value: value.shown(name),
                     allowed: "a string".into(),
                 }),
             })
@@ -341,6 +343,11 @@ fn is_secret(name: &str) -> bool {
         || ["credential", "jwks_basic"].contains(&name)
 }
 
+/// Whether there may be a password in a value.
+fn is_url(name: &str) -> bool {
+    name.ends_with("_url") || name.ends_with("_proxy")
+}
+
 /// What takes the place of a secret.
 const MASKED: &str = "[masked]";
 
@@ -349,8 +356,7 @@ fn shown_text(name: &str, text: &str) -> String {
     if is_secret(name) && !text.is_empty() {
         return MASKED.to_owned();
     }
-    let is_url = name.ends_with("_url") || name.ends_with("_proxy");
-    if !is_url {
+    if !is_url(name) {
         return text.to_owned();
     }
     // A password of db_url may have blanks.

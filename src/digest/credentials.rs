@@ -1,5 +1,7 @@
 //! The value of an Authorization or Proxy-Authorization header.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode;
 
 use super::algorithm::{Algorithm, UnknownAlgorithm};
@@ -24,6 +26,23 @@ pub enum Credentials {
     /// The Bearer scheme.
     Bearer(Bearer),
 }
+
+impl Credentials {
+    /// What another has written, without what proves who somebody is: an endpoint may repeat what it was asked.
+    pub fn hidden_in<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let secret = match self {
+            Credentials::Digest(digest) => &digest.response,
+            Credentials::Bearer(bearer) => &bearer.token,
+        };
+        match !secret.is_empty() && text.contains(secret.as_str()) {
+            true => text.replace(secret.as_str(), MASKED).into(),
+            false => text.into(),
+        }
+    }
+}
+
+/// What takes the place of a secret.
+pub const MASKED: &str = "[masked]";
 
 /// A bearer token (RFC 6750 section 2.1). Possession is enough to use it, so it is hidden from
 /// debug output.

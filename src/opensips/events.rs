@@ -33,6 +33,12 @@ pub fn is_wanted(event: Event) -> bool {
     unsafe { ffi::aw_event_wanted(event) != 0 }
 }
 
+/// Whether the script runs the route of an event now.
+pub fn is_in_route() -> bool {
+    // SAFETY: reads a number of the core's.
+    unsafe { ffi::aw_in_event_route() != 0 }
+}
+
 /// Raises an event with parameters by name, in this order.
 pub fn raise(event: Event, parameters: &[(&'static str, Parameter<'_>)]) {
     let of = |(name, value): &(&'static str, Parameter<'_>)| {

@@ -45,6 +45,11 @@ int aw_event_wanted(enum aw_event event)
 	return evi_probe_event(events[event]) > 0;
 }
 
+int aw_in_event_route(void)
+{
+	return &route_type && route_type == OSIPS_EVENT_ROUTE;
+}
+
 int aw_event_raise(enum aw_event event, const aw_event_param *params, unsigned int n)
 {
 	struct osips_evi_param list[AW_EVENT_PARAMS];

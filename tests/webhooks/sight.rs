@@ -47,6 +47,9 @@ pub fn trials(setting: &Arc<Setting>, core: &Core) -> Vec<Trial> {
         Some(reason) => ignored(format!("{core}: {name}"), reason),
         None => setting.trial(core, name, events),
     });
+    if core.is_opensips() {
+        trials.push(setting.trial(core, "the route of an event", route_of_an_event));
+    }
     trials
 }
 
@@ -458,6 +461,48 @@ fn events(setting: &Setting, core: &Core) -> Result<(), String> {
         return Err(format!("a secret is in the log:\n{log}"));
     }
     seen.instance.check_workers()
+}
+
+/// A route that is refused as well, and more often than what it is told of.
+const REFUSED_ROUTE: &str = r#"
+event_route[E_AUTH_WEB_DENIED] {
+    xlog("EVENT denied $param(code)\n");
+    jwt_script_authorize("garbage", "key", $avp(told));
+    jwt_script_authorize("garbage", "key", $avp(told));
+}
+"#;
+
+/// What the route of an event asks raises no other one: there would be no end of it.
+fn route_of_an_event(setting: &Setting, core: &Core) -> Result<(), String> {
+    const CALLS: usize = 20;
+    let own = Endpoint::start(&setting.folder(), USERS, &[])?;
+    let url = own.url();
+    let mut script = script()
+        .workers(2)
+        .set("event_rate", 1_000_000)
+        .set("nonce_check", 0);
+    if core.module("event_route.so").is_some() {
+        script = script.load("event_route.so");
+    }
+    let routes = format!("{ROUTES}{REFUSED_ROUTE}");
+    let mut seen = start_with(setting, core, &harness::module(), script, &routes)?;
+    let device = Device::new(seen.instance.port)?;
+    let bad = Question {
+        user: "nobody".to_string(),
+        ..at(&url)
+    };
+    for _ in 0..CALLS {
+        device.ask(&bad)?.expect("-7")?;
+    }
+    let told = |log: &str| log.matches("EVENT denied -7").count();
+    let all = wait_for(SOON, || (told(&seen.instance.log()) >= CALLS).then_some(()));
+    let log = seen.instance.log();
+    all.ok_or_else(|| format!("{} of {CALLS} events", told(&log)))?;
+    device.ask(&at(&url))?.expect("1")?;
+    match log.matches("EVENT denied").count() {
+        CALLS => seen.instance.check_workers(),
+        many => Err(format!("{many} events of {CALLS} refusals")),
+    }
 }
 
 /// A REGISTER of a user whose endpoint wants its source banned for two seconds.
