@@ -179,6 +179,27 @@ mod tests {
     }
 
     #[test]
+    fn a_name_without_the_blank_is_not_the_one_with_it() {
+        // As a VARCHAR column compares: with any blanks.
+        struct Padded(Vec<Vec<Cell>>);
+        impl Source for Padded {
+            fn select(&mut self, _: &Select<'_>) -> Result<Vec<Vec<Cell>>, StoreError> {
+                Ok(self.0.clone())
+            }
+        }
+        let row = |user: &str, secret: &str| {
+            [text(user), text("a.example"), text(secret), Cell::Null].to_vec()
+        };
+        for rows in [
+            vec![row("zed ", "his"), row("zed", "mine")],
+            vec![row("zed", "mine"), row("zed ", "his")],
+        ] {
+            let found = table().fetch(&mut Padded(rows), "zed", "a.example", Algorithm::Md5);
+            assert_eq!(found, Ok(password("mine")));
+        }
+    }
+
+    #[test]
     fn an_ha1_comes_before_the_password_and_null_is_none() {
         let digits = "0123456789ABCDEF0123456789abcdef";
         let ha1 = Known::Ha1(Ha1::parse(digits.as_bytes(), Algorithm::Md5).unwrap());
@@ -190,6 +211,9 @@ mod tests {
             ([text("p"), text("  ")], Some(password("p"))),
             ([Cell::Null, Cell::Null], Some(Known::Nothing)),
             ([text(""), text("")], Some(Known::Nothing)),
+            // What a CHAR column fills up.
+            ([text("    "), Cell::Null], Some(Known::Nothing)),
+            ([text("    "), text("    ")], Some(Known::Nothing)),
             ([text("p"), text("xyz")], None),
         ] {
             let [p, h] = of;
