@@ -17,11 +17,25 @@ const FUNCTION: &CStr = c"outage";
 /// Tells what the threads of this process have found out. Only on its own thread. A route that is run by that may
 /// call the module again: what is found out meanwhile is told with the next call that is not part of it.
 pub fn tell(module: &Module) {
-    if IS_TELLING.replace(true) {
-        return;
+    if let Some(_telling) = Telling::begin() {
+        tell_all(module);
     }
-    tell_all(module);
-    IS_TELLING.set(false);
+}
+
+/// That this process is telling, until it is dropped.
+struct Telling;
+
+impl Telling {
+    /// `None` if it is already.
+    fn begin() -> Option<Self> {
+        (!IS_TELLING.replace(true)).then_some(Telling)
+    }
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        IS_TELLING.set(false);
+    }
 }
 
 fn tell_all(module: &Module) {
