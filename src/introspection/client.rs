@@ -117,6 +117,12 @@ impl Client {
             ));
         }
         let method = method.as_deref().unwrap_or(METHODS[0]);
+        if !METHODS.contains(&method) {
+            let all = METHODS.join(", ");
+            return Err(format!(
+                "{prefix}auth {method:?} is not allowed, allowed is {all}"
+            ));
+        }
         let is_assertion = method == "private_key_jwt";
         let of_key = [
             ("key_id", key_id.is_some()),
@@ -150,18 +156,12 @@ impl Client {
                     read: Mutex::default(),
                 }))
             }
-            "none" if secret.is_some() => {
+            _ if secret.is_some() => {
                 return Err(format!(
                     "{prefix}client_secret is set, and {prefix}auth is none"
                 ));
             }
-            "none" => Proof::None,
-            _ => {
-                let all = METHODS.join(", ");
-                return Err(format!(
-                    "{prefix}auth {method:?} is not allowed, allowed is {all}"
-                ));
-            }
+            _ => Proof::None,
         };
         Ok(Client { id, proof })
     }
@@ -428,6 +428,13 @@ mod tests {
                 "introspection_client_secret is missing",
             ),
             (nameless, "introspection_client_id is missing"),
+            (
+                ClientRow {
+                    method: Some("x\r\ny".to_owned()),
+                    ..ClientRow::default()
+                },
+                r#"introspection_auth "x\r\ny" is not allowed"#,
+            ),
             (row("none", "hunter2"), "introspection_auth is none"),
             (keyed, "introspection_key_id is set"),
             (
