@@ -181,7 +181,15 @@ impl Instance {
         });
         let mut others: Vec<_> = others.collect();
         others.sort_unstable();
-        crashed.count() == 1 && !others.is_empty() && others.into_iter().eq(1..self.workers.len())
+        // All but one, and that one had the last number: how many there are is not known yet if it crashes at once.
+        let is_over = log.contains("still waiting for 0 more");
+        let last = others.len();
+        crashed.count() == 1 && is_over && last > 0 && others.into_iter().eq(1..=last)
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.server.ended().is_some()
     }
 
     /// If it answers no OPTIONS any more: what each of its processes is doing, on a line each, by gdb where that is
