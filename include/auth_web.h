@@ -44,6 +44,8 @@ const char *aw_parameter_name(int number);
 
 /* From mod_init: asks for the process that runs aw_rs_loader. */
 void aw_want_loader(void);
+/* From mod_init: asks for the process that runs aw_rs_chores. */
+void aw_want_chores(void);
 
 /* ---- pseudo-variables (pv_parse_spec, pv_get_spec_value, pv_set_value) ---- */
 enum aw_kind { AW_NULL = 0, AW_INT = 1, AW_TEXT = 2 };
@@ -192,6 +194,8 @@ const char *aw_function_name(enum aw_function function);
 
 /* The process of cache_mode "preload". Never returns. */
 void aw_rs_loader(void);
+/* The process of what is done at intervals. Never returns. */
+void aw_rs_chores(void);
 
 /* A command of the management interface; its answer, NULL if there is none. */
 void *aw_rs_command(enum aw_command command, const void *params);

@@ -105,7 +105,7 @@ mod entry {
     use crate::opensips::mi::{Answer, Params};
     use crate::opensips::pvar::Message;
     use crate::opensips::resume::{self, Context, Suspended};
-    use crate::process::{self, loader};
+    use crate::process::{self, chores, loader};
     use crate::{log, module, opensips, start};
 
     /// The rest of an asynchronous call, at an address that the core keeps.
@@ -347,6 +347,19 @@ mod entry {
         }
     }
 
+    /// The process of what is done at intervals. Never returns.
+    #[unsafe(no_mangle)]
+    extern "C" fn aw_rs_chores() {
+        loop {
+            guard::entry(c"chores", (), || {
+                let module = module::get().expect("mod_init asked for this process");
+                chores::run(module)
+            });
+            // As above.
+            std::thread::sleep(core::time::Duration::from_secs(1));
+        }
+    }
+
     /// A command of the management interface.
     #[unsafe(no_mangle)]
     extern "C" fn aw_rs_command(command: aw_command, params: *const c_void) -> *mut c_void {
@@ -386,6 +399,7 @@ mod entry {
         aw_rs_resume(_, _, _, _),
         aw_rs_ready(),
         aw_rs_loader(),
+        aw_rs_chores(),
         aw_rs_command(_, _),
         aw_rs_gauge(_),
     );

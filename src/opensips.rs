@@ -65,6 +65,12 @@ pub fn want_loader() {
     unsafe { ffi::aw_want_loader() }
 }
 
+/// Asks the core for the process of what is done at intervals. Only in `mod_init`.
+pub fn want_chores() {
+    // SAFETY: as above.
+    unsafe { ffi::aw_want_chores() }
+}
+
 /// Lends bytes to the shim for the duration of a call.
 fn lend(bytes: &[u8]) -> aw_str {
     aw_str {

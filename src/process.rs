@@ -2,6 +2,7 @@
 
 mod availability;
 mod cache;
+pub mod chores;
 mod credential_cache;
 mod credentials;
 mod database;

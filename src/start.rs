@@ -39,8 +39,8 @@ use crate::opensips::segment::Segment;
 use crate::opensips::stats::{self, Statistic};
 use crate::opensips::{cachedb, db, events, fork, guard, shared};
 use crate::outages::{self, Outages};
-use crate::process::loader;
 use crate::process::{self, Database};
+use crate::process::{chores, loader};
 use crate::store::Source;
 use crate::store::cache::Ready;
 use crate::store::issuers::Issuers;
@@ -131,6 +131,9 @@ pub fn init() -> Result<(), Vec<InitError>> {
     };
     if checked.first_snapshot.is_some() {
         opensips::want_loader();
+    }
+    if chores::are_wanted(&config) {
+        opensips::want_chores();
     }
     let parameters = parameters(&raw);
     let module = build(start, config, checked, avps, cache_engine, certificate);

@@ -71,6 +71,18 @@ pub struct Select<'a> {
     pub limit: usize,
 }
 
+/// A change of rows of one table. It may be carried out twice, where a connection breaks in the middle: it says what is
+/// to be, not by how much.
+#[derive(Clone, Copy, Debug)]
+pub struct Change<'a> {
+    /// The table, for messages.
+    pub table: &'a str,
+    /// A statement of SQL without any value in it, a `?` for each.
+    pub statement: &'a str,
+    /// The values, which reach the database as bound parameters.
+    pub values: &'a [Cell],
+}
+
 /// Why a database gave no answer. The messages contain no password.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum StoreError {
@@ -180,5 +192,17 @@ pub trait Source {
     ) -> Result<(), StoreError> {
         self.select(select)
             .map(|rows| rows.into_iter().for_each(row))
+    }
+
+    /// Changes rows, and says how many.
+    ///
+    /// # Errors
+    /// Fails with [`StoreError`]; always with a driver of OpenSIPS's, which is only read by.
+    fn change(&mut self, change: &Change<'_>) -> Result<u64, StoreError> {
+        Err(StoreError::Refused {
+            table: change.table.to_owned(),
+            cause: "only the driver for mysql:// writes".to_owned(),
+            why: Refusal::Other,
+        })
     }
 }

@@ -18,7 +18,7 @@ use crate::opensips::db;
 use crate::opensips::stats::{self, Statistic};
 use crate::pool::Pool;
 use crate::process::notices;
-use crate::store::{Answer, Cell, Select, Source, StoreError};
+use crate::store::{Answer, Cell, Change, Select, Source, StoreError};
 use native::Native;
 
 pub use native::{Asked, Query};
@@ -56,6 +56,10 @@ impl Source for Counted<'_> {
         row: &mut dyn FnMut(Vec<Cell>),
     ) -> Result<(), StoreError> {
         self.count(|source| source.each(select, row))
+    }
+
+    fn change(&mut self, change: &Change<'_>) -> Result<u64, StoreError> {
+        self.count(|source| source.change(change))
     }
 }
 

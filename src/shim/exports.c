@@ -41,14 +41,26 @@ static void run_loader(int no)
 	aw_rs_loader();
 }
 
+static void run_chores(int no)
+{
+	(void)no;
+	aw_rs_chores();
+}
+
 static struct osips_proc_export processes[] = {
 	{ "auth_web loader", NULL, NULL, run_loader, 0, 0 },
+	{ "auth_web chores", NULL, NULL, run_chores, 0, 0 },
 	{ NULL, NULL, NULL, NULL, 0, 0 },
 };
 
 void aw_want_loader(void)
 {
 	processes[0].no = 1;
+}
+
+void aw_want_chores(void)
+{
+	processes[1].no = 1;
 }
 
 int aw_core_release(void)

@@ -16,7 +16,7 @@ use mysql::{ClientIdentity, Conn, Opts, OptsBuilder, SslOpts, Value};
 use thiserror::Error;
 
 use super::url::{Address, DbUrl};
-use super::{Cell, Refusal, Select, Source, StoreError};
+use super::{Cell, Change, Refusal, Select, Source, StoreError};
 use crate::connections::{Connections, Lease, Unavailable};
 use crate::meters::Gauge;
 
@@ -123,15 +123,7 @@ impl MySql {
 
     fn run(&self, select: &Select<'_>, deadline: Instant) -> Result<Vec<Vec<Cell>>, StoreError> {
         let statement = statement(select);
-        let mut lease = match self.connections.lease(deadline) {
-            Ok(lease) => lease,
-            Err(Unavailable::NotOpen) => return Err(self.timed_out()),
-            Err(Unavailable::AllInUse) => {
-                return Err(StoreError::Busy(format!(
-                    "{MAX_CONNECTIONS} connections are in use, which is the limit"
-                )));
-            }
-        };
+        let mut lease = self.lease(deadline)?;
         // A connection that was kept may have been closed by the server in the meantime, which
         // shows only when it is used: the query is then tried once more on a new one. So is what the
         // server itself asks to repeat.
@@ -146,7 +138,40 @@ impl MySql {
             }
             other => other,
         }
-        .map_err(|e| self.error(select, e))
+        .map_err(|e| self.error(select.table, e))
+    }
+
+    /// As [`run`](Self::run), for a change: it is tried once more under the same conditions.
+    fn change(&self, change: &Change<'_>, deadline: Instant) -> Result<u64, StoreError> {
+        let mut lease = self.lease(deadline)?;
+        let mut attempt = || {
+            let result = guarded(|| {
+                let connection = lease.connection(|| connect(&self.opts))?;
+                let values = change.values.iter().map(value).collect();
+                connection.exec_drop(change.statement, mysql::Params::Positional(values))?;
+                Ok(connection.affected_rows())
+            });
+            if result.is_err() {
+                lease.discard();
+            }
+            result
+        };
+        match attempt() {
+            Err(Failure::Error(error)) if is_to_repeat(&error) => attempt(),
+            other => other,
+        }
+        .map_err(|failure| self.error(change.table, failure))
+    }
+
+    fn lease(&self, deadline: Instant) -> Result<Lease<'_, Conn>, StoreError> {
+        self.connections
+            .lease(deadline)
+            .map_err(|unavailable| match unavailable {
+                Unavailable::NotOpen => self.timed_out(),
+                Unavailable::AllInUse => StoreError::Busy(format!(
+                    "{MAX_CONNECTIONS} connections are in use, which is the limit"
+                )),
+            })
     }
 
     fn try_run(
@@ -177,7 +202,7 @@ impl MySql {
         StoreError::TimedOut(u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX))
     }
 
-    fn error(&self, select: &Select<'_>, failure: Failure) -> StoreError {
+    fn error(&self, table: &str, failure: Failure) -> StoreError {
         let error = match failure {
             Failure::Error(error) => error,
             Failure::Panic(why) => {
@@ -202,7 +227,7 @@ impl MySql {
             // ER_BAD_DB_ERROR.
             mysql::Error::MySqlError(e) if e.code == 1049 => StoreError::NoDatabase(e.message),
             mysql::Error::MySqlError(e) => StoreError::Refused {
-                table: select.table.to_owned(),
+                table: table.to_owned(),
                 why: match e.code {
                     // ER_DBACCESS_DENIED_ERROR, ER_TABLEACCESS_DENIED_ERROR, ER_COLUMNACCESS_DENIED_ERROR.
                     1044 | 1142 | 1143 => Refusal::Right,
@@ -325,7 +350,11 @@ impl Source for Leased<'_> {
         if matches!(&result, Err(Failure::Error(error)) if is_to_repeat(error)) && !passed.get() {
             result = run();
         }
-        result.map_err(|e| self.database.error(select, e))
+        result.map_err(|e| self.database.error(select.table, e))
+    }
+
+    fn change(&mut self, change: &Change<'_>) -> Result<u64, StoreError> {
+        self.database.change(change, self.deadline)
     }
 }
 
@@ -372,6 +401,14 @@ fn parameters(select: &Select<'_>) -> mysql::Params {
     match values.is_empty() {
         false => mysql::Params::Positional(values),
         true => mysql::Params::Empty,
+    }
+}
+
+fn value(cell: &Cell) -> Value {
+    match cell {
+        Cell::Null => Value::NULL,
+        Cell::Int(number) => Value::Int(*number),
+        Cell::Text(text) => Value::Bytes(text.clone()),
     }
 }
 
