@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::config::database::Database;
 use crate::credentials::Credentials;
 use crate::digest::Nonces;
-use crate::http::{Circuits, Inflight};
+use crate::http::{Circuits, Inflight, Paces};
 use crate::introspection::Flood;
 use crate::jwt::revocations::Revocations;
 use crate::jwt::signatures::Signatures;
@@ -73,6 +73,8 @@ pub struct Module {
     pub revocations: Revocations,
     /// The web servers that fail, as any process has met them.
     pub circuits: Circuits,
+    /// How fast endpoints answer, as any process has met it.
+    pub paces: Paces,
     /// How many requests to one endpoint all processes have in progress, if that is limited.
     pub inflight: Option<Inflight>,
     /// How many tokens issuers did not know.

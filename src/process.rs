@@ -487,6 +487,7 @@ impl Process {
                 answers: stats::HTTP_TIMER,
                 changes: Changes(notices::endpoint_changed),
             },
+            paces: self.module.paces.clone(),
             ..self.module.config.http.client.clone()
         };
         let client = Client::new(config, self.module.circuits.clone())?;

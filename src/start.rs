@@ -21,7 +21,7 @@ use crate::config::raw::RawValue;
 use crate::config::{self, Config, ConfigError, Raw};
 use crate::credentials::Credentials;
 use crate::digest::Nonces;
-use crate::http::{Circuits, Inflight, MOST_COUNTED, MOST_FAILING, Trust};
+use crate::http::{Circuits, Inflight, MOST_COUNTED, MOST_FAILING, MOST_TIMED, Paces, Trust};
 use crate::introspection::{self, Flood};
 use crate::jwt::path::ClaimPath;
 use crate::jwt::revocations::Revocations;
@@ -246,6 +246,7 @@ fn build(
         revocations: revocations(&config, start, first_revocations)?,
         start,
         circuits: Circuits::new(shared::zeroed(MOST_FAILING)?),
+        paces: Paces::new(shared::zeroed(MOST_TIMED)?),
         outages: Outages::new(shared::zeroed(outages::MOST_FAILING)?),
         inflight: inflight(&config.http)?,
         fetches: Arc::new(fetches(config.tokens.sources.places)?),

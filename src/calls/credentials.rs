@@ -2,13 +2,14 @@
 //! passwords.
 
 use std::ffi::CStr;
+use std::fmt::Display;
 use std::sync::Arc;
 
 use super::codes::credentials as code;
+use super::outcome;
 use super::pages;
 use super::params::{Failure, answer, failed, offset, text};
 use crate::credentials::{ANONYMOUS, Credentials};
-use crate::log;
 use crate::module::Module;
 use crate::opensips::mi::{Answer, Member, Members, Params};
 use crate::opensips::pvar::{Message, Value, Variable};
@@ -27,6 +28,10 @@ pub fn get(
     username: Option<Variable>,
     password: Option<Variable>,
 ) -> i32 {
+    let failure = |cause: &dyn Display| {
+        outcome::failed(module, message, FUNCTION, code::FAILED, cause);
+        code::FAILED
+    };
     let set = |variable: Option<Variable>, value: &[u8]| {
         variable.is_some_and(|variable| message.set(variable, Value::Text(value)))
     };
@@ -34,20 +39,14 @@ pub fn get(
         && set(password, secret)
     {
         true => code,
-        false => {
-            log!(Error, FUNCTION, "an output could not be set");
-            code::FAILED
-        }
+        false => failure(&"an output could not be set"),
     };
     match process::with(module, |process| process.credentials()) {
         Ok(credentials) => match credentials.get(server, realm, user) {
             Some(login) => give(&login.username, &login.password, code::FOUND),
             None => give(ANONYMOUS.as_bytes(), b"", code::ANONYMOUS),
         },
-        Err(error) => {
-            log!(Error, FUNCTION, "{error}");
-            code::FAILED
-        }
+        Err(error) => failure(&error),
     }
 }
 

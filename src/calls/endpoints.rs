@@ -1,10 +1,10 @@
 //! `http_endpoints` and `http_endpoint_set`: the endpoints of webhooks, which of them fail, and which are asked.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::pages;
 use super::params::{Failure, answer, failed, offset, refused, text};
-use crate::http::{CircuitState, Endpoint, EndpointUrl, Ordered};
+use crate::http::{CircuitState, Endpoint, EndpointUrl, Ordered, Times};
 use crate::log;
 use crate::module::Module;
 use crate::opensips::mi::{Answer, Member, Members, Params};
@@ -97,9 +97,26 @@ pub fn set(module: &'static Module, params: &Params<'_>) -> Answer {
 fn endpoint_of(module: &'static Module, mut row: Members, endpoint: &Endpoint) -> Members {
     let now = Instant::now();
     let urls = endpoint.urls().iter();
-    let urls = urls.map(|url| state_of(url, module.circuits.state(url, now)));
+    let urls = urls.map(|url| {
+        let mut members = state_of(url, module.circuits.state(url, now));
+        members.extend(module.paces.of(url).into_iter().flat_map(shown));
+        members
+    });
     row.push((c"urls", Member::List(urls.collect())));
     row
+}
+
+fn shown(times: Times) -> Members {
+    let milliseconds = |time: Duration| {
+        let milliseconds = time.as_millis();
+        u64::try_from(milliseconds).unwrap_or(u64::MAX).into()
+    };
+    vec![
+        (c"answers", times.answers.into()),
+        (c"last", milliseconds(times.last)),
+        (c"average", milliseconds(times.average)),
+        (c"slowest", milliseconds(times.slowest)),
+    ]
 }
 
 fn state_of(url: &EndpointUrl, state: CircuitState) -> Members {

@@ -18,6 +18,9 @@ use crate::process;
 /// What takes the place of what is secret in the question.
 const MASKED: &str = "[masked]";
 
+/// The most bytes of an answer that are shown: the rest of what the command says has to fit in a datagram too.
+const MAX_SHOWN: usize = 8192;
+
 /// The endpoint of a realm, and where it is from.
 fn endpoint(
     module: &'static Module,
@@ -96,6 +99,13 @@ pub fn check(module: &'static Module, params: &Params<'_>) -> Answer {
     answer(check())
 }
 
+/// As much of an answer as is shown.
+fn shortened(text: &str) -> &str {
+    let ends = text.char_indices().map(|(at, letter)| at + letter.len_utf8());
+    let end = ends.take_while(|end| *end <= MAX_SHOWN).last();
+    text.get(..end.unwrap_or(0)).unwrap_or_default()
+}
+
 fn told(outcome: Result<Answered, Refusal>, credentials: &Credentials) -> Members {
     let said = |verdict: &str, code: i32| -> Members {
         vec![
@@ -125,6 +135,10 @@ fn told(outcome: Result<Answered, Refusal>, credentials: &Credentials) -> Member
     };
     if let Some(status) = answered.status {
         members.push((c"status", i64::from(status).into()));
+    }
+    let body = credentials.hidden_in(answered.grant.json());
+    if !body.is_empty() {
+        members.push((c"answer", Member::from(shortened(&body))));
     }
     if let Some(message) = &answered.message {
         members.push((c"message", Member::from(&*credentials.hidden_in(message))));

@@ -96,12 +96,29 @@ pub fn refused(
     refusal.tell(module, message, Level::Notice);
 }
 
+/// Tells that a function could not do its work for a request, which is nobody's fault who sent it.
+pub fn failed(
+    module: &Module,
+    message: Message,
+    function: &'static CStr,
+    code: i32,
+    cause: &dyn Display,
+) {
+    let failure = Outcome {
+        function,
+        code,
+        reason: Some(cause),
+        token: TokenShown::default(),
+    };
+    failure.tell(module, message, Level::Error);
+}
+
 impl Outcome<'_> {
     /// Logs it, and raises the event of a refusal; both within their limits.
     pub fn tell(&self, module: &Module, message: Message, level: Level) {
         let second = clock::now().as_secs();
         let page = shared::page();
-        let is_refusal = self.code < 0 && !self.is_question();
+        let is_refusal = self.code < 0 && !self.is_question() && !self.is_outbound();
         let event_rate = module.config.told.event_rate;
         let is_event = is_refusal
             && event_rate > 0
@@ -156,6 +173,11 @@ impl Outcome<'_> {
     /// Whether a device was merely not asked for credentials yet.
     fn is_question(&self) -> bool {
         self.function == KINDS[0].0 && self.code == codes::entrance::NO_CREDENTIALS
+    }
+
+    /// Whether it is about a request that we send: nobody is refused by it.
+    fn is_outbound(&self) -> bool {
+        self.function == c"credentials_get"
     }
 
     /// Which of the limits applies.

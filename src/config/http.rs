@@ -10,7 +10,7 @@ use super::raw::{ConfigError, Raw};
 use crate::digest::PARTS;
 use crate::http::{
     Basic, ClientConfig, Endpoint, EndpointDefaults, HeaderName, MAX_IDLE_AGE, Meters, Method,
-    Origins, Reports, SIGNATURE_HEADER, SignatureKey, TlsFiles, Trust,
+    Origins, Paces, Reports, SIGNATURE_HEADER, SignatureKey, TlsFiles, Trust,
 };
 use crate::store::endpoints::EndpointTables;
 
@@ -135,6 +135,7 @@ impl Http {
             blacklist_time: seconds("blacklist_time", 3600)?,
             max_idle_age: MAX_IDLE_AGE,
             meters: Meters::default(),
+            paces: Paces::default(),
         };
         let client = outgoing::endpoints(raw, client)?;
         let providers = outgoing::providers(raw, &client)?;

@@ -167,6 +167,7 @@ impl Client {
             let timer = self.config().meters.answers;
             let answer = timer
                 .time(|| self.attempt(endpoint, url, payload, started + share, now))
+                .inspect(|_| self.config().paces.note(url, started.elapsed()))
                 .and_then(|(status, body)| {
                     let blacklist_time = self.config().blacklist_time;
                     match status {

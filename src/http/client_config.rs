@@ -6,6 +6,7 @@ use std::time::Duration;
 use ureq::http::HeaderName;
 
 use super::origins::Origins;
+use super::pace::Paces;
 use super::proxy::Proxy;
 use super::report::Reports;
 use super::tls::{Loaded, TlsFiles, Trust, TrustError};
@@ -50,6 +51,8 @@ pub struct ClientConfig {
     pub blacklist_time: u32,
     /// What is counted.
     pub meters: Meters,
+    /// How fast each URL answers.
+    pub paces: Paces,
 }
 
 /// What is counted of a client.
@@ -117,6 +120,7 @@ impl Default for ClientConfig {
             breaker_time: Duration::from_secs(30),
             blacklist_time: 3600,
             meters: Meters::default(),
+            paces: Paces::default(),
         }
     }
 }

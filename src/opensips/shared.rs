@@ -12,7 +12,7 @@ use std::{
 use once_cell::sync::OnceCell;
 
 use super::ffi::{AW_GAUGES_COUNT, aw_gauge as State};
-use crate::http::{Circuit, InflightPlace};
+use crate::http::{Circuit, InflightPlace, Pace};
 use crate::introspection;
 use crate::jwt::revocations::list::{Entry, Head, Slot};
 use crate::jwt::signatures::Bucket;
@@ -214,6 +214,8 @@ unsafe impl Zeroed for Place {}
 unsafe impl Zeroed for outages::Place {}
 // SAFETY: atomics.
 unsafe impl Zeroed for Circuit {}
+// SAFETY: atomics.
+unsafe impl Zeroed for Pace {}
 // SAFETY: atomics.
 unsafe impl Zeroed for Head {}
 // SAFETY: atomics.

@@ -323,9 +323,19 @@ fn by_command(setting: &Setting, core: &Core) -> Result<(), String> {
         if asked["code"] != code || !sent.contains(r#""response":"[masked]""#) {
             return Err(format!("http_check answers {asked}"));
         }
+        let answer = asked["answer"].as_str().unwrap_or_default();
+        if !answer.contains(r#""status":"#) {
+            return Err(format!("http_check does not show the answer: {asked}"));
+        }
     }
     let endpoints = mi.run("http_endpoints", Value::Null)?;
-    let url = &endpoints["endpoints"][0]["urls"][0]["url"];
+    let first = &endpoints["endpoints"][0]["urls"][0];
+    let times = ["answers", "last", "average", "slowest"].map(|name| first[name].as_u64());
+    // Two requests and two checks; who is banned is not asked about.
+    if times[0] != Some(4) || times.contains(&None) || times[1].max(times[2]) > times[3] {
+        return Err(format!("http_endpoints answers {endpoints}"));
+    }
+    let url = &first["url"];
     done("http_endpoint_set", json!({ "url": url, "state": "down" }))?;
     device.authorize(&question, "secret")?.expect("-5")?;
     done("http_endpoint_set", json!({ "url": url, "state": "auto" }))?;

@@ -150,7 +150,13 @@ impl Call {
     }
 
     pub fn failed(&self, cause: &dyn Display) -> i32 {
-        log!(Error, self.function, "{cause}");
+        outcome::failed(
+            self.module,
+            self.message,
+            self.function,
+            code::UNAVAILABLE,
+            cause,
+        );
         code::UNAVAILABLE
     }
 
