@@ -14,6 +14,7 @@ mod digest;
 mod files;
 mod http;
 mod introspection;
+mod keyed;
 mod keys;
 mod memory;
 mod meters;

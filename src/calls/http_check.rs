@@ -101,7 +101,9 @@ pub fn check(module: &'static Module, params: &Params<'_>) -> Answer {
 
 /// As much of an answer as is shown.
 fn shortened(text: &str) -> &str {
-    let ends = text.char_indices().map(|(at, letter)| at + letter.len_utf8());
+    let ends = text
+        .char_indices()
+        .map(|(at, letter)| at + letter.len_utf8());
     let end = ends.take_while(|end| *end <= MAX_SHOWN).last();
     text.get(..end.unwrap_or(0)).unwrap_or_default()
 }

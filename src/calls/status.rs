@@ -83,6 +83,7 @@ fn database(module: &'static Module) -> Members {
     let answer = process::with(module, process::Process::try_tables);
     let took = begun.elapsed().as_millis();
     let tables = &module.tables;
+    let digest = &module.config.digest;
     let mut members: Members = vec![
         (c"url", database.shown.as_str().into()),
         (
@@ -108,6 +109,8 @@ fn database(module: &'static Module) -> Members {
         (c"revocations", tables.revocations),
         (c"endpoints", tables.endpoints.is_some()),
         (c"credentials", tables.credentials),
+        (c"subscribers", digest.subscribers().is_some()),
+        (c"clients", digest.clients.is_some()),
     ];
     let found = found.map(|(name, is_there)| (name, Member::from(is_there)));
     members.push((c"tables", Member::Object(found.to_vec())));

@@ -13,8 +13,7 @@
 use std::fmt;
 use std::sync::atomic::Ordering::Relaxed;
 
-use aws_lc_rs::hmac;
-
+use crate::keyed::{self, Keyed};
 use crate::memory::{AtomicU32, AtomicU64};
 
 /// Places in a bucket.
@@ -34,7 +33,7 @@ pub struct Bucket {
     digests: [[AtomicU64; WORDS]; WAYS],
 }
 
-type Digest = [u64; WORDS];
+type Digest = keyed::Name;
 
 impl Bucket {
     /// How many are needed for this many signatures. There is room for twice as many, since buckets
@@ -78,7 +77,7 @@ impl Bucket {
 /// The signatures that are remembered, if any are.
 #[derive(Clone)]
 pub struct Signatures {
-    key: hmac::Key,
+    key: Keyed,
     buckets: &'static [Bucket],
     /// Called for each signature that is verified.
     count: fn(),
@@ -93,7 +92,7 @@ impl Signatures {
     /// Remembers in these buckets, which are all zero or were used with the same key.
     pub fn new(key: &[u8; 32], buckets: &'static [Bucket]) -> Self {
         Signatures {
-            key: hmac::Key::new(hmac::HMAC_SHA256, key),
+            key: Keyed::new(key),
             buckets,
             count: || {},
         }
@@ -118,7 +117,9 @@ impl Signatures {
             (self.count)();
             return verify();
         }
-        let digest = self.digest(&[algorithm.as_bytes(), key, message, signature]);
+        let digest = self
+            .key
+            .name([algorithm.as_bytes(), key, message, signature]);
         let bucket = self.bucket(&digest);
         if let Some(way) = bucket.find(&digest) {
             bucket.touch(way);
@@ -130,23 +131,6 @@ impl Signatures {
             bucket.insert(&digest);
         }
         is_verified
-    }
-
-    fn digest(&self, parts: &[&[u8]]) -> Digest {
-        let mut context = hmac::Context::with_key(&self.key);
-        for part in parts {
-            // The length first, so that no two questions run together.
-            context.update(&(part.len() as u64).to_le_bytes());
-            context.update(part);
-        }
-        let tag = context.sign();
-        let mut digest = Digest::default();
-        for (word, bytes) in digest.iter_mut().zip(tag.as_ref().chunks_exact(8)) {
-            *word = bytes
-                .iter()
-                .fold(0, |word, byte| word << 8 | u64::from(*byte));
-        }
-        digest
     }
 
     fn bucket(&self, digest: &Digest) -> &'static Bucket {

@@ -12,9 +12,8 @@ use std::fmt;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use aws_lc_rs::hmac;
-
 use super::fetch::{FetchError, Fetched, MAX_DOCUMENT};
+use crate::keyed::{Keyed, Name};
 use crate::memory::AtomicU64;
 
 /// How often a process that waits for another checks.
@@ -79,7 +78,7 @@ pub(super) enum Turn<'a, const N: usize = WORDS> {
 /// The places of all URLs.
 pub struct SharedFetches<const N: usize = WORDS> {
     places: &'static [Place<N>],
-    key: hmac::Key,
+    key: Keyed,
     start: Instant,
     is_alive: fn(u64) -> bool,
 }
@@ -97,7 +96,7 @@ impl<const N: usize> SharedFetches<N> {
     pub fn new(key: &[u8; 32], places: &'static [Place<N>], is_alive: fn(u64) -> bool) -> Self {
         SharedFetches {
             places,
-            key: hmac::Key::new(hmac::HMAC_SHA256, key),
+            key: Keyed::new(key),
             start: Instant::now(),
             is_alive,
         }
@@ -238,20 +237,9 @@ impl<const N: usize> SharedFetches<N> {
         u64::try_from(since).unwrap_or(u64::MAX)
     }
 
-    fn digest(&self, url: &str, facts: &[u64], body: &[u8]) -> [u64; 4] {
-        let mut context = hmac::Context::with_key(&self.key);
-        context.update(&(url.len() as u64).to_le_bytes());
-        context.update(url.as_bytes());
-        for fact in facts {
-            context.update(&fact.to_le_bytes());
-        }
-        context.update(body);
-        let tag = context.sign();
-        let mut words = tag.as_ref().chunks_exact(8).map(|bytes| {
-            let add = |word, byte: &u8| word << 8 | u64::from(*byte);
-            bytes.iter().fold(0, add)
-        });
-        [(); 4].map(|()| words.next().unwrap_or(0))
+    fn digest(&self, url: &str, facts: &[u64], body: &[u8]) -> Name {
+        let facts: Vec<u8> = facts.iter().flat_map(|fact| fact.to_le_bytes()).collect();
+        self.key.name([url.as_bytes(), &facts, body])
     }
 }
 

@@ -9,11 +9,14 @@
 mod core;
 mod native;
 
+use std::ffi::CStr;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Instant;
 
 use self::core::Core;
-use crate::config::database as config;
+use crate::config::{Config, database as config};
+use crate::log;
 use crate::opensips::db;
 use crate::opensips::stats::{self, Statistic};
 use crate::pool::Pool;
@@ -66,6 +69,16 @@ impl Source for Counted<'_> {
 enum Driver {
     Native(Native),
     Core(Core),
+}
+
+/// Logs that it has failed, where what is known of it serves.
+pub fn cache_serves(config: &Config, function: &CStr, error: &dyn Display) {
+    let shown = config.database.as_ref().map_or("", |it| it.shown.as_str());
+    log!(
+        Warning,
+        function,
+        "{shown}: {error}; the cache serves (cache_grace)"
+    );
 }
 
 impl Database {

@@ -8,7 +8,7 @@ use std::ffi::CStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::database::Query;
+use super::database::{self, Query};
 use super::issuer_cache::{IssuerCache, Lookup, Since};
 use crate::log;
 use crate::module::Module;
@@ -162,12 +162,6 @@ impl IssuerList {
     }
 
     fn report_failure(&self, error: &str) {
-        let database = self.module.config.database.as_ref();
-        let shown = database.map_or("", |database| database.shown.as_str());
-        log!(
-            Warning,
-            NAME,
-            "{shown}: {error}; the cache serves (cache_grace)"
-        );
+        database::cache_serves(&self.module.config, NAME, &error);
     }
 }

@@ -7,7 +7,7 @@
 use std::ffi::CStr;
 use std::time::{Duration, Instant};
 
-use super::database::Asked;
+use super::database::{self, Asked};
 use crate::clock;
 use crate::jwt::revocations::list::{List, Stamp};
 use crate::log;
@@ -120,13 +120,7 @@ impl RevocationRows {
 
     fn report_failure(&self, error: &StoreError) {
         stats::count(Statistic::JwtStoreFailures);
-        let database = self.module.config.database.as_ref();
-        let shown = database.map_or("", |database| database.shown.as_str());
-        log!(
-            Warning,
-            NAME,
-            "{shown}: {error}; the cache serves (cache_grace)"
-        );
+        database::cache_serves(&self.module.config, NAME, error);
     }
 
     fn age(&self) -> Age {

@@ -67,6 +67,8 @@ pub fn tell(setting: &Setting, core: &Core) -> Result<(), String> {
     expect(&status, "/database/answers", json!(1))?;
     expect(&status, "/database/tables/profiles", json!(1))?;
     expect(&status, "/database/tables/endpoints", json!(0))?;
+    expect(&status, "/database/tables/subscribers", json!(0))?;
+    expect(&status, "/database/tables/clients", json!(0))?;
     let config = run("auth_web_config", Value::Null)?;
     let parameters = at(&config, "/parameters");
     let parameter = |name: &str| {

@@ -4,15 +4,16 @@
 //! The nonce is the number of the answer, which all processes count together, so none is used twice.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, MAX_TAG_LEN, NONCE_LEN, Nonce, UnboundKey};
-use aws_lc_rs::hmac;
 use zeroize::Zeroizing;
+
+use crate::keyed::{self, Keyed};
 
 /// By how many bytes a sealed answer is longer.
 pub(super) const OVERHEAD: usize = MAX_TAG_LEN;
 
 /// The name of a question: HMAC-SHA-256, so that nobody outside can find two that begin alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Name(pub(super) [u64; 4]);
+pub(super) struct Name(pub(super) keyed::Name);
 
 /// What is known of an answer. Times are in nanoseconds since a certain moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +44,7 @@ impl Facts {
 }
 
 pub(super) struct Sealer {
-    names: hmac::Key,
+    names: Keyed,
     /// `None` if the library can't make it: then nothing is remembered.
     key: Option<LessSafeKey>,
 }
@@ -52,27 +53,16 @@ impl Sealer {
     pub(super) fn new([names, key]: [&[u8; 32]; 2]) -> Self {
         let key = UnboundKey::new(&AES_256_GCM, key);
         Sealer {
-            names: hmac::Key::new(hmac::HMAC_SHA256, names),
+            names: Keyed::new(names),
             key: key.ok().map(LessSafeKey::new),
         }
     }
 
     /// The name of a question of these numbers and texts.
     pub(super) fn name<'a>(&self, numbers: &[u64], texts: impl Iterator<Item = &'a str>) -> Name {
-        let mut context = hmac::Context::with_key(&self.names);
-        for number in numbers {
-            context.update(&number.to_le_bytes());
-        }
-        for text in texts {
-            // The length first, so that no two questions run together.
-            context.update(&(text.len() as u64).to_le_bytes());
-            context.update(text.as_bytes());
-        }
-        let tag = context.sign();
-        let mut name = Name([0; 4]);
-        for (word, bytes) in name.0.iter_mut().zip(tag.as_ref().as_chunks::<8>().0) {
-            *word = u64::from_le_bytes(*bytes);
-        }
+        let numbers: Vec<u8> = numbers.iter().flat_map(|n| n.to_le_bytes()).collect();
+        let parts = texts.map(|text| text.as_bytes());
+        let mut name = Name(self.names.name(std::iter::once(&*numbers).chain(parts)));
         // A slot whose name begins with 0 is free.
         name.0[0] = name.0[0].max(1);
         name
