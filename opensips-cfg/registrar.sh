@@ -136,6 +136,15 @@ esac
 : "${REGISTRANT_MIN_EXPIRES:=30}"
 : "${REGISTRANT_INTERVAL:=10}"
 
+# Alerts for jambonz's portal: the URL of its InfluxDB, http://host:8086, with user:password@ in front of the
+# host if it wants that; none are written if it is empty.
+: "${TIME_SERIES_URL:=}"
+# Metrics for its dashboards: the server of statsd, udp:host:port or tcp:host:port, and what is put in front of
+# each name and added to each as tags; none are sent without a server.
+: "${STATS_SERVER:=}"
+: "${STATS_PREFIX:=}"
+: "${STATS_TAGS:=}"
+
 # number NAME LOWEST HIGHEST
 number() {
 	eval "value=\$$1"
@@ -488,6 +497,17 @@ case "$CLIENTS_CIPHER" in
 aes-256-cbc | aes-256-ctr) ;;
 *) fail "CLIENTS_CIPHER must be aes-256-cbc or aes-256-ctr, not '$CLIENTS_CIPHER'" ;;
 esac
+case "$TIME_SERIES_URL" in
+'' | http://?* | https://?*) ;;
+*) fail "TIME_SERIES_URL must begin with http:// or https://" ;;
+esac
+case "$STATS_SERVER" in
+'' | udp:?*:?* | tcp:?*:?*) ;;
+*) fail "STATS_SERVER must be udp:host:port or tcp:host:port, not '$STATS_SERVER'" ;;
+esac
+# Whose account a realm is.
+ACCOUNT_SID=$CLIENTS_TABLE
+[ -z "$TIME_SERIES_URL" ] || [ "$DB_MODULE" != db_mysql.so ] || ACCOUNT_SID=1
 # With a GET they would make its URL too long.
 SENT_HEADERS=2
 [ "$HTTP_HEADERS" = yes ] || SENT_HEADERS=0
@@ -515,7 +535,8 @@ export OPENSIPS_MODULES LOG_LEVEL LOG_TO_STDERR UDP_WORKERS TCP_WORKERS AUTH_WEB
 	REGISTRAR_SECRET HTTP_TIMEOUT HTTP_BREAKER_TIME DIGEST_ALGORITHMS TOKEN_ALGORITHMS TOKEN_LEEWAY \
 	DEFAULT_EXPIRES MAX_EXPIRES NAT_EXPIRES NEXT_HOP_ADDRESS NEXT_HOP_SOURCES TRUSTED \
 	SENT_HEADERS REALM_PARENT CLIENTS_TABLE CLIENTS_SECRET CLIENTS_CIPHER TRUST_UDP_SOURCE \
-	REGISTRANT_EXPIRY REGISTRANT_INTERVAL
+	REGISTRANT_EXPIRY REGISTRANT_INTERVAL \
+	ACCOUNT_SID TIME_SERIES_URL STATS_SERVER STATS_PREFIX STATS_TAGS
 
 # Values are in quotes there: one that closed them would inject script.
 exec awk '

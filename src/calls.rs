@@ -1,5 +1,6 @@
 //! The script functions, in terms of a request and its variables.
 
+mod alerts;
 pub mod answer;
 pub mod aor;
 mod bans;
@@ -23,6 +24,7 @@ pub mod jwt;
 pub mod key_sources;
 pub mod keys;
 mod logout;
+mod metrics;
 mod notices;
 pub mod options;
 mod outcome;
@@ -38,6 +40,7 @@ pub mod status;
 pub mod tokens;
 mod waiting;
 
+pub use notices::tell;
 pub use waiting::{Resume, Started, Until, Wait};
 
 use crate::digest::Request;
@@ -207,6 +210,10 @@ fn run(
             return registrations::count(module, message, [text(0), text(2)], output(1), wait);
         }
         Function::RegistrationExpire => registrations::expire(module, message),
+        Function::AlertRaise => alerts::raise(module, message, [0, 1, 2, 3, 4].map(text)),
+        Function::StatsBegin => metrics::begin(module, message, output(0)),
+        Function::StatsTime => metrics::time(module, message, text(0), output(1), text(2)),
+        Function::StatsGauge => metrics::gauge(module, [0, 1, 2].map(text)),
     };
     Started::Done(code)
 }

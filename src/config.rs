@@ -13,6 +13,7 @@ pub(crate) mod outgoing;
 pub mod raw;
 pub(crate) mod realms;
 pub(crate) mod registrations;
+pub(crate) mod series;
 pub(crate) mod tokens;
 pub(crate) mod told;
 
@@ -41,6 +42,8 @@ pub struct Config {
     pub registrations: registrations::Registrations,
     /// How much is logged and told.
     pub told: told::Told,
+    /// The alerts and metrics for others.
+    pub series: series::Series,
     /// Whether a caller whose From names nobody is the user whom the credentials name, in the
     /// domain of the Request-URI (`caller_by_credentials`).
     pub caller_by_credentials: bool,
@@ -74,8 +77,9 @@ impl Config {
             outbound: outbound::Outbound::new(raw)?,
             registrations: registrations::Registrations::new(raw)?,
             told: told::Told::new(raw)?,
+            series: series::Series::new(raw)?,
             caller_by_credentials: raw.flag("caller_by_credentials", false)?,
-            caller_realm_avp: caller_realm_avp(raw)?,
+            caller_realm_avp: avp_list::one(raw, "caller_realm_avp")?,
         })
     }
 }
@@ -116,13 +120,4 @@ pub fn all_faults(raw: &Raw) -> (Option<Config>, Vec<ConfigError>) {
             None => return (None, faults),
         }
     }
-}
-
-fn caller_realm_avp(raw: &Raw) -> Result<Option<String>, ConfigError> {
-    const NAME: &str = "caller_realm_avp";
-    let Some(avp) = raw.text(NAME)? else {
-        return Ok(None);
-    };
-    let name = avp_list::name(avp).ok_or_else(|| raw.error(NAME, "an AVP, as $avp(name)"))?;
-    Ok(Some(name.to_owned()))
 }

@@ -47,7 +47,7 @@ pub use client_config::{Changes, ClientConfig, MAX_IDLE_AGE, Meters};
 pub use denial::denial_headers;
 pub use document::Documents;
 pub use endpoint::{Endpoint, EndpointDefaults, EndpointRow, Method};
-pub use error::{Cause, EndpointError, FailureKind};
+pub use error::{Cause, EndpointError, FailureKind, Fault};
 pub use form::{Form, FormAnswer, FormOutcome, FormQuestion, form_encoded};
 pub use hook::hook_url;
 pub use inflight::{Inflight, MOST_COUNTED, Place as InflightPlace};

@@ -4,6 +4,7 @@
 //! function of the layers below, and converts the result. See `include/auth_web.h`.
 #![deny(unsafe_code)]
 
+mod alerts;
 mod authority;
 mod calls;
 mod clock;
@@ -23,6 +24,7 @@ mod opensips;
 mod outages;
 mod pool;
 mod process;
+mod queue;
 mod rate;
 mod realms;
 mod redis;
@@ -30,6 +32,7 @@ mod registrations;
 mod revocations;
 mod sip;
 mod start;
+mod statsd;
 mod store;
 
 // OpenSIPS uses nothing but `entry`. Code that is compiled separately uses the three below: the
@@ -354,7 +357,7 @@ mod entry {
         loop {
             guard::entry(c"chores", (), || {
                 let module = module::get().expect("mod_init asked for this process");
-                chores::run(module)
+                chores::run(module, calls::tell)
             });
             // As above.
             std::thread::sleep(core::time::Duration::from_secs(1));

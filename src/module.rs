@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use crate::alerts;
 use crate::config::Config;
 use crate::config::database::Database;
 use crate::credentials::Credentials;
@@ -19,6 +20,7 @@ use crate::opensips::request::RequestVariables;
 use crate::opensips::segment::Segment;
 use crate::opensips::{cachedb, db};
 use crate::outages::Outages;
+use crate::statsd;
 use crate::store::cache::Ready;
 use crate::store::issuers::Issuers;
 use crate::store::shared::SharedRows;
@@ -81,6 +83,12 @@ pub struct Module {
     pub flood: Flood,
     /// What fails now, as any process has met it.
     pub outages: Outages,
+    /// The alerts that wait to be written, if they are.
+    pub alerts: Option<alerts::Waiting>,
+    /// The metrics that wait to be sent, if they are.
+    pub metrics: Option<statsd::Waiting>,
+    /// `alert_account_avp`.
+    pub alert_account: Option<Variable>,
     /// What any process has fetched from providers.
     pub fetches: Arc<SharedFetches>,
     /// What the database said, whichever process asked it.

@@ -1,5 +1,6 @@
 //! What one OpenSIPS process holds: threads and connections, which don't survive a fork.
 
+pub mod alerts;
 mod availability;
 mod cache;
 pub mod chores;
@@ -12,6 +13,7 @@ mod issuer_cache;
 mod issuers;
 mod key_fetches;
 pub mod loader;
+pub mod metrics;
 mod notices;
 mod profiles;
 mod reload;

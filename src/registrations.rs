@@ -296,6 +296,16 @@ impl<'a> Registrations<'a> {
         Ok(number)
     }
 
+    /// How many registrations there are of all accounts.
+    ///
+    /// # Errors
+    /// Fails with [`CacheError`].
+    pub fn count_all(&self, now: u64) -> Result<u64, CacheError> {
+        let mut count = cmd("ZCOUNT");
+        count.arg(ALL).arg(format!("({now}")).arg("+inf");
+        self.session.query(&count)
+    }
+
     /// Takes up to `most` registrations that have ended out of the index of all, and out of those of
     /// their realms. How many it took out.
     ///

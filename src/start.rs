@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
+use crate::alerts;
 use crate::clock;
 use crate::config::avp_list::AvpSource;
 use crate::config::cache::{Cache, Driver};
@@ -41,6 +42,8 @@ use crate::opensips::{cachedb, db, events, fork, guard, shared};
 use crate::outages::{self, Outages};
 use crate::process::{self, Database};
 use crate::process::{chores, loader};
+use crate::queue::Queue;
+use crate::statsd;
 use crate::store::Source;
 use crate::store::cache::Ready;
 use crate::store::issuers::Issuers;
@@ -123,11 +126,20 @@ pub fn init() -> Result<(), Vec<InitError>> {
     };
     let avps = Avps::find(&config, &mut faults);
     let cache_engine = faults.take(cache_engine(&config.cache));
-    let certificate = faults.take(certificate(&config));
-    let (Some(avps), Some(cache_engine), Some(certificate), true) =
-        (avps, cache_engine, certificate, faults.0.is_empty())
-    else {
+    let certificate = faults.take(variable(config.tokens.certificate_avp.as_deref()));
+    let alert_account = faults.take(variable(config.series.account_avp.as_deref()));
+    let (Some(avps), Some(cache_engine), Some(certificate), Some(alert_account), true) = (
+        avps,
+        cache_engine,
+        certificate,
+        alert_account,
+        faults.0.is_empty(),
+    ) else {
         return Err(faults.0);
+    };
+    let handed_over = Variables {
+        certificate,
+        alert_account,
     };
     if checked.first_snapshot.is_some() {
         opensips::want_loader();
@@ -136,7 +148,7 @@ pub fn init() -> Result<(), Vec<InitError>> {
         opensips::want_chores();
     }
     let parameters = parameters(&raw);
-    let module = build(start, config, checked, avps, cache_engine, certificate);
+    let module = build(start, config, checked, avps, cache_engine, handed_over);
     let module = module.map_err(|error| vec![error])?;
     module::set(Module {
         parameters,
@@ -216,13 +228,19 @@ impl Avps {
     }
 }
 
+/// The variables in which a script hands something over.
+struct Variables {
+    certificate: Option<Variable>,
+    alert_account: Option<Variable>,
+}
+
 fn build(
     start: Instant,
     config: Config,
     checked: Checked,
     avps: Avps,
     cache_engine: Option<cachedb::Engine>,
-    certificate: Option<Variable>,
+    handed_over: Variables,
 ) -> Result<Module, InitError> {
     let Checked {
         core_driver,
@@ -260,7 +278,10 @@ fn build(
         registration_avps: avps.registration,
         cache_engine,
         nonces: nonces(&config.http)?,
-        certificate,
+        certificate: handed_over.certificate,
+        alert_account: handed_over.alert_account,
+        alerts: waiting(config.series.alerts.is_some(), alerts::MOST_WAITING)?,
+        metrics: waiting(config.series.stats.is_some(), statsd::MOST_WAITING)?,
         request: RequestVariables::new(
             config.caller_by_credentials,
             config.caller_realm_avp.as_deref(),
@@ -292,9 +313,20 @@ pub fn judges() {
     }
 }
 
-/// Where a script hands over the client's certificate.
-fn certificate(config: &Config) -> Result<Option<Variable>, InitError> {
-    let Some(name) = &config.tokens.certificate_avp else {
+/// What waits for the process of what is done at intervals, if it is wanted.
+fn waiting<const WORDS: usize>(
+    is_wanted: bool,
+    most: usize,
+) -> Result<Option<Queue<WORDS>>, InitError> {
+    match is_wanted {
+        true => Ok(Some(Queue::new(shared::zeroed(most)?, shared::is_alive))),
+        false => Ok(None),
+    }
+}
+
+/// The AVP of this name in which a script hands something over.
+fn variable(name: Option<&str>) -> Result<Option<Variable>, InitError> {
+    let Some(name) = name else {
         return Ok(None);
     };
     let text = format!("$avp({name})");

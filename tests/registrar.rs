@@ -24,6 +24,7 @@ mod registrar {
     pub mod lasting;
     pub mod programs;
     pub mod restart;
+    pub mod series;
     pub mod several;
     pub mod sipp;
     pub mod together;
@@ -40,7 +41,7 @@ use libtest_mimic::{Arguments, Trial};
 
 use registrar::{
     accounts, callers, calls, clients, dialogs, environment, field, grants, group, hops, hostile,
-    identity, jambonz, kept, lasting, programs, restart, several, sipp, together, tokens,
+    identity, jambonz, kept, lasting, programs, restart, series, several, sipp, together, tokens,
     transports, trunks,
 };
 
@@ -86,6 +87,7 @@ fn trials() -> Vec<Trial> {
         grants::OF_MYSQL,
         jambonz::SCENARIOS,
         restart::OF_MYSQL,
+        series::SCENARIOS,
     ]
     .concat();
     setting

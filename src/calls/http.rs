@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use super::alerts;
 use super::codes::entrance as code;
 use super::entrance::{Chosen, Entrance, Proof, REPLAY, Refused, Rules};
 use super::files;
@@ -291,6 +292,7 @@ impl Call {
                         Refused::Denied(NO_ENDPOINT)
                     }
                     Refusal::Endpoint(error) => {
+                        alerts::endpoint_failed(self.module, self.at.message, &error);
                         match error.kind() {
                             FailureKind::TimedOut => stats::count(Statistic::HttpTimeouts),
                             FailureKind::Unreachable => stats::count(Statistic::HttpUnreachable),
@@ -393,6 +395,7 @@ impl Call {
         let said = answer.message.as_deref().unwrap_or("");
         let said = proof.credentials.hidden_in(said);
         let reason = format_args!("denied by the endpoint{status}: {said:?}");
+        alerts::denied_by_status(self.module, self.at.message, answer);
         self.at.tell(Level::Notice, code::DENIED, Some(&reason));
         if let Some(ban) = ban {
             self.ban(source, ban, banned);

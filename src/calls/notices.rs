@@ -9,6 +9,7 @@ use crate::clock;
 use crate::log;
 use crate::module::Module;
 use crate::opensips::events::{self, Event, Parameter, Report};
+use crate::opensips::log;
 use crate::process::{Change, Notice, NoticeSubject as Subject, Raised, take_notices};
 
 /// Name of the function in log lines.
@@ -47,6 +48,10 @@ fn tell_all(module: &Module) {
         match notice {
             Notice::Changed(subject, change) => tell_of(module, &subject, &change),
             Notice::Raised(raised) => raise_of(&raised),
+            Notice::Line(level, name, line) if log::enabled(level) => {
+                log::write(level, name, format_args!("{line}"));
+            }
+            Notice::Line(..) => {}
         }
     }
 }
@@ -91,6 +96,26 @@ fn raise_of(raised: &Raised) {
                 ("realm", Parameter::Text(realm)),
             ],
         ),
+        Raised::Alert(alert) => {
+            let message = alert.message();
+            let or_empty = |part: &Option<String>| part.clone().unwrap_or_default();
+            let [account, provider, detail] = [
+                &alert.account_sid,
+                &alert.service_provider_sid,
+                &alert.detail,
+            ]
+            .map(or_empty);
+            events::raise(
+                Event::Alert,
+                &[
+                    ("type", Parameter::Text(alert.kind())),
+                    ("account", Parameter::Text(&account)),
+                    ("service_provider", Parameter::Text(&provider)),
+                    ("message", Parameter::Text(&message)),
+                    ("detail", Parameter::Text(&detail)),
+                ],
+            );
+        }
     }
 }
 
@@ -106,6 +131,7 @@ fn tell_of(module: &Module, subject: &Subject, change: &Change) {
         Subject::Cachedb => Report::Cachedb,
         Subject::Keys(_) => Report::Keys,
         Subject::Endpoint(_) => Report::Endpoints,
+        Subject::Alerts => Report::Alerts,
     };
     // One of several endpoints may answer again while others do not.
     let is_ready = works
@@ -127,6 +153,10 @@ fn line(module: &Module, subject: &Subject, change: &Change) -> String {
         Subject::Cachedb => "the CacheDB".to_owned(),
         Subject::Keys(shown) => format!("keys from {shown}"),
         Subject::Endpoint(shown) => format!("endpoint {shown}"),
+        Subject::Alerts => match &module.config.series.alerts {
+            Some(influx) => format!("alerts in {influx}"),
+            None => "alerts".to_owned(),
+        },
     };
     match (subject, change) {
         (Subject::Cachedb, Change::Failing(error)) => {
@@ -153,6 +183,7 @@ fn raise(subject: &Subject, change: &Change) {
         Subject::Cachedb => (Event::Store, "what", "cachedb"),
         Subject::Keys(shown) => (Event::Keys, "url", shown.as_str()),
         Subject::Endpoint(shown) => (Event::Endpoint, "url", shown.as_str()),
+        Subject::Alerts => (Event::Store, "what", "alerts"),
     };
     if !events::is_wanted(event) {
         return;

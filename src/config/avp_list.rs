@@ -2,6 +2,8 @@
 //! `load_claims`, `load_grant` and `load_authorization` share: `entry (';' entry)*`, where an entry
 //! is `$avp(name)=source`, or `source` for an AVP of the same name.
 
+use super::raw::{ConfigError, Raw};
+
 /// One value to hand to the script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AvpSource {
@@ -45,6 +47,18 @@ fn parse_one(text: &str) -> Option<AvpSource> {
 pub fn name(avp: &str) -> Option<&str> {
     let name = avp.trim().strip_prefix("$avp(")?.strip_suffix(')')?.trim();
     Some(name).filter(|name| !name.is_empty() && !name.contains(['$', '(', ')']))
+}
+
+/// The name of the AVP that a parameter names, as `$avp(name)`; `None` if it names none.
+///
+/// # Errors
+/// Fails with what is wrong with it.
+pub fn one(raw: &Raw, parameter: &str) -> Result<Option<String>, ConfigError> {
+    let Some(avp) = raw.text(parameter)? else {
+        return Ok(None);
+    };
+    let avp = name(avp).ok_or_else(|| raw.error(parameter, "an AVP, as $avp(name)"))?;
+    Ok(Some(avp.to_owned()))
 }
 
 #[cfg(test)]

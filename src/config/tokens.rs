@@ -165,7 +165,7 @@ impl Tokens {
             revocation_tables_named: raw.has("revocations_table"),
             weak_keys: raw.flag("weak_keys", true)?,
             bound: bound(raw)?,
-            certificate_avp: certificate_avp(raw)?,
+            certificate_avp: avp_list::one(raw, "client_certificate_avp")?,
             claims: claims(raw)?,
             jwks_url,
             issuers,
@@ -234,15 +234,6 @@ fn bound(raw: &Raw) -> Result<BoundTokens, ConfigError> {
 
 /// What `bound_tokens` allows.
 const BOUND: &str = "\"checked\" or \"required\"";
-
-fn certificate_avp(raw: &Raw) -> Result<Option<String>, ConfigError> {
-    const NAME: &str = "client_certificate_avp";
-    let Some(avp) = raw.text(NAME)? else {
-        return Ok(None);
-    };
-    let name = avp_list::name(avp).ok_or_else(|| raw.error(NAME, "an AVP, as $avp(name)"))?;
-    Ok(Some(name.to_owned()))
-}
 
 fn jwks_url(raw: &Raw) -> Result<Option<String>, ConfigError> {
     const NAME: &str = "jwks_url";

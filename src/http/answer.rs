@@ -34,6 +34,8 @@ pub struct Answer {
     pub remark: Option<Remark>,
     /// The HTTP status of a denial that was given by it.
     pub status: Option<u16>,
+    /// The URL that gave such a status, without userinfo and query.
+    pub url: Option<Box<str>>,
 }
 
 /// The decision.
@@ -295,6 +297,7 @@ impl Answer {
             grant,
             remark: remark.or(too_deep),
             status: None,
+            url: None,
         })
     }
 
@@ -312,6 +315,7 @@ impl Answer {
             grant,
             remark: remark.or(too_deep),
             status: Some(status),
+            url: None,
         }
     }
 }

@@ -178,7 +178,11 @@ impl Client {
             match answer {
                 Ok(answer) => {
                     self.answered(url);
-                    return Ok(answer);
+                    let of_status = answer.status.map(|_| url.to_string().into());
+                    return Ok(Answer {
+                        url: of_status,
+                        ..answer
+                    });
                 }
                 Err(cause) => {
                     distrust_connection();

@@ -2,7 +2,8 @@
 
 use std::time::{Instant, SystemTime};
 
-use ureq::http::header::{ACCEPT, AUTHORIZATION};
+use ureq::Body;
+use ureq::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use ureq::http::{HeaderMap, HeaderValue};
 
 use super::agents::Agents;
@@ -94,17 +95,65 @@ impl Documents {
                 });
             }
         }
-        let (head, mut body) = response.into_parts();
-        // ureq rejects a document of exactly the limit too.
-        let limit = most as u64 + 1;
-        let body = body.with_config().limit(limit).read_to_vec();
-        let body = body.map_err(|error| cause(&error))?;
-        if body.len() > most {
-            return Err(Cause::TooLong);
-        }
+        let (head, body) = response.into_parts();
         Ok(Document {
-            body,
+            body: read(body, most)?,
             headers: head.headers,
         })
+    }
+
+    /// Sends `body`, of this media type, with POST, and waits for the answer until `deadline` at the latest: its
+    /// status, whichever it is, and its content of at most `most` bytes.
+    ///
+    /// # Errors
+    /// Fails with [`Cause`] if there is no complete answer.
+    pub fn post(
+        &self,
+        url: &EndpointUrl,
+        media_type: &str,
+        body: &[u8],
+        most: usize,
+        deadline: Instant,
+    ) -> Result<(u16, Vec<u8>), Cause> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(Cause::TimedOut("before it could be asked"));
+        }
+        let config = self.agents.config();
+        let connect = config.connect_timeout.min(left);
+        let agent = self.agents.get(&config.files, url);
+        let agent = agent.map_err(|error| Cause::Files(error.to_string()))?;
+        let mut request = agent
+            .post(url.uri().clone())
+            .header(CONTENT_TYPE, media_type);
+        if let Some(basic) = url.basic()
+            && let Ok(mut value) = HeaderValue::from_str(&basic.header())
+        {
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
+        }
+        let request = request
+            .config()
+            .timeout_global(Some(left))
+            .timeout_resolve(Some(connect))
+            .timeout_connect(Some(connect))
+            .build();
+        Progress::begin(true);
+        let response = request.send(body).map_err(|error| cause(&error))?;
+        let status = response.status().as_u16();
+        let (_, body) = response.into_parts();
+        Ok((status, read(body, most)?))
+    }
+}
+
+/// The content of an answer, of at most `most` bytes.
+fn read(mut body: Body, most: usize) -> Result<Vec<u8>, Cause> {
+    // ureq rejects one of exactly the limit too.
+    let limit = most as u64 + 1;
+    let body = body.with_config().limit(limit).read_to_vec();
+    let body = body.map_err(|error| cause(&error))?;
+    match body.len() <= most {
+        true => Ok(body),
+        false => Err(Cause::TooLong),
     }
 }

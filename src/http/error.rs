@@ -58,6 +58,13 @@ impl EndpointError {
         kinds.find(asked).or(last).unwrap_or(FailureKind::Other)
     }
 
+    /// What an endpoint that was asked did wrong, with its URL: the last of them, if it is a fault of the endpoint's
+    /// that its owner can see from outside.
+    pub fn fault(&self) -> Option<(&str, Fault)> {
+        let mut failures = self.failures.iter().rev();
+        failures.find_map(|(url, cause)| Some((url.as_str(), cause.fault()?)))
+    }
+
     /// Whether it was not even tried because the endpoint is being left alone.
     #[cfg(test)]
     pub(super) fn is_left_alone(&self) -> bool {
@@ -75,6 +82,15 @@ impl fmt::Display for EndpointError {
         }
         Ok(())
     }
+}
+
+/// What an endpoint did wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It answered with this status.
+    Status(u16),
+    /// There was no connection to it, or it broke, or took too long.
+    Unreachable,
 }
 
 /// What kind of failure an [`EndpointError`] is.
@@ -193,6 +209,18 @@ impl Cause {
             | Cause::Table(_)
             | Cause::GivenUp(_)
             | Cause::Internal => FailureKind::Other,
+        }
+    }
+
+    fn fault(&self) -> Option<Fault> {
+        match (self, self.kind()) {
+            (Cause::Status(status) | Cause::Later(status, _) | Cause::Redirect(status), _) => {
+                Some(Fault::Status(*status))
+            }
+            (Cause::Protocol(_), _) | (_, FailureKind::TimedOut | FailureKind::Unreachable) => {
+                Some(Fault::Unreachable)
+            }
+            _ => None,
         }
     }
 

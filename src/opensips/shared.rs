@@ -18,6 +18,7 @@ use crate::jwt::revocations::list::{Entry, Head, Slot};
 use crate::jwt::signatures::Bucket;
 use crate::keys::Place;
 use crate::outages;
+use crate::queue::Slot as QueueSlot;
 use crate::rate::Rate;
 use crate::registrations::Newest;
 use crate::store::shared::{Counter, LeaseWord, Slot as RowSlot};
@@ -140,6 +141,8 @@ pub struct Page {
     pub log_rates: [Rate; Self::LOG_RATES],
     /// The events of refusals.
     pub event_rate: Rate,
+    /// The events of alerts.
+    pub alert_rate: Rate,
     /// The process that holds the lock of [`exclusively`], 0 for none.
     lock: AtomicU64,
 }
@@ -168,6 +171,7 @@ impl Page {
             told: Told::new(),
             log_rates: [const { Rate::new() }; Self::LOG_RATES],
             event_rate: Rate::new(),
+            alert_rate: Rate::new(),
             lock: AtomicU64::new(0),
         }
     }
@@ -230,6 +234,8 @@ unsafe impl Zeroed for Counter {}
 unsafe impl Zeroed for LeaseWord {}
 // SAFETY: atomics.
 unsafe impl<const WORDS: usize> Zeroed for RowSlot<WORDS> {}
+// SAFETY: atomics.
+unsafe impl<const WORDS: usize> Zeroed for QueueSlot<WORDS> {}
 // SAFETY: an atomic.
 unsafe impl Zeroed for introspection::Place {}
 

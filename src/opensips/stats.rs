@@ -20,6 +20,13 @@ pub fn count(statistic: Statistic) {
     add(statistic as u32, 1);
 }
 
+/// Counts several.
+pub fn count_all(statistic: Statistic, n: usize) {
+    if n > 0 {
+        add(statistic as u32, n as u64);
+    }
+}
+
 /// Counts one of as many statistics as a function has negative return codes, of which `first` is that of -1.
 /// Other codes are not counted.
 pub fn count_code(first: Statistic, codes: u32, code: i32) {

@@ -4,12 +4,18 @@
 //! so that each may use what the process [holds](super::with), and may call into the core: none waits without a
 //! time limit (`cachedb_timeout`, `db_timeout`).
 
+mod alerts;
+mod aside;
+mod chore;
+mod metrics;
+
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     thread::sleep,
     time::{Duration, Instant},
 };
 
+use self::chore::Chore;
 use crate::config::Config;
 use crate::module::Module;
 
@@ -19,15 +25,17 @@ const TICK: Duration = Duration::from_millis(50);
 /// How long a chore that failed by a fault of its own is left alone.
 const AFTER_PANIC: Duration = Duration::from_secs(10);
 
-/// Something that is done at intervals.
-pub trait Chore {
-    /// Does it, and says in what time to do so again.
-    fn run(&mut self, module: &'static Module) -> Duration;
-}
-
 /// Everything that there is to do by this configuration.
-fn chores(_config: &Config) -> Vec<Box<dyn Chore>> {
-    Vec::new()
+fn chores(config: &Config) -> Vec<Box<dyn Chore>> {
+    let mut chores: Vec<Box<dyn Chore>> = Vec::new();
+    if config.series.alerts.is_some() {
+        chores.push(Box::new(alerts::writing()));
+    }
+    if config.series.stats.is_some() {
+        chores.push(Box::new(metrics::sending()));
+        chores.push(Box::new(metrics::Users));
+    }
+    chores
 }
 
 /// Whether there is anything to do.
@@ -35,8 +43,8 @@ pub fn are_wanted(config: &Config) -> bool {
     !chores(config).is_empty()
 }
 
-/// Never returns.
-pub fn run(module: &'static Module) -> ! {
+/// Never returns. What is found out meanwhile that has to be told, `tell` does.
+pub fn run(module: &'static Module, tell: fn(&Module)) -> ! {
     let mut due: Vec<_> = chores(&module.config)
         .into_iter()
         .map(|chore| (Instant::now(), chore))
@@ -49,6 +57,7 @@ pub fn run(module: &'static Module) -> ! {
             let again = catch_unwind(AssertUnwindSafe(|| chore.run(module)));
             *next = Instant::now() + again.unwrap_or(AFTER_PANIC);
         }
+        tell(module);
         sleep(TICK);
     }
 }

@@ -1,11 +1,14 @@
 //! What threads find out that has to be told: by the process's own thread, which alone may call the core.
 
 use std::collections::VecDeque;
+use std::ffi::CStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::alerts::Alert;
 use crate::module;
+use crate::opensips::log::Level;
 use crate::outages::Outages;
 use crate::store::StoreError;
 
@@ -23,6 +26,8 @@ pub enum Subject {
     Keys(String),
     /// An endpoint, as it is shown: whether it is left alone.
     Endpoint(String),
+    /// The InfluxDB of `alerts_url`.
+    Alerts,
 }
 
 impl Subject {
@@ -31,6 +36,7 @@ impl Subject {
         match self {
             Subject::Database => "database",
             Subject::Cachedb => "cachedb",
+            Subject::Alerts => "alerts",
             Subject::Keys(shown) | Subject::Endpoint(shown) => shown,
         }
     }
@@ -73,6 +79,8 @@ pub enum Raised {
         /// The domain that the request was about.
         realm: String,
     },
+    /// Something that the owner of an account should know.
+    Alert(Box<Alert>),
 }
 
 /// Something to be told.
@@ -82,6 +90,8 @@ pub enum Notice {
     Changed(Subject, Change),
     /// An event.
     Raised(Raised),
+    /// A line of the log, with the name in it.
+    Line(Level, &'static CStr, String),
 }
 
 /// Something that may have to be told: whoever tells it first for all processes does. A process may find out, and
@@ -119,6 +129,11 @@ fn lock() -> MutexGuard<'static, VecDeque<Found>> {
 /// Has an event raised, once the call is over.
 pub fn raise_later(raised: Raised) {
     push(Found::Told(Notice::Raised(raised)));
+}
+
+/// Has a line logged, which a thread of ours may not do itself.
+pub fn log_later(level: Level, name: &'static CStr, line: String) {
+    push(Found::Told(Notice::Line(level, name, line)));
 }
 
 fn push(found: Found) {

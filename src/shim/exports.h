@@ -56,7 +56,11 @@
 	ASYNC_FUNCTION(registration_restore, IN, IN_OPTIONAL) \
 	FUNCTION(registration_is_newest, IN) \
 	ASYNC_FUNCTION(registration_count, IN, OUT, IN_OPTIONAL) \
-	FUNCTION(registration_expire)
+	FUNCTION(registration_expire) \
+	FUNCTION(alert_raise, IN, IN_OPTIONAL, IN_OPTIONAL, IN_OPTIONAL, IN_OPTIONAL) \
+	FUNCTION(stats_begin, OUT) \
+	FUNCTION(stats_time, IN, VARIABLE, IN_OPTIONAL) \
+	FUNCTION(stats_gauge, IN, IN, IN_OPTIONAL)
 
 /* PARAMETER(name). What each means and allows is in src/config/. */
 #define AW_PARAMETERS \
@@ -212,7 +216,13 @@
 	PARAMETER(load_registration) \
 	/* our own: what is logged and told */ \
 	PARAMETER(log_rate) \
-	PARAMETER(event_rate)
+	PARAMETER(event_rate) \
+	/* our own: alerts and metrics for others */ \
+	PARAMETER(alerts_url) \
+	PARAMETER(alert_account_avp) \
+	PARAMETER(stats_server) \
+	PARAMETER(stats_prefix) \
+	PARAMETER(stats_tags)
 
 /*
  * Response times, as counters: how often it took no longer than each bound, in milliseconds, and in all;
@@ -310,6 +320,13 @@
 	STATISTIC(http_bans) \
 	/* questions to the CacheDB */ \
 	STATISTIC(cachedb_queries) \
+	/* alerts that were raised, that were written to InfluxDB, and that are lost to it */ \
+	STATISTIC(alerts_raised) \
+	STATISTIC(alerts_written) \
+	STATISTIC(alerts_lost) \
+	/* metrics that were sent to stats_server, and that were not */ \
+	STATISTIC(metrics_sent) \
+	STATISTIC(metrics_lost) \
 	/* response times: of endpoints, the database, providers, the CacheDB */ \
 	AW_HISTOGRAM(http_time) \
 	AW_HISTOGRAM(db_time) \
@@ -346,14 +363,17 @@
 	/* the database or the CacheDB fails, or answers again */ \
 	EVENT(STORE) \
 	/* keys of a URL or an issuer that can't be fetched, or are again */ \
-	EVENT(KEYS)
+	EVENT(KEYS) \
+	/* something that the owner of an account should know */ \
+	EVENT(ALERT)
 
 /* REPORT(name): an identifier of the status and report interface. */
 #define AW_REPORTS \
 	REPORT(database) \
 	REPORT(cachedb) \
 	REPORT(keys) \
-	REPORT(endpoints)
+	REPORT(endpoints) \
+	REPORT(alerts)
 
 /*
  * COMMAND(name, help, forms) of the management interface. Of a command, each set of parameters with

@@ -14,6 +14,7 @@ pub mod device;
 pub mod digest;
 pub mod endpoint;
 pub mod hop;
+pub mod influx;
 pub mod instance;
 pub mod keys;
 pub mod load;

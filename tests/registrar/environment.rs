@@ -49,6 +49,16 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "1",
         "TRUST_UDP_SOURCE must be yes or no",
     ),
+    (
+        "TIME_SERIES_URL",
+        "influx.example:8086",
+        "TIME_SERIES_URL must begin with http://",
+    ),
+    (
+        "STATS_SERVER",
+        "127.0.0.1:8125",
+        "STATS_SERVER must be udp:host:port",
+    ),
     ("DB_URL", "postgres://localhost/x", "DB_URL must begin with"),
     ("DB_URL", "mysql://u:p@host", "DB_URL must be mysql://"),
     ("DB_URL", "mysql://u:p@ho st/x", "DB_URL must be mysql://"),

@@ -96,7 +96,7 @@ const PASSWORD: &str =
     r#"{"iv":"000102030405060708090a0b0c0d0e0f","content":"6277d1088e36fa8c4196bfd55dbda260"}"#;
 
 /// Puts jambonz's tables, and these views over them, in the place of ours.
-fn install(group: &Group, site: &Site, tables: &str, views: &[&str]) -> Result<(), String> {
+pub fn install(group: &Group, site: &Site, tables: &str, views: &[&str]) -> Result<(), String> {
     let url = group.setting.endpoint()?.url();
     let read = |file: &&str| {
         let path = root().join("opensips-cfg/schema/mysql").join(file);

@@ -348,6 +348,9 @@ event_route[E_AUTH_WEB_STORE] {
 event_route[E_AUTH_WEB_KEYS] {
     xlog("EVENT keys $param(url) $param(state)\n");
 }
+event_route[E_AUTH_WEB_ALERT] {
+    xlog("EVENT alert '$param(type)' '$param(account)' '$param(service_provider)' $param(message) '$param(detail)'\n");
+}
 "#;
 
 /// A token that needs keys to be judged.
@@ -358,6 +361,8 @@ fn events(setting: &Setting, core: &Core) -> Result<(), String> {
     let mut own = Endpoint::start(&setting.folder(), USERS, &[])?;
     let url = own.url().replace("://", "://user:s3cret@");
     let rate = i64::try_from(RATE).unwrap_or(1);
+    // No InfluxDB: that is told by a process that serves no requests.
+    let nobody = format!("http://user:s3cret@127.0.0.1:{}", ports::free());
     let mut script = script()
         .workers(1)
         .set("http_breaker_failures", 1)
@@ -372,6 +377,8 @@ fn events(setting: &Setting, core: &Core) -> Result<(), String> {
         )
         .set("log_rate", rate)
         .set("event_rate", rate)
+        .set("alert_account_avp", "$avp(account)")
+        .set("alerts_url", nobody.as_str())
         .set("nonce_check", 0);
     let has_events = core.is_opensips();
     if core.module("event_route.so").is_some() {
@@ -379,7 +386,10 @@ fn events(setting: &Setting, core: &Core) -> Result<(), String> {
     }
     let routes = ROUTES.replacen(
         "route {",
-        "route {\n    if ($rU == \"keys\") {\n        jwt_authorize($hdr(X-Token), $avp(grant), $avp(who));\n        \
+        "route {\n    $avp(account) := \"a1\";\n    if ($rU == \"alert\") {\n        \
+         alert_raise(\"\", \"a2\", \"carrier off\", \"401\", \"sp\");\n        alert_raise(\"no-carrier\");\n        \
+         alert_raise(\"Not a type\");\n        $var(rc) = $rc;\n        route(answer);\n    }\n    \
+         if ($rU == \"keys\") {\n        jwt_authorize($hdr(X-Token), $avp(grant), $avp(who));\n        \
          $var(rc) = $rc;\n        route(answer);\n    }",
         1,
     );
@@ -415,6 +425,10 @@ fn events(setting: &Setting, core: &Core) -> Result<(), String> {
         .ask(&to_be_banned(&url))?
         .expect("-1")?;
     seen.says(&[&format!("{address} is banned for 2 s")])?;
+    device
+        .ask(&Question::register("alert", "john", "a.example"))?
+        .expect("-1")?;
+    seen.says(&[":alert_raise: no alert is raised: type \"Not a type\" is none"])?;
     own.pause();
     device.ask(&at(&url))?.expect("-5")?;
     seen.says(&[":outage: endpoint http://127.0.0.1:", "left alone"])?;
@@ -438,8 +452,14 @@ fn events(setting: &Setting, core: &Core) -> Result<(), String> {
             format!("EVENT endpoint {shown} up"),
             "EVENT store cachedb down".to_string(),
             "EVENT store cachedb up".to_string(),
+            "EVENT store alerts down".to_string(),
             format!("EVENT ban {address} 2 a.example"),
             format!("EVENT keys {shown}no-keys failing"),
+            "EVENT alert '' 'a2' 'sp' carrier off '401'".to_string(),
+            "EVENT alert 'no-carrier' 'a1' '' no-carrier ''".to_string(),
+            format!(
+                "EVENT alert 'webhook-connection-failure' 'a1' '' failed to connect to {shown} ''"
+            ),
         ] {
             seen.says(&[&event])?;
         }

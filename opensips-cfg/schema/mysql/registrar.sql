@@ -14,11 +14,13 @@ CREATE TABLE IF NOT EXISTS registrar_accounts (
     device_limit INT UNSIGNED DEFAULT NULL
 ) ENGINE=InnoDB;
 
--- The view that registrar.cfg queries. Devices of an account without an endpoint use tokens.
+-- The view that registrar.cfg queries. Devices of an account without an endpoint use tokens. account_sid is
+-- that of an account of jambonz, which these are not.
 CREATE OR REPLACE VIEW registrar_realms AS
     SELECT accounts.realm        AS realm,
            accounts.is_active    AS is_active,
            endpoints.realm       AS endpoint,
-           accounts.device_limit AS device_limit
+           accounts.device_limit AS device_limit,
+           CAST(NULL AS CHAR(36)) AS account_sid
     FROM registrar_accounts AS accounts
     LEFT JOIN http_endpoints AS endpoints ON endpoints.realm = accounts.realm;
