@@ -27,7 +27,7 @@ pub(crate) use lexer::Lexer;
 pub use algorithm::Algorithm;
 pub use answer::{Request, cnonce};
 pub use challenge::challenge;
-pub use credentials::{Credentials, CredentialsError, Digest, MAX_HEADERS, PARTS};
+pub use credentials::{Credentials, CredentialsError, Digest, MASKED, MAX_HEADERS, PARTS};
 pub use nonce::{Freshness, NonceError, Nonces};
 pub use received::{Offer, Received, ReceivedError};
 pub use replay::nonce_claim;

@@ -8,15 +8,12 @@ use std::time::{Instant, SystemTime};
 
 use super::codes::entrance as code;
 use super::params::{Failure, answer, failed, refused, text};
-use crate::digest::Credentials;
+use crate::digest::{Credentials, MASKED};
 use crate::http::{Answered, Endpoint, Payload, Refusal, Request, Target, Verdict};
 use crate::module::Module;
 use crate::opensips::mi::{Answer, Member, Members, Params};
 use crate::pool::NoNotify;
 use crate::process;
-
-/// What takes the place of what is secret in the question.
-const MASKED: &str = "[masked]";
 
 /// The most bytes of an answer that are shown: the rest of what the command says has to fit in a datagram too.
 const MAX_SHOWN: usize = 8192;

@@ -6,6 +6,8 @@ use std::ops::RangeInclusive;
 
 use thiserror::Error;
 
+use crate::digest::MASKED;
+
 /// A parameter that is wrong: its name, its value, and what is allowed.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ConfigError {
@@ -347,9 +349,6 @@ fn is_secret(name: &str) -> bool {
 fn is_url(name: &str) -> bool {
     name.ends_with("_url") || name.ends_with("_proxy")
 }
-
-/// What takes the place of a secret.
-const MASKED: &str = "[masked]";
 
 /// A value without its secrets.
 fn shown_text(name: &str, text: &str) -> String {

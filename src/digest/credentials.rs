@@ -41,7 +41,7 @@ impl Credentials {
     }
 }
 
-/// What takes the place of a secret.
+/// What takes the place of a secret, wherever something is shown that has one.
 pub const MASKED: &str = "[masked]";
 
 /// A bearer token (RFC 6750 section 2.1). Possession is enough to use it, so it is hidden from
