@@ -4,6 +4,8 @@ use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use crate::clock;
+
 /// Something that has failed. All zero is free.
 ///
 /// Its numbers are written one by one, without a lock: what two processes find at the same moment may be told
@@ -46,8 +48,7 @@ impl Outages {
     }
 
     fn time(&self, at: Instant) -> u64 {
-        let since = at.saturating_duration_since(self.start).as_nanos();
-        u64::try_from(since).unwrap_or(u64::MAX).max(1)
+        clock::nanoseconds(at.saturating_duration_since(self.start)).max(1)
     }
 
     fn places(&self, subject: impl Hash) -> (u64, impl Iterator<Item = &'static Place>) {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use super::url::EndpointUrl;
+use crate::clock;
 
 /// When an endpoint is left alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,12 +198,11 @@ impl Circuits {
     }
 
     fn nanoseconds(&self, time: Instant) -> u64 {
-        let since = time.saturating_duration_since(self.start).as_nanos();
-        u64::try_from(since).unwrap_or(u64::MAX).max(1)
+        clock::nanoseconds(time.saturating_duration_since(self.start)).max(1)
     }
 
     fn after(&self, now: Instant, time: Duration) -> u64 {
-        let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let time = clock::nanoseconds(time);
         self.nanoseconds(now).saturating_add(time)
     }
 }

@@ -11,6 +11,8 @@ use std::sync::atomic::{
 };
 use std::time::{Duration, Instant};
 
+use crate::clock;
+
 /// How many processes may have requests to one endpoint in progress. Those of any others do not count.
 const PROCESSES: usize = 127;
 
@@ -118,10 +120,9 @@ impl Inflight {
         if place.total() <= self.most {
             return true;
         }
-        let now = now.saturating_duration_since(self.start).as_nanos();
-        let now = u64::try_from(now).unwrap_or(u64::MAX);
+        let now = clock::nanoseconds(now.saturating_duration_since(self.start));
         let looked = place.looked.load(Relaxed);
-        let is_due = looked == 0 || u128::from(now.saturating_sub(looked)) >= LOOK.as_nanos();
+        let is_due = looked == 0 || now.saturating_sub(looked) >= clock::nanoseconds(LOOK);
         if !is_due {
             return false;
         }

@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::fetch::{FetchError, Fetched, MAX_DOCUMENT};
+use crate::clock;
 use crate::keyed::{Keyed, Name};
 use crate::memory::AtomicU64;
 
@@ -233,8 +234,7 @@ impl<const N: usize> SharedFetches<N> {
     }
 
     fn nanoseconds(&self, time: Instant) -> u64 {
-        let since = time.saturating_duration_since(self.start).as_nanos();
-        u64::try_from(since).unwrap_or(u64::MAX)
+        clock::nanoseconds(time.saturating_duration_since(self.start))
     }
 
     fn digest(&self, url: &str, facts: &[u64], body: &[u8]) -> Name {

@@ -109,7 +109,7 @@ impl Hearing {
     }
 
     fn may_ask(&self) -> bool {
-        let patience = u64::try_from(AGAIN.as_nanos()).unwrap_or(u64::MAX);
+        let patience = clock::nanoseconds(AGAIN);
         self.list.may_ask(nanoseconds(self.module), patience)
     }
 
@@ -122,9 +122,7 @@ impl Hearing {
 }
 
 fn nanoseconds(module: &Module) -> u64 {
-    u64::try_from(module.start.elapsed().as_nanos())
-        .unwrap_or(u64::MAX)
-        .max(1)
+    clock::nanoseconds(module.start.elapsed()).max(1)
 }
 
 /// What went wrong.
@@ -179,7 +177,7 @@ fn wait(module: &Module, native: &Native, until: Instant) -> Heard {
 /// How long a turn lasts unless it is prolonged: so long does nobody else hear if its process is killed.
 fn lease(native: &Native) -> u64 {
     let lease = native.timeout().saturating_mul(2) + AGAIN;
-    u64::try_from(lease.as_nanos()).unwrap_or(u64::MAX)
+    clock::nanoseconds(lease)
 }
 
 /// Has all processes know what other machines have revoked.

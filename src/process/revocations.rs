@@ -150,7 +150,7 @@ fn stamp(module: &Module) -> Stamp {
 
 /// Never 0, which is no time.
 fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).max(1)
+    clock::nanoseconds(time).max(1)
 }
 
 /// Logs what is wrong with rows, once for all processes.

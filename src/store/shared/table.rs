@@ -9,6 +9,7 @@ use super::leases::{LeaseWord, Leases};
 use super::region::{self, Region, Slot};
 use super::rows;
 use super::seal::{Facts, Name, OVERHEAD, Sealer};
+use crate::clock;
 use crate::memory::AtomicU64;
 use crate::store::{Cell, Select};
 
@@ -238,8 +239,7 @@ impl SharedRows {
     }
 
     pub(super) fn nanoseconds(&self, time: Instant) -> u64 {
-        let since = time.saturating_duration_since(self.start).as_nanos();
-        u64::try_from(since).unwrap_or(u64::MAX)
+        clock::nanoseconds(time.saturating_duration_since(self.start))
     }
 }
 
