@@ -35,7 +35,7 @@ pub use notices::{
     Change, Notice, Raised, Subject as NoticeSubject, raise_later, take as take_notices,
 };
 pub use profiles::Profiles;
-pub use repeated::Repeated;
+use repeated::Repeated;
 pub use revocations::{
     RevocationRows, reading as read_revocations, report as report_revocations,
     take_first as take_first_revocations,
@@ -43,6 +43,7 @@ pub use revocations::{
 pub use warned::WarnedOnce;
 
 use std::{
+    hash::Hash,
     num::NonZeroUsize,
     sync::{Arc, atomic::AtomicBool},
     time::{Duration, Instant},
@@ -163,7 +164,7 @@ pub struct Process {
     /// Weak secrets that were warned about.
     pub warned: WarnedOnce,
     /// Failures that many requests report alike.
-    pub repeated: Repeated,
+    repeated: Repeated,
     /// Whether registrations that have ended are being removed.
     pub expiring: Arc<AtomicBool>,
 }
@@ -176,6 +177,13 @@ thread_local! {
 /// a pool.
 pub fn with<T>(module: &'static Module, work: impl FnOnce(&mut Process) -> T) -> T {
     PROCESS.with(|process| process.with(|| Process::new(module), work))
+}
+
+/// Whether a failure that many requests would report alike is to be reported now, by the calling process.
+pub fn is_due(module: &'static Module, failure: impl Hash) -> bool {
+    with(module, |process| {
+        process.repeated.is_due(failure, Instant::now())
+    })
 }
 
 /// The value of a gauge, for any process that is asked for it.

@@ -235,11 +235,7 @@ impl Call {
         let has_endpoint = match has_endpoint {
             Ok(has_endpoint) => has_endpoint,
             Err(error) => {
-                let failure = (FUNCTION, &error);
-                let is_due = process::with(self.module, |process| {
-                    process.repeated.is_due(failure, Instant::now())
-                });
-                if is_due {
+                if process::is_due(self.module, (FUNCTION, &error)) {
                     log!(Error, FUNCTION, "realm {:?}: {error}", self.realm);
                 }
                 return code::UNAVAILABLE;

@@ -13,7 +13,7 @@ pub use refused::Refused;
 
 use std::ffi::CStr;
 use std::fmt::Display;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use super::codes::entrance as code;
 use super::outcome::{Outcome, TokenShown};
@@ -245,10 +245,7 @@ impl Entrance {
 
     /// Whether a failure that affects other requests as well is to be logged.
     pub fn is_due(&self, failure: &str) -> bool {
-        process::with(self.module, |process| {
-            let failure = (self.rules.function, failure);
-            process.repeated.is_due(failure, Instant::now())
-        })
+        process::is_due(self.module, (self.rules.function, failure))
     }
 
     /// Gives the script what `load_authorization` asks for of the credentials that were checked. False if the

@@ -74,25 +74,20 @@ pub fn get(module: &'static Module, message: Message, realm: &[u8], wait: Wait) 
     }
 }
 
-/// Whether an outcome of this cause is to be logged, whichever realm shows it.
-fn is_due(module: &'static Module, outcome: &str, cause: &str) -> bool {
-    let failure = (FUNCTION, outcome, cause);
-    process::with(module, |process| {
-        process.repeated.is_due(failure, Instant::now())
-    })
-}
-
 fn finish(module: &'static Module, realm: &str, found: Result<Found<RealmRow>, String>) -> i32 {
     let Found { value, outdated } = match found {
         Ok(found) => found,
         Err(error) => {
-            if is_due(module, "fails", &error) {
+            // Whichever realm shows it.
+            if process::is_due(module, (FUNCTION, "fails", &error)) {
                 log!(Error, FUNCTION, "realm {realm:?}: {error}");
             }
             return code::FAILED;
         }
     };
-    if let Some(outdated) = outdated.filter(|error| is_due(module, "serves", error)) {
+    if let Some(outdated) =
+        outdated.filter(|error| process::is_due(module, (FUNCTION, "serves", error)))
+    {
         log!(
             Warning,
             FUNCTION,

@@ -287,12 +287,7 @@ impl Call {
                 // What is wrong with an endpoint is not for whoever sent the token.
                 let code = self.count_refusal(code, &Error::Unasked);
                 let cause = error.to_string();
-                let is_due = process::with(self.module, |process| {
-                    process
-                        .repeated
-                        .is_due((self.function, &cause), Instant::now())
-                });
-                if !is_due {
+                if !process::is_due(self.module, (self.function, &cause)) {
                     return code;
                 }
                 self.tell(Level::Error, self.shown(Some(token)), code, &cause);

@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 use std::fmt::Display;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use super::super::codes::registration as code;
 use super::super::outcome;
@@ -138,12 +138,7 @@ impl Call {
     /// The return code if Redis can't be asked.
     fn unavailable(&self, cause: &CacheError) -> i32 {
         let text = cause.to_string();
-        let is_due = process::with(self.module, |process| {
-            process
-                .repeated
-                .is_due((self.function, &text), Instant::now())
-        });
-        match is_due {
+        match process::is_due(self.module, (self.function, &text)) {
             true => self.failed(cause),
             false => code::UNAVAILABLE,
         }
