@@ -126,6 +126,20 @@ esac
 # Where calls are saved between shutdown and start: a table of its own for each of them.
 : "${DIALOG_TABLE:=dialog}"
 
+# jambonz's feature servers and servers of RTP: the networks (10.0.0.0/8) from which they may say by OPTIONS
+# whether they take calls, separated by commas; nobody may if empty. What the names in Redis begin with.
+# Milliseconds that one counts without saying so again, and between two looks at that.
+: "${SITE_NETWORKS:=}"
+: "${CLUSTER_ID:=default}"
+: "${CHECKIN_EXPIRES:=60000}"
+: "${CHECKIN_INTERVAL:=20000}"
+
+# jambonz's table of the public addresses of its SBCs, in which ADVERTISED_ADDRESS or SIP_ADDRESS is noted; none
+# if empty. Milliseconds between two notes, and seconds after which what nobody notes any more is taken out.
+: "${SBC_ADDRESSES_TABLE:=}"
+: "${SBC_ADDRESSES_INTERVAL:=900000}"
+: "${SBC_ADDRESSES_EXPIRE:=3600}"
+
 # Whether a device may call without credentials from the address where it registered over UDP as
 # well: yes only if the network blocks forged source addresses.
 : "${TRUST_UDP_SOURCE:=no}"
@@ -176,6 +190,10 @@ number TOKEN_LEEWAY 0 86400
 number NAT_EXPIRES 1 3600
 number MAX_EXPIRES "$NAT_EXPIRES" 31536000
 number DEFAULT_EXPIRES 1 "$MAX_EXPIRES"
+number CHECKIN_EXPIRES 1000 86400000
+number CHECKIN_INTERVAL 100 86400000
+number SBC_ADDRESSES_INTERVAL 1000 86400000
+number SBC_ADDRESSES_EXPIRE 1 31536000
 number REGISTRANT_DEFAULT_EXPIRES 1 31536000
 number REGISTRANT_MIN_EXPIRES 1 "$REGISTRANT_DEFAULT_EXPIRES"
 number REGISTRANT_INTERVAL 10 3600
@@ -493,6 +511,22 @@ case "$CLIENTS_TABLE" in
 esac
 [ -z "$CLIENTS_TABLE" ] || [ -n "$CLIENTS_SECRET" ] || fail "CLIENTS_TABLE needs CLIENTS_SECRET"
 [ -z "$CLIENTS_TABLE" ] || [ "$DB_MODULE" = db_mysql.so ] || fail "CLIENTS_TABLE needs a DB_URL of mysql://"
+case "$SBC_ADDRESSES_TABLE" in
+*[!A-Za-z0-9_.]*) fail "SBC_ADDRESSES_TABLE must be the name of a table" ;;
+esac
+SBC_ADDRESSES=
+if [ -n "$SBC_ADDRESSES_TABLE" ]; then
+	[ "$DB_MODULE" = db_mysql.so ] || fail "SBC_ADDRESSES_TABLE needs a DB_URL of mysql://"
+	own=${ADVERTISED_ADDRESS:-$SIP_ADDRESS}
+	case "$own" in
+	*[!0-9.]*) hint "SBC_ADDRESSES_TABLE has addresses of IPv4 alone: '$own' is not noted there" ;;
+	*)
+		SBC_ADDRESSES="udp:$own:$SIP_PORT"
+		[ -z "$TLS_PORT" ] || SBC_ADDRESSES="$SBC_ADDRESSES,tls:$own:$TLS_PORT"
+		[ -z "$WSS_PORT" ] || SBC_ADDRESSES="$SBC_ADDRESSES,wss:$own:$WSS_PORT"
+		;;
+	esac
+fi
 case "$CLIENTS_CIPHER" in
 aes-256-cbc | aes-256-ctr) ;;
 *) fail "CLIENTS_CIPHER must be aes-256-cbc or aes-256-ctr, not '$CLIENTS_CIPHER'" ;;
@@ -535,7 +569,8 @@ export OPENSIPS_MODULES LOG_LEVEL LOG_TO_STDERR UDP_WORKERS TCP_WORKERS AUTH_WEB
 	REGISTRAR_SECRET HTTP_TIMEOUT HTTP_BREAKER_TIME DIGEST_ALGORITHMS TOKEN_ALGORITHMS TOKEN_LEEWAY \
 	DEFAULT_EXPIRES MAX_EXPIRES NAT_EXPIRES NEXT_HOP_ADDRESS NEXT_HOP_SOURCES TRUSTED \
 	SENT_HEADERS REALM_PARENT CLIENTS_TABLE CLIENTS_SECRET CLIENTS_CIPHER TRUST_UDP_SOURCE \
-	REGISTRANT_EXPIRY REGISTRANT_INTERVAL \
+	REGISTRANT_EXPIRY REGISTRANT_INTERVAL SITE_NETWORKS CLUSTER_ID CHECKIN_EXPIRES CHECKIN_INTERVAL \
+	SBC_ADDRESSES_TABLE SBC_ADDRESSES SBC_ADDRESSES_INTERVAL SBC_ADDRESSES_EXPIRE \
 	ACCOUNT_SID TIME_SERIES_URL STATS_SERVER STATS_PREFIX STATS_TAGS
 
 # Values are in quotes there: one that closed them would inject script.

@@ -7,6 +7,7 @@ mod bans;
 pub mod challenge;
 pub mod challenges;
 pub mod check;
+mod checkin;
 pub mod codes;
 pub mod compare;
 pub mod contacts;
@@ -24,6 +25,7 @@ pub mod jwt;
 pub mod key_sources;
 pub mod keys;
 mod logout;
+mod members;
 mod metrics;
 mod notices;
 pub mod options;
@@ -214,6 +216,7 @@ fn run(
         Function::StatsBegin => metrics::begin(module, message, output(0)),
         Function::StatsTime => metrics::time(module, message, text(0), output(1), text(2)),
         Function::StatsGauge => metrics::gauge(module, [0, 1, 2].map(text)),
+        Function::ServerCheckin => return checkin::checkin(module, message, output(0), wait),
     };
     Started::Done(code)
 }
@@ -230,6 +233,7 @@ pub fn failed(function: Function) -> i32 {
         | Function::RegistrationRestore
         | Function::RegistrationCount
         | Function::RegistrationExpire => codes::registration::UNAVAILABLE,
+        Function::ServerCheckin => codes::checkin::UNAVAILABLE,
         Function::ContactGet => codes::contact::INVALID,
         Function::TokenGet => codes::token::SEVERAL,
         Function::UnsupportedGet => codes::unsupported::MALFORMED,
@@ -263,6 +267,11 @@ fn ordered(module: &'static Module, command: Command, params: &Params<'_>) -> An
         Command::JwtReload => reload::profiles(module, params),
         Command::JwtRevoke => revocations::revoke(module, params),
         Command::JwtRevoked => revocations::revoked(module, params),
+        Command::ServerList => members::list(module),
+        Command::ServerAvailable => members::available(module),
+        Command::ServerDrained => members::drained(module),
+        Command::ServerDrain => members::drain(module, params),
+        Command::ServerUndrain => members::undrain(module, params),
         Command::CredentialsReload => reload::credentials(module, params),
     }
 }

@@ -1,8 +1,10 @@
 //! The module's configuration: modparams are collected ([`raw`]) and, in `mod_init`, turned once
 //! into one validated, immutable [`Config`].
 
+pub(crate) mod addresses;
 pub(crate) mod avp_list;
 pub(crate) mod cache;
+pub(crate) mod checkins;
 pub(crate) mod database;
 pub(crate) mod digest;
 pub(crate) mod http;
@@ -40,6 +42,10 @@ pub struct Config {
     pub outbound: outbound::Outbound,
     /// The registrations in Redis.
     pub registrations: registrations::Registrations,
+    /// The own addresses of this server.
+    pub addresses: addresses::Addresses,
+    /// The servers that check in.
+    pub checkins: checkins::Checkins,
     /// How much is logged and told.
     pub told: told::Told,
     /// The alerts and metrics for others.
@@ -67,8 +73,29 @@ impl Config {
                     .to_owned(),
             });
         }
+        let database = database::Database::new(raw)?;
+        let addresses = addresses::Addresses::new(raw)?;
+        let is_written = database
+            .as_ref()
+            .is_some_and(|database| matches!(database.driver, database::Driver::Native(_)));
+        if addresses.table.is_some() && !is_written {
+            return Err(ConfigError::Other {
+                name: "sbc_addresses_table".to_owned(),
+                cause: "is set, which needs a db_url with mysql://, and not db_driver \"opensips\""
+                    .to_owned(),
+            });
+        }
+        let checkins = checkins::Checkins::new(raw)?;
+        if !checkins.networks.is_empty() && !matches!(cache.driver, cache::Driver::Native(_)) {
+            return Err(ConfigError::Other {
+                name: "checkin_networks".to_owned(),
+                cause: "is set, which needs a cachedb_url with redis:// or its kin, and not \
+                        cachedb_driver \"opensips\""
+                    .to_owned(),
+            });
+        }
         Ok(Config {
-            database: database::Database::new(raw)?,
+            database,
             tokens,
             cache,
             http: http::Http::new(raw)?,
@@ -76,6 +103,8 @@ impl Config {
             realms: realms::RealmSettings::new(raw)?,
             outbound: outbound::Outbound::new(raw)?,
             registrations: registrations::Registrations::new(raw)?,
+            addresses,
+            checkins,
             told: told::Told::new(raw)?,
             series: series::Series::new(raw)?,
             caller_by_credentials: raw.flag("caller_by_credentials", false)?,
@@ -118,6 +147,55 @@ pub fn all_faults(raw: &Raw) -> (Option<Config>, Vec<ConfigError>) {
                 wrong.push(name);
             }
             None => return (None, faults),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_needs_a_driver_that_writes() {
+        let fault = |values: &[(&str, &str)]| {
+            let mut raw = Raw::default();
+            for (name, value) in values {
+                raw.push(name, RawValue::Text((*value).to_owned()));
+            }
+            Config::new(&raw).err().map(|error| error.to_string())
+        };
+        let networks = ("checkin_networks", "10.0.0.0/8");
+        let redis = ("cachedb_url", "redis://h/");
+        let table = ("sbc_addresses_table", "sbc_addresses");
+        let mysql = ("db_url", "mysql://u:p@h/d");
+        assert_eq!(fault(&[networks, redis]), None);
+        assert_eq!(fault(&[table, mysql]), None);
+        for (values, name, needed) in [
+            (&[networks][..], "checkin_networks", "cachedb_url"),
+            (
+                &[networks, ("cachedb_url", "local://")],
+                "checkin_networks",
+                "cachedb_url",
+            ),
+            (
+                &[networks, redis, ("cachedb_driver", "opensips")],
+                "checkin_networks",
+                "cachedb_driver",
+            ),
+            (&[table], "sbc_addresses_table", "db_url"),
+            (
+                &[table, ("db_url", "sqlite:///x")],
+                "sbc_addresses_table",
+                "mysql://",
+            ),
+            (
+                &[table, mysql, ("db_driver", "opensips")],
+                "sbc_addresses_table",
+                "db_driver",
+            ),
+        ] {
+            let fault = fault(values).unwrap();
+            assert!(fault.contains(name) && fault.contains(needed), "{fault}");
         }
     }
 }

@@ -17,6 +17,7 @@ mod http;
 mod introspection;
 mod keyed;
 mod keys;
+mod members;
 mod memory;
 mod meters;
 mod module;

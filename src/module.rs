@@ -14,6 +14,7 @@ use crate::jwt::revocations::Revocations;
 use crate::jwt::signatures::Signatures;
 use crate::keys::SharedFetches;
 use crate::opensips::avp::Avp;
+use crate::opensips::checkin::CheckinVariables;
 use crate::opensips::pvar::Variable;
 use crate::opensips::registration::RegistrationVariables;
 use crate::opensips::request::RequestVariables;
@@ -119,6 +120,8 @@ pub struct Module {
     pub request: RequestVariables,
     /// What is read from requests to register.
     pub registration: RegistrationVariables,
+    /// What is read from requests of servers that check in.
+    pub checkin: CheckinVariables,
 }
 
 impl Module {

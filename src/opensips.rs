@@ -7,6 +7,7 @@
 pub mod arguments;
 pub mod avp;
 pub mod cachedb;
+pub mod checkin;
 pub mod db;
 pub mod events;
 pub mod ffi;

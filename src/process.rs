@@ -361,6 +361,20 @@ impl Process {
         native.submit(&self.cache_threads, NoNotify, work)?.wait()
     }
 
+    /// Asks Redis, in the calling thread, which waits: for processes that serve no requests.
+    ///
+    /// # Errors
+    /// Fails if Redis can't be asked, and with the error of the work.
+    pub fn ask_redis<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Session<'_>) -> Result<T, CacheError> + Send + 'static,
+    ) -> Result<T, CacheError> {
+        let native = self.cache.as_ref().and_then(Cache::native);
+        let native = native.ok_or_else(no_redis)?;
+        native.admit(&self.cache_threads)?;
+        native.submit(&self.cache_threads, NoNotify, work)?.wait()
+    }
+
     /// Whether a good token has to wait for the table of revocations to be read: then whoever asks this is to
     /// read it, and the value is whether what is known serves nevertheless if that fails.
     pub fn must_read_revocations(&mut self) -> Option<bool> {
@@ -505,6 +519,12 @@ impl Process {
         let webhooks = Arc::new(with_threads("auth_web-http", self.module, client));
         Ok(self.webhooks.insert(webhooks).clone())
     }
+}
+
+/// There is no Redis that could be asked.
+pub fn no_redis() -> CacheError {
+    let cause = "cachedb_url names none, or cachedb_driver is \"opensips\"";
+    CacheError::Busy(cause.to_owned())
 }
 
 /// A client with threads of this name, within the limits of the parameters.

@@ -265,6 +265,18 @@ fn is_stale(error: &RedisError) -> bool {
     is_not_master || !error.is_timeout() && (error.is_io_error() || error.is_unrecoverable_error())
 }
 
+/// The error of a script. Redis 6 hides in it that a server is no longer the master, which another connection solves.
+pub fn named(error: RedisError) -> RedisError {
+    let hidden = error.kind() == ErrorKind::Server(ServerErrorKind::ResponseError);
+    match error.detail() {
+        Some(detail) if hidden && detail.contains("-READONLY") => {
+            let kind = ErrorKind::Server(ServerErrorKind::ReadOnly);
+            (kind, "", detail.to_owned()).into()
+        }
+        _ => error,
+    }
+}
+
 impl Counters for Session<'_> {
     type Error = CacheError;
 

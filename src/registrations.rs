@@ -27,9 +27,9 @@ mod undo;
 use std::cell::Cell;
 use std::collections::BTreeSet;
 
-use ::redis::{ErrorKind, FromRedisValue, RedisError, ServerErrorKind, cmd};
+use ::redis::{FromRedisValue, RedisError, cmd};
 
-use crate::redis::{CacheError, Session};
+use crate::redis::{CacheError, Session, named};
 use crate::sip::{AddressOfRecord, is_same_uri};
 
 pub use entry::{Entry, Grant, MemberValue, Registration};
@@ -393,19 +393,6 @@ impl<'a> Registrations<'a> {
             invoke(connection).map_err(named)
         })?;
         Ok((value, tries.get() > 1))
-    }
-}
-
-/// Redis 6 hides in a script's error that a server is no longer the master, which another
-/// connection solves.
-fn named(error: RedisError) -> RedisError {
-    let hidden = error.kind() == ErrorKind::Server(ServerErrorKind::ResponseError);
-    match error.detail() {
-        Some(detail) if hidden && detail.contains("-READONLY") => {
-            let kind = ErrorKind::Server(ServerErrorKind::ReadOnly);
-            (kind, "", detail.to_owned()).into()
-        }
-        _ => error,
     }
 }
 

@@ -33,6 +33,7 @@ use crate::log;
 use crate::module::{self, Module, Parameter, Tables};
 use crate::opensips;
 use crate::opensips::avp::Avp;
+use crate::opensips::checkin::CheckinVariables;
 use crate::opensips::pvar::Variable;
 use crate::opensips::registration::RegistrationVariables;
 use crate::opensips::request::RequestVariables;
@@ -143,6 +144,14 @@ pub fn init() -> Result<(), Vec<InitError>> {
     };
     if checked.first_snapshot.is_some() {
         opensips::want_loader();
+    }
+    let others = config.addresses.others.iter();
+    for address in others.filter(|_| config.addresses.table.is_some()) {
+        log!(
+            Info,
+            c"mod_init",
+            "{address} is not public: it is not noted in sbc_addresses_table"
+        );
     }
     if chores::are_wanted(&config) {
         opensips::want_chores();
@@ -288,6 +297,7 @@ fn build(
         )
         .map_err(InitError::Variable)?,
         registration: RegistrationVariables::new().map_err(InitError::Variable)?,
+        checkin: CheckinVariables::new().map_err(InitError::Variable)?,
         config,
     })
 }

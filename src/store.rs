@@ -4,6 +4,7 @@
 //! and every driver of OpenSIPS supports (db_text included). Everything else is built on that, and
 //! does not know which driver it talks to.
 
+pub mod addresses;
 pub mod cache;
 pub mod clients;
 pub mod credentials;

@@ -6,8 +6,10 @@
 
 mod registrar {
     pub mod accounts;
+    pub mod addresses;
     pub mod callers;
     pub mod calls;
+    pub mod checkins;
     pub mod clients;
     pub mod device;
     pub mod dialogs;
@@ -40,9 +42,9 @@ use harness::registrar::Setting;
 use libtest_mimic::{Arguments, Trial};
 
 use registrar::{
-    accounts, callers, calls, clients, dialogs, environment, field, grants, group, hops, hostile,
-    identity, jambonz, kept, lasting, programs, restart, series, several, sipp, together, tokens,
-    transports, trunks,
+    accounts, addresses, callers, calls, checkins, clients, dialogs, environment, field, grants,
+    group, hops, hostile, identity, jambonz, kept, lasting, programs, restart, series, several,
+    sipp, together, tokens, transports, trunks,
 };
 
 fn main() {
@@ -81,7 +83,9 @@ fn trials() -> Vec<Trial> {
     .concat();
     let of_mysql = [
         accounts::OF_MYSQL,
+        addresses::OF_MYSQL,
         calls::OF_MYSQL,
+        checkins::OF_MYSQL,
         clients::OF_MYSQL,
         field::OF_MYSQL,
         grants::OF_MYSQL,

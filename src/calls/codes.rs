@@ -254,6 +254,18 @@ pub mod realm {
     pub const FAILED: i32 = -5;
 }
 
+/// Of `server_checkin`.
+pub mod checkin {
+    /// It is noted.
+    pub const DONE: i32 = 1;
+    /// The request is no check-in, or not from where servers check in.
+    pub const NONE: i32 = -1;
+    /// Redis could not be asked, there are too many members, or the output could not be set.
+    pub const UNAVAILABLE: i32 = -5;
+    /// A header is doubled, or can't be taken as it is.
+    pub const MALFORMED: i32 = -6;
+}
+
 /// Of the functions for registrations in Redis.
 pub mod registration {
     /// It is done.

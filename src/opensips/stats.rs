@@ -126,7 +126,12 @@ fn change_of(state: State, change: i64) {
     shared::page().gauge(state).change(change);
 }
 
-/// The number of a state that processes count.
+/// Sets a state that is looked at, and not counted.
+pub fn set_state(state: State, number: u64) {
+    shared::page().gauge(state).set(number);
+}
+
+/// The number of a state that processes count, or that one has looked at.
 pub fn state(state: State) -> u64 {
     // What a process takes away may be seen before what another has added.
     let number = shared::page().gauge(state).get().cast_signed();

@@ -4,9 +4,11 @@
 //! so that each may use what the process [holds](super::with), and may call into the core: none waits without a
 //! time limit (`cachedb_timeout`, `db_timeout`).
 
+mod addresses;
 mod alerts;
 mod aside;
 mod chore;
+mod members;
 mod metrics;
 
 use std::{
@@ -34,6 +36,12 @@ fn chores(config: &Config) -> Vec<Box<dyn Chore>> {
     if config.series.stats.is_some() {
         chores.push(Box::new(metrics::sending()));
         chores.push(Box::new(metrics::Users));
+    }
+    if !config.checkins.networks.is_empty() {
+        chores.push(Box::new(members::Look));
+    }
+    if let Some(table) = &config.addresses.table {
+        chores.push(Box::new(addresses::Keep::new(table.clone())));
     }
     chores
 }

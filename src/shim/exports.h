@@ -60,7 +60,8 @@
 	FUNCTION(alert_raise, IN, IN_OPTIONAL, IN_OPTIONAL, IN_OPTIONAL, IN_OPTIONAL) \
 	FUNCTION(stats_begin, OUT) \
 	FUNCTION(stats_time, IN, VARIABLE, IN_OPTIONAL) \
-	FUNCTION(stats_gauge, IN, IN, IN_OPTIONAL)
+	FUNCTION(stats_gauge, IN, IN, IN_OPTIONAL) \
+	ASYNC_FUNCTION(server_checkin, OUT_OPTIONAL)
 
 /* PARAMETER(name). What each means and allows is in src/config/. */
 #define AW_PARAMETERS \
@@ -214,6 +215,16 @@
 	PARAMETER(registration_address) \
 	PARAMETER(registration_private_address) \
 	PARAMETER(load_registration) \
+	/* our own: servers that check in */ \
+	PARAMETER(checkin_networks) \
+	PARAMETER(cluster_id) \
+	PARAMETER(checkin_expires) \
+	PARAMETER(checkin_interval) \
+	/* our own: the addresses of this server */ \
+	PARAMETER(sbc_addresses_table) \
+	PARAMETER(sbc_addresses) \
+	PARAMETER(sbc_addresses_interval) \
+	PARAMETER(sbc_addresses_expire) \
 	/* our own: what is logged and told */ \
 	PARAMETER(log_rate) \
 	PARAMETER(event_rate) \
@@ -350,7 +361,10 @@
 	GAUGE(cachedb_failing) \
 	/* what is remembered in processes */ \
 	GAUGE(tokens_cached) \
-	GAUGE(profiles_cached)
+	GAUGE(profiles_cached) \
+	/* servers that have checked in, as last looked at */ \
+	GAUGE(feature_servers) \
+	GAUGE(rtp_servers)
 
 /* EVENT(name): of the event interface, published as E_AUTH_WEB_name. */
 #define AW_EVENTS \
@@ -433,6 +447,16 @@
 		FORM(jwt_revoked, NULL) \
 		FORM(jwt_revoked, "offset") \
 		FORM(jwt_revoked, "type", "value")) \
+	COMMAND(server_list, "lists the feature servers, and which of them are drained", \
+		FORM(server_list, NULL)) \
+	COMMAND(server_available, "lists the feature servers that are not drained", \
+		FORM(server_available, NULL)) \
+	COMMAND(server_drained, "lists the addresses of feature servers that are drained", \
+		FORM(server_drained, NULL)) \
+	COMMAND(server_drain, "lets a feature server have no more calls", \
+		FORM(server_drain, "address")) \
+	COMMAND(server_undrain, "lets a feature server have calls again", \
+		FORM(server_undrain, "address")) \
 	COMMAND(credentials_reload, "reads the table of credentials again, for all processes; with drop=1 forgets " \
 			"it, also if that fails", \
 		FORM(credentials_reload, NULL) \

@@ -6,6 +6,7 @@
 #include "shim.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 void aw_use_sent_cseq(aw_msg *msg)
 {
@@ -22,15 +23,20 @@ void aw_use_sent_cseq(aw_msg *msg)
 
 aw_spec *aw_pv_parse(aw_str text)
 {
-	osips_str in = osips_of(text);
+	/* The core keeps the name of a header that it does not know as a part of the text. */
+	char *kept = malloc(text.len + 1);
+	osips_str in = osips_of((aw_str){ kept, text.len });
 	osips_pv_spec *spec = calloc(1, sizeof *spec);
-	char *end;
+	char *end = NULL;
 
-	if (!spec)
-		return NULL;
-	end = pv_parse_spec(&in, spec);
+	if (kept && spec) {
+		memcpy(kept, text.s, text.len);
+		kept[text.len] = '\0';
+		end = pv_parse_spec(&in, spec);
+	}
 	if (!end || end != in.s + in.len) {
 		free(spec);
+		free(kept);
 		return NULL;
 	}
 	return spec;

@@ -22,6 +22,7 @@ const ENDPOINTS_VERSIONS: &[i64] = &[1, 2];
 const REALMS: &str = "see load_realm, realms_table and realm_column";
 const SUBSCRIBERS: &str = "see subscriber_table and the names of its columns (subscriber_*)";
 const CLIENTS: &str = "see clients_table";
+const SBC_ADDRESSES: &str = "see sbc_addresses_table";
 
 /// Where a table is looked for.
 struct Looked<'a> {
@@ -115,7 +116,7 @@ pub fn fault(database: &Database, error: StoreError, script: &str) -> InitError 
         return InitError::Database { shown, error };
     };
     let created = match script {
-        REALMS | SUBSCRIBERS | CLIENTS => script.to_owned(),
+        REALMS | SUBSCRIBERS | CLIENTS | SBC_ADDRESSES => script.to_owned(),
         script => version::remedy(&database.scheme, script),
     };
     let remedy = match why {
@@ -174,6 +175,7 @@ pub fn check(
     let alone = others.iter().all(Option::is_none)
         && subscribers.is_none()
         && clients.is_none()
+        && config.addresses.table.is_none()
         && looked.faults.is_empty();
     let (tokens, named) = (&database.tables, alone || database.tables_named);
     let profiles = looked.version(&tokens.profiles, TABLE_VERSION, "jwt", named);
@@ -214,6 +216,9 @@ pub fn check(
     }
     if let Some(clients) = &config.digest.clients {
         looked.probe(CLIENTS, |source| clients.probe(source));
+    }
+    if let Some(addresses) = &config.addresses.table {
+        looked.probe(SBC_ADDRESSES, |source| addresses.probe(source));
     }
     (found, looked.faults)
 }

@@ -152,6 +152,23 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "des",
         "CLIENTS_CIPHER must be aes-256-cbc or aes-256-ctr",
     ),
+    ("CHECKIN_EXPIRES", "999", "CHECKIN_EXPIRES must be a number"),
+    (
+        "CHECKIN_INTERVAL",
+        "20s",
+        "CHECKIN_INTERVAL must be a number",
+    ),
+    ("SITE_NETWORKS", "10.0.0.0/8\"", "SITE_NETWORKS has a quote"),
+    (
+        "SBC_ADDRESSES_TABLE",
+        "a; b",
+        "SBC_ADDRESSES_TABLE must be the name",
+    ),
+    (
+        "SBC_ADDRESSES_INTERVAL",
+        "1",
+        "SBC_ADDRESSES_INTERVAL must be a number",
+    ),
     ("PARENT_REALM", "maybe", "PARENT_REALM must be yes or no"),
     ("REQUIRE_ORIGIN", "1", "REQUIRE_ORIGIN must be yes or no"),
     (

@@ -1,6 +1,7 @@
 //! Two registrars that share Redis and database: to devices and the next hop they are one.
 
 pub mod calls;
+mod checkins;
 mod death;
 mod failover;
 mod pair;
@@ -25,6 +26,7 @@ const SCENARIOS: &[&[Scenario]] = &[
         ("a ban counts everywhere", banned),
     ],
     calls::SCENARIOS,
+    checkins::SCENARIOS,
     death::SCENARIOS,
     failover::SCENARIOS,
 ];

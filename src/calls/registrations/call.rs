@@ -10,7 +10,7 @@ use super::super::waiting::{Started, Wait, on_thread};
 use crate::log;
 use crate::module::Module;
 use crate::opensips::pvar::{Message, Value, Variable};
-use crate::process::{self, Cache};
+use crate::process::{self, Cache, no_redis};
 use crate::redis::{CacheError, Session};
 use crate::registrations::Registrations;
 use crate::sip::{AddressOfRecord, Party};
@@ -30,12 +30,6 @@ pub fn now() -> u64 {
     since.map_or(0, |since| {
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     })
-}
-
-/// There is no Redis that could be asked.
-pub fn no_redis() -> CacheError {
-    let cause = "cachedb_url names none, or cachedb_driver is \"opensips\"";
-    CacheError::Busy(cause.to_owned())
 }
 
 impl Call {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::super::codes::registration as code;
 use super::super::waiting::{Started, Wait};
-use super::call::{Call, no_redis, now};
+use super::call::{Call, now};
 use crate::config::registrations::Address;
 use crate::module::Module;
 use crate::opensips::pvar::{Message, Value, Variable};
@@ -13,7 +13,7 @@ use crate::opensips::registration::{Arrival, bracketed};
 use crate::opensips::shared;
 use crate::opensips::stats::{self, Statistic};
 use crate::pool::NoNotify;
-use crate::process::{self, Cache};
+use crate::process::{self, Cache, no_redis};
 use crate::redis::Session;
 use crate::registrations::{Change, Entry, Grant, Left, Registrations, Removed, Saved, Undo};
 use crate::sip::AddressOfRecord;
