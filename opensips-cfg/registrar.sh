@@ -15,7 +15,12 @@ line_end='
 # OpenSIPS would be killed while it still writes (SIGPIPE), and not say that it was refused.
 fail() {
 	[ -t 0 ] || cat >/dev/null
-	echo "registrar.sh: $1" >&2
+	name=${1%% *}
+	case "$name" in
+	'' | *[!A-Z_]*) origin= ;;
+	*) eval "origin=\${origin_$name:-}" ;;
+	esac
+	echo "registrar.sh: $1${origin:+ ($origin)}" >&2
 	echo "registrar.sh refused the environment, see above"
 	exit 1
 }
@@ -24,6 +29,246 @@ fail() {
 hint() {
 	echo "registrar.sh: $1" >&2
 }
+
+# escaped: its input, with each byte escaped that isn't allowed everywhere in a URL.
+# escaped database: the same for a driver of OpenSIPS, which knows only escapes of printable ASCII:
+# bytes above are left as they are, existing escapes are kept. Fails at control characters.
+escaped() {
+	od -An -v -tx1 | LC_ALL=C awk -v database="${1:-}" '
+	BEGIN {
+		for (at = 1; at < 256; at++) character[sprintf("%02x", at)] = sprintf("%c", at)
+		hex = "^[0-9A-Fa-f]$"
+	}
+	{ for (at = 1; at <= NF; at++) bytes[++count] = $at }
+	END {
+		for (at = 1; at <= count; at++) {
+			byte = bytes[at]
+			if (database && byte == "25" && character[bytes[at + 1]] ~ hex && character[bytes[at + 2]] ~ hex) {
+				byte = tolower(character[bytes[at + 1]] character[bytes[at + 2]])
+				at += 2
+			}
+			if (database && byte ~ /^([01].|7f)$/) exit 1
+			if (byte ~ /^[89a-f]/ ? database : character[byte] ~ /^[A-Za-z0-9._~-]$/) {
+				printf "%s", character[byte]
+			} else {
+				printf "%s", "%" byte
+			}
+		}
+	}'
+}
+
+# is_within ADDRESS NETWORKS: whether an address of IPv4 is in one of these, as in 10.0.0.0/8, separated by commas.
+is_within() {
+	printf '%s\n' "$1" | awk -v networks="$2" '
+	function number(text,   parts, at, sum) {
+		if (split(text, parts, ".") != 4) return -1
+		for (at = 1; at <= 4; at++) {
+			if (parts[at] !~ /^[0-9]+$/ || parts[at] > 255) return -1
+			sum = sum * 256 + parts[at]
+		}
+		return sum
+	}
+	{
+		address = number($0)
+		count = split(networks, all, ",")
+		for (at = 1; at <= count; at++) {
+			gsub(/[ \t]/, "", all[at])
+			if (split(all[at], parts, "/") == 1) parts[2] = 32
+			first = number(parts[1])
+			if (address < 0 || first < 0 || parts[2] !~ /^[0-9]+$/ || parts[2] > 32) continue
+			size = 2 ^ (32 - parts[2])
+			if (int(address / size) == int(first / size)) found = 1
+		}
+	}
+	END { exit !found }'
+}
+
+# Settings of jambonz's sbc-sip-sidecar, under its own names: the environment of a machine on which that ran is taken
+# as it is. Where a setting of ours is given as well, it wins. docs/from-sidecar.md has the whole list.
+
+# Settings of sidecar that ours overrule, and those that mean nothing here.
+overruled=
+meaningless=
+
+# set_by NAME THEIRS VALUE: our setting, by theirs, unless it is given.
+set_by() {
+	eval "given=\${$1:-}"
+	if [ -z "$given" ]; then
+		eval "$1=\$3 origin_$1=\$2"
+	elif [ "$given" != "$3" ]; then
+		overruled="$overruled $2 ($1)"
+	fi
+}
+
+# take NAME THEIRS: our setting is theirs.
+take() {
+	eval "theirs=\${$2:-}"
+	[ -z "$theirs" ] || set_by "$1" "$2" "$theirs"
+}
+
+# take_number NAME THEIRS: the same, where 0 is as good as none.
+take_number() {
+	eval "theirs=\${$2:-}"
+	case "$theirs" in
+	'' | *[!0]*) take "$1" "$2" ;;
+	esac
+}
+
+# take_if NAME THEIRS VALUE: our setting has this value if theirs is given.
+take_if() {
+	eval "theirs=\${$2:-}"
+	[ -z "$theirs" ] || set_by "$1" "$2" "$3"
+}
+
+# take_table NAME TABLE: our setting is this table, if the database is jambonz's own. None if it is given as nothing.
+take_table() {
+	[ -z "$jambonz_database" ] || eval ": \"\${$1=$2}\""
+}
+
+# The database. Whoever may write has all of it: it can be read there as well.
+jambonz_database=
+if [ -n "${JAMBONES_MYSQL_WRITE_HOST:-}" ] && [ -n "${JAMBONES_MYSQL_WRITE_USER:-}" ] &&
+	[ -n "${JAMBONES_MYSQL_WRITE_PASSWORD:-}" ] && [ -n "${JAMBONES_MYSQL_WRITE_DATABASE:-}" ]; then
+	jambonz_database=JAMBONES_MYSQL_WRITE
+elif [ -n "${JAMBONES_MYSQL_HOST:-}" ]; then
+	jambonz_database=JAMBONES_MYSQL
+fi
+if [ -n "$jambonz_database" ] && [ -z "${DB_URL:-}" ]; then
+	url=mysql://
+	for part in USER PASSWORD HOST PORT DATABASE; do
+		eval "value=\${${jambonz_database}_$part:-}"
+		case "$part:$value" in
+		PORT:) url="$url:3306" ;;
+		*:) fail "${jambonz_database}_HOST needs ${jambonz_database}_$part" ;;
+		USER:*) url="$url$(printf %s "$value" | escaped)" ;;
+		PASSWORD:*) url="$url:$(printf %s "$value" | escaped)@" ;;
+		HOST:*:*) url="$url[$value]" ;;
+		HOST:*) url="$url$value" ;;
+		PORT:*) url="$url:$value" ;;
+		DATABASE:*) url="$url/$value" ;;
+		esac
+	done
+	# It checks the certificate unless it is told not to; that can't be done here for all connections.
+	if [ "${JAMBONES_MYSQL_REJECT_UNAUTHORIZED:-}" = 0 ]; then
+		url="$url?ssl-mode=REQUIRED"
+	elif [ -n "${JAMBONES_MYSQL_REJECT_UNAUTHORIZED:-}" ] || { [ -n "${JAMBONES_MYSQL_SSL_CA_FILE:-}" ] &&
+		[ -n "${JAMBONES_MYSQL_SSL_CERT_FILE:-}" ] && [ -n "${JAMBONES_MYSQL_SSL_KEY_FILE:-}" ]; }; then
+		fail "JAMBONES_MYSQL_REJECT_UNAUTHORIZED must be 0, or DB_URL be given: OpenSIPS's own driver can't check certificates"
+	fi
+	set_by DB_URL "${jambonz_database}_HOST" "$url"
+elif [ -n "$jambonz_database" ]; then
+	overruled="$overruled ${jambonz_database}_HOST (DB_URL)"
+	jambonz_database=
+fi
+take ACCOUNT_TTL JAMBONES_MYSQL_REFRESH_TTL
+
+# Redis.
+redis_scheme=redis
+redis_files=
+if [ -n "${ENABLE_JAMBONES_REDIS_TLS:-}" ]; then
+	redis_scheme=rediss
+	for part in ca:CA cert:CERT key:KEY; do
+		eval "value=\${JAMBONES_REDIS_TLS_${part#*:}_FILE:-}"
+		[ -z "$value" ] || redis_files="$redis_files&tls_${part%:*}=$(printf %s "$value" | escaped)"
+	done
+fi
+# redis_login USER PASSWORD
+redis_login() {
+	[ -z "$2" ] || printf '%s:%s@' "$(printf %s "$1" | escaped)" "$(printf %s "$2" | escaped)"
+}
+if [ -n "${JAMBONES_REDIS_SENTINELS:-}" ] && [ -z "${REDIS_HOST:-}" ]; then
+	[ -n "${JAMBONES_REDIS_SENTINEL_MASTER_NAME:-}" ] ||
+		fail "JAMBONES_REDIS_SENTINELS needs JAMBONES_REDIS_SENTINEL_MASTER_NAME"
+	query=$redis_files
+	if [ -n "${JAMBONES_REDIS_SENTINEL_SERVER_PASSWORD:-}" ]; then
+		query="$query&sentinel_password=$(printf %s "$JAMBONES_REDIS_SENTINEL_SERVER_PASSWORD" | escaped)"
+	fi
+	login=$(redis_login "${JAMBONES_REDIS_SENTINEL_USERNAME:-}" "${JAMBONES_REDIS_SENTINEL_PASSWORD:-}")
+	set_by REDIS_URL JAMBONES_REDIS_SENTINELS "$redis_scheme+sentinel://$login$(
+		printf %s "$JAMBONES_REDIS_SENTINELS" | tr -d ' '
+	)/$(printf %s "$JAMBONES_REDIS_SENTINEL_MASTER_NAME" | escaped)${query:+?${query#&}}"
+elif [ $redis_scheme = rediss ] && [ -n "${JAMBONES_REDIS_HOST:-}" ] && [ -z "${REDIS_HOST:-}" ]; then
+	case "$JAMBONES_REDIS_HOST" in
+	*:*) host="[$JAMBONES_REDIS_HOST]" ;;
+	*) host=$JAMBONES_REDIS_HOST ;;
+	esac
+	login=$(redis_login "${JAMBONES_REDIS_USERNAME:-}" "${JAMBONES_REDIS_PASSWORD:-}")
+	set_by REDIS_URL ENABLE_JAMBONES_REDIS_TLS \
+		"rediss://$login$host:${JAMBONES_REDIS_PORT:-6379}/0${redis_files:+?${redis_files#&}}"
+else
+	take REDIS_HOST JAMBONES_REDIS_HOST
+	take REDIS_PORT JAMBONES_REDIS_PORT
+	take REDIS_USERNAME JAMBONES_REDIS_USERNAME
+	take REDIS_PASSWORD JAMBONES_REDIS_PASSWORD
+fi
+
+# Secrets. Nonces are to be recognized by one that is as long as ours, and not by jambonz's own.
+jambonz_secret=${ENCRYPTION_SECRET:-${JWT_SECRET:-}}
+if [ -n "$jambonz_secret" ]; then
+	if [ -z "${REGISTRAR_SECRET:-}" ]; then
+		REGISTRAR_SECRET=$(printf 'auth_web nonces:%s' "$jambonz_secret" | sha256sum | cut -d ' ' -f 1)
+	fi
+	take CLIENTS_SECRET ENCRYPTION_SECRET
+	[ -n "${ENCRYPTION_SECRET:-}" ] || take CLIENTS_SECRET JWT_SECRET
+	take_if CLIENTS_CIPHER LEGACY_CRYPTO aes-256-ctr
+	take_table CLIENTS_TABLE registrar_clients
+fi
+
+# Limits of accounts are for jambonz's hosted platform alone.
+if [ -n "$jambonz_database" ]; then
+	case "${JAMBONES_HOSTING:-}" in
+	'') set_by DEVICE_LIMITS JAMBONES_HOSTING no ;;
+	*) set_by DEVICE_LIMITS JAMBONES_HOSTING yes ;;
+	esac
+fi
+# The levels of its log, and those of OpenSIPS's.
+case "${JAMBONES_LOGLEVEL:-}" in
+'') ;;
+trace | debug) set_by LOG_LEVEL JAMBONES_LOGLEVEL 4 ;;
+info) set_by LOG_LEVEL JAMBONES_LOGLEVEL 3 ;;
+warn) set_by LOG_LEVEL JAMBONES_LOGLEVEL 1 ;;
+error | fatal | silent) set_by LOG_LEVEL JAMBONES_LOGLEVEL 0 ;;
+*) fail "JAMBONES_LOGLEVEL must be trace, debug, info, warn, error, fatal or silent, not '$JAMBONES_LOGLEVEL'" ;;
+esac
+take HTTP_USER_AGENT JAMBONES_HTTP_USER_AGENT_HEADER
+take_number REGISTRANT_DEFAULT_EXPIRES JAMBONES_REGBOT_DEFAULT_EXPIRES_INTERVAL
+take_number REGISTRANT_MIN_EXPIRES JAMBONES_REGBOT_MIN_EXPIRES_INTERVAL
+
+# Servers of the site, and our own addresses.
+[ -z "$jambonz_database" ] || : "${JAMBONES_NETWORK_CIDR:=192.168.0.0/24,172.16.0.0/16,10.0.0.0/8}"
+take SITE_NETWORKS JAMBONES_NETWORK_CIDR
+take CLUSTER_ID JAMBONES_CLUSTER_ID
+take CHECKIN_EXPIRES EXPIRES_INTERVAL
+take CHECKIN_INTERVAL CHECK_EXPIRES_INTERVAL
+take_table SBC_ADDRESSES_TABLE sbc_addresses
+take SBC_ADDRESSES_INTERVAL SBC_PUBLIC_ADDRESS_KEEP_ALIVE_IN_MILISECOND
+take SBC_ADDRESSES_EXPIRE DEAD_SBC_IN_SECOND
+
+# Where it listens is drachtio's affair: the first address of this machine in the site's networks, which is that of
+# privateSbcAddress as well.
+if [ -n "${JAMBONES_NETWORK_CIDR:-}" ] && [ -z "${SIP_ADDRESS:-}" ]; then
+	for address in $(hostname -I 2>/dev/null); do
+		if is_within "$address" "$JAMBONES_NETWORK_CIDR"; then
+			SIP_ADDRESS=$address
+			hint "SIP_ADDRESS is $address, of the networks $JAMBONES_NETWORK_CIDR"
+			break
+		fi
+	done
+	[ -n "${SIP_ADDRESS:-}" ] ||
+		hint "this machine has no address in $JAMBONES_NETWORK_CIDR: it listens on 127.0.0.1 alone (SIP_ADDRESS)"
+elif [ -n "${JAMBONES_NETWORK_CIDR:-}" ] && [ -z "${PRIVATE_ADDRESS:-}" ] &&
+	! is_within "$SIP_ADDRESS" "$JAMBONES_NETWORK_CIDR"; then
+	hint "SIP_ADDRESS is not in $JAMBONES_NETWORK_CIDR: jambonz's servers must reach $SIP_ADDRESS, or PRIVATE_ADDRESS"
+fi
+
+for name in DRACHTIO_HOST DRACHTIO_PORT DRACHTIO_SECRET JAMBONES_MYSQL_CONNECTION_LIMIT \
+	JAMBONES_MYSQL_WRITE_CONNECTION_LIMIT JAMBONES_MYSQL_KEEP_ALIVE_INTERVAL_MS JAMBONES_REGBOT_BATCH_SIZE \
+	JAMBONES_REGBOT_BATCH_SLEEP_MS JAMBONES_SBCS JAMBONES_FREESWITCH HTTP_POOL NODE_ENV; do
+	eval "given=\${$name:-}"
+	[ -z "$given" ] || meaningless="$meaningless $name"
+done
+[ -z "$meaningless" ] || hint "of sidecar's settings these mean nothing here:$meaningless"
+[ -z "$overruled" ] || hint "settings of sidecar that ours, in brackets, overrule:$overruled"
 
 # OpenSIPS itself.
 : "${OPENSIPS_MODULES:=/usr/lib/x86_64-linux-gnu/opensips/modules/}"
@@ -70,16 +315,24 @@ esac
 : "${ACCOUNT_GRACE:=600}"
 
 # Registrations, used nonces, and bans. One server is given by its parts; Sentinel, Cluster or TLS by a
-# URL as the module takes it (its parameter cachedb_url), in place of the parts. The password is
-# taken as it is.
+# URL as the module takes it (its parameter cachedb_url), in place of the parts. User and password are
+# taken as they are.
 : "${REDIS_HOST:=127.0.0.1}"
 : "${REDIS_PORT:=6379}"
+: "${REDIS_USERNAME:=}"
 : "${REDIS_PASSWORD:=}"
 : "${REDIS_DATABASE:=0}"
 : "${REDIS_URL:=}"
 : "${REDIS_TIMEOUT:=500}" # milliseconds
+# Seconds between looking for registrations that sidecar has made, which count for limits as well; 0: never. In a
+# Redis Cluster they are not looked for.
+case "${REDIS_URL:-}" in
+*+cluster://*) : "${ADOPT_INTERVAL:=0}" ;;
+*) : "${ADOPT_INTERVAL:=30}" ;;
+esac
 
-# A secret of at least 16 characters, the same on all machines of a site. There is no default.
+# A secret of at least 16 characters, the same on all machines of a site. There is no default but what is made of
+# jambonz's own, above.
 : "${REGISTRAR_SECRET:=}"
 
 # Webhooks: the total time that one may take, in milliseconds, and the algorithms for challenges.
@@ -88,10 +341,15 @@ esac
 : "${HTTP_BREAKER_TIME:=1}"
 : "${DIGEST_ALGORITHMS:=MD5}"
 
+# The User-Agent of webhooks; the module's own if empty.
+: "${HTTP_USER_AGENT:=}"
+
 # yes or no: whether all SIP headers go into each POST to a webhook, and whether a realm without an account
 # is looked up at the domain above it, both as in jambonz.
 : "${HTTP_HEADERS:=yes}"
 : "${PARENT_REALM:=yes}"
+# yes or no: whether accounts have no more devices than their limit.
+: "${DEVICE_LIMITS:=yes}"
 
 # The table of jambonz's clients, by which devices of accounts without a webhook are admitted
 # (schema/mysql/jambonz-clients-view.sql); none if empty. The secret is jambonz's ENCRYPTION_SECRET
@@ -108,6 +366,9 @@ esac
 : "${DEFAULT_EXPIRES:=3600}"
 : "${MAX_EXPIRES:=604800}"
 : "${NAT_EXPIRES:=30}"
+# Which devices that is: udp, every one that registers over UDP, as for sidecar, and others by the addresses that they
+# name; or named, all by those addresses alone.
+: "${NAT_DEVICES:=udp}"
 
 # Where devices' calls are sent, host:port. What comes from there over UDP goes to the devices.
 : "${NEXT_HOP:=127.0.0.1:5070}"
@@ -184,6 +445,7 @@ number ACCOUNT_GRACE "$ACCOUNT_TTL" 604800
 number REDIS_PORT 1 65535
 number REDIS_DATABASE 0 1000000
 number REDIS_TIMEOUT 10 60000
+number ADOPT_INTERVAL 0 86400
 number HTTP_TIMEOUT 1 60000
 number HTTP_BREAKER_TIME 1 3600
 number TOKEN_LEEWAY 0 86400
@@ -227,6 +489,12 @@ yes_or_no() {
 yes_or_no HTTP_HEADERS
 yes_or_no PARENT_REALM
 yes_or_no REQUIRE_ORIGIN
+yes_or_no DEVICE_LIMITS
+case "$NAT_DEVICES" in
+udp) SHORT_UDP=1 ;;
+named) SHORT_UDP= ;;
+*) fail "NAT_DEVICES must be udp or named, not '$NAT_DEVICES'" ;;
+esac
 
 # addresses HOST: its IP addresses, each on a line, written as OpenSIPS writes source addresses (IPv6 in
 # full); nothing if it has none, or is not a host.
@@ -390,33 +658,6 @@ fi
 
 # Values derived from the settings.
 
-# escaped: its input, with each byte escaped that isn't allowed everywhere in a URL.
-# escaped database: the same for a driver of OpenSIPS, which knows only escapes of printable ASCII:
-# bytes above are left as they are, existing escapes are kept. Fails at control characters.
-escaped() {
-	od -An -v -tx1 | LC_ALL=C awk -v database="${1:-}" '
-	BEGIN {
-		for (at = 1; at < 256; at++) character[sprintf("%02x", at)] = sprintf("%c", at)
-		hex = "^[0-9A-Fa-f]$"
-	}
-	{ for (at = 1; at <= NF; at++) bytes[++count] = $at }
-	END {
-		for (at = 1; at <= count; at++) {
-			byte = bytes[at]
-			if (database && byte == "25" && character[bytes[at + 1]] ~ hex && character[bytes[at + 2]] ~ hex) {
-				byte = tolower(character[bytes[at + 1]] character[bytes[at + 2]])
-				at += 2
-			}
-			if (database && byte ~ /^([01].|7f)$/) exit 1
-			if (byte ~ /^[89a-f]/ ? database : character[byte] ~ /^[A-Za-z0-9._~-]$/) {
-				printf "%s", character[byte]
-			} else {
-				printf "%s", "%" byte
-			}
-		}
-	}'
-}
-
 OPENSIPS_DB_URL=$DB_URL
 DB_TLS=
 case "$DB_URL" in
@@ -496,7 +737,7 @@ sqlite://*)
 esac
 if [ -z "$REDIS_URL" ]; then
 	REDIS_LOGIN=
-	[ -z "$REDIS_PASSWORD" ] || REDIS_LOGIN=":$(printf %s "$REDIS_PASSWORD" | escaped)@"
+	[ -z "$REDIS_PASSWORD" ] || REDIS_LOGIN=$(redis_login "$REDIS_USERNAME" "$REDIS_PASSWORD")
 	case "$REDIS_HOST" in
 	*:*) REDIS_HOST="[$REDIS_HOST]" ;;
 	esac
@@ -545,6 +786,8 @@ ACCOUNT_SID=$CLIENTS_TABLE
 # With a GET they would make its URL too long.
 SENT_HEADERS=2
 [ "$HTTP_HEADERS" = yes ] || SENT_HEADERS=0
+NO_LIMITS=
+[ "$DEVICE_LIMITS" = yes ] || NO_LIMITS=1
 REALM_PARENT=1
 [ "$PARENT_REALM" = yes ] || REALM_PARENT=0
 # parameter MODULE NAME: whether that module has a parameter of this name.
@@ -565,7 +808,7 @@ export OPENSIPS_MODULES LOG_LEVEL LOG_TO_STDERR UDP_WORKERS TCP_WORKERS AUTH_WEB
 	SIP_ADDRESS SIP_PORT TLS_PORT WS_PORT WSS_PORT TLS ANY_TLS TLS_CERTIFICATE TLS_PRIVATE_KEY \
 	ADVERTISED_ADDRESS OWN_NAMES WS_ORIGIN WSS_ORIGIN PRIVATE_ADDRESS PEERS DIALOG_TABLE \
 	DB_URL OPENSIPS_DB_URL DB_TLS DB_CERTIFICATE DB_MODULE REALMS_TABLE DUP_CSEQ ACCOUNT_TTL ACCOUNT_GRACE \
-	REDIS_URL REDIS_TIMEOUT \
+	REDIS_URL REDIS_TIMEOUT ADOPT_INTERVAL SHORT_UDP NO_LIMITS HTTP_USER_AGENT \
 	REGISTRAR_SECRET HTTP_TIMEOUT HTTP_BREAKER_TIME DIGEST_ALGORITHMS TOKEN_ALGORITHMS TOKEN_LEEWAY \
 	DEFAULT_EXPIRES MAX_EXPIRES NAT_EXPIRES NEXT_HOP_ADDRESS NEXT_HOP_SOURCES TRUSTED \
 	SENT_HEADERS REALM_PARENT CLIENTS_TABLE CLIENTS_SECRET CLIENTS_CIPHER TRUST_UDP_SOURCE \
@@ -579,10 +822,24 @@ function value(name) {
 	if (!(name in ENVIRON)) {
 		refuse("no setting " name)
 	}
+	if (name == "CLIENTS_SECRET") {
+		return quoted(ENVIRON[name])
+	}
 	if (ENVIRON[name] ~ /["\\\n\r]/) {
 		refuse(name " has a quote, a backslash or a line end in it")
 	}
 	return ENVIRON[name]
+}
+# As between quotes. Secrets of jambonz have any characters.
+function quoted(text,   at, one, out) {
+	for (at = 1; at <= length(text); at++) {
+		one = substr(text, at, 1)
+		if (one == "\n") one = "\\n"
+		else if (one == "\r") one = "\\r"
+		else if (one == "\\" || one == "\"") one = "\\" one
+		out = out one
+	}
+	return out
 }
 function refuse(why) {
 	print "registrar.sh: " why > "/dev/stderr"

@@ -94,6 +94,16 @@ impl Config {
                     .to_owned(),
             });
         }
+        let registrations = registrations::Registrations::new(raw)?;
+        let is_one = matches!(&cache.driver, cache::Driver::Native(redis) if !redis.is_cluster());
+        if registrations.adopt_interval.is_some() && !is_one {
+            return Err(ConfigError::Other {
+                name: "registration_adopt_interval".to_owned(),
+                cause: "is not 0, which needs a cachedb_url with redis:// or redis+sentinel://, or the same \
+                        with TLS: no Redis Cluster, and not cachedb_driver \"opensips\""
+                    .to_owned(),
+            });
+        }
         Ok(Config {
             database,
             tokens,
@@ -102,7 +112,7 @@ impl Config {
             digest: digest::DigestSettings::new(raw)?,
             realms: realms::RealmSettings::new(raw)?,
             outbound: outbound::Outbound::new(raw)?,
-            registrations: registrations::Registrations::new(raw)?,
+            registrations,
             addresses,
             checkins,
             told: told::Told::new(raw)?,

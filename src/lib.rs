@@ -75,7 +75,8 @@ pub mod fuzzing {
     pub use crate::pool::{Pool, PoolConfig};
     pub use crate::redis::{CacheError, Redis, RedisUrl, Replies, Settings};
     pub use crate::registrations::{
-        Before, Entry, Grant, Left, MemberValue, Registration, Registrations, Saved, Undo,
+        Before, Entry, Grant, Left, MemberValue, Registration, Registrations, Round, Saved, Turn,
+        Undo,
     };
     pub use crate::revocations::{hear, tell};
     pub use crate::sip::{

@@ -75,6 +75,11 @@ impl Settings {
         Target::new(url).map(|target| Settings(Arc::new(target)))
     }
 
+    /// Whether it is a cluster, of which each node has keys of its own.
+    pub fn is_cluster(&self) -> bool {
+        self.0.is_cluster()
+    }
+
     /// As if a server answered with these replies.
     #[cfg(feature = "fuzzing")]
     pub fn answering(url: RedisUrl, replies: Replies) -> Result<Self, CertificateError> {

@@ -20,6 +20,7 @@
 mod entry;
 mod newest;
 mod others;
+mod round;
 mod scripts;
 mod steps;
 mod undo;
@@ -34,6 +35,7 @@ use crate::sip::{AddressOfRecord, is_same_uri};
 
 pub use entry::{Entry, Grant, MemberValue, Registration};
 pub use newest::Newest;
+pub use round::{Round, Turn};
 pub use undo::{Before, Left, Undo};
 
 /// The index of all registrations.
@@ -99,6 +101,15 @@ fn realm_key(realm: &[u8]) -> Vec<u8> {
     [ALL.as_bytes(), b":", realm].concat()
 }
 
+/// The realm that a key is of, in lower case, and that of the domain above, if there is one.
+fn realms_of(user: &[u8]) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
+    let at = user.iter().rposition(|byte| *byte == b'@')?;
+    let realm = user.get(at + 1..)?.to_ascii_lowercase();
+    let dot = realm.iter().position(|byte| *byte == b'.');
+    let above = dot.and_then(|dot| realm.get(dot + 1..)).map(<[u8]>::to_vec);
+    Some((realm, above))
+}
+
 /// What scripts return about an entry: whether they did it, when, and what was there before.
 type Outcome = (i64, u64, i64, Vec<u8>);
 
@@ -144,10 +155,6 @@ impl<'a> Registrations<'a> {
         now: u64,
     ) -> Result<Saved, CacheError> {
         let keys = Keys::of(entry.aor, self.account);
-        if limit.is_some() {
-            let account = self.account.unwrap_or(entry.aor.domain());
-            self.adopt(account.as_bytes(), now)?;
-        }
         let json = entry.json(now);
         let end = entry.end(now).to_string();
         let ttl = u64::from(entry.expires) * 1000;
@@ -284,12 +291,12 @@ impl<'a> Registrations<'a> {
         self.put_back(&Keys::of(aor, self.account), left, before, now)
     }
 
-    /// How many registrations the account of a realm has, those of others included.
+    /// How many registrations the account of a realm has: those of others as far as they have been
+    /// [taken up](Self::adopt).
     ///
     /// # Errors
     /// Fails with [`CacheError`].
     pub fn count(&self, realm: &str, now: u64) -> Result<u64, CacheError> {
-        self.adopt(realm.as_bytes(), now)?;
         let mut count = scripts::COUNT.key(realm_key(realm.as_bytes()));
         count.arg(now);
         let (number, _) = self.script(|connection| count.invoke(connection))?;
@@ -320,19 +327,12 @@ impl<'a> Registrations<'a> {
             return Ok(0);
         }
         // First those of the realms: what remains in the index of all is found again.
-        let realms = ended.iter().flat_map(|member| {
-            let at = member.iter().rposition(|byte| *byte == b'@');
-            let realm = at.and_then(|at| member.get(at + 1..));
-            // It may have the account of the domain above.
-            let above = realm.and_then(|realm| {
-                let dot = realm.iter().position(|byte| *byte == b'.')?;
-                realm.get(dot + 1..)
-            });
-            [realm, above].into_iter().flatten()
-        });
+        // A realm may have the account of the domain above.
+        let realms = ended.iter().filter_map(|member| realms_of(member));
+        let realms = realms.flat_map(|(realm, above)| [Some(realm), above].into_iter().flatten());
         let prunes = realms.collect::<BTreeSet<_>>().into_iter().map(|realm| {
             let mut prune = cmd("ZREMRANGEBYSCORE");
-            prune.arg(realm_key(realm)).arg("-inf").arg(now);
+            prune.arg(realm_key(&realm)).arg("-inf").arg(now);
             prune
         });
         self.all(prunes)?;

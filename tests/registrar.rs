@@ -28,6 +28,7 @@ mod registrar {
     pub mod restart;
     pub mod series;
     pub mod several;
+    pub mod sidecar;
     pub mod sipp;
     pub mod together;
     pub mod tokens;
@@ -44,7 +45,7 @@ use libtest_mimic::{Arguments, Trial};
 use registrar::{
     accounts, addresses, callers, calls, checkins, clients, dialogs, environment, field, grants,
     group, hops, hostile, identity, jambonz, kept, lasting, programs, restart, series, several,
-    sipp, together, tokens, transports, trunks,
+    sidecar, sipp, together, tokens, transports, trunks,
 };
 
 fn main() {
@@ -92,6 +93,7 @@ fn trials() -> Vec<Trial> {
         jambonz::SCENARIOS,
         restart::OF_MYSQL,
         series::SCENARIOS,
+        sidecar::OF_MYSQL,
     ]
     .concat();
     setting

@@ -6,8 +6,8 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use auth_web::fuzzing::{
-    AddressOfRecord, Before, Claim, Counters, Entry, Gauge, Grant, Left, MemberValue, Pool,
-    PoolConfig, Redis, RedisUrl, Registration, Registrations, Replies, Saved, Settings, Undo, hear,
+    AddressOfRecord, Before, CacheError, Claim, Counters, Entry, Gauge, Grant, Left, MemberValue, Pool,
+    PoolConfig, Redis, RedisUrl, Registration, Registrations, Replies, Round, Saved, Settings, Turn, Undo, hear,
     tell,
 };
 use auth_web::jwt::revocations::list::Place;
@@ -94,7 +94,10 @@ fuzz_target!(|data: &[u8]| {
                 .restore(&aor, left, Some(&before), NOW)
                 .map(drop)
         }
-        4 => registrations.count("a.example", NOW).map(drop),
+        4 => registrations
+            .count("a.example", NOW)
+            .and_then(|_| registrations.count_all(NOW))
+            .and_then(|_| adopted(&registrations)),
         5 => registrations.expire(NOW, 100).map(drop),
         6 => {
             let place = Place {
@@ -126,6 +129,18 @@ fuzz_target!(|data: &[u8]| {
         assert!(!error.to_string().contains(PASSWORD));
     }
 });
+
+/// Some steps of looking for registrations of others.
+fn adopted(registrations: &Registrations<'_>) -> Result<(), CacheError> {
+    const INTERVAL: Duration = Duration::from_secs(30);
+    let Turn::Ours(begin) = registrations.begin_round(INTERVAL)? else {
+        return Ok(());
+    };
+    for round in [begin, Round::Index(0)] {
+        registrations.adopt(round, INTERVAL, NOW)?;
+    }
+    Ok(())
+}
 
 /// What is kept in Redis and in variables, as texts.
 fn texts(text: &[u8]) {

@@ -1,6 +1,7 @@
 //! Parameters of the registrations in Redis.
 
 use std::net::Ipv6Addr;
+use std::time::Duration;
 
 use super::avp_list::{self, AvpSource};
 use super::raw::{ConfigError, Raw};
@@ -15,6 +16,9 @@ pub struct Registrations {
     pub private_address: Option<String>,
     /// Members for AVPs (`load_registration`).
     pub members: Vec<AvpSource>,
+    /// How often registrations of others are taken up into the indexes (`registration_adopt_interval`); `None` for
+    /// never.
+    pub adopt_interval: Option<Duration>,
 }
 
 /// A host, and a port if one is set.
@@ -83,8 +87,14 @@ impl Registrations {
             address: address("registration_address")?.map(|(address, _)| address),
             private_address: address("registration_private_address")?.map(|(_, text)| text),
             members,
+            adopt_interval: adopt_interval(raw)?,
         })
     }
+}
+
+fn adopt_interval(raw: &Raw) -> Result<Option<Duration>, ConfigError> {
+    let seconds = raw.int("registration_adopt_interval", 0, 0..=86_400, "seconds")?;
+    Ok((seconds > 0).then(|| Duration::from_secs(seconds.unsigned_abs())))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! time limit (`cachedb_timeout`, `db_timeout`).
 
 mod addresses;
+mod adoption;
 mod alerts;
 mod aside;
 mod chore;
@@ -42,6 +43,9 @@ fn chores(config: &Config) -> Vec<Box<dyn Chore>> {
     }
     if let Some(table) = &config.addresses.table {
         chores.push(Box::new(addresses::Keep::new(table.clone())));
+    }
+    if let Some(interval) = config.registrations.adopt_interval {
+        chores.push(Box::new(adoption::Adopt::new(interval)));
     }
     chores
 }

@@ -159,16 +159,32 @@ return redis.call('ZCOUNT', KEYS[1], '(' .. ARGV[1], '+inf')
 "
 );
 
-/// KEYS: index of the realm, users. ARGV: now. Enters those that have a registration and are not there, and
-/// takes out those that have none.
+/// KEYS: index of all; and of each user the key, the index of its realm, and that of the domain above, or the former
+/// again. ARGV: now, how many milliseconds a score may differ. Enters those that have a registration, each with the
+/// end of its key, where it is entered already or else with its own realm; and takes out those that have none. What
+/// is no index is left alone.
 pub static ADOPT: LazyLock<Script> = with_functions!(
     r"
-for at = 2, #KEYS do
-  local left = redis.call('PTTL', KEYS[at])
+local function score(index, user)
+  local score = redis.pcall('ZSCORE', index, user)
+  if type(score) == 'table' then return nil, false end
+  return tonumber(score or ''), true
+end
+for at = 2, #KEYS, 3 do
+  local user, own, above = KEYS[at], KEYS[at + 1], KEYS[at + 2]
+  local left = redis.call('PTTL', user)
   if left == -2 then
-    redis.call('ZREM', KEYS[1], KEYS[at])
-  elseif left > 0 and not redis.call('ZSCORE', KEYS[1], KEYS[at]) then
-    enter(KEYS[1], KEYS[at], ARGV[1] + left)
+    for _, index in ipairs({KEYS[1], own, above}) do redis.pcall('ZREM', index, user) end
+  elseif left > 0 then
+    local last = ARGV[1] + left
+    local place = own
+    if above ~= own and score(above, user) then place = above end
+    for _, index in ipairs({KEYS[1], place}) do
+      local known, is_index = score(index, user)
+      if is_index and not (known and math.abs(known - last) <= tonumber(ARGV[2])) then
+        enter(index, user, last)
+      end
+    end
   end
 end
 "

@@ -15,6 +15,7 @@ use crate::redis::{Redis, RedisUrl, Settings};
 mod broken;
 mod cluster;
 mod order;
+mod others;
 mod strange;
 mod text;
 

@@ -215,6 +215,7 @@
 	PARAMETER(registration_address) \
 	PARAMETER(registration_private_address) \
 	PARAMETER(load_registration) \
+	PARAMETER(registration_adopt_interval) \
 	/* our own: servers that check in */ \
 	PARAMETER(checkin_networks) \
 	PARAMETER(cluster_id) \
@@ -359,6 +360,8 @@
 	/* whether the database and the CacheDB fail */ \
 	GAUGE(db_failing) \
 	GAUGE(cachedb_failing) \
+	/* registrations in Redis, those of others included */ \
+	GAUGE(registrations_active) \
 	/* what is remembered in processes */ \
 	GAUGE(tokens_cached) \
 	GAUGE(profiles_cached) \

@@ -329,6 +329,10 @@ impl Config for Site {
             ("NEXT_HOP", format!("127.0.0.1:{}", self.next_hop)),
             // No trial is to fail because the machine is busy; tests/outages.rs has its own.
             ("REDIS_TIMEOUT", "5000".to_string()),
+            // What sidecar has registered is to count soon.
+            ("ADOPT_INTERVAL", "1".to_string()),
+            // Trials say of each device whether it is behind a NAT.
+            ("NAT_DEVICES", "named".to_string()),
             // On the loopback network nobody forges an address.
             ("TRUST_UDP_SOURCE", "yes".to_string()),
         ]

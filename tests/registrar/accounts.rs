@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use harness::database::Backend;
 use harness::registrar::{ACCOUNT_GRACE, ACCOUNT_TTL};
 use harness::server::wait_for;
+use serde_json::json;
 
 use super::device::{Device, Request, expect, refused};
 use super::group::{Group, Scenario};
@@ -17,9 +18,12 @@ pub const SCENARIOS: &[Scenario] = &[
 ];
 
 /// They change the accounts of their own registrar; they mostly wait, so one database is enough.
-pub const OF_MYSQL: &[Scenario] = &[("an account that changes", changed)];
+pub const OF_MYSQL: &[Scenario] = &[
+    ("an account that changes", changed),
+    ("requests look for nobody in Redis", unsought),
+];
 
-/// How long to wait for what Redis is looked through for.
+/// How long to wait until what Redis is looked through for counts, once a second.
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// More than the second to which times in a script are rounded.
@@ -36,12 +40,25 @@ fn realms(group: &Group) -> Result<(), String> {
     ];
     for (realm, reason) in cases {
         let mut device = Device::new(site, "john", realm)?;
-        // What the request URI names is irrelevant: the realm is that of the address of record.
+        // What realm the Request-URI names is irrelevant: it is that of the address of record.
         let request = Request {
             uri: "sip:a.example".to_string(),
             ..Request::register()
         };
         refused(device.ask(&request)?, 403, reason).map_err(|e| format!("{realm}: {e}"))?;
+    }
+    // But it may not name an address, as for sidecar.
+    for host in ["192.0.2.1", "127.0.0.1:5060;transport=udp", "[2001:db8::1]"] {
+        let mut device = Device::new(site, "john", "a.example")?;
+        let request = Request {
+            uri: format!("sip:{host}"),
+            ..Request::register()
+        };
+        let answer = device.authorize(&request, "secret")?;
+        refused(answer, 403, "Realm is an IP address").map_err(|e| format!("{host}: {e}"))?;
+    }
+    if !site.redis.is_empty_of("john@a.example")? {
+        return Err("it is registered".to_string());
     }
     // Realms are compared without regard to case.
     Device::new(site, "mary", "A.Example")?.ask(&Request::register())?;
@@ -135,30 +152,74 @@ fn beside(group: &Group) -> Result<(), String> {
     for other in ["user:x@notlimited.example", "user:x@limited.example.org"] {
         site.redis.cli(&["SET", other, entry, "EX", "600"])?;
     }
+    let entered = |is: bool| {
+        let wanted = wait_for(LIMIT, || {
+            let score = site
+                .redis
+                .cli(&["ZSCORE", "active-user:limited.example", theirs]);
+            (score.ok()?.is_empty() != is).then_some(())
+        });
+        wanted.ok_or_else(|| format!("in the index of the realm: not {is}"))
+    };
+    entered(true)?;
+    let score = site
+        .redis
+        .cli(&["ZSCORE", "active-user:limited.example", theirs])?;
+    let end: i64 = score.parse().map_err(|e| format!("{score}: {e}"))?;
+    if (harness::tokens::now() * 1000 + 600_000 - end).abs() > 60_000 {
+        return Err(format!("{theirs} has ten minutes, and ends at {end}"));
+    }
     Device::new(site, "one", "limited.example")?.register()?;
     let mut two = Device::new(site, "two", "limited.example")?;
-    let refused = |device: &mut Device| {
-        // A search may have been made just before.
-        let full = wait_for(LIMIT, || match device.ask(&Request::register()) {
-            Ok(answer) if answer.status == 503 => Some(Ok(())),
-            Ok(_) => None,
-            Err(error) => Some(Err(error)),
-        });
-        full.unwrap_or_else(|| Err("there is always room".to_string()))
-    };
-    refused(&mut two)?;
+    refused(
+        two.ask(&Request::register())?,
+        503,
+        "Max Devices Registered",
+    )?;
     // It has signed off there.
     site.redis.cli(&["DEL", theirs])?;
-    let room = wait_for(LIMIT, || {
-        let answer = two.authorize(&Request::register(), "secret").ok()?;
-        (answer.status == 200).then_some(())
-    });
-    room.ok_or("there is no room any more")?;
+    entered(false)?;
+    two.register()?;
+    let number = || {
+        let shown = site.mi().run(
+            "get_statistics",
+            json!({"statistics": ["registrations_active"]}),
+        );
+        shown.ok()?.as_object()?.values().next()?.as_u64()
+    };
+    let all = || -> Option<u64> { site.redis.cli(&["ZCARD", "active-user"]).ok()?.parse().ok() };
+    let is_counted = wait_for(LIMIT, || (number()? == all()?).then_some(()));
+    is_counted.ok_or_else(|| format!("{:?} are counted, of {:?}", number(), all()))?;
     clear()?;
     let others = ["user:x@notlimited.example", "user:x@limited.example.org"];
     others
         .iter()
         .try_for_each(|key| site.redis.cli(&["DEL", key]).map(drop))
+}
+
+/// Limits are checked by an index, and Redis is looked through at intervals alone: here, never.
+fn unsought(group: &Group) -> Result<(), String> {
+    group.stop();
+    let mut site = group.setting.site(&group.core, group.backend)?;
+    site.settings = vec![("ADOPT_INTERVAL", "0".to_string())];
+    let _instance = site.start(&group.core)?;
+    site.redis
+        .cli(&["SET", "user:sidecar@limited.example", "{}", "EX", "600"])?;
+    site.redis.cli(&["CONFIG", "RESETSTAT"])?;
+    for user in ["one", "two"] {
+        Device::new(&site, user, "limited.example")?.register()?;
+    }
+    let mut three = Device::new(&site, "three", "limited.example")?;
+    refused(
+        three.ask(&Request::register())?,
+        503,
+        "Max Devices Registered",
+    )?;
+    let commands = site.redis.cli(&["INFO", "commandstats"])?;
+    match commands.contains("cmdstat_evalsha") && !commands.contains("cmdstat_scan") {
+        true => Ok(()),
+        false => Err(format!("Redis was asked\n{commands}")),
+    }
 }
 
 fn changed(group: &Group) -> Result<(), String> {

@@ -187,7 +187,274 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("OWN_NAMES", "*", "OWN_NAMES must be names"),
     ("OWN_NAMES", "a b", "OWN_NAMES must be names"),
     ("PEERS", "192.0.2 .1:5060", "PEERS must be IP addresses"),
+    (
+        "ADOPT_INTERVAL",
+        "86401",
+        "ADOPT_INTERVAL must be a number from 0 to 86400",
+    ),
+    ("DEVICE_LIMITS", "1", "DEVICE_LIMITS must be yes or no"),
+    (
+        "NAT_DEVICES",
+        "all",
+        "NAT_DEVICES must be udp or named, not 'all'",
+    ),
+    ("HTTP_USER_AGENT", "a\"b", "HTTP_USER_AGENT has a quote"),
+    // Under sidecar's names.
+    (
+        "JAMBONES_MYSQL_HOST",
+        "db",
+        "JAMBONES_MYSQL_HOST needs JAMBONES_MYSQL_USER",
+    ),
+    (
+        "JAMBONES_REDIS_SENTINELS",
+        "a:26379",
+        "JAMBONES_REDIS_SENTINELS needs JAMBONES_REDIS_SENTINEL_MASTER_NAME",
+    ),
+    (
+        "JAMBONES_REDIS_PORT",
+        "x",
+        "REDIS_PORT must be a number from 1 to 65535, not 'x' (JAMBONES_REDIS_PORT)",
+    ),
+    (
+        "JAMBONES_LOGLEVEL",
+        "loud",
+        "JAMBONES_LOGLEVEL must be trace, debug, info, warn, error, fatal or silent, not 'loud'",
+    ),
+    (
+        "JAMBONES_REGBOT_MIN_EXPIRES_INTERVAL",
+        "7200",
+        "REGISTRANT_MIN_EXPIRES must be a number from 1 to 3600, not '7200' \
+         (JAMBONES_REGBOT_MIN_EXPIRES_INTERVAL)",
+    ),
 ];
+
+/// A database of jambonz's, under sidecar's names.
+const DATABASE: [(&str, &str); 4] = [
+    ("JAMBONES_MYSQL_HOST", "db.example"),
+    ("JAMBONES_MYSQL_USER", "jam bones"),
+    ("JAMBONES_MYSQL_PASSWORD", "p@ss:w/%41\"#"),
+    ("JAMBONES_MYSQL_DATABASE", "jambones"),
+];
+
+/// A written database, with this place.
+const DATABASE_URL: &str = "mysql://jam%20bones:p%40ss%3aw%2f%2541%22%23@db.example:3306/jambones";
+
+/// Settings, and lines of the script; what they begin with "!" is not there.
+type Meaning<'a> = (Vec<(&'a str, &'a str)>, Vec<String>);
+
+/// What sidecar's settings mean.
+fn meanings() -> Vec<Meaning<'static>> {
+    let parameter =
+        |name: &str, value: &str| format!("modparam(\"auth_web\", \"{name}\", {value})");
+    let text = |name: &str, value: &str| parameter(name, &format!("\"{value}\""));
+    let database = |more: &[(&'static str, &'static str)]| [&DATABASE[..], more].concat();
+    let no_limits = "    $avp(limit) := \"-1\";".to_string();
+    vec![
+        (
+            database(&[]),
+            vec![text("db_url", DATABASE_URL), no_limits.clone()],
+        ),
+        (
+            database(&[("JAMBONES_HOSTING", "1"), ("JAMBONES_MYSQL_PORT", "3307")]),
+            vec![
+                text("db_url", &DATABASE_URL.replace("3306", "3307")),
+                format!("!{no_limits}"),
+                "!modparam(\"auth_web\", \"clients_table\"".to_string(),
+            ],
+        ),
+        // Whoever writes elsewhere reads there as well.
+        (
+            database(&[
+                ("JAMBONES_MYSQL_WRITE_HOST", "2001:db8::1"),
+                ("JAMBONES_MYSQL_WRITE_USER", "w"),
+                ("JAMBONES_MYSQL_WRITE_PASSWORD", "x"),
+                ("JAMBONES_MYSQL_WRITE_DATABASE", "j"),
+            ]),
+            vec![text("db_url", "mysql://w:x@[2001:db8::1]:3306/j")],
+        ),
+        // Half of it is none.
+        (
+            database(&[("JAMBONES_MYSQL_WRITE_HOST", "other.example")]),
+            vec![text("db_url", DATABASE_URL)],
+        ),
+        // Ours wins.
+        (
+            database(&[
+                ("DB_URL", "mysql://a:b@c/d"),
+                ("JAMBONES_MYSQL_REFRESH_TTL", "60"),
+                ("ACCOUNT_TTL", "7"),
+            ]),
+            vec![
+                text("db_url", "mysql://a:b@c/d"),
+                parameter("cache_ttl", "7"),
+                format!("!{no_limits}"),
+            ],
+        ),
+        // The shortest secret, from which another is made that is as long as ours have to be.
+        (
+            database(&[("REGISTRAR_SECRET", ""), ("JWT_SECRET", "k")]),
+            vec![
+                text(
+                    "nonce_secret",
+                    "5ca111d80613f0bbf625d28c74611db74e64a9482b058b1b3a0edec46b411bc6",
+                ),
+                text("clients_table", "registrar_clients"),
+                text("clients_secret", "k"),
+                text("clients_cipher", "aes-256-cbc"),
+            ],
+        ),
+        (
+            database(&[
+                ("JWT_SECRET", "k"),
+                ("ENCRYPTION_SECRET", "a \"quoted\" \\ secret"),
+                ("LEGACY_CRYPTO", "true"),
+            ]),
+            vec![
+                text("nonce_secret", "0123456789abcdef"),
+                text("clients_secret", r#"a \"quoted\" \\ secret"#),
+                text("clients_cipher", "aes-256-ctr"),
+            ],
+        ),
+        // Without clients.
+        (
+            database(&[("JWT_SECRET", "k"), ("CLIENTS_TABLE", "")]),
+            vec!["!modparam(\"auth_web\", \"clients_table\"".to_string()],
+        ),
+        (
+            vec![
+                ("JAMBONES_REDIS_HOST", "r.example"),
+                ("JAMBONES_REDIS_PORT", "6380"),
+                ("JAMBONES_REDIS_USERNAME", "u@"),
+                ("JAMBONES_REDIS_PASSWORD", "p:\""),
+            ],
+            vec![
+                text("cachedb_url", "redis://u%40:p%3a%22@r.example:6380/0"),
+                parameter("registration_adopt_interval", "30"),
+            ],
+        ),
+        (
+            vec![
+                ("JAMBONES_REDIS_SENTINELS", "a,b:1, [2001:db8::1]:2"),
+                ("JAMBONES_REDIS_SENTINEL_MASTER_NAME", "my master"),
+                ("JAMBONES_REDIS_SENTINEL_PASSWORD", "p&"),
+                ("JAMBONES_REDIS_SENTINEL_USERNAME", "u"),
+                ("JAMBONES_REDIS_SENTINEL_SERVER_PASSWORD", "s&"),
+                ("ENABLE_JAMBONES_REDIS_TLS", "1"),
+                ("JAMBONES_REDIS_TLS_CA_FILE", "/a b.pem"),
+            ],
+            vec![text(
+                "cachedb_url",
+                "rediss+sentinel://u:p%26@a,b:1,[2001:db8::1]:2/my%20master?tls_ca=%2fa%20b.pem\
+                 &sentinel_password=s%26",
+            )],
+        ),
+        (
+            vec![
+                ("JAMBONES_REDIS_HOST", "r.example"),
+                ("ENABLE_JAMBONES_REDIS_TLS", "1"),
+                ("JAMBONES_REDIS_TLS_CERT_FILE", "/c"),
+                ("JAMBONES_REDIS_TLS_KEY_FILE", "/k"),
+            ],
+            vec![text(
+                "cachedb_url",
+                "rediss://r.example:6379/0?tls_cert=%2fc&tls_key=%2fk",
+            )],
+        ),
+        (
+            vec![("REDIS_URL", "redis+cluster://a,b/")],
+            vec![parameter("registration_adopt_interval", "0")],
+        ),
+        (
+            vec![
+                ("JAMBONES_LOGLEVEL", "debug"),
+                ("JAMBONES_HTTP_USER_AGENT_HEADER", "jambonz 1"),
+                ("JAMBONES_REGBOT_DEFAULT_EXPIRES_INTERVAL", "0"),
+            ],
+            vec![
+                "log_level=4".to_string(),
+                text("http_user_agent", "jambonz 1"),
+            ],
+        ),
+        (
+            vec![("JAMBONES_LOGLEVEL", "info")],
+            vec![
+                "log_level=3".to_string(),
+                "!modparam(\"auth_web\", \"http_user_agent\"".to_string(),
+            ],
+        ),
+        // Where it listens, and where others of the site reach it.
+        (
+            vec![
+                ("SIP_ADDRESS", "10.1.2.3"),
+                ("JAMBONES_NETWORK_CIDR", "192.0.2.0/24, 10.1.0.0/16"),
+            ],
+            vec![text("registration_private_address", "10.1.2.3:5060")],
+        ),
+    ]
+}
+
+fn meant((settings, lines): &Meaning<'_>) -> Result<(), String> {
+    let (script, said, success) = run(settings)?;
+    for line in lines {
+        let found = match line.strip_prefix('!') {
+            Some(begin) => !script.lines().any(|known| known.starts_with(begin)),
+            None => script.lines().any(|known| known == line),
+        };
+        if !success || !found {
+            return Err(format!("{settings:?}: not as in {line:?}: {said}"));
+        }
+    }
+    Ok(())
+}
+
+/// What is said of them on standard error.
+fn told() -> Result<(), String> {
+    for (settings, words) in [
+        (
+            &[("DRACHTIO_HOST", "127.0.0.1"), ("DRACHTIO_SECRET", "cymru")][..],
+            "of sidecar's settings these mean nothing here: DRACHTIO_HOST DRACHTIO_SECRET\n",
+        ),
+        (
+            &[("REDIS_HOST", "a"), ("JAMBONES_REDIS_HOST", "b")],
+            "settings of sidecar that ours, in brackets, overrule: JAMBONES_REDIS_HOST (REDIS_HOST)\n",
+        ),
+        (
+            &[
+                ("SIP_ADDRESS", "203.0.113.1"),
+                ("JAMBONES_NETWORK_CIDR", "10.0.0.0/8"),
+            ],
+            "SIP_ADDRESS is not in 10.0.0.0/8: jambonz's servers must reach 203.0.113.1, or PRIVATE_ADDRESS\n",
+        ),
+        (
+            &[("JAMBONES_NETWORK_CIDR", "203.0.113.0/30")],
+            "this machine has no address in 203.0.113.0/30: it listens on 127.0.0.1 alone (SIP_ADDRESS)\n",
+        ),
+    ] {
+        let (_, said, success) = run(settings)?;
+        if !success || !said.contains(words) || said.contains("cymru") {
+            return Err(format!("{settings:?}: {said}"));
+        }
+    }
+    Ok(())
+}
+
+/// A certificate that sidecar would check.
+fn unchecked() -> Result<(), String> {
+    let with = |value: &'static str| {
+        let more = [("JAMBONES_MYSQL_REJECT_UNAUTHORIZED", value)];
+        run(&[&DATABASE[..], &more].concat())
+    };
+    let (_, said, success) = with("1")?;
+    if success || !said.contains("JAMBONES_MYSQL_REJECT_UNAUTHORIZED must be 0, or DB_URL be given")
+    {
+        return Err(format!("1: {said}"));
+    }
+    // The modules of OpenSIPS that this needs are not there.
+    match with("0")? {
+        (_, said, false) if said.contains("DB_URL has ssl-mode=REQUIRED, but") => Ok(()),
+        (_, said, _) => Err(format!("0: {said}")),
+    }
+}
 
 /// One for all of them, and one for the defaults.
 pub fn trials() -> Vec<Trial> {
@@ -200,6 +467,13 @@ pub fn trials() -> Vec<Trial> {
         }),
         Trial::test("registrar.sh: says which modules are not there", || {
             hints().map_err(Failed::from)
+        }),
+        Trial::test("registrar.sh: sidecar's settings", || {
+            let meant = meanings().iter().try_for_each(meant);
+            meant
+                .and_then(|()| told())
+                .and_then(|()| unchecked())
+                .map_err(Failed::from)
         }),
         Trial::test("registrar.sh: addresses in every spelling", || {
             SPELLED.iter().try_for_each(spelled).map_err(Failed::from)

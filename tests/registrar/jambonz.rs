@@ -4,8 +4,9 @@ use harness::registrar::Site;
 use harness::root;
 use harness::secrecy;
 
-use super::device::{Device, Request, expect, refused};
+use super::device::{Device, Request, Transport, expect, refused};
 use super::group::{Group, Scenario};
+use super::hop::{Hop, headers};
 
 pub const SCENARIOS: &[Scenario] = &[
     ("views over jambonz's tables", views),
@@ -13,7 +14,7 @@ pub const SCENARIOS: &[Scenario] = &[
 ];
 
 /// As much of jambonz's tables as the views read, with columns of the same names and types.
-const TABLES: &str = "
+pub const TABLES: &str = "
 CREATE DATABASE IF NOT EXISTS jambones;
 CREATE TABLE IF NOT EXISTS jambones.webhooks (
     webhook_sid CHAR(36) NOT NULL PRIMARY KEY,
@@ -71,7 +72,7 @@ REPLACE INTO jambones.account_products VALUES
 ";
 
 /// jambonz's table of clients. The passwords are `cl13nt`, encrypted as jambonz does it.
-const CLIENTS: &str = r#"
+pub const CLIENTS: &str = r#"
 CREATE TABLE IF NOT EXISTS jambones.clients (
     client_sid CHAR(36) NOT NULL UNIQUE,
     account_sid CHAR(36) NOT NULL,
@@ -153,12 +154,53 @@ fn clients(group: &Group) -> Result<(), String> {
     // Whose account has a webhook is asked for by that.
     let mut jane = Device::new(&site, "john", "a.example")?;
     jane.register()?;
-    // A call of his is his as well.
-    let mut caller = Device::new(&site, "john", "token.example")?;
-    let answer = caller.authorize(&Request::invite(), "secret")?;
-    refused(answer, 403, "Invalid credentials")?;
+    // Who is no client, or no longer, does not get to know before giving a password, as from sidecar.
+    for user in ["john", "idle", "nobody"] {
+        for (request, status) in [(Request::register(), 401), (Request::invite(), 407)] {
+            let mut device = Device::new(&site, user, "token.example")?;
+            expect(device.ask(&request)?, status).map_err(|e| format!("{user}: {e}"))?;
+        }
+    }
+    calls(&site)?;
     secrecy::check(&instance.log(), ["cl13nt", CLIENTS_SECRET])?;
     instance.check_workers()
+}
+
+/// Clients call with the same passwords. jambonz knows what the devices of an account call: there is no hook.
+fn calls(site: &Site) -> Result<(), String> {
+    let hop = Hop::new(site)?;
+    for (user, password) in [("john", "secret"), ("idle", "cl13nt"), ("nobody", "cl13nt")] {
+        let mut caller = Device::new(site, user, "token.example")?;
+        let answer = caller.authorize(&Request::invite(), password)?;
+        refused(answer, 403, "Invalid credentials").map_err(|e| format!("{user}: {e}"))?;
+    }
+    // An account with a webhook is that one's affair, whatever clients it has.
+    let mut jane = Device::new(site, "jane", "a.example")?;
+    let answer = jane.authorize(&Request::invite(), "cl13nt")?;
+    refused(answer, 403, "unknown user")?;
+    hop.silent()?;
+    hop.patient()?;
+    // From anywhere; and from where he is registered, which proves him, but not that he may call.
+    let elsewhere = Device::new(site, "john", "token.example")?;
+    let mut registered = Device::over(Transport::Tcp, site, "john", "token.example")?;
+    let answer = registered.authorize(&Request::register(), "cl13nt")?;
+    expect(answer, 200)?;
+    registered.new_call();
+    for mut caller in [elsewhere, registered] {
+        let request = Request::invite().with("X-Call-Hook: https://evil.example/");
+        let called = std::thread::scope(|scope| {
+            let hop = scope.spawn(|| hop.answer("INVITE", "486 Busy Here"));
+            expect(caller.authorize(&request, "cl13nt")?, 486)?;
+            hop.join().map_err(|_| "a panic".to_string())?
+        })?;
+        let hooks = ["X-Call-Hook", "X-Call-Status-Hook", "Proxy-Authorization"];
+        if headers(&called, "X-Registered-User") != ["john@token.example"]
+            || hooks.iter().any(|name| !headers(&called, name).is_empty())
+        {
+            return Err(format!("the next hop gets\n{called}"));
+        }
+    }
+    Ok(())
 }
 
 fn views(group: &Group) -> Result<(), String> {
