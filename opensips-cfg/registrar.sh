@@ -244,6 +244,16 @@ take_table SBC_ADDRESSES_TABLE sbc_addresses
 take SBC_ADDRESSES_INTERVAL SBC_PUBLIC_ADDRESS_KEEP_ALIVE_IN_MILISECOND
 take SBC_ADDRESSES_EXPIRE DEAD_SBC_IN_SECOND
 
+# Alerts and metrics.
+case "${JAMBONES_TIME_SERIES_HOST:-}" in
+'') ;;
+*:*:*) set_by TIME_SERIES_URL JAMBONES_TIME_SERIES_HOST "http://[$JAMBONES_TIME_SERIES_HOST]:8086" ;;
+*) set_by TIME_SERIES_URL JAMBONES_TIME_SERIES_HOST "http://$JAMBONES_TIME_SERIES_HOST:8086" ;;
+esac
+if [ "${ENABLE_METRICS:-}" = 1 ]; then
+	set_by STATS_SERVER STATS_HOST "${STATS_PROTOCOL:-udp}:${STATS_HOST:-127.0.0.1}:${STATS_PORT:-8125}"
+fi
+
 # Where it listens is drachtio's affair: the first address of this machine in the site's networks, which is that of
 # privateSbcAddress as well.
 if [ -n "${JAMBONES_NETWORK_CIDR:-}" ] && [ -z "${SIP_ADDRESS:-}" ]; then
@@ -263,7 +273,8 @@ fi
 
 for name in DRACHTIO_HOST DRACHTIO_PORT DRACHTIO_SECRET JAMBONES_MYSQL_CONNECTION_LIMIT \
 	JAMBONES_MYSQL_WRITE_CONNECTION_LIMIT JAMBONES_MYSQL_KEEP_ALIVE_INTERVAL_MS JAMBONES_REGBOT_BATCH_SIZE \
-	JAMBONES_REGBOT_BATCH_SLEEP_MS JAMBONES_SBCS JAMBONES_FREESWITCH HTTP_POOL NODE_ENV; do
+	JAMBONES_REGBOT_BATCH_SLEEP_MS JAMBONES_SBCS JAMBONES_FREESWITCH HTTP_POOL NODE_ENV STATS_CACHE_DNS STATS_TELEGRAF \
+	STATS_SAMPLE_RATE STATS_MAX_BUFFER_SIZE STATS_BUFFER_FLUSH_INTERVAL; do
 	eval "given=\${$name:-}"
 	[ -z "$given" ] || meaningless="$meaningless $name"
 done
@@ -776,6 +787,8 @@ case "$TIME_SERIES_URL" in
 '' | http://?* | https://?*) ;;
 *) fail "TIME_SERIES_URL must begin with http:// or https://" ;;
 esac
+# They mean nothing without a server, but may be in an environment of sidecar's.
+[ -n "$STATS_SERVER" ] || STATS_PREFIX='' STATS_TAGS=''
 case "$STATS_SERVER" in
 '' | udp:?*:?* | tcp:?*:?*) ;;
 *) fail "STATS_SERVER must be udp:host:port or tcp:host:port, not '$STATS_SERVER'" ;;

@@ -290,6 +290,27 @@ fn meanings() -> Vec<Meaning<'static>> {
                 format!("!{no_limits}"),
             ],
         ),
+        (
+            database(&[
+                ("JAMBONES_TIME_SERIES_HOST", "influx.example"),
+                ("ENABLE_METRICS", "1"),
+                ("STATS_HOST", "statsd.example"),
+                ("STATS_PROTOCOL", "tcp"),
+                ("STATS_PREFIX", "jb."),
+            ]),
+            vec![
+                text("alerts_url", "http://influx.example:8086"),
+                text("stats_server", "tcp:statsd.example:8125"),
+                text("stats_prefix", "jb."),
+            ],
+        ),
+        (
+            database(&[("STATS_HOST", "statsd.example"), ("STATS_PREFIX", "jb.")]),
+            vec![
+                "!modparam(\"auth_web\", \"stats_".to_string(),
+                "!modparam(\"auth_web\", \"alerts_url\"".to_string(),
+            ],
+        ),
         // The shortest secret, from which another is made that is as long as ours have to be.
         (
             database(&[("REGISTRAR_SECRET", ""), ("JWT_SECRET", "k")]),
