@@ -135,6 +135,10 @@ int aw_event_raise(enum aw_event event, const aw_event_param *params, unsigned i
 int aw_reports_register(void);
 /* Sets the status of an identifier, and adds a report of it. */
 void aw_report(enum aw_report report, int is_ready, aw_str text);
+/* Whether the core can have one of its workers do something. */
+int aw_has_workers(void);
+/* Has a worker call aw_rs_told with this, soon. Not 0 if that can't be. */
+int aw_tell_worker(void *notice);
 
 /* ---- management interface ---- */
 /* A parameter of a command, which may be text or a number of 32 bits. 0 if it is not there, negative if
@@ -162,6 +166,8 @@ int aw_rs_mod_init(void);
 void aw_rs_judges(void);
 int aw_rs_child_init(int rank);
 void aw_rs_destroy(void);
+/* Tells, in a worker, what another process has found out, and has put there. */
+void aw_rs_told(void *notice);
 
 /* What an asynchronous function leaves for the shim: nothing (fd is -1, and queued 0) if the work
  * is already done and the function's return value is the script's return code. */

@@ -9,6 +9,8 @@ mod line;
 pub use influx::{Influx, WriteError};
 pub use line::MOST_TAG;
 
+use serde::{Deserialize, Serialize};
+
 use crate::queue::Queue;
 
 /// The longest message of an alert, in bytes; the rest is cut off.
@@ -27,7 +29,7 @@ pub const MOST_WAITING: usize = 1024;
 pub type Waiting = Queue<WORDS>;
 
 /// What has happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum What {
     /// A webhook answered with this status.
     WebhookStatus {
@@ -65,7 +67,7 @@ const WEBHOOK_UNREACHABLE: &str = "webhook-connection-failure";
 pub const ACCOUNT_DEVICE_LIMIT: &str = "account-device-limit";
 
 /// Something that the owner of an account, or the service provider, should know.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alert {
     /// What has happened.
     pub what: What,

@@ -42,7 +42,7 @@ pub mod status;
 pub mod tokens;
 mod waiting;
 
-pub use notices::tell;
+pub use notices::{have_told, told};
 pub use waiting::{Resume, Started, Until, Wait};
 
 use crate::digest::Request;

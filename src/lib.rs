@@ -359,11 +359,21 @@ mod entry {
         loop {
             guard::entry(c"chores", (), || {
                 let module = module::get().expect("mod_init asked for this process");
-                chores::run(module, calls::tell)
+                chores::run(module, calls::have_told)
             });
             // As above.
             std::thread::sleep(core::time::Duration::from_secs(1));
         }
+    }
+
+    /// A worker tells what another process has found out.
+    #[unsafe(no_mangle)]
+    extern "C" fn aw_rs_told(notice: *mut c_void) {
+        guard::entry(c"outage", (), || {
+            if let Some(module) = module::get() {
+                calls::told(module, notice.addr());
+            }
+        });
     }
 
     /// A command of the management interface.
@@ -406,6 +416,7 @@ mod entry {
         aw_rs_ready(),
         aw_rs_loader(),
         aw_rs_chores(),
+        aw_rs_told(_),
         aw_rs_command(_, _),
         aw_rs_gauge(_),
     );

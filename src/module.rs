@@ -21,6 +21,7 @@ use crate::opensips::request::RequestVariables;
 use crate::opensips::segment::Segment;
 use crate::opensips::{cachedb, db};
 use crate::outages::Outages;
+use crate::queue::Queue;
 use crate::statsd;
 use crate::store::cache::Ready;
 use crate::store::issuers::Issuers;
@@ -51,6 +52,9 @@ pub struct Parameter {
     /// Whether the script sets it.
     pub is_set: bool,
 }
+
+/// What one process has found out, and others are to tell.
+pub type Handed = Queue<512>;
 
 /// What is set up once.
 #[derive(Debug)]
@@ -88,6 +92,8 @@ pub struct Module {
     pub alerts: Option<alerts::Waiting>,
     /// The metrics that wait to be sent, if they are.
     pub metrics: Option<statsd::Waiting>,
+    /// What the process of what is done at intervals has found out, for workers to tell.
+    pub handed: Option<Handed>,
     /// `alert_account_avp`.
     pub alert_account: Option<Variable>,
     /// What any process has fetched from providers.

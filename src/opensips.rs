@@ -23,6 +23,7 @@ pub mod resume;
 pub mod segment;
 pub mod shared;
 pub mod stats;
+pub mod workers;
 
 use ffi::aw_str;
 

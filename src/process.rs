@@ -32,7 +32,8 @@ pub use issuers::{
 };
 use key_fetches::KeyFetches;
 pub use notices::{
-    Change, Notice, Raised, Subject as NoticeSubject, raise_later, take as take_notices,
+    Change, Notice, Raised, Subject as NoticeSubject, hand_over, handed_at, raise_later,
+    take as take_notices,
 };
 pub use profiles::Profiles;
 use repeated::Repeated;

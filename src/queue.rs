@@ -83,8 +83,13 @@ impl<const WORDS: usize> Queue<WORDS> {
     /// Hands over a text, and the time at which it came up. False if it is lost, because no slot is free or it is
     /// longer than [`MOST_BYTES`](Self::MOST_BYTES). Any thread of any process may.
     pub fn push(&self, time: u64, text: &[u8]) -> bool {
+        self.put(time, text).is_some()
+    }
+
+    /// The same for somebody in particular, who [takes](Slot::take) it out of its slot.
+    pub fn put(&self, time: u64, text: &[u8]) -> Option<&'static Slot<WORDS>> {
         if text.len() > Self::MOST_BYTES || self.slots.is_empty() {
-            return false;
+            return None;
         }
         let count = self.slots.len();
         // Writers begin at different places.
@@ -96,9 +101,7 @@ impl<const WORDS: usize> Queue<WORDS> {
             let taken = slot.state.compare_exchange(FREE, me, Acquire, Relaxed);
             taken.is_ok()
         });
-        let Some(slot) = taken else {
-            return false;
-        };
+        let slot = taken?;
         slot.time.store(time, Relaxed);
         slot.length.store(text.len() as u64, Relaxed);
         for (word, bytes) in slot.text.iter().zip(text.chunks(WORD)) {
@@ -107,7 +110,22 @@ impl<const WORDS: usize> Queue<WORDS> {
             word.store(u64::from_le_bytes(whole), Relaxed);
         }
         slot.state.store(WHOLE, Release);
-        true
+        Some(slot)
+    }
+
+    /// The slot at this address, if there is one.
+    pub fn slot_at(&self, address: usize) -> Option<&'static Slot<WORDS>> {
+        let is_there = |slot: &&Slot<WORDS>| std::ptr::from_ref(*slot).addr() == address;
+        self.slots.iter().find(is_there)
+    }
+
+    /// Frees what came up before this time, and nobody has taken.
+    pub fn forget_before(&self, time: u64) {
+        for slot in self.slots {
+            if slot.state.load(Acquire) == WHOLE && slot.time.load(Relaxed) < time {
+                let _ = slot.state.compare_exchange(WHOLE, FREE, AcqRel, Relaxed);
+            }
+        }
     }
 
     /// Fetches up to `most` texts, in the order of their times. Only one thread of one process may.
@@ -135,6 +153,16 @@ impl<const WORDS: usize> Queue<WORDS> {
 }
 
 impl<const WORDS: usize> Slot<WORDS> {
+    /// Takes what was put there; `None` if it is there no more. Only one thread of one process may.
+    pub fn take(&self) -> Option<Item> {
+        if self.state.load(Acquire) != WHOLE {
+            return None;
+        }
+        let item = self.item();
+        let taken = self.state.compare_exchange(WHOLE, FREE, AcqRel, Relaxed);
+        taken.is_ok().then_some(item)
+    }
+
     fn item(&self) -> Item {
         let length = usize::try_from(self.length.load(Relaxed)).unwrap_or(0);
         let words = self.text.iter().take(length.div_ceil(WORD));
@@ -193,6 +221,22 @@ mod tests {
         assert_eq!((0..5).filter(|time| queue.push(*time, b"y")).count(), 2);
         assert_eq!(queue.fetch(9).len(), 3);
         assert!(!self::queue(0).push(1, b"x"));
+    }
+
+    #[test]
+    fn what_is_for_somebody_is_taken_once_or_forgotten() {
+        let queue = queue(2);
+        let slot = queue.put(5, b"x").unwrap();
+        let there = queue.slot_at(std::ptr::from_ref(slot).addr()).unwrap();
+        assert!(queue.slot_at(1).is_none());
+        assert_eq!(there.take().unwrap().text, b"x");
+        assert!(there.take().is_none());
+        let slot = queue.put(6, b"y").unwrap();
+        queue.forget_before(6);
+        assert_eq!(slot.take().unwrap().time, 6);
+        let slot = queue.put(7, b"z").unwrap();
+        queue.forget_before(8);
+        assert!(slot.take().is_none());
     }
 
     #[test]

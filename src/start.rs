@@ -291,6 +291,7 @@ fn build(
         alert_account: handed_over.alert_account,
         alerts: waiting(config.series.alerts.is_some(), alerts::MOST_WAITING)?,
         metrics: waiting(config.series.stats.is_some(), statsd::MOST_WAITING)?,
+        handed: waiting(chores::are_wanted(&config), MOST_HANDED)?,
         request: RequestVariables::new(
             config.caller_by_credentials,
             config.caller_realm_avp.as_deref(),
@@ -322,6 +323,9 @@ pub fn judges() {
         );
     }
 }
+
+/// How many notices of the process of what is done at intervals may wait for a worker.
+const MOST_HANDED: usize = 64;
 
 /// What waits for the process of what is done at intervals, if it is wanted.
 fn waiting<const WORDS: usize>(

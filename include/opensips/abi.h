@@ -309,6 +309,9 @@ extern int (*async_script_resume_f)(int fd, void *ctx, int was_timeout) __attrib
 extern int register_async_fd(int fd, int (*f)(int fd, void *param), void *param)
 	__attribute__((weak));
 
+/* Has one of the processes that serve requests run f. Negative if that can't be. */
+extern int ipc_dispatch_rpc(void (*f)(int sender, void *param), void *param) __attribute__((weak));
+
 /* ---- management interface ---------------------------------------------------------------------- */
 
 #define OSIPS_MAX_MI_RECIPES 48

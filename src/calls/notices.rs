@@ -9,8 +9,10 @@ use crate::clock;
 use crate::log;
 use crate::module::Module;
 use crate::opensips::events::{self, Event, Parameter, Report};
-use crate::opensips::log;
-use crate::process::{Change, Notice, NoticeSubject as Subject, Raised, take_notices};
+use crate::opensips::{log, workers};
+use crate::process::{
+    Change, Notice, NoticeSubject as Subject, Raised, hand_over, handed_at, take_notices,
+};
 
 /// Name of the function in log lines.
 const FUNCTION: &CStr = c"outage";
@@ -45,14 +47,39 @@ fn tell_all(module: &Module) {
         outcome::tell_of_left_out(second);
     }
     for notice in take_notices(&module.outages) {
-        match notice {
-            Notice::Changed(subject, change) => tell_of(module, &subject, &change),
-            Notice::Raised(raised) => raise_of(&raised),
-            Notice::Line(level, name, line) if log::enabled(level) => {
-                log::write(level, name, format_args!("{line}"));
-            }
-            Notice::Line(..) => {}
+        tell_one(module, &notice);
+    }
+}
+
+/// Has workers tell what this process has found out, which is none of them: see [`workers`].
+pub fn have_told(module: &Module) {
+    if !workers::exist() {
+        return tell(module);
+    }
+    for notice in take_notices(&module.outages) {
+        if matches!(notice, Notice::Line(..)) {
+            tell_one(module, &notice);
+        } else if !hand_over(module, &notice) {
+            log!(Warning, FUNCTION, "no worker could be told of {notice:?}");
         }
+    }
+}
+
+/// Tells, in a worker, what another process has put at this address.
+pub fn told(module: &Module, address: usize) {
+    if let Some(notice) = handed_at(module, address) {
+        tell_one(module, &notice);
+    }
+}
+
+fn tell_one(module: &Module, notice: &Notice) {
+    match notice {
+        Notice::Changed(subject, change) => tell_of(module, subject, change),
+        Notice::Raised(raised) => raise_of(raised),
+        Notice::Line(level, name, line) if log::enabled(*level) => {
+            log::write(*level, name, format_args!("{line}"));
+        }
+        Notice::Line(..) => {}
     }
 }
 

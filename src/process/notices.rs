@@ -6,9 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use crate::alerts::Alert;
-use crate::module;
+use crate::clock;
+use crate::module::{self, Module};
 use crate::opensips::log::Level;
+use crate::opensips::workers;
 use crate::outages::Outages;
 use crate::store::StoreError;
 
@@ -16,7 +20,7 @@ use crate::store::StoreError;
 const MOST: usize = 256;
 
 /// What may fail, and work again.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Subject {
     /// The database of `db_url`.
     Database,
@@ -43,7 +47,7 @@ impl Subject {
 }
 
 /// What has changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Change {
     /// It fails, for this reason.
     Failing(String),
@@ -53,7 +57,7 @@ pub enum Change {
 
 /// An event of a call. A route of the script may be run by it, which may call the module again: it is raised
 /// once the call is over.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Raised {
     /// A request was refused.
     Denied {
@@ -84,13 +88,14 @@ pub enum Raised {
 }
 
 /// Something to be told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Notice {
     /// Something has begun to fail, or works again.
     Changed(Subject, Change),
     /// An event.
     Raised(Raised),
-    /// A line of the log, with the name in it.
+    /// A line of the log, with the name in it: each process can log it.
+    #[serde(skip)]
     Line(Level, &'static CStr, String),
 }
 
@@ -229,4 +234,24 @@ pub fn endpoint_changed(shown: &str, left_alone: Option<u32>) {
         None => Change::Working(None),
     };
     push(Found::Told(Notice::Changed(subject, change)));
+}
+
+/// How long a notice waits for a worker.
+const HANDED: Duration = Duration::from_secs(60);
+
+/// Has a worker tell it. False if none can.
+pub fn hand_over(module: &Module, notice: &Notice) -> bool {
+    let (Some(handed), Ok(text)) = (&module.handed, serde_json::to_vec(notice)) else {
+        return false;
+    };
+    let now = clock::now();
+    handed.forget_before(clock::nanoseconds(now.saturating_sub(HANDED)));
+    let slot = handed.put(clock::nanoseconds(now), &text);
+    slot.is_some_and(workers::tell)
+}
+
+/// What another process has put at this address, if it is still there.
+pub fn handed_at(module: &Module, address: usize) -> Option<Notice> {
+    let item = module.handed.as_ref()?.slot_at(address)?.take()?;
+    serde_json::from_slice(&item.text).ok()
 }

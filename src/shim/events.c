@@ -77,6 +77,22 @@ int aw_event_raise(enum aw_event event, const aw_event_param *params, unsigned i
 	return evi_raise_event(events[event], &all);
 }
 
+static void tell(int sender, void *notice)
+{
+	(void)sender;
+	aw_rs_told(notice);
+}
+
+int aw_has_workers(void)
+{
+	return &ipc_dispatch_rpc != NULL;
+}
+
+int aw_tell_worker(void *notice)
+{
+	return aw_has_workers() ? ipc_dispatch_rpc(tell, notice) : -1;
+}
+
 int aw_reports_register(void)
 {
 	static char text[] = "nothing has failed";
