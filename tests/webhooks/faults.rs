@@ -69,6 +69,11 @@ pub fn slowly() -> [String; 2] {
 
 /// A REGISTER with credentials that need no challenge.
 pub fn register(service: &str) -> Question {
+    register_as(service, "john", "secret")
+}
+
+/// The same of this user, with this password.
+pub fn register_as(service: &str, user: &str, password: &str) -> Question {
     let challenge = Challenge {
         realm: "a.example".to_string(),
         nonce: "nobody checks it".to_string(),
@@ -77,8 +82,8 @@ pub fn register(service: &str) -> Question {
         opaque: None,
         stale: false,
     };
-    let response = Response::to(&challenge, "john", "secret", "sip:a.example");
-    Question::register(service, "john", "a.example")
+    let response = Response::to(&challenge, user, password, "sip:a.example");
+    Question::register(service, user, "a.example")
         .with("Authorization", response.header("REGISTER"))
 }
 

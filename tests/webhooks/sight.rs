@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use harness::core::Core;
 use harness::device::{Device, LIMIT, Question};
-use harness::digest::{Challenge, Response};
 use harness::endpoint::Endpoint;
 use harness::instance::Instance;
 use harness::mi::Mi;
@@ -21,7 +20,7 @@ use harness::setting::ignored;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
-use super::faults::{at, register};
+use super::faults::{at, register, register_as};
 use super::setting::{ROUTES, Setting, USERS, script};
 
 /// The total time-out here, in milliseconds.
@@ -386,7 +385,7 @@ fn events(setting: &Setting, core: &Core) -> Result<(), String> {
     }
     let routes = ROUTES.replacen(
         "route {",
-        "route {\n    $avp(account) := \"a1\";\n    if ($rU == \"alert\") {\n        \
+        "route {\n    $avp(account) = \"a1\";\n    if ($rU == \"alert\") {\n        \
          alert_raise(\"\", \"a2\", \"carrier off\", \"401\", \"sp\");\n        alert_raise(\"no-carrier\");\n        \
          alert_raise(\"Not a type\");\n        $var(rc) = $rc;\n        route(answer);\n    }\n    \
          if ($rU == \"keys\") {\n        jwt_authorize($hdr(X-Token), $avp(grant), $avp(who));\n        \
@@ -527,18 +526,7 @@ fn route_of_an_event(setting: &Setting, core: &Core) -> Result<(), String> {
 
 /// A REGISTER of a user whose endpoint wants its source banned for two seconds.
 fn to_be_banned(url: &str) -> Question {
-    let challenge = Challenge {
-        realm: "a.example".to_string(),
-        nonce: "nobody checks it".to_string(),
-        algorithm: "MD5".to_string(),
-        qop: None,
-        opaque: None,
-        stale: false,
-    };
-    let response = Response::to(&challenge, "ban2", "wrong", "sip:a.example");
-    Question::register("async", "ban2", "a.example")
-        .with("Authorization", response.header("REGISTER"))
-        .with("X-URL", url)
+    register_as("async", "ban2", "wrong").with("X-URL", url)
 }
 
 /// A flood costs a few lines, and one that says how many are missing.
