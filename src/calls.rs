@@ -267,6 +267,7 @@ fn ordered(module: &'static Module, command: Command, params: &Params<'_>) -> An
         Command::JwtReload => reload::profiles(module, params),
         Command::JwtRevoke => revocations::revoke(module, params),
         Command::JwtRevoked => revocations::revoked(module, params),
+        Command::RegistrationList => registrations::list(module, params),
         Command::ServerList => members::list(module),
         Command::ServerAvailable => members::available(module),
         Command::ServerDrained => members::drained(module),

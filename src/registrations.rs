@@ -313,6 +313,38 @@ impl<'a> Registrations<'a> {
         self.session.query(&count)
     }
 
+    /// How many registrations there are, and `most` of them from the one with this number on, in the order in which
+    /// they end: each with its address of record and its end. Of the account of a realm, or of all. What others have
+    /// made is there once it was adopted.
+    ///
+    /// # Errors
+    /// Fails with [`CacheError`].
+    pub fn page(
+        &self,
+        realm: Option<&str>,
+        now: u64,
+        (offset, most): (usize, usize),
+    ) -> Result<(u64, Vec<(String, u64)>), CacheError> {
+        let index = match realm {
+            Some(realm) => realm_key(realm.as_bytes()),
+            None => ALL.as_bytes().to_vec(),
+        };
+        let since = format!("({now}");
+        let mut count = cmd("ZCOUNT");
+        count.arg(&index).arg(&since).arg("+inf");
+        let mut read = cmd("ZRANGEBYSCORE");
+        read.arg(&index).arg(&since).arg("+inf").arg("WITHSCORES");
+        read.arg("LIMIT").arg(offset).arg(most);
+        let count = self.session.query(&count)?;
+        let page: Vec<(Vec<u8>, f64)> = self.session.query(&read)?;
+        let page = page.into_iter().map(|(member, end)| {
+            let aor = member.strip_prefix(b"user:").unwrap_or(&member);
+            // Milliseconds, far below 2^53.
+            (String::from_utf8_lossy(aor).into_owned(), end as u64)
+        });
+        Ok((count, page.collect()))
+    }
+
     /// Takes up to `most` registrations that have ended out of the index of all, and out of those of
     /// their realms. How many it took out.
     ///

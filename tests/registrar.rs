@@ -59,6 +59,7 @@ fn trials() -> Vec<Trial> {
         accounts::SCENARIOS,
         callers::SCENARIOS,
         calls::SCENARIOS,
+        checkins::SCENARIOS,
         clients::SCENARIOS,
         dialogs::SCENARIOS,
         field::SCENARIOS,

@@ -450,6 +450,11 @@
 		FORM(jwt_revoked, NULL) \
 		FORM(jwt_revoked, "offset") \
 		FORM(jwt_revoked, "type", "value")) \
+	COMMAND(registration_list, "lists the registrations in Redis, of all realms or one", \
+		FORM(registration_list, NULL) \
+		FORM(registration_list, "realm") \
+		FORM(registration_list, "offset") \
+		FORM(registration_list, "realm", "offset")) \
 	COMMAND(server_list, "lists the feature servers, and which of them are drained", \
 		FORM(server_list, NULL)) \
 	COMMAND(server_available, "lists the feature servers that are not drained", \

@@ -11,8 +11,10 @@ use harness::server::{uninterrupted, wait_for};
 use harness::udp::ClientSocket;
 use serde_json::{Value, json};
 
-use super::device::expect;
+use super::device::{Device, expect};
 use super::group::{Group, Scenario};
+
+pub const SCENARIOS: &[Scenario] = &[("registrations are listed", registrations)];
 
 pub const OF_MYSQL: &[Scenario] = &[
     ("servers check in and out", check_in),
@@ -135,6 +137,44 @@ fn is_listed(answer: &Value, list: &str, expected: &[&str]) -> Result<(), String
     match listed(answer, list, "server") == expected {
         true => Ok(()),
         false => Err(format!("{list}: {expected:?} expected, got {answer}")),
+    }
+}
+
+/// Those of this machine, and of sidecar, which has no index.
+fn registrations(group: &Group) -> Result<(), String> {
+    let site = group.site()?;
+    site.redis.cli(&["FLUSHALL"])?;
+    Device::new(site, "mary", "a.example")?.register()?;
+    Device::new(site, "jim", "silent.example")?.register()?;
+    site.redis
+        .cli(&["SET", "user:other@a.example", "{}", "EX", "100"])?;
+    site.redis
+        .cli(&["ZADD", "active-user", "1000", "user:ended@a.example"])?;
+    let list = |about: Value| site.mi().run("registration_list", about);
+    let has = |answer: &Value, expected: &[&str]| {
+        let mut found = listed(answer, "registrations", "aor");
+        found.sort();
+        match found == expected {
+            true => Ok(()),
+            false => Err(format!("{expected:?} expected, got {answer}")),
+        }
+    };
+    has(
+        &list(Value::Null)?,
+        &["jim@silent.example", "mary@a.example"],
+    )?;
+    let of_one = list(json!({ "realm": "A.example" }))?;
+    has(&of_one, &["mary@a.example", "other@a.example"])?;
+    let left = of_one["registrations"][0]["left"].as_u64();
+    if of_one["count"] != 2 || !left.is_some_and(|left| (80..=100).contains(&left)) {
+        return Err(format!("registration_list: {of_one}"));
+    }
+    let second = list(json!({ "realm": "a.example", "offset": "1" }))?;
+    has(&second, &["mary@a.example"])?;
+    has(&list(json!({ "realm": "none.example" }))?, &[])?;
+    match list(json!({ "offset": "x" })) {
+        Err(error) if error.contains("400") => Ok(()),
+        other => Err(format!("offset x: {other:?}")),
     }
 }
 
@@ -376,13 +416,14 @@ fn silent(group: &Group) -> Result<(), String> {
     will_have(&site, "default:active-rtp", &[])?;
     will_have(&site, "default:fs-service-url", &[])?;
     // Nothing is left of them.
-    let seen = site
-        .redis
-        .cli(&["EXISTS", "{default:active-fs}:auth_web_seen"])?;
-    match (seen.as_str(), site.mi().statistic("feature_servers")?) {
-        ("0", 0) => {}
-        other => return Err(format!("left over: {other:?}")),
-    }
+    let left = || {
+        let seen = site
+            .redis
+            .cli(&["EXISTS", "{default:active-fs}:auth_web_seen"]);
+        let counted = site.mi().statistic("feature_servers");
+        (seen.as_deref() == Ok("0") && counted == Ok(0)).then_some(())
+    };
+    wait_for(PROMPT, left).ok_or("something is left of them")?;
     let log = instance.log();
     if !log.contains("192.0.2.1:5060 has not checked in") {
         return Err("the log does not say who has not checked in".to_string());
