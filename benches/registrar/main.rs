@@ -65,6 +65,8 @@ fn run() -> Result<bool, String> {
     site.settings = vec![
         ("LOG_LEVEL", "1".to_string()),
         ("UDP_WORKERS", workers.to_string()),
+        // As shipped.
+        ("ADOPT_INTERVAL", String::new()),
     ];
     let instance = site.start(&core)?;
     let crowd = Crowd {

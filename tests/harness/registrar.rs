@@ -289,6 +289,14 @@ impl Site {
         }
     }
 
+    /// What sidecar has registered is to count soon; in a Redis of the trial's own, which may be a Cluster, as shipped.
+    fn adopt_interval(&self) -> &'static str {
+        match self.settings.iter().any(|(name, _)| *name == "REDIS_URL") {
+            true => "",
+            false => "1",
+        }
+    }
+
     /// Its management interface.
     pub fn mi(&self) -> Mi {
         Mi::new(&self.folder.join("mi"))
@@ -329,8 +337,7 @@ impl Config for Site {
             ("NEXT_HOP", format!("127.0.0.1:{}", self.next_hop)),
             // No trial is to fail because the machine is busy; tests/outages.rs has its own.
             ("REDIS_TIMEOUT", "5000".to_string()),
-            // What sidecar has registered is to count soon.
-            ("ADOPT_INTERVAL", "1".to_string()),
+            ("ADOPT_INTERVAL", self.adopt_interval().to_string()),
             // Trials say of each device whether it is behind a NAT.
             ("NAT_DEVICES", "named".to_string()),
             // On the loopback network nobody forges an address.

@@ -95,6 +95,8 @@ fn environment(site: &Site, database: &str) -> Result<Vec<(&'static str, String)
         "NAT_DEVICES",
     ];
     let theirs = [
+        // Carriers have trials of their own.
+        ("CARRIERS_TABLE", ""),
         ("JAMBONES_MYSQL_HOST", host),
         ("JAMBONES_MYSQL_PORT", port),
         ("JAMBONES_MYSQL_USER", &user),
