@@ -44,8 +44,8 @@ const char *aw_parameter_name(int number);
 
 /* From mod_init: asks for the process that runs aw_rs_loader. */
 void aw_want_loader(void);
-/* From mod_init: asks for the process that runs aw_rs_chores. */
-void aw_want_chores(void);
+/* From mod_init: asks for the process that runs aw_rs_chores; is_sending if it sends requests of its own. */
+void aw_want_chores(int is_sending);
 
 /* ---- pseudo-variables (pv_parse_spec, pv_get_spec_value, pv_set_value) ---- */
 enum aw_kind { AW_NULL = 0, AW_INT = 1, AW_TEXT = 2 };
@@ -69,6 +69,24 @@ int aw_avp_add(int id, const aw_value *value);
 /* ---- where the core listens (check_self) ---- */
 /* Whether the host is this machine, at this port, or at any if port is 0. */
 int aw_is_myself(aw_str host, unsigned short port);
+
+/* ---- requests of our own (load_tm, t_request_within) ---- */
+/* Looks for the module tm. Only in mod_init. Non-zero if it is not loaded. */
+int aw_uac_load(void);
+typedef struct aw_outgoing {
+	aw_str method;
+	aw_str request_uri;
+	aw_str next_hop; /* the URI to which it is sent */
+	aw_str from;     /* URIs */
+	aw_str to;
+	aw_str call_id;
+	aw_str from_tag;
+	aw_str headers; /* lines, each with its end */
+	unsigned int cseq;
+} aw_outgoing;
+/* Sends a request; its answer comes to aw_rs_answered, with that number. Non-zero if it was not sent, and there will
+ * be none. Only in a process that has the script. */
+int aw_uac_send(const aw_outgoing *request, uint64_t number);
 
 /* ---- SQL databases (the DB API; query only) ---- */
 typedef struct aw_db aw_db;
@@ -202,6 +220,9 @@ const char *aw_function_name(enum aw_function function);
 void aw_rs_loader(void);
 /* The process of what is done at intervals. Never returns. */
 void aw_rs_chores(void);
+
+/* The answer to a request of our own, in any process; reply is NULL if none has come in time. */
+void aw_rs_answered(uint64_t number, int code, aw_msg *reply);
 
 /* A command of the management interface; its answer, NULL if there is none. */
 void *aw_rs_command(enum aw_command command, const void *params);

@@ -440,6 +440,28 @@ esac
 : "${STATS_SERVER:=}"
 : "${STATS_PREFIX:=}"
 : "${STATS_TAGS:=}"
+# jambonz's table of carriers, such as jambones.voip_carriers: those that require it are registered, with the two
+# settings above; none if empty. Its other tables are in the same database, which DB_URL's user has to write to.
+: "${CARRIERS_TABLE:=}"
+# Seconds between two looks at the tables, after a failure, and that an answer may take; the codes of answers that switch a carrier off,
+# separated by commas, and after how many of them.
+: "${TRUNK_INTERVAL:=60}"
+: "${TRUNK_RETRY:=300}"
+: "${TRUNK_TIMEOUT:=32}"
+: "${TRUNK_REMOVE_CODES:=}"
+: "${TRUNK_REMOVE_AFTER:=3}"
+# yes or no: whether each Contact has the public address, and not the account's realm.
+: "${TRUNK_BY_ADDRESS:=no}"
+# What our own requests say in User-Agent; OpenSIPS and its version if empty.
+: "${TRUNK_USER_AGENT:=}"
+# A file with the authorities that have signed the certificates of carriers; as in jambonz, these are not looked at if
+# it is empty.
+: "${TRUNK_TLS_CA:=}"
+# OPTIONS to the gateways that want it: seconds between them, 0 for none, seconds for which one is avoided that does
+# not answer with 200, and the codes after which one is not asked any more.
+: "${PING_INTERVAL:=60}"
+: "${PING_TTL:=300}"
+: "${PING_REMOVE_CODES:=}"
 
 # number NAME LOWEST HIGHEST
 number() {
@@ -480,6 +502,12 @@ number SBC_ADDRESSES_EXPIRE 1 31536000
 number REGISTRANT_DEFAULT_EXPIRES 1 31536000
 number REGISTRANT_MIN_EXPIRES 1 "$REGISTRANT_DEFAULT_EXPIRES"
 number REGISTRANT_INTERVAL 10 3600
+number TRUNK_INTERVAL 1 3600
+number TRUNK_RETRY 1 86400
+number TRUNK_TIMEOUT 1 300
+number TRUNK_REMOVE_AFTER 1 1000
+number PING_INTERVAL 0 86400
+number PING_TTL 1 86400
 case "$TRUST_UDP_SOURCE" in
 yes | no) ;;
 *) fail "TRUST_UDP_SOURCE must be yes or no, not '$TRUST_UDP_SOURCE'" ;;
@@ -516,6 +544,7 @@ udp) SHORT_UDP=1 ;;
 named) SHORT_UDP= ;;
 *) fail "NAT_DEVICES must be udp or named, not '$NAT_DEVICES'" ;;
 esac
+yes_or_no TRUNK_BY_ADDRESS
 
 # addresses HOST: its IP addresses, each on a line, written as OpenSIPS writes source addresses (IPv6 in
 # full); nothing if it has none, or is not a host.
@@ -789,6 +818,22 @@ if [ -n "$SBC_ADDRESSES_TABLE" ]; then
 		;;
 	esac
 fi
+case "$CARRIERS_TABLE" in
+*[!A-Za-z0-9_.]*) fail "CARRIERS_TABLE must be the name of a table" ;;
+*.*) JAMBONZ_DATABASE=${CARRIERS_TABLE%.*}. ;;
+*) JAMBONZ_DATABASE= ;;
+esac
+[ -z "$CARRIERS_TABLE" ] || [ "$DB_MODULE" = db_mysql.so ] || fail "CARRIERS_TABLE needs a DB_URL of mysql://"
+own=${ADVERTISED_ADDRESS:-$SIP_ADDRESS}
+TRUNK_ADDRESS="udp:$own:$SIP_PORT tcp:$own:$SIP_PORT"
+[ -z "$TLS_PORT" ] || TRUNK_ADDRESS="$TRUNK_ADDRESS tls:$own:$TLS_PORT"
+TRUNK_TLS=
+[ -z "$CARRIERS_TABLE" ] || TRUNK_TLS=$TLS_PORT
+[ -n "$TRUNK_TLS" ] || [ -z "$TRUNK_TLS_CA" ] || fail "TRUNK_TLS_CA needs CARRIERS_TABLE and TLS_PORT"
+TRUNK_VERIFY=0
+[ -z "$TRUNK_TLS_CA" ] || TRUNK_VERIFY=1
+BY_ADDRESS=0
+[ "$TRUNK_BY_ADDRESS" = no ] || BY_ADDRESS=1
 case "$CLIENTS_CIPHER" in
 aes-256-cbc | aes-256-ctr) ;;
 *) fail "CLIENTS_CIPHER must be aes-256-cbc or aes-256-ctr, not '$CLIENTS_CIPHER'" ;;
@@ -835,8 +880,12 @@ export OPENSIPS_MODULES LOG_LEVEL LOG_TO_STDERR UDP_WORKERS TCP_WORKERS AUTH_WEB
 	REGISTRAR_SECRET HTTP_TIMEOUT HTTP_BREAKER_TIME DIGEST_ALGORITHMS TOKEN_ALGORITHMS TOKEN_LEEWAY \
 	DEFAULT_EXPIRES MAX_EXPIRES NAT_EXPIRES NEXT_HOP_ADDRESS NEXT_HOP_SOURCES TRUSTED \
 	SENT_HEADERS REALM_PARENT CLIENTS_TABLE CLIENTS_SECRET CLIENTS_CIPHER TRUST_UDP_SOURCE \
-	REGISTRANT_EXPIRY REGISTRANT_INTERVAL SITE_NETWORKS CLUSTER_ID CHECKIN_EXPIRES CHECKIN_INTERVAL \
+	REGISTRANT_EXPIRY REGISTRANT_INTERVAL REGISTRANT_DEFAULT_EXPIRES REGISTRANT_MIN_EXPIRES \
+	SITE_NETWORKS CLUSTER_ID CHECKIN_EXPIRES CHECKIN_INTERVAL \
 	SBC_ADDRESSES_TABLE SBC_ADDRESSES SBC_ADDRESSES_INTERVAL SBC_ADDRESSES_EXPIRE \
+	CARRIERS_TABLE JAMBONZ_DATABASE TRUNK_ADDRESS BY_ADDRESS TRUNK_INTERVAL TRUNK_RETRY TRUNK_TIMEOUT \
+	TRUNK_TLS TRUNK_TLS_CA TRUNK_VERIFY TRUNK_REMOVE_CODES TRUNK_REMOVE_AFTER TRUNK_USER_AGENT \
+	PING_INTERVAL PING_TTL PING_REMOVE_CODES \
 	ACCOUNT_SID TIME_SERIES_URL STATS_SERVER STATS_PREFIX STATS_TAGS
 
 # Values are in quotes there: one that closed them would inject script.

@@ -40,6 +40,7 @@ pub mod revocations;
 pub mod routes;
 pub mod status;
 pub mod tokens;
+pub mod trunks;
 mod waiting;
 
 pub use notices::{have_told, told};
@@ -264,6 +265,7 @@ fn ordered(module: &'static Module, command: Command, params: &Params<'_>) -> An
         Command::BanRemove => bans::remove(module, params),
         Command::CredentialsList => credentials::list(module, params),
         Command::CredentialsCheck => credentials::check(module, params),
+        Command::TrunkList => trunks::list(module, params),
         Command::JwtReload => reload::profiles(module, params),
         Command::JwtRevoke => revocations::revoke(module, params),
         Command::JwtRevoked => revocations::revoked(module, params),

@@ -4,7 +4,8 @@
 pub(crate) mod addresses;
 pub(crate) mod avp_list;
 pub(crate) mod cache;
-pub(crate) mod checkins;
+mod checkins;
+mod cluster;
 pub(crate) mod database;
 pub(crate) mod digest;
 pub(crate) mod http;
@@ -18,6 +19,7 @@ pub(crate) mod registrations;
 pub(crate) mod series;
 pub(crate) mod tokens;
 pub(crate) mod told;
+pub(crate) mod trunks;
 
 pub use raw::{ConfigError, Raw};
 
@@ -46,6 +48,8 @@ pub struct Config {
     pub addresses: addresses::Addresses,
     /// The servers that check in.
     pub checkins: checkins::Checkins,
+    /// jambonz's carriers.
+    pub trunks: trunks::Trunks,
     /// How much is logged and told.
     pub told: told::Told,
     /// The alerts and metrics for others.
@@ -105,6 +109,7 @@ impl Config {
             });
         }
         Ok(Config {
+            trunks: trunks::Trunks::new(raw, database.as_ref(), &cache)?,
             database,
             tokens,
             cache,

@@ -35,6 +35,7 @@ mod sip;
 mod start;
 mod statsd;
 mod store;
+mod trunks;
 
 // OpenSIPS uses nothing but `entry`. Code that is compiled separately uses the three below: the
 // fuzz targets read tokens, keys and JSON (`jwt`), parameters (`config`) and all else that comes from
@@ -216,6 +217,7 @@ mod entry {
     extern "C" fn aw_rs_destroy() {
         guard::entry(c"destroy", (), || {
             loader::end();
+            chores::end();
             process::end();
         });
     }
@@ -376,6 +378,25 @@ mod entry {
         });
     }
 
+    /// The answer to a request of our own: in any process, which it must not keep.
+    #[unsafe(no_mangle)]
+    extern "C" fn aw_rs_answered(number: u64, code: c_int, reply: *mut aw_msg) {
+        guard::entry(c"answered", (), || {
+            let Some(answers) = module::get().and_then(|module| module.answers.as_ref()) else {
+                return;
+            };
+            let reply = (!reply.is_null()).then(|| Message::new(reply));
+            let code = u16::try_from(code).unwrap_or(0);
+            if !answers.leave(number, code, reply) {
+                log!(
+                    Warning,
+                    c"answered",
+                    "an answer of a carrier is lost: too many wait to be read"
+                );
+            }
+        })
+    }
+
     /// A command of the management interface.
     #[unsafe(no_mangle)]
     extern "C" fn aw_rs_command(command: aw_command, params: *const c_void) -> *mut c_void {
@@ -417,6 +438,7 @@ mod entry {
         aw_rs_loader(),
         aw_rs_chores(),
         aw_rs_told(_),
+        aw_rs_answered(_, _, _),
         aw_rs_command(_, _),
         aw_rs_gauge(_),
     );

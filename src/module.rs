@@ -19,6 +19,7 @@ use crate::opensips::pvar::Variable;
 use crate::opensips::registration::RegistrationVariables;
 use crate::opensips::request::RequestVariables;
 use crate::opensips::segment::Segment;
+use crate::opensips::uac::Answers;
 use crate::opensips::{cachedb, db};
 use crate::outages::Outages;
 use crate::queue::Queue;
@@ -63,6 +64,8 @@ pub struct Module {
     pub config: Config,
     /// The parameters in force, fit to be shown.
     pub parameters: Vec<Parameter>,
+    /// Where answers to requests of our own are handed over, if some are sent.
+    pub answers: Option<Answers>,
     /// The core's database driver, if the database is not reached natively.
     pub core_driver: Option<db::Driver>,
     /// The keys of `jwks_url`, as a profile that all of its tokens share.

@@ -23,6 +23,7 @@ pub mod resume;
 pub mod segment;
 pub mod shared;
 pub mod stats;
+pub mod uac;
 pub mod workers;
 
 use ffi::aw_str;
@@ -67,10 +68,11 @@ pub fn want_loader() {
     unsafe { ffi::aw_want_loader() }
 }
 
-/// Asks the core for the process of what is done at intervals. Only in `mod_init`.
-pub fn want_chores() {
+/// Asks the core for the process of what is done at intervals, and for what it needs to send requests of its own. Only
+/// in `mod_init`.
+pub fn want_chores(is_sending: bool) {
     // SAFETY: as above.
-    unsafe { ffi::aw_want_chores() }
+    unsafe { ffi::aw_want_chores(is_sending.into()) }
 }
 
 /// Lends bytes to the shim for the duration of a call.

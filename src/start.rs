@@ -39,7 +39,7 @@ use crate::opensips::registration::RegistrationVariables;
 use crate::opensips::request::RequestVariables;
 use crate::opensips::segment::Segment;
 use crate::opensips::stats::{self, Statistic};
-use crate::opensips::{cachedb, db, events, fork, guard, shared};
+use crate::opensips::{cachedb, db, events, fork, guard, shared, uac};
 use crate::outages::{self, Outages};
 use crate::process::{self, Database};
 use crate::process::{chores, loader};
@@ -129,13 +129,23 @@ pub fn init() -> Result<(), Vec<InitError>> {
     let cache_engine = faults.take(cache_engine(&config.cache));
     let certificate = faults.take(variable(config.tokens.certificate_avp.as_deref()));
     let alert_account = faults.take(variable(config.series.account_avp.as_deref()));
-    let (Some(avps), Some(cache_engine), Some(certificate), Some(alert_account), true) = (
+    let answers = faults.take(answers(&config));
+    let (
+        Some(avps),
+        Some(cache_engine),
+        Some(certificate),
+        Some(alert_account),
+        Some(answers),
+        true,
+    ) = (
         avps,
         cache_engine,
         certificate,
         alert_account,
+        answers,
         faults.0.is_empty(),
-    ) else {
+    )
+    else {
         return Err(faults.0);
     };
     let handed_over = Variables {
@@ -154,13 +164,14 @@ pub fn init() -> Result<(), Vec<InitError>> {
         );
     }
     if chores::are_wanted(&config) {
-        opensips::want_chores();
+        opensips::want_chores(chores::is_sending(&config));
     }
     let parameters = parameters(&raw);
     let module = build(start, config, checked, avps, cache_engine, handed_over);
     let module = module.map_err(|error| vec![error])?;
     module::set(Module {
         parameters,
+        answers,
         ..module
     });
     Ok(())
@@ -263,6 +274,7 @@ fn build(
     }
     Ok(Module {
         parameters: Vec::new(),
+        answers: None,
         core_driver,
         tables,
         first_issuers,
@@ -322,6 +334,15 @@ pub fn judges() {
              the tables of profiles or issuers, issuer_url or jwks_url"
         );
     }
+}
+
+/// What requests of our own need, if some are to be sent.
+fn answers(config: &Config) -> Result<Option<uac::Answers>, InitError> {
+    if !chores::is_sending(config) {
+        return Ok(None);
+    }
+    uac::load()?;
+    Ok(Some(uac::Answers::new()?))
 }
 
 /// How many notices of the process of what is done at intervals may wait for a worker.

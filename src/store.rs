@@ -6,6 +6,7 @@
 
 pub mod addresses;
 pub mod cache;
+pub mod carriers;
 pub mod clients;
 pub mod credentials;
 pub mod endpoints;

@@ -9,6 +9,7 @@ mod registrar {
     pub mod addresses;
     pub mod callers;
     pub mod calls;
+    pub mod carriers;
     pub mod checkins;
     pub mod clients;
     pub mod device;
@@ -43,9 +44,9 @@ use harness::registrar::Setting;
 use libtest_mimic::{Arguments, Trial};
 
 use registrar::{
-    accounts, addresses, callers, calls, checkins, clients, dialogs, environment, field, grants,
-    group, hops, hostile, identity, jambonz, kept, lasting, programs, restart, series, several,
-    sidecar, sipp, together, tokens, transports, trunks,
+    accounts, addresses, callers, calls, carriers, checkins, clients, dialogs, environment, field,
+    grants, group, hops, hostile, identity, jambonz, kept, lasting, programs, restart, series,
+    several, sidecar, sipp, together, tokens, transports, trunks,
 };
 
 fn main() {
@@ -87,6 +88,7 @@ fn trials() -> Vec<Trial> {
         accounts::OF_MYSQL,
         addresses::OF_MYSQL,
         calls::OF_MYSQL,
+        carriers::OF_MYSQL,
         checkins::OF_MYSQL,
         clients::OF_MYSQL,
         field::OF_MYSQL,

@@ -477,4 +477,88 @@ extern int sr_set_status(void *group, char *identifier, int identifier_len, int 
 extern int sr_add_report(void *group, char *identifier, int identifier_len, char *report,
 	int report_len, int is_public);
 
+/* ---- requests of our own: the module tm, where it is loaded ------------------------------------ */
+
+enum {
+	OSIPS_PROC_FLAG_INITCHILD = 1 << 0,
+	OSIPS_PROC_FLAG_NEEDS_SCRIPT = 1 << 2
+};
+
+enum { OSIPS_DLG_CONFIRMED = 2 };
+enum { OSIPS_TMCB_LOCAL_COMPLETED = 1 << 8 };
+/* In place of a reply, where none has come. */
+enum { OSIPS_FAKED_REPLY = -1 };
+
+struct osips_dlg_id {
+	osips_str call_id;
+	osips_str rem_tag;
+	osips_str loc_tag;
+};
+
+struct osips_dlg_seq {
+	unsigned int value;
+	unsigned char is_set;
+};
+
+struct osips_dlg_hooks {
+	osips_str ru;
+	osips_str nh;
+	osips_str *request_uri;
+	osips_str *next_hop;
+	void *first_route;
+	osips_str *last_route;
+};
+
+/* What is to be in a request. Ours: read during the call alone. */
+struct osips_dlg {
+	struct osips_dlg_id id;
+	struct osips_dlg_seq loc_seq;
+	struct osips_dlg_seq rem_seq;
+	osips_str loc_uri;
+	osips_str rem_uri;
+	osips_str obp;
+	unsigned int forced_to_su[7];
+	osips_str rem_target;
+	osips_str loc_dname;
+	osips_str rem_dname;
+	unsigned int T_flags;
+	int state;
+	void *route_set;
+	struct osips_dlg_hooks hooks;
+	const void *send_sock;
+	const void *pref_sock;
+	unsigned short mf_enforced;
+	unsigned short mf_value;
+	void *dialog_ctx;
+	void *avps;
+	void *t_created_cb;
+	void *t_created_cb_param;
+};
+
+struct osips_tmcb_params {
+	struct sip_msg *req;
+	struct sip_msg *rpl;
+	int code;
+	void **param;
+	void *extra1;
+	void *extra2;
+};
+
+typedef void (*osips_tm_callback)(void *cell, int type, struct osips_tmcb_params *params);
+/* 1 if it was sent. The CSeq is counted up first. */
+typedef int (*osips_tm_request)(osips_str *method, osips_str *headers, osips_str *body,
+	struct osips_dlg *dialog, osips_tm_callback callback, void *param, void *release);
+
+/* Later members differ; the core fills it. */
+struct osips_tm_binds {
+	void *register_tmcb;
+	void *others[11];
+	osips_tm_request t_request_within;
+	void *rest[51];
+};
+
+typedef int (*osips_load_tm)(struct osips_tm_binds *binds);
+/* A function that a loaded module exports, here load_tm; NULL if none does. */
+extern osips_load_tm find_export(const char *name, int flags) __attribute__((weak));
+
 #endif

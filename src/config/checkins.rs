@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::cluster;
 use super::raw::{ConfigError, Raw};
 use crate::members::Networks;
 
@@ -9,9 +10,6 @@ use crate::members::Networks;
 /// sbc-sip-sidecar.
 const DEFAULT_EXPIRES_MS: i64 = 60_000;
 const DEFAULT_INTERVAL_MS: i64 = 20_000;
-
-/// Longest name of a cluster in bytes.
-const MOST_NAME: usize = 64;
 
 /// What the parameters of the servers that check in say.
 #[derive(Clone, Debug)]
@@ -33,7 +31,6 @@ impl Checkins {
     /// Fails with the first one that is wrong.
     pub fn new(raw: &Raw) -> Result<Self, ConfigError> {
         const NETWORKS: &str = "checkin_networks";
-        const CLUSTER: &str = "cluster_id";
         let networks = match raw.text(NETWORKS)? {
             None => Networks::default(),
             Some(text) => Networks::parse(text).map_err(|error| {
@@ -42,20 +39,13 @@ impl Checkins {
                 raw.error(NETWORKS, allowed)
             })?,
         };
-        let cluster = raw.text_or(CLUSTER, "default")?;
-        // Braces would choose another slot of a Redis Cluster.
-        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:@".contains(&byte);
-        if cluster.len() > MOST_NAME || !cluster.bytes().all(is_name) {
-            let allowed = format!("letters, digits and .-_:@, at most {MOST_NAME}");
-            return Err(raw.error(CLUSTER, allowed));
-        }
         let time = |name, default, least| {
             let time = raw.int(name, default, least..=86_400_000, "milliseconds")?;
             Ok(Duration::from_millis(time.unsigned_abs()))
         };
         Ok(Checkins {
             networks,
-            cluster: cluster.to_owned(),
+            cluster: cluster::id(raw)?,
             expires: time("checkin_expires", DEFAULT_EXPIRES_MS, 1000)?,
             interval: time("checkin_interval", DEFAULT_INTERVAL_MS, 100)?,
         })

@@ -83,6 +83,16 @@ pub struct SnapshotNumbers {
     pub ending: Number,
 }
 
+/// What is shown of the registrations at carriers. Its publisher sets `number` last.
+#[derive(Debug)]
+#[repr(C)]
+pub struct TrunkNumbers {
+    /// Its number, 0 for none.
+    pub number: Number,
+    /// The process that published it.
+    pub owner: Number,
+}
+
 /// What was logged by one process and need not be repeated by any other. Remembers hashes, the
 /// newest in place of the oldest once there is no room for more.
 #[derive(Debug)]
@@ -133,6 +143,8 @@ pub struct Page {
     pub credentials_dropped: Number,
     /// The newest snapshot.
     pub snapshot: SnapshotNumbers,
+    /// What is shown of the registrations at carriers.
+    pub trunks: TrunkNumbers,
     /// The newest changes of registrations that this machine has heard of.
     pub newest: Newest,
     /// What the log has been told.
@@ -166,6 +178,10 @@ impl Page {
                 failing: Number::new(),
                 failed: Number::new(),
                 ending: Number::new(),
+            },
+            trunks: TrunkNumbers {
+                number: Number::new(),
+                owner: Number::new(),
             },
             newest: Newest::new(),
             told: Told::new(),

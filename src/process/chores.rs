@@ -11,6 +11,9 @@ mod aside;
 mod chore;
 mod members;
 mod metrics;
+mod trunks;
+
+pub use trunks::list as list_trunks;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -47,12 +50,25 @@ fn chores(config: &Config) -> Vec<Box<dyn Chore>> {
     if let Some(interval) = config.registrations.adopt_interval {
         chores.push(Box::new(adoption::Adopt::new(interval)));
     }
+    if let Some(settings) = config.trunks.wanted() {
+        chores.push(Box::new(trunks::Keep::new(settings)));
+    }
     chores
 }
 
 /// Whether there is anything to do.
 pub fn are_wanted(config: &Config) -> bool {
     !chores(config).is_empty()
+}
+
+/// Whether one of them sends requests of its own.
+pub fn is_sending(config: &Config) -> bool {
+    config.trunks.wanted().is_some()
+}
+
+/// Removes what they leave for other processes, at the end.
+pub fn end() {
+    trunks::end();
 }
 
 /// Never returns. What is found out meanwhile that has to be told, `tell` does.

@@ -58,9 +58,12 @@ void aw_want_loader(void)
 	processes[0].no = 1;
 }
 
-void aw_want_chores(void)
+void aw_want_chores(int is_sending)
 {
 	processes[1].no = 1;
+	/* The module tm runs local_route for a request. A process that has no IPC is left alone by a reload of routes. */
+	if (is_sending)
+		processes[1].flags = OSIPS_PROC_FLAG_INITCHILD | OSIPS_PROC_FLAG_NEEDS_SCRIPT;
 }
 
 int aw_core_release(void)

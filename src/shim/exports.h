@@ -226,6 +226,24 @@
 	PARAMETER(sbc_addresses) \
 	PARAMETER(sbc_addresses_interval) \
 	PARAMETER(sbc_addresses_expire) \
+	/* our own: registrations at carriers */ \
+	PARAMETER(carriers_table) \
+	PARAMETER(gateways_table) \
+	PARAMETER(accounts_table) \
+	PARAMETER(system_table) \
+	PARAMETER(trunk_interval) \
+	PARAMETER(trunk_contact_address) \
+	PARAMETER(trunk_contact_by_address) \
+	PARAMETER(trunk_domain) \
+	PARAMETER(trunk_expires) \
+	PARAMETER(trunk_min_expires) \
+	PARAMETER(trunk_retry) \
+	PARAMETER(trunk_timeout) \
+	PARAMETER(trunk_remove_codes) \
+	PARAMETER(trunk_remove_after) \
+	PARAMETER(ping_interval) \
+	PARAMETER(ping_ttl) \
+	PARAMETER(ping_remove_codes) \
 	/* our own: what is logged and told */ \
 	PARAMETER(log_rate) \
 	PARAMETER(event_rate) \
@@ -432,6 +450,9 @@
 		FORM(credentials_check, "server") \
 		FORM(credentials_check, "server", "realm") \
 		FORM(credentials_check, "server", "realm", "user")) \
+	COMMAND(trunk_list, "lists the registrations at carriers, without passwords", \
+		FORM(trunk_list, NULL) \
+		FORM(trunk_list, "offset")) \
 	COMMAND(jwt_reload, "reads profiles, issuers, revocations and keys again, for all processes; with drop=1 " \
 			"forgets them, also if that fails", \
 		FORM(jwt_reload, NULL) \

@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use crate::config::ConfigError;
 use crate::digest::NonceError;
+use crate::opensips::uac::NoTm;
 use crate::process::loader::LoadError;
 use crate::store::version::VersionError;
 use crate::store::{Refusal, StoreError};
@@ -91,6 +92,9 @@ pub enum InitError {
     /// The core takes no events, or no reports.
     #[error("the core does not take the module's events and reports: see its message above")]
     Events,
+    /// Nothing can be sent.
+    #[error("parameter \"carriers_table\": {0}")]
+    NoTm(#[from] NoTm),
     /// No memory.
     #[error("no shared memory: {0}")]
     Memory(#[from] std::io::Error),

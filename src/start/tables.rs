@@ -23,6 +23,7 @@ const REALMS: &str = "see load_realm, realms_table and realm_column";
 const SUBSCRIBERS: &str = "see subscriber_table and the names of its columns (subscriber_*)";
 const CLIENTS: &str = "see clients_table";
 const SBC_ADDRESSES: &str = "see sbc_addresses_table";
+const CARRIERS: &str = "see carriers_table, gateways_table and accounts_table";
 
 /// Where a table is looked for.
 struct Looked<'a> {
@@ -116,7 +117,7 @@ pub fn fault(database: &Database, error: StoreError, script: &str) -> InitError 
         return InitError::Database { shown, error };
     };
     let created = match script {
-        REALMS | SUBSCRIBERS | CLIENTS | SBC_ADDRESSES => script.to_owned(),
+        REALMS | SUBSCRIBERS | CLIENTS | SBC_ADDRESSES | CARRIERS => script.to_owned(),
         script => version::remedy(&database.scheme, script),
     };
     let remedy = match why {
@@ -176,6 +177,7 @@ pub fn check(
         && subscribers.is_none()
         && clients.is_none()
         && config.addresses.table.is_none()
+        && config.trunks.wanted().is_none()
         && looked.faults.is_empty();
     let (tokens, named) = (&database.tables, alone || database.tables_named);
     let profiles = looked.version(&tokens.profiles, TABLE_VERSION, "jwt", named);
@@ -219,6 +221,9 @@ pub fn check(
     }
     if let Some(addresses) = &config.addresses.table {
         looked.probe(SBC_ADDRESSES, |source| addresses.probe(source));
+    }
+    if let Some(trunks) = config.trunks.wanted() {
+        looked.probe(CARRIERS, |source| trunks.tables.probe(source));
     }
     (found, looked.faults)
 }

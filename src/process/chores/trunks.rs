@@ -1,0 +1,368 @@
+//! Registrations at jambonz's carriers, and OPTIONS to their gateways: by this process, of one server of several.
+//!
+//! What is to be written to the database or to Redis waits here until they take it.
+
+mod asking;
+mod inbound;
+mod shown;
+
+pub use shown::{end, list};
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use ::redis::cmd;
+
+use super::chore::Chore;
+use crate::clock;
+use crate::config::trunks::Trunks as Config;
+use crate::digest::cnonce;
+use crate::log;
+use crate::module::Module;
+use crate::opensips::uac;
+use crate::trunks::{
+    Alert, Deed, Event, Now, PingSettings, Pings, Registrations, Site, plans, switched_off,
+};
+use asking::{AGAIN, Complaints, FUNCTION, ask_database, ask_redis};
+use inbound::Inbound;
+use shown::Showing;
+
+/// Most requests of each kind that are sent in one go, of which there are up to twenty a second: carriers and the
+/// network get them one after the other.
+const AT_ONCE: usize = 2;
+
+/// What is logged if something can't be written.
+const UNMARKED: &str = "whether gateways are there is not written";
+const UNWRITTEN: &str = "what became of registrations is not written, it is tried again";
+
+/// How much longer the role is held than it is looked after, in seconds: another server then takes it over.
+const GRACE: u64 = 10;
+
+/// Whoever has the role keeps it, whoever finds it vacant takes it; 1 for the one who has it.
+const LEAD: &str = "local holder = redis.call('GET', KEYS[1]) \
+    if holder and holder ~= ARGV[1] then return 0 end \
+    redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2]) \
+    return 1";
+
+/// See the [module](self).
+pub struct Keep {
+    config: Config,
+    /// With the domain of the system.
+    site: Site,
+    registrations: Registrations,
+    pings: Option<(Pings, PingSettings)>,
+    /// The last number of a request.
+    number: u64,
+    /// By which this server is known as the one that registers.
+    token: String,
+    /// Whether it is.
+    is_leading: bool,
+    /// When the tables are read next, and gateways asked.
+    look: Instant,
+    ping: Instant,
+    /// What the database is to be told: the newest status of each carrier, carriers that are switched off, gateways
+    /// that are not asked any more.
+    statuses: BTreeMap<String, String>,
+    off: BTreeMap<String, Alert>,
+    quiet: BTreeMap<String, Alert>,
+    write: Instant,
+    inbound: Inbound,
+    showing: Showing,
+    complaints: Complaints,
+}
+
+impl Keep {
+    /// Nothing is done yet.
+    pub fn new(config: &Config) -> Self {
+        let now = Instant::now();
+        Keep {
+            config: config.clone(),
+            site: config.site.clone(),
+            registrations: Registrations::new(config.registrations.clone()),
+            pings: config
+                .pings
+                .as_ref()
+                .map(|settings| (Pings::new(settings), settings.clone())),
+            number: 0,
+            token: String::new(),
+            is_leading: false,
+            look: now,
+            ping: now,
+            statuses: BTreeMap::new(),
+            off: BTreeMap::new(),
+            quiet: BTreeMap::new(),
+            write: now,
+            inbound: Inbound::default(),
+            showing: Showing::default(),
+            complaints: Complaints::default(),
+        }
+    }
+}
+
+impl Chore for Keep {
+    fn run(&mut self, module: &'static Module) -> Duration {
+        if self.token.is_empty() {
+            match cnonce() {
+                Ok(token) => self.token = token,
+                Err(_) => return AGAIN,
+            }
+        }
+        let mut deeds = VecDeque::new();
+        while let Some(reply) = module.answers.as_ref().and_then(uac::Answers::take) {
+            let number = &mut self.number;
+            deeds.extend(self.registrations.answered(&reply, now(), || next(number)));
+            if let Some((pings, _)) = &mut self.pings {
+                deeds.extend(pings.answered(&reply));
+            }
+        }
+        if self.look <= Instant::now() {
+            self.look = Instant::now() + self.look(module, &mut deeds);
+        }
+        if self.is_leading {
+            let number = &mut self.number;
+            deeds.extend(self.registrations.due(now(), AT_ONCE, || next(number)));
+        }
+        self.ping(module, &mut deeds);
+        self.carry_out(module, deeds);
+        if self.write <= Instant::now() && !self.write(module) {
+            self.write = Instant::now() + AGAIN;
+        }
+        self.inbound.write(module, &mut self.complaints);
+        let states = || self.registrations.list();
+        self.showing.show(self.is_leading, states);
+        Duration::ZERO
+    }
+}
+
+impl Keep {}
+
+fn now() -> Now {
+    Now {
+        instant: Instant::now(),
+        wall: clock::now(),
+    }
+}
+
+fn next(number: &mut u64) -> u64 {
+    *number += 1;
+    *number
+}
+
+impl Keep {
+    /// Looks who registers, and what. Says in what time to do so again.
+    fn look(&mut self, module: &'static Module, deeds: &mut VecDeque<Deed>) -> Duration {
+        let interval = self.config.interval;
+        let key = format!("{}:regbot-token", self.config.cluster);
+        let (token, ttl) = (self.token.clone(), interval.as_secs() + GRACE);
+        let is_leading = ask_redis(module, move |session| {
+            session.query::<i64>(cmd("EVAL").arg(LEAD).arg(1).arg(key).arg(token).arg(ttl))
+        });
+        match is_leading {
+            Ok(found) => self.lead(found == 1),
+            // Nobody else can have taken it over, as long as nobody can ask.
+            Err(error) => {
+                self.complaints
+                    .complain("who registers at carriers is not known", &error.to_string());
+                if !self.is_leading {
+                    return AGAIN.min(interval);
+                }
+            }
+        }
+        if !self.is_leading {
+            return interval;
+        }
+        // What is switched off would be read as switched on.
+        if !self.off.is_empty() {
+            return AGAIN.min(interval);
+        }
+        let tables = self.config.tables.clone();
+        match ask_database(module, move |source| tables.fetch(source)) {
+            Ok(rows) => {
+                self.site.domain = self.config.site.domain.clone().or(rows.domain.clone());
+                let tag = || cnonce().unwrap_or_else(|_| "0".to_owned());
+                let wanted = plans(&rows, &self.site);
+                deeds.extend(self.registrations.update(wanted, now(), tag));
+                interval
+            }
+            Err(error) => {
+                self.complaints.complain(
+                    "carriers are not read, those that are known go on",
+                    &error.to_string(),
+                );
+                AGAIN.min(interval)
+            }
+        }
+    }
+
+    fn lead(&mut self, is_leading: bool) {
+        if is_leading == self.is_leading {
+            return;
+        }
+        self.is_leading = is_leading;
+        if is_leading {
+            log!(
+                Info,
+                FUNCTION,
+                "this server registers at carriers from now on"
+            );
+        } else {
+            log!(
+                Notice,
+                FUNCTION,
+                "another server registers at carriers from now on"
+            );
+            // What it has written is that one's.
+            self.registrations.stop();
+            self.inbound.forget();
+            self.statuses.clear();
+        }
+    }
+
+    /// Asks gateways, if it is time. Each server does so: what one reaches, another may not.
+    fn ping(&mut self, module: &'static Module, deeds: &mut VecDeque<Deed>) {
+        let Some((pings, settings)) = &mut self.pings else {
+            return;
+        };
+        if self.ping <= Instant::now() {
+            let tables = self.config.tables.clone();
+            match ask_database(module, move |source| tables.fetch_pinged(source)) {
+                Ok(mut gateways) => {
+                    gateways.retain(|gateway| !self.quiet.contains_key(&gateway.sid));
+                    pings.begin(gateways);
+                    self.ping = Instant::now() + settings.interval;
+                }
+                Err(error) => {
+                    self.complaints
+                        .complain("gateways are not read", &error.to_string());
+                    self.ping = Instant::now() + AGAIN.min(settings.interval);
+                }
+            }
+        }
+        let number = &mut self.number;
+        deeds.extend(pings.due(Instant::now(), AT_ONCE, &self.site, || next(number)));
+    }
+
+    fn carry_out(&mut self, module: &'static Module, mut deeds: VecDeque<Deed>) {
+        while let Some(deed) = deeds.pop_front() {
+            match deed {
+                Deed::Send(request) => {
+                    if let Err(error) = uac::send(&request) {
+                        let error = error.to_string();
+                        let failed = self.registrations.failed(request.number, &error, now());
+                        deeds.extend(failed);
+                        if let Some((pings, _)) = &mut self.pings {
+                            deeds.extend(pings.failed(request.number, &error));
+                        }
+                    }
+                }
+                Deed::Tell { carrier, status } => {
+                    self.statuses.insert(carrier, status);
+                }
+                Deed::Admit {
+                    carrier,
+                    host,
+                    source,
+                    seconds,
+                } => self.inbound.admit(module, &carrier, &host, source, seconds),
+                Deed::AdmitNothing { carrier } => self.inbound.remove(&carrier),
+                Deed::SwitchOff { carrier } => {
+                    let alert = switched_off(&carrier);
+                    self.off.insert(carrier, alert);
+                }
+                Deed::Avoid { gateway, alert } => self.avoid(module, &gateway, &alert),
+                Deed::Use { gateway } => {
+                    let key = blacklist(&gateway);
+                    let done = ask_redis(module, move |session| {
+                        session.query::<i64>(cmd("DEL").arg(key))
+                    });
+                    match done {
+                        Ok(0) => {}
+                        Ok(_) => log!(Info, FUNCTION, "gateway {gateway} answers again"),
+                        Err(error) => self.complaints.complain(UNMARKED, &error.to_string()),
+                    }
+                }
+                Deed::StopPings { gateway, alert } => {
+                    self.quiet.insert(gateway, alert);
+                }
+            }
+        }
+    }
+
+    fn avoid(&mut self, module: &'static Module, gateway: &str, alert: &Alert) {
+        let (key, ttl) = (
+            blacklist(gateway),
+            self.pings.as_ref().map_or(1, |(_, settings)| settings.ttl),
+        );
+        let done = ask_redis(module, move |session| {
+            let was_there = session.query::<i64>(cmd("EXISTS").arg(&key))?;
+            let () = session.query(cmd("SET").arg(&key).arg("1").arg("EX").arg(ttl))?;
+            Ok(was_there == 1)
+        });
+        match done {
+            Ok(true) => {}
+            Ok(false) => self.raise(module, alert),
+            Err(error) => self.complaints.complain(UNMARKED, &error.to_string()),
+        }
+    }
+
+    /// Writes what waits for the database. False if that failed.
+    fn write(&mut self, module: &'static Module) -> bool {
+        while let Some((gateway, alert)) = self.quiet.pop_first() {
+            let (tables, sid) = (self.config.tables.clone(), gateway.clone());
+            let done = ask_database(module, move |source| tables.stop_pings(source, &sid));
+            if let Err(error) = done {
+                self.complaints.complain(UNWRITTEN, &error.to_string());
+                self.quiet.insert(gateway, alert);
+                return false;
+            }
+            self.raise(module, &alert);
+        }
+        while let Some((carrier, status)) = self.statuses.pop_first() {
+            let (tables, sid, text) = (self.config.tables.clone(), carrier.clone(), status.clone());
+            let done = ask_database(module, move |source| tables.set_status(source, &sid, &text));
+            if let Err(error) = done {
+                self.complaints.complain(UNWRITTEN, &error.to_string());
+                self.statuses.insert(carrier, status);
+                return false;
+            }
+        }
+        while let Some((carrier, alert)) = self.off.pop_first() {
+            let (tables, sid) = (self.config.tables.clone(), carrier.clone());
+            let done = ask_database(module, move |source| tables.switch_off(source, &sid));
+            if let Err(error) = done {
+                self.complaints.complain(UNWRITTEN, &error.to_string());
+                self.off.insert(carrier, alert);
+                return false;
+            }
+            self.raise(module, &alert);
+        }
+        true
+    }
+
+    /// Tells the owner of a carrier.
+    fn raise(&self, module: &'static Module, alert: &Alert) {
+        let (tables, sid) = (self.config.tables.clone(), alert.carrier.clone());
+        let found = ask_database(module, move |source| tables.fetch_carrier(source, &sid));
+        let carrier = found.ok().flatten().unwrap_or_default();
+        let (name, sid) = (&carrier.name, &alert.carrier);
+        let message = match &alert.what {
+            Event::SwitchedOff if carrier.is_inbound => {
+                format!("Deactivating carrier {name} (sid:{sid}) due to registration errors")
+            }
+            Event::SwitchedOff => {
+                format!("Disabling Outbound Registration for carrier {name} (sid:{sid})")
+            }
+            Event::NotThere(gateway, why) => {
+                format!("Options ping {gateway} unsuccessfully, {why}")
+            }
+            Event::NotAsked(gateway, why) => {
+                format!("Disabling Options ping for {gateway} in carrier {name}:{sid} due to {why}")
+            }
+        };
+        log!(Warning, FUNCTION, "{message}");
+    }
+}
+
+fn blacklist(gateway: &str) -> String {
+    format!("blacklist-sip-gateway:{gateway}")
+}

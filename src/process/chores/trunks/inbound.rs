@@ -1,0 +1,146 @@
+//! What comes from where a trunk of `trunk_type` "reg" is registered counts as from its carrier: hashes in Redis
+//! that jambonz's sbc-inbound reads.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, ToSocketAddrs};
+use std::time::{Duration, Instant};
+
+use ::redis::cmd;
+
+use super::asking::{AGAIN, Complaints, FUNCTION, ask_redis};
+use crate::clock;
+use crate::log;
+use crate::module::Module;
+use crate::pool::NoNotify;
+use crate::process;
+
+/// For how long a name may take to be resolved.
+const RESOLVED_WITHIN: Duration = Duration::from_secs(3);
+
+/// A hash lasts at least that long, in seconds, as jambonz has it. What counts is the end in each of its members.
+const LASTS: u64 = 7200;
+
+/// Addresses of carriers.
+#[derive(Debug, Default)]
+pub struct Inbound {
+    /// The addresses that were written for each carrier.
+    written: BTreeMap<String, BTreeSet<String>>,
+    /// What is still to be written: the end of an address and a carrier, in UNIX seconds; `None` to remove it.
+    waiting: BTreeMap<(String, String), Option<u64>>,
+    /// When that is tried.
+    at: Option<Instant>,
+}
+
+impl Inbound {
+    /// What comes from this host, and from the address that has answered, counts as from the carrier for as many
+    /// seconds; not any more if they are 0.
+    pub fn admit(
+        &mut self,
+        module: &'static Module,
+        carrier: &str,
+        host: &str,
+        source: Option<String>,
+        seconds: u32,
+    ) {
+        let mut addresses: BTreeSet<String> = source
+            .and_then(|source| Some(source.parse::<IpAddr>().ok()?.to_string()))
+            .into_iter()
+            .collect();
+        addresses.extend(resolved(module, host));
+        let end = (seconds > 0).then(|| clock::now().as_secs() + u64::from(seconds));
+        for address in addresses {
+            self.waiting.insert((carrier.to_owned(), address), end);
+        }
+        self.at = None;
+    }
+
+    /// Nothing counts as from the carrier any more.
+    pub fn remove(&mut self, carrier: &str) {
+        let written = self.written.remove(carrier).unwrap_or_default();
+        let wanted = self.waiting.keys().filter(|(of, _)| of == carrier);
+        let addresses: BTreeSet<String> = wanted
+            .map(|(_, address)| address.clone())
+            .chain(written)
+            .collect();
+        for address in addresses {
+            self.waiting.insert((carrier.to_owned(), address), None);
+        }
+        self.at = None;
+    }
+
+    /// Leaves all to another server.
+    pub fn forget(&mut self) {
+        *self = Inbound::default();
+    }
+
+    /// Writes what waits, in one go; what fails is tried again.
+    pub fn write(&mut self, module: &'static Module, complaints: &mut Complaints) {
+        if self.waiting.is_empty() || self.at.is_some_and(|at| Instant::now() < at) {
+            return;
+        }
+        let now = clock::now().as_secs();
+        // What is over need not be written.
+        self.waiting
+            .retain(|_, end| end.is_none_or(|end| end > now));
+        while let Some(((carrier, address), end)) = self.waiting.pop_first() {
+            let key = format!("eph-gw-ip:{address}");
+            let sid = carrier.clone();
+            let done = ask_redis(module, move |session| match end {
+                None => session.query::<i64>(cmd("HDEL").arg(key).arg(sid)),
+                Some(end) => {
+                    let lasts = end.saturating_sub(now).max(LASTS);
+                    let _: i64 = session.query(cmd("HSET").arg(&key).arg(sid).arg(end))?;
+                    session.query::<i64>(cmd("EXPIRE").arg(&key).arg(lasts))
+                }
+            });
+            if let Err(error) = done {
+                complaints.complain(
+                    "addresses of carriers are not written, it is tried again",
+                    &error.to_string(),
+                );
+                self.waiting.insert((carrier, address), end);
+                self.at = Some(Instant::now() + AGAIN);
+                return;
+            }
+            if end.is_some() {
+                self.written.entry(carrier).or_default().insert(address);
+            }
+        }
+    }
+}
+
+/// The addresses of a host; none if it has none, or they are not known in time.
+fn resolved(module: &'static Module, host: &str) -> Vec<String> {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    if let Ok(address) = bare.parse::<IpAddr>() {
+        return vec![address.to_string()];
+    }
+    let name = host.to_owned();
+    let job = move || {
+        let found = (name.as_str(), 0).to_socket_addrs();
+        let found = found.map_err(|error| error.to_string())?;
+        let addresses = found.map(|address| address.ip().to_string());
+        Ok(addresses.collect::<Vec<_>>())
+    };
+    let lost = |_| Err(format!("not within {} s", RESOLVED_WITHIN.as_secs()));
+    let deadline = Instant::now() + RESOLVED_WITHIN;
+    let started = process::with(module, |process| {
+        process
+            .cache_threads()
+            .submit(deadline, lost, job, NoNotify)
+    });
+    match started
+        .map_err(|full| full.to_string())
+        .and_then(|ticket| ticket.wait())
+    {
+        Ok(addresses) => addresses,
+        Err(error) => {
+            log!(
+                Warning,
+                FUNCTION,
+                "gateway {host}: its addresses are not known: {error}"
+            );
+            Vec::new()
+        }
+    }
+}
