@@ -95,7 +95,8 @@ fn trials() -> Vec<Trial> {
         grants::OF_MYSQL,
         jambonz::SCENARIOS,
         restart::OF_MYSQL,
-        series::SCENARIOS,
+        series::OF_MYSQL,
+        series::of_influx(),
         sidecar::OF_MYSQL,
     ]
     .concat();
@@ -106,5 +107,6 @@ fn trials() -> Vec<Trial> {
         .chain(several::trials(&setting))
         .chain(programs::trials(&setting))
         .chain(environment::trials())
+        .chain(series::ignored())
         .collect()
 }

@@ -13,6 +13,7 @@ use harness::ports;
 use harness::registrar::Site;
 use harness::secrecy;
 use harness::server::wait_for;
+use libtest_mimic::{Completion, Trial};
 use serde_json::{Map, Value};
 
 use super::device::{Device, Request, expect, refused};
@@ -20,11 +21,33 @@ use super::group::{Group, Scenario};
 use super::jambonz;
 
 /// They have a registrar of their own.
-pub const SCENARIOS: &[Scenario] = &[
+pub const OF_MYSQL: &[Scenario] = &[("metrics over a connection", over_tcp)];
+
+/// They need InfluxDB as well.
+const OF_INFLUX: &[Scenario] = &[
     ("alerts in InfluxDB, and metrics", shown),
     ("alerts wait for InfluxDB, and nobody else does", outage),
-    ("metrics over a connection", over_tcp),
 ];
+
+/// Those that can be tried on this machine, of [`OF_INFLUX`].
+pub fn of_influx() -> &'static [Scenario] {
+    match influx::missing() {
+        Some(_) => &[],
+        None => OF_INFLUX,
+    }
+}
+
+/// The others, with the reason.
+pub fn ignored() -> Vec<Trial> {
+    let Some(reason) = influx::missing() else {
+        return Vec::new();
+    };
+    let trial = |(name, _): &Scenario| {
+        let reason = reason.clone();
+        Trial::ignorable_test(*name, move || Ok(Completion::ignored_with(reason)))
+    };
+    OF_INFLUX.iter().map(trial).collect()
+}
 
 /// How long an alert may take, the time for which a server that fails is left alone included.
 const SOON: Duration = Duration::from_secs(30);
@@ -57,14 +80,6 @@ fn site(
     jambonz::install(group, &site, &tables, &views)?;
     site.settings = settings.to_vec();
     Ok((site, fails, nobody))
-}
-
-/// Why InfluxDB can't be tested with, if so: a machine of ours has it.
-fn influx(group: &Group) -> Result<Influx, String> {
-    match influx::missing() {
-        Some(reason) => Err(format!("{reason}: run scripts/packages test")),
-        None => Influx::start(&group.setting.folder()),
-    }
 }
 
 /// A device with good credentials is answered with this status, and at once.
@@ -173,7 +188,7 @@ fn plain(line: &str) -> String {
 }
 
 fn shown(group: &Group) -> Result<(), String> {
-    let (influx, metrics) = (influx(group)?, Metrics::listen()?);
+    let (influx, metrics) = (Influx::start(&group.setting.folder())?, Metrics::listen()?);
     let settings = [
         ("TIME_SERIES_URL", influx.url()),
         ("STATS_SERVER", metrics.server()?),
@@ -254,7 +269,7 @@ fn shown(group: &Group) -> Result<(), String> {
 }
 
 fn outage(group: &Group) -> Result<(), String> {
-    let influx = influx(group)?;
+    let influx = Influx::start(&group.setting.folder())?;
     influx.pause();
     let settings = [("TIME_SERIES_URL", influx.url())];
     let (site, _, nobody) = site(group, &settings)?;
@@ -284,6 +299,13 @@ fn outage(group: &Group) -> Result<(), String> {
     });
     all.ok_or_else(|| format!("four alerts were raised, each at its time: {rows:?}"))?;
     counts(&site, "alerts_written", 4)?;
+    // Somebody writes something else there: what it can't take is lost, and not tried for ever.
+    influx.query(None, "DROP DATABASE alerts")?;
+    influx.query(None, "CREATE DATABASE alerts")?;
+    influx.query(Some("alerts"), "INSERT alerts message=1i")?;
+    ask(&site, "john", "gone.example", 503)?;
+    counts(&site, "alerts_lost", 1)?;
+    says(&instance, "takes none of 1 alerts: status 400: ")?;
     // Somebody drops it: it is made anew.
     influx.query(None, "DROP DATABASE alerts")?;
     ask(&site, "john", "gone.example", 503)?;
