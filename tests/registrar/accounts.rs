@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use harness::database::Backend;
+use harness::instance::Instance;
 use harness::registrar::{ACCOUNT_GRACE, ACCOUNT_TTL};
 use harness::server::wait_for;
 use serde_json::json;
@@ -21,6 +22,10 @@ pub const SCENARIOS: &[Scenario] = &[
 pub const OF_MYSQL: &[Scenario] = &[
     ("an account that changes", changed),
     ("requests look for nobody in Redis", unsought),
+    (
+        "what sidecar has registered, after outages of Redis",
+        found_again,
+    ),
 ];
 
 /// How long to wait until what Redis is looked through for counts, once a second.
@@ -220,6 +225,49 @@ fn unsought(group: &Group) -> Result<(), String> {
         true => Ok(()),
         false => Err(format!("Redis was asked\n{commands}")),
     }
+}
+
+/// Redis hangs, and ends: what it is looked through for is found again when it is back.
+fn found_again(group: &Group) -> Result<(), String> {
+    group.stop();
+    let mut site = group.setting.site(&group.core, group.backend)?;
+    site.settings = vec![("REDIS_TIMEOUT", "300".to_string())];
+    let mut instance = site.start(&group.core)?;
+    let index = "active-user:limited.example";
+    let found = |user: &str| {
+        let key = format!("user:{user}@limited.example");
+        site.redis.cli(&["SET", &key, "{}", "EX", "600"])?;
+        let score = || site.redis.cli(&["ZSCORE", index, &key]).ok();
+        let found = wait_for(LIMIT, || score().filter(|score| !score.is_empty()));
+        found
+            .map(drop)
+            .ok_or_else(|| format!("{user} is not found"))
+    };
+    let failed = |instance: &Instance, times: usize| {
+        let lines = || {
+            instance
+                .log()
+                .matches("those of others are not taken up: ")
+                .count()
+        };
+        let said = wait_for(LIMIT, || (lines() >= times).then_some(()));
+        said.ok_or_else(|| format!("{} lines of {times} say that Redis fails", lines()))
+    };
+    found("one")?;
+    site.redis.hang()?;
+    failed(&instance, 1)?;
+    site.redis.go_on()?;
+    found("two")?;
+    let mut device = Device::new(&site, "three", "limited.example")?;
+    let answer = device.ask(&Request::register())?;
+    refused(answer, 503, "Max Devices Registered")?;
+    site.redis.kill();
+    failed(&instance, 2)?;
+    site.redis.resume()?;
+    found("three")?;
+    // It has forgotten the others.
+    Device::new(&site, "one", "limited.example")?.register()?;
+    instance.check_workers()
 }
 
 fn changed(group: &Group) -> Result<(), String> {
