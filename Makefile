@@ -40,7 +40,7 @@ help:
 	@echo 'make fuzz [SECONDS=60]              the fuzz targets, one after the other'
 	@echo 'make sanitize [ONLY=words]          tests with AddressSanitizer and under valgrind'
 	@echo 'make fuzz-core [SECONDS=60]         hostile requests to each OpenSIPS found, beside its own parser'
-	@echo 'make docker-test [OPENSIPS=3.6]     the SIPp scenarios on a dockerised OpenSIPS'
+	@echo 'make docker-test [OPENSIPS="3.6"]   tokens, webhooks, the registrar, in containers; several releases in quotes'
 	@echo 'make lint                           rustfmt, clippy and cargo-deny'
 	@echo 'make abi-check OPENSIPS_SRC=TREE    compare include/opensips/abi.h with a source tree'
 	@echo 'make install [MODULES_DIR=] [PREFIX=] [DROP_IN=1] [DESTDIR=]   what make has built'
@@ -120,8 +120,11 @@ fuzz-core: all
 	@PARSERS_SEED=$${PARSERS_SEED:-$$(date +%s)} PARSERS_SECONDS=$(or $(SECONDS),60) \
 		$(CARGO) test $(CARGO_FLAGS) --test parsers -- --test-threads=1
 
+# One release after the other.
 docker-test: all
-	@OPENSIPS=$(or $(OPENSIPS),3.6) scripts/docker-test
+	@failed=0; for release in $(or $(OPENSIPS),3.6); do \
+		OPENSIPS=$$release scripts/docker-test || failed=1; \
+	done; exit $$failed
 
 abi-check:
 	@scripts/abi-check "$(OPENSIPS_SRC)"

@@ -181,7 +181,7 @@ impl Endpoint {
 }
 
 /// examples/endpoint, built by cargo along with the tests; built now if only the tests were.
-fn binary() -> Result<PathBuf, String> {
+pub fn binary() -> Result<PathBuf, String> {
     static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     BINARY.get_or_init(build).clone()
 }

@@ -52,6 +52,13 @@ impl Shipped {
             .replace(&line("http://127.0.0.1:8080/"), &line(url));
         self
     }
+
+    /// With the commented lines that begin so as lines of the script.
+    pub fn enabling(mut self, beginning: &str) -> Shipped {
+        let line = format!("\n{}", beginning.trim_start_matches('#'));
+        self.text = self.text.replace(&format!("\n{beginning}"), &line);
+        self
+    }
 }
 
 impl Config for Shipped {

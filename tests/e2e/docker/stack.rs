@@ -1,76 +1,71 @@
-//! The three containers: what is put into their images, how they are started, how they are queried.
+//! The containers of one compose file: what is put into their images, how they are started, how they are
+//! queried.
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use harness::core::{Core, Kind};
-use harness::database::{self, Backend, Database};
-use harness::instance::Config;
-use harness::secrecy;
-use harness::sipp;
-use harness::world::World;
+use harness::database::{self, Backend};
+use harness::instance::tail;
+use harness::profiles::Content;
+use harness::{endpoint, secrecy, sipp};
+use libtest_mimic::{Completion, Trial};
 
-use crate::e2e::cases::{CASES, Case};
-use crate::e2e::group::script;
+use super::containers::{
+    Containers, PASSWORD, PASSWORD_IN_URL, Plan, copy, docker, healthy, log, write,
+};
 
-/// Where OpenSIPS listens in its container.
-const PORT: u16 = 5060;
+/// Fills the folder from which the images are built.
+pub type Prepare = dyn Fn(&Path) -> Result<(), String> + Send + Sync;
 
-/// Every character with a meaning in a URL except `$`, which has one for compose.
-const PASSWORD: &str = "p@ss:w/rd?x=1&y#%41+[z]";
-const PASSWORD_IN_URL: &str = "p%40ss%3Aw%2Frd%3Fx%3D1%26y%23%2541%2B%5Bz%5D";
-
-/// What scripts/docker-test has found and decided.
-pub struct Plan {
-    /// `docker compose` or docker-compose, with the project and the file.
-    compose: Vec<String>,
-    /// The folder from which the images are built.
-    folder: PathBuf,
-    /// The version in the tag of the OpenSIPS image.
-    version: String,
-}
-
-impl Plan {
-    /// None unless scripts/docker-test started this.
-    pub fn from_environment() -> Option<Plan> {
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        Some(Plan {
-            compose: variable("AUTH_WEB_COMPOSE")?
-                .split_whitespace()
-                .map(str::to_string)
-                .collect(),
-            folder: variable("STACK")?.into(),
-            version: variable("OPENSIPS")?,
-        })
-    }
-}
+/// What is tried: its name, and how.
+pub type Scenario = (&'static str, fn(&Stack) -> Result<(), String>);
 
 /// The containers, started by the first trial.
 pub struct Stack {
-    plan: Plan,
     label: String,
-    world: World,
+    containers: Containers,
+    prepare: Box<Prepare>,
     running: OnceLock<Result<Running, String>>,
+    runs: AtomicU32,
 }
 
-/// The ids of the containers, and OpenSIPS's initial processes.
+/// The ids of the containers by service, and OpenSIPS's processes since its last start.
 struct Running {
-    opensips: String,
-    sipp: String,
-    processes: BTreeSet<String>,
+    ids: Mutex<HashMap<String, String>>,
+    processes: Mutex<BTreeSet<String>>,
+}
+
+/// One run of SIPp.
+#[derive(Default)]
+pub struct Run<'a> {
+    /// File in tests/sipp.
+    pub scenario: &'a str,
+    /// One line of the injection file for each call; without any, there is one call.
+    pub rows: &'a [Vec<String>],
+    /// Further options; for who sends first, that is where to.
+    pub options: &'a [&'a str],
+}
+
+/// A SIPp that runs in a container.
+pub struct Started {
+    what: String,
+    container: String,
+    folder: String,
+    child: Child,
 }
 
 impl Stack {
-    /// Nothing is started yet.
-    pub fn new(plan: Plan) -> Stack {
+    /// That of tests/docker/`name`.yml; nothing is started yet.
+    pub fn new(plan: &Plan, name: &str, prepare: Box<Prepare>) -> Stack {
         Stack {
-            label: format!("core: OpenSIPS {} in docker, mysql", plan.version),
-            plan,
-            world: World::generate(),
+            label: format!("core: OpenSIPS {} in docker, {name}", plan.version),
+            containers: plan.containers(name),
+            prepare,
             running: OnceLock::new(),
+            runs: AtomicU32::new(0),
         }
     }
 
@@ -79,67 +74,104 @@ impl Stack {
         &self.label
     }
 
-    /// Runs SIPp in its container.
-    pub fn run(&self, case: &Case) -> Result<(), String> {
-        let running = self.running()?;
-        let number = CASES.iter().position(|one| one.name == case.name);
-        let folder = format!("/runs/{}", number.ok_or("no such case")?);
-        let rows = (case.rows)(&self.world);
+    /// Runs SIPp in the container of that name against OpenSIPS.
+    pub fn ask(&self, run: &Run<'_>) -> Result<(), String> {
+        let mut options = vec!["opensips:5060"];
+        options.extend(run.options);
+        let run = Run {
+            options: &options,
+            ..*run
+        };
+        self.sipp("sipp", &run)?.wait()
+    }
+
+    /// Starts SIPp in the container of this service.
+    pub fn sipp(&self, service: &str, run: &Run<'_>) -> Result<Started, String> {
+        let container = self.id(service)?;
+        let number = self.runs.fetch_add(1, Ordering::Relaxed).to_string();
+        let here = self.containers.folder.join("runs").join(&number);
+        let scenario = format!("tests/sipp/{}.xml", run.scenario);
+        copy(&harness::root().join(scenario), &here.join("scenario.xml"))?;
+        write(&here.join("rows.csv"), sipp::csv(run.rows)?.as_bytes())?;
+        let folder = format!("/runs/{number}");
+        let there = format!("{container}:{folder}");
+        docker(&["cp", &here.display().to_string(), &there])?;
         let mut command = Command::new("docker");
         command
-            .args(["exec", "--workdir", &folder, &running.sipp, "sipp"])
-            .arg(format!("opensips:{PORT}"))
-            .args(["-sf", "scenario.xml", "-inf", "rows.csv"])
-            .args(["-s", case.service, "-m", &rows.len().to_string()])
+            .args(["exec", "--workdir", &folder, &container, "sipp"])
+            .args(["-sf", "scenario.xml"])
+            .args(["-m", &run.rows.len().max(1).to_string()])
             .args(sipp::OPTIONS.split_whitespace())
-            .args(["-r", "500", "-l", "50"]);
-        let Err(complaint) = output(&mut command) else {
-            return Ok(());
-        };
-        let said = |file: &str| {
-            let path = format!("{folder}/{file}");
-            let text = output(Command::new("docker").args(["exec", &running.sipp, "cat", &path]));
-            harness::instance::tail(&text.unwrap_or_default(), 30)
-        };
-        Err(format!(
-            "sipp {}: {complaint}\n{}\n{}",
-            case.scenario,
-            said("errors"),
-            said("messages")
-        ))
+            .args(["-r", "500", "-l", "50"])
+            .args(run.options);
+        if !run.rows.is_empty() {
+            command.args(["-inf", "rows.csv"]);
+        }
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        Ok(Started {
+            what: format!("{} in {service}", run.scenario),
+            child: command.spawn().map_err(|e| format!("docker: {e}"))?,
+            container,
+            folder,
+        })
     }
 
     /// Every OpenSIPS process must still be running, and nothing secret be in its log.
-    pub fn look_after(&self) -> Result<(), String> {
-        let running = self.running()?;
-        let now = processes(&running.opensips)?;
-        if now != running.processes {
-            return Err(format!(
-                "its processes were {:?} and are {now:?}",
-                running.processes
-            ));
+    pub fn look_after(&self, unspeakable: &[String]) -> Result<(), String> {
+        let opensips = self.id("opensips")?;
+        let before = self.running()?.processes.lock();
+        let before = before.unwrap_or_else(PoisonError::into_inner).clone();
+        let now = processes(&opensips)?;
+        if now != before {
+            return Err(format!("its processes were {before:?} and are {now:?}"));
         }
-        let log = self.log(&running.opensips)?;
+        let log = log(&opensips)?;
         if !log.contains("auth_web") {
             return Err("its log does not even name the module".to_string());
         }
-        let mut unspeakable = self.world.unspeakable();
-        unspeakable.push(PASSWORD.to_string());
-        unspeakable.push(PASSWORD_IN_URL.to_string());
-        for case in CASES {
-            let rows = (case.rows)(&self.world).concat();
-            unspeakable.extend(
-                rows.iter()
-                    .filter_map(|field| secrecy::of_token(field))
-                    .map(str::to_string),
-            );
-        }
-        secrecy::check(&log, unspeakable.iter().map(String::as_str))
+        let passwords = [PASSWORD, PASSWORD_IN_URL];
+        let unspeakable = unspeakable.iter().map(String::as_str);
+        secrecy::check(&log, unspeakable.chain(passwords))
     }
 
-    fn log(&self, container: &str) -> Result<String, String> {
-        let both = format!("exec docker logs {container} 2>&1");
-        output(Command::new("sh").args(["-c", &both]))
+    /// What a program says in the container of this service.
+    pub fn exec(&self, service: &str, words: &[&str]) -> Result<String, String> {
+        let id = self.id(service)?;
+        docker(&[&["exec", &id], words].concat())
+    }
+
+    /// Has docker do something to the container of this service: kill, pause, start.
+    pub fn have(&self, verb: &str, service: &str) -> Result<(), String> {
+        docker(&[verb, &self.id(service)?]).map(drop)
+    }
+
+    /// Ends OpenSIPS as `docker stop` does, and starts it again.
+    pub fn restart(&self) -> Result<(), String> {
+        let opensips = self.id("opensips")?;
+        docker(&["restart", &opensips])?;
+        healthy(&opensips)?;
+        let mut known = self
+            .running()?
+            .processes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *known = processes(&opensips)?;
+        Ok(())
+    }
+
+    /// The container of this service. Compose itself takes long to say it.
+    pub fn id(&self, service: &str) -> Result<String, String> {
+        let running = self.running()?;
+        let mut ids = running.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(id) = ids.get(service) {
+            return Ok(id.clone());
+        }
+        let id = self.containers.id(service)?;
+        ids.insert(service.to_string(), id.clone());
+        Ok(id)
     }
 
     fn running(&self) -> Result<&Running, String> {
@@ -157,10 +189,10 @@ impl Stack {
     }
 
     fn start(&self) -> Result<Running, String> {
-        self.prepare()?;
-        self.compose(&["build"])?;
+        (self.prepare)(&self.containers.folder)?;
+        self.containers.compose(&["build"])?;
         self.up().map_err(|complaint| {
-            let log = self.container("opensips").and_then(|id| self.log(&id));
+            let log = self.containers.id("opensips").and_then(|id| log(&id));
             let log = log.unwrap_or_default();
             // The first error is the cause; the rest are consequences.
             let said = log.lines().filter(|line| !line.contains(" DBG:"));
@@ -172,130 +204,133 @@ impl Stack {
     fn up(&self) -> Result<Running, String> {
         // Dependent containers are started once their dependencies are healthy; sipp depends on
         // all.
-        self.compose(&["up", "-d", "sipp"])?;
-        let opensips = self.container("opensips")?;
+        self.containers.compose(&["up", "-d", "sipp"])?;
+        let opensips = self.containers.id("opensips")?;
         Ok(Running {
-            processes: processes(&opensips)?,
-            sipp: self.container("sipp")?,
-            opensips,
+            processes: Mutex::new(processes(&opensips)?),
+            ids: Mutex::new(HashMap::from([("opensips".to_string(), opensips)])),
         })
-    }
-
-    fn compose(&self, arguments: &[&str]) -> Result<String, String> {
-        let (program, options) = self.plan.compose.split_first().ok_or("no compose")?;
-        output(
-            Command::new(program)
-                .args(options)
-                .args(arguments)
-                .env("DATABASE_PASSWORD", PASSWORD),
-        )
-    }
-
-    fn container(&self, service: &str) -> Result<String, String> {
-        let id = self
-            .compose(&["ps", "-a", "-q", service])?
-            .trim()
-            .to_string();
-        if id.is_empty() {
-            return Err(format!("there is no container of {service}"));
-        }
-        Ok(id)
-    }
-
-    /// Fills the folder from which the images are built.
-    fn prepare(&self) -> Result<(), String> {
-        let folder = &self.plan.folder;
-        let recipes = harness::root().join("tests/docker");
-        for service in ["mariadb", "opensips", "sipp"] {
-            let recipe = recipes.join(format!("{service}.Dockerfile"));
-            copy(&recipe, &folder.join(service).join("Dockerfile"))?;
-        }
-
-        let schema = database::schema(Backend::Mysql);
-        let initdb = folder.join("mariadb/initdb");
-        write(
-            &initdb.join("1.sql"),
-            b"ALTER DATABASE CHARACTER SET utf8mb4;\n",
-        )?;
-        copy(&schema, &initdb.join("2.sql"))?;
-        let rows = database::mysql_rows(&self.world.content());
-        write(
-            &initdb.join("3.sql"),
-            format!("SET NAMES utf8mb4;\n{rows}CREATE TABLE filled (dummy INTEGER);\n").as_bytes(),
-        )?;
-
-        let url = format!("mysql://opensips:{PASSWORD_IN_URL}@mariadb:3306/opensips");
-        let database = Database::elsewhere(Backend::Mysql, &url, PASSWORD);
-        // Where the image keeps its modules is found out while ours is copied there.
-        let core = Core {
-            kind: Kind::OpenSips(self.plan.version.clone()),
-            binary: "opensips".into(),
-            modules: Some("@MODULES@".into()),
-            arguments: Vec::new(),
-        };
-        let config = script(&database)
-            .render(&core, PORT)
-            .replace("socket=udp:127.0.0.1:", "socket=udp:*:")
-            .replace(&harness::module().display().to_string(), "auth_web.so");
-        write(&folder.join("opensips/opensips.cfg"), config.as_bytes())?;
-        copy(&harness::module(), &folder.join("opensips/auth_web.so"))?;
-        copy(&recipes.join("sip-ping"), &folder.join("opensips/sip-ping"))?;
-
-        for (number, case) in CASES.iter().enumerate() {
-            let run = folder.join("sipp/runs").join(number.to_string());
-            let scenario = format!("tests/sipp/{}.xml", case.scenario);
-            copy(&harness::root().join(scenario), &run.join("scenario.xml"))?;
-            let rows = sipp::csv(&(case.rows)(&self.world))?;
-            write(&run.join("rows.csv"), rows.as_bytes())?;
-        }
-        Ok(())
     }
 }
 
-/// The ids of all processes in a container.
+impl Started {
+    /// Whether it is still at it.
+    pub fn goes_on(&mut self) -> Result<bool, String> {
+        let ended = self.child.try_wait().map_err(|e| e.to_string())?;
+        Ok(ended.is_none())
+    }
+
+    /// Waits for its end: whether all calls went as the scenario says. It limits its time itself.
+    pub fn wait(self) -> Result<(), String> {
+        self.ended().map(drop)
+    }
+
+    /// The same, and what its scenario has logged.
+    pub fn log(self) -> Result<String, String> {
+        self.ended()?.file("log")
+    }
+
+    fn file(&self, name: &str) -> Result<String, String> {
+        let path = format!("{}/{name}", self.folder);
+        docker(&["exec", &self.container, "cat", &path])
+    }
+
+    fn ended(mut self) -> Result<Started, String> {
+        let status = self.child.wait().map_err(|e| e.to_string())?;
+        if status.success() {
+            return Ok(self);
+        }
+        let said = |file: &str| tail(&self.file(file).unwrap_or_default(), 30);
+        Err(format!(
+            "sipp {}: {status}\n{}\n{}",
+            self.what,
+            said("errors"),
+            said("messages")
+        ))
+    }
+}
+
+/// A trial for each scenario, and one that looks after all of them; or one that says why there are none.
+pub fn trials(stack: Stack, scenarios: &'static [Scenario], missing: Option<String>) -> Vec<Trial> {
+    const LAST: Scenario = (
+        "every process is there, and nothing secret in the log",
+        |stack| stack.look_after(&[]),
+    );
+    let stack = Arc::new(stack);
+    let all = scenarios.iter().chain([&LAST]);
+    let trial = |(name, run): &Scenario| {
+        let (stack, run, missing) = (Arc::clone(&stack), *run, missing.clone());
+        Trial::ignorable_test(
+            format!("{}: {name}", stack.label()),
+            move || match missing {
+                Some(reason) => Ok(Completion::ignored_with(reason)),
+                None => Ok(run(&stack).map(|()| Completion::Completed)?),
+            },
+        )
+    };
+    all.map(trial).collect()
+}
+
+/// What MariaDB is made of: these statements in this order, after which it is known to be filled.
+pub fn mariadb(folder: &Path, statements: &[String]) -> Result<(), String> {
+    recipe("mariadb", folder)?;
+    let initdb = folder.join("mariadb/initdb");
+    let begin = "ALTER DATABASE CHARACTER SET utf8mb4;\n".to_string();
+    let end = "CREATE TABLE filled (dummy INTEGER);\n".to_string();
+    let all = [&begin].into_iter().chain(statements).chain([&end]);
+    for (number, text) in all.enumerate() {
+        let text = format!("SET NAMES utf8mb4;\n{text}");
+        write(&initdb.join(format!("{number:02}.sql")), text.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// One of the files in opensips-cfg/schema/mysql.
+pub fn schema(file: &str) -> Result<String, String> {
+    let path = database::schema(Backend::Mysql).with_file_name(file);
+    std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))
+}
+
+/// Statements that fill the tables of tokens.
+pub fn rows(content: &Content) -> String {
+    database::mysql_rows(content)
+}
+
+/// What OpenSIPS is made of: these files in /etc/opensips.
+pub fn opensips(folder: &Path, files: &[(&str, &[u8])]) -> Result<(), String> {
+    recipe("opensips", folder)?;
+    let folder = folder.join("opensips");
+    copy(&harness::module(), &folder.join("auth_web.so"))?;
+    let ping = harness::root().join("tests/docker/sip-ping");
+    copy(&ping, &folder.join("sip-ping"))?;
+    for (name, bytes) in files {
+        write(&folder.join("etc").join(name), bytes)?;
+    }
+    Ok(())
+}
+
+/// What the example endpoint is made of: its users.
+pub fn endpoint(folder: &Path, users: &str) -> Result<(), String> {
+    recipe("endpoint", folder)?;
+    let folder = folder.join("endpoint");
+    copy(&endpoint::binary()?, &folder.join("endpoint"))?;
+    write(&folder.join("users"), users.as_bytes())
+}
+
+fn recipe(service: &str, folder: &Path) -> Result<(), String> {
+    let recipe = harness::root().join(format!("tests/docker/{service}.Dockerfile"));
+    copy(&recipe, &folder.join(service).join("Dockerfile"))
+}
+
+/// The ids of all processes of OpenSIPS in a container.
 fn processes(container: &str) -> Result<BTreeSet<String>, String> {
-    let table = output(Command::new("docker").args(["top", container, "-eo", "pid,comm"]))?;
+    let table = docker(&["top", container, "-eo", "pid,comm"])?;
     let opensips = table.lines().filter(|line| line.contains("opensips"));
     let ids: BTreeSet<String> = opensips
         .filter_map(|line| line.split_whitespace().next().map(str::to_string))
         .collect();
-    if ids.is_empty() {
-        return Err(format!("there is no opensips in its container: {table}"));
+    match ids.is_empty() {
+        true => Err(format!("there is no opensips in its container: {table}")),
+        false => Ok(ids),
     }
-    Ok(ids)
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
-    let folder = path.parent().unwrap_or(path);
-    fs::create_dir_all(folder)
-        .and_then(|()| fs::write(path, bytes))
-        .map_err(|e| format!("{}: {e}", path.display()))
-}
-
-fn copy(from: &Path, to: &Path) -> Result<(), String> {
-    let folder = to.parent().unwrap_or(to);
-    fs::create_dir_all(folder)
-        .and_then(|()| fs::copy(from, to))
-        .map(drop)
-        .map_err(|e| format!("{} to {}: {e}", from.display(), to.display()))
-}
-
-/// Runs a program to completion: its output, or its error.
-fn output(command: &mut Command) -> Result<String, String> {
-    let name = command.get_program().to_string_lossy().into_owned();
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|e| format!("{name}: {e}"))?;
-    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
-    if output.status.success() {
-        return Ok(stdout);
-    }
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    Err(format!(
-        "{name}: {}\n{}\n{}",
-        output.status,
-        harness::instance::tail(&stdout, 40),
-        harness::instance::tail(&stderr, 40)
-    ))
 }
