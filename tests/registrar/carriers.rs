@@ -529,6 +529,15 @@ fn carriers(group: &Group) -> Result<(), String> {
         }
     }
 
+    // Both owners are told, and those of the gateways that are not there.
+    let told = || {
+        site.mi()
+            .statistic("alerts_raised")
+            .ok()
+            .filter(|n| *n >= 4)
+    };
+    wait_for(LIMIT, told).ok_or("nobody is told of what was switched off")?;
+
     // Gateways that are not there.
     let ping = |sid: &str, is: &str| {
         let key = format!("blacklist-sip-gateway:{sid}");

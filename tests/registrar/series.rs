@@ -194,6 +194,8 @@ fn shown(group: &Group) -> Result<(), String> {
         ("STATS_SERVER", metrics.server()?),
         ("STATS_PREFIX", "eu.".to_string()),
         ("STATS_TAGS", "site:here".to_string()),
+        ("SITE_NETWORKS", "127.0.0.0/8".to_string()),
+        ("CHECKIN_INTERVAL", "3600000".to_string()),
     ];
     let (site, fails, nobody) = site(group, &settings)?;
     // Two registrations that somebody has made before, of which one has ended.
@@ -245,6 +247,8 @@ fn shown(group: &Group) -> Result<(), String> {
     expect(wrong.authorize(&Request::register(), "wrong")?, 403)?;
     metrics.expect(&[
         "eu.sbc.users.count:1|g|#site:here",
+        "eu.featureservers:0|g|#site:here",
+        "eu.rtpservers:0|g|#site:here",
         "eu.sbc.registration.total.response_time:MS|h|#site:here,status:401",
         "eu.sbc.registration.total.response_time:MS|h|#site:here,status:200",
         "eu.sbc.registration.total.response_time:MS|h|#site:here,status:403",
@@ -253,7 +257,7 @@ fn shown(group: &Group) -> Result<(), String> {
         "eu.app.hook.response_time:MS|h|#site:here,hook_type:auth,status:200",
         "eu.app.hook.response_time:MS|h|#site:here,hook_type:auth,status:403",
     ])?;
-    counts(&site, "metrics_sent", 8)?;
+    counts(&site, "metrics_sent", 10)?;
     for name in ["alerts_lost", "metrics_lost"] {
         match site.mi().statistic(name)? {
             0 => {}

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::metrics;
 use super::chore::Chore;
 use crate::log;
 use crate::members::{Looked, Members, Set};
@@ -27,7 +28,7 @@ impl Chore for Look {
             let looked: Result<Looked, CacheError> =
                 process::with(module, |process| process.ask_redis(look));
             match looked {
-                Ok(looked) => told(set, &checkins.cluster, &looked),
+                Ok(looked) => told(module, set, &looked),
                 Err(error) => {
                     let text = error.to_string();
                     if process::is_due(module, (NAME, &text)) {
@@ -40,18 +41,23 @@ impl Chore for Look {
     }
 }
 
-fn told(set: Set, cluster: &str, looked: &Looked) {
+fn told(module: &Module, set: Set, looked: &Looked) {
     let Looked {
         count,
         found,
         ended,
     } = looked;
-    match set {
-        Set::FeatureServers => stats::set_state(State::FeatureServers, *count),
-        Set::RtpServers => stats::set_state(State::RtpServers, *count),
-        Set::ServiceUrls => {}
+    // The names are those of jambonz's dashboards.
+    let shown = match set {
+        Set::FeatureServers => Some((State::FeatureServers, "featureservers")),
+        Set::RtpServers => Some((State::RtpServers, "rtpservers")),
+        Set::ServiceUrls => None,
+    };
+    if let Some((state, name)) = shown {
+        stats::set_state(state, *count);
+        metrics::gauge(module, name, *count, "");
     }
-    let key = set.key(cluster);
+    let key = set.key(&module.config.checkins.cluster);
     if *found > 0 {
         log!(
             Info,

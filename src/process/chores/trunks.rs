@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use ::redis::cmd;
 
 use super::chore::Chore;
+use crate::alerts;
 use crate::clock;
 use crate::config::trunks::Trunks as Config;
 use crate::digest::cnonce;
@@ -360,6 +361,10 @@ impl Keep {
             }
         };
         log!(Warning, FUNCTION, "{message}");
+        let alert = alerts::Alert::text(message)
+            .of_account(carrier.account)
+            .of_service_provider(carrier.provider);
+        super::super::alerts::raise(module, &alert);
     }
 }
 
