@@ -484,6 +484,14 @@ enum {
 	OSIPS_PROC_FLAG_NEEDS_SCRIPT = 1 << 2
 };
 
+/* The routes of the script, never read: where there are to be none, this is all zero. */
+struct osips_script_routes {
+	char room[12288];
+};
+
+/* NULL in a process without PROC_FLAG_NEEDS_SCRIPT, which tm can't do with. */
+extern struct osips_script_routes *sroutes __attribute__((weak));
+
 enum { OSIPS_DLG_CONFIRMED = 2 };
 enum { OSIPS_TMCB_LOCAL_COMPLETED = 1 << 8 };
 /* In place of a reply, where none has come. */

@@ -43,7 +43,12 @@ static void run_loader(int no)
 
 static void run_chores(int no)
 {
+	static struct osips_script_routes none;
+
 	(void)no;
+	/* The module tm looks whether there is a local_route. */
+	if (&sroutes && !sroutes)
+		sroutes = &none;
 	aw_rs_chores();
 }
 
@@ -61,9 +66,13 @@ void aw_want_loader(void)
 void aw_want_chores(int is_sending)
 {
 	processes[1].no = 1;
-	/* The module tm runs local_route for a request. A process that has no IPC is left alone by a reload of routes. */
-	if (is_sending)
-		processes[1].flags = OSIPS_PROC_FLAG_INITCHILD | OSIPS_PROC_FLAG_NEEDS_SCRIPT;
+	if (!is_sending)
+		return;
+	processes[1].flags = OSIPS_PROC_FLAG_INITCHILD;
+	/* The module tm runs local_route for a request. A process that has no IPC is left alone by a reload of routes; in
+	 * 3.4, one that has the script has IPC as well, and the reload would wait for it in vain. */
+	if (aw_layout_35())
+		processes[1].flags |= OSIPS_PROC_FLAG_NEEDS_SCRIPT;
 }
 
 int aw_core_release(void)

@@ -621,6 +621,9 @@ fn carriers(group: &Group) -> Result<(), String> {
         return Err("a carrier that is gone is registered".to_string());
     }
 
+    // A reload of the routes neither waits for it nor ends it.
+    site.mi().run("reload_routes", Value::Null)?;
+
     // Another machine takes it over: this one stops, and leaves what there is.
     jambonz.redis(
         &["SET", "blue:regbot-token", "another", "EX", "100"],
