@@ -1,16 +1,22 @@
 //! jambonz's carriers, registered as its own tables say; carriers that challenge, grant and refuse.
 
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::path::PathBuf;
+use std::process::{ChildStdin, Command};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use harness::database::program;
 use harness::digest::hash;
+use harness::instance::tail;
+use harness::ports;
 use harness::registrar::Site;
 use harness::secrecy;
-use harness::server::wait_for;
+use harness::server::{Server, wait_for};
 use serde_json::Value;
 
 use super::group::{Group, Scenario};
@@ -29,6 +35,25 @@ const SILENCE: Duration = Duration::from_millis(1500);
 
 /// A password of a carrier's, which nobody else may see.
 const PASSWORD: &str = "b4r-of-the-carrier";
+
+/// What OpenSSL is told by those who connect to it. It serves as long as its input is open.
+fn tls_server(site: &Site, port: u16) -> Result<((Server, ChildStdin), PathBuf), String> {
+    let program = program("openssl").ok_or("no openssl")?;
+    let certificate = site.certificate();
+    let key = certificate.with_file_name("key.pem");
+    let said = certificate.with_file_name("said-over-tls");
+    let output = File::create(&said).map_err(|e| e.to_string())?;
+    let mut command = Command::new(program);
+    command
+        .args(["s_server", "-quiet", "-accept", &port.to_string()])
+        .arg("-cert")
+        .arg(&certificate)
+        .arg("-key")
+        .arg(key)
+        .stdout(output);
+    let server = Server::start_with_input(&mut command).map_err(|e| e.to_string())?;
+    Ok((server, said))
+}
 
 /// As much of jambonz's tables as is read, with columns of the same names and types.
 const TABLES: &str = "
@@ -649,20 +674,37 @@ fn carriers(group: &Group) -> Result<(), String> {
 const FEW: &str = "
 INSERT INTO voip_carriers (voip_carrier_sid, name, requires_register, register_username,
     register_password, trunk_type) VALUES
-    ('c-one', 'one', 1, 'one', 'PASSWORD', 'reg'), ('c-dead', 'dead', 1, 'dead', 'PASSWORD', 'reg');
+    ('c-one', 'one', 1, 'one', 'PASSWORD', 'reg'), ('c-dead', 'dead', 1, 'dead', 'PASSWORD', 'reg'),
+    ('c-tls', 'tls', 1, 'tls', 'PASSWORD', 'static_ip');
 INSERT INTO sip_gateways (sip_gateway_sid, ipv4, port, voip_carrier_sid, send_options_ping) VALUES
     ('g-one', '127.0.0.1', PORT, 'c-one', 0), ('g-dead', '127.0.0.1', 9, 'c-dead', 1);
+INSERT INTO sip_gateways (sip_gateway_sid, ipv4, port, voip_carrier_sid, protocol) VALUES
+    ('g-tls', 'localhost', TLS, 'c-tls', 'tls/srtp');
 ";
 
 /// Registrations go on, and what is to be written is written later.
 fn failures(group: &Group) -> Result<(), String> {
     let carrier = Carrier::new(&[("g-one", Manner::Grants(401, "MD5", 2))])?;
-    let jambonz = Jambonz::new(group, &carrier, FEW)?;
+    let over_tls = ports::free();
+    let jambonz = Jambonz::new(group, &carrier, &FEW.replace("TLS", &over_tls.to_string()))?;
     let site = &jambonz.site;
+    let tls = site.tls.map(|_| tls_server(site, over_tls)).transpose()?;
     let mut instance = site.start(&group.core)?;
     carrier.wait("g-one", 2)?;
     jambonz.redis(&["HEXISTS", "eph-gw-ip:127.0.0.1", "c-one"], |is| is == "1")?;
     jambonz.status("c-one", |status| status["status"] == "ok")?;
+
+    // Another one is reached over TLS.
+    if let Some((_server, said)) = tls {
+        let has_come = || {
+            let said = fs::read_to_string(&said).ok()?;
+            let is_it =
+                said.starts_with("REGISTER sip:localhost SIP/2.0") && said.contains("SIP/2.0/TLS");
+            is_it.then_some(())
+        };
+        wait_for(LIMIT, has_come)
+            .ok_or_else(|| format!("nothing comes over TLS\n{}", tail(&instance.log(), 25)))?;
+    }
 
     // Redis is away.
     site.redis.kill();

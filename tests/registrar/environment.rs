@@ -45,6 +45,24 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("REGISTRANT_INTERVAL", "9", "REGISTRANT_INTERVAL must be"),
     ("LOG_TO_STDERR", "1", "LOG_TO_STDERR must be yes or no"),
     (
+        "CARRIERS_TABLE",
+        "voip;carriers",
+        "CARRIERS_TABLE must be the name of a table",
+    ),
+    ("TRUNK_INTERVAL", "0", "TRUNK_INTERVAL must be"),
+    ("TRUNK_RETRY", "x", "TRUNK_RETRY must be"),
+    (
+        "TRUNK_BY_ADDRESS",
+        "1",
+        "TRUNK_BY_ADDRESS must be yes or no",
+    ),
+    (
+        "TRUNK_TLS_CA",
+        "/ca.pem",
+        "TRUNK_TLS_CA needs CARRIERS_TABLE",
+    ),
+    ("PING_TTL", "0", "PING_TTL must be"),
+    (
         "TRUST_UDP_SOURCE",
         "1",
         "TRUST_UDP_SOURCE must be yes or no",
