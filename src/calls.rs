@@ -28,6 +28,7 @@ mod logout;
 mod members;
 mod metrics;
 mod notices;
+mod on_redis;
 pub mod options;
 mod outcome;
 mod pages;

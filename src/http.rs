@@ -24,6 +24,7 @@ mod hook;
 mod inflight;
 mod origins;
 mod pace;
+mod prepared;
 mod proxy;
 mod report;
 mod request;

@@ -16,7 +16,6 @@ mod registration;
 mod reply;
 mod status;
 
-pub use address::HostPort;
 pub use deed::{Alert, Deed, Event, Outgoing};
 pub use pings::{PingSettings, Pings};
 pub use plan::{Addresses, Site, plans};

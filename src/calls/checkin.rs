@@ -5,16 +5,17 @@ use std::fmt::Display;
 use std::net::IpAddr;
 
 use super::codes::checkin as code;
+use super::on_redis::on_redis;
 use super::outcome;
-use super::waiting::{Started, Wait, on_thread};
+use super::waiting::{Started, Wait};
 use crate::log;
 use crate::members::{Checked, Checkin, MOST, MOST_URL, Members, Set};
 use crate::module::Module;
 use crate::opensips::checkin::CheckinHeaders;
 use crate::opensips::pvar::{Message, Value, Variable};
 use crate::opensips::stats::{self, State};
-use crate::process::{self, Cache, no_redis};
-use crate::redis::{CacheError, Session};
+use crate::process;
+use crate::redis::CacheError;
 
 /// Name of the function in log lines.
 const FUNCTION: &CStr = c"server_checkin";
@@ -71,27 +72,15 @@ pub fn checkin(
         }
     };
     let asked = checkin.clone();
-    on_thread(
+    let cluster = &module.config.checkins.cluster;
+    on_redis(
         module,
         message,
         wait,
-        |wake| {
-            process::with(module, |process| {
-                let native = process.cache().and_then(Cache::native);
-                let native = native.ok_or_else(|| Err(no_redis()))?;
-                let threads = process.cache_threads();
-                native.admit(threads).map_err(Err)?;
-                let cluster = &module.config.checkins.cluster;
-                let work = move |session: &Session<'_>| Members::new(session, cluster).take(&asked);
-                native.submit(threads, wake, work).map_err(Err)
-            })
-        },
-        |cause| Err(CacheError::Busy(cause.to_owned())),
-        move |message, checked: Result<Checked, CacheError>| {
-            Started::Done(match checked {
-                Ok(checked) => done(module, message, &checkin, checked, out),
-                Err(error) => unavailable(module, &error),
-            })
+        move |session| Members::new(session, cluster).take(&asked),
+        move |message, checked: Result<Checked, CacheError>| match checked {
+            Ok(checked) => done(module, message, &checkin, checked, out),
+            Err(error) => unavailable(module, &error),
         },
     )
 }

@@ -6,8 +6,9 @@ use super::cache::{Cache, Driver};
 use super::cluster;
 use super::database::{self, Database};
 use super::raw::{ConfigError, Raw};
+use crate::sip::HostPortBuf;
 use crate::store::carriers::CarrierTables;
-use crate::trunks::{Addresses, HostPort, PingSettings, Settings, Site};
+use crate::trunks::{Addresses, PingSettings, Settings, Site};
 
 const TABLE: &str = "carriers_table";
 
@@ -139,7 +140,7 @@ fn domain(raw: &Raw) -> Result<Option<String>, ConfigError> {
     let Some(text) = raw.text(NAME)? else {
         return Ok(None);
     };
-    match HostPort::parse(text) {
+    match HostPortBuf::parse(text) {
         Some(domain) => Ok(Some(domain.to_string())),
         None => Err(raw.error(NAME, "host or host:port")),
     }
@@ -162,7 +163,7 @@ fn addresses(raw: &Raw) -> Result<Addresses, ConfigError> {
             Some(("tls", rest)) => (&mut addresses.tls, rest),
             _ => (&mut addresses.any, &value[..]),
         };
-        let address = HostPort::parse(text).ok_or_else(wrong)?;
+        let address = HostPortBuf::parse(text).ok_or_else(wrong)?;
         if place.replace(address).is_some() {
             return Err(wrong());
         }
@@ -217,8 +218,8 @@ mod tests {
         ]);
         let all = all.unwrap();
         assert_eq!(all.registrations.remove_codes, [403, 404]);
-        assert_eq!(all.site.addresses.any, HostPort::parse("192.0.2.1"));
-        assert_eq!(all.site.addresses.tls, HostPort::parse("192.0.2.2:5061"));
+        assert_eq!(all.site.addresses.any, HostPortBuf::parse("192.0.2.1"));
+        assert_eq!(all.site.addresses.tls, HostPortBuf::parse("192.0.2.2:5061"));
         for (name, value) in [
             ("trunk_contact_address", "udp:"),
             ("trunk_contact_address", "a b"),

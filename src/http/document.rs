@@ -3,13 +3,14 @@
 use std::time::{Instant, SystemTime};
 
 use ureq::Body;
-use ureq::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
-use ureq::http::{HeaderMap, HeaderValue};
+use ureq::http::HeaderMap;
+use ureq::http::header::{ACCEPT, CONTENT_TYPE};
 
 use super::agents::Agents;
 use super::client::cause;
 use super::client_config::ClientConfig;
 use super::error::Cause;
+use super::prepared::prepared;
 use super::retry::retry_after;
 use super::tls::TrustError;
 use super::transport::Progress;
@@ -68,20 +69,9 @@ impl Documents {
         let connect = config.connect_timeout.min(left);
         let agent = self.agents.get(&config.files, url);
         let agent = agent.map_err(|error| Cause::Files(error.to_string()))?;
-        let mut request = agent.get(url.uri().clone()).header(ACCEPT, accept);
         let of_origin = config.origins.basic(url, &config.reports);
-        if let Some(basic) = url.basic().or(of_origin.as_ref())
-            && let Ok(mut value) = HeaderValue::from_str(&basic.header())
-        {
-            value.set_sensitive(true);
-            request = request.header(AUTHORIZATION, value);
-        }
-        let request = request
-            .config()
-            .timeout_global(Some(left))
-            .timeout_resolve(Some(connect))
-            .timeout_connect(Some(connect))
-            .build();
+        let request = agent.get(url.uri().clone()).header(ACCEPT, accept);
+        let request = prepared(request, url.basic().or(of_origin.as_ref()), left, connect);
         Progress::begin(false);
         let response = request.call().map_err(|error| cause(&error))?;
         match response.status().as_u16() {
@@ -123,21 +113,10 @@ impl Documents {
         let connect = config.connect_timeout.min(left);
         let agent = self.agents.get(&config.files, url);
         let agent = agent.map_err(|error| Cause::Files(error.to_string()))?;
-        let mut request = agent
+        let request = agent
             .post(url.uri().clone())
             .header(CONTENT_TYPE, media_type);
-        if let Some(basic) = url.basic()
-            && let Ok(mut value) = HeaderValue::from_str(&basic.header())
-        {
-            value.set_sensitive(true);
-            request = request.header(AUTHORIZATION, value);
-        }
-        let request = request
-            .config()
-            .timeout_global(Some(left))
-            .timeout_resolve(Some(connect))
-            .timeout_connect(Some(connect))
-            .build();
+        let request = prepared(request, url.basic(), left, connect);
         Progress::begin(true);
         let response = request.send(body).map_err(|error| cause(&error))?;
         let status = response.status().as_u16();

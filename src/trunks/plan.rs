@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use zeroize::Zeroizing;
 
-use super::address::{HostPort, user};
+use super::address::user;
+use crate::sip::HostPortBuf;
 use crate::store::carriers::{Carrier, CarrierRows, Gateway};
 
 /// The longest name of a user, escaped, and the longest Call-ID.
@@ -71,18 +72,18 @@ impl Transport {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Addresses {
     /// By any transport that has none of its own.
-    pub any: Option<HostPort>,
+    pub any: Option<HostPortBuf>,
     /// Over UDP.
-    pub udp: Option<HostPort>,
+    pub udp: Option<HostPortBuf>,
     /// Over TCP.
-    pub tcp: Option<HostPort>,
+    pub tcp: Option<HostPortBuf>,
     /// Over TLS.
-    pub tls: Option<HostPort>,
+    pub tls: Option<HostPortBuf>,
 }
 
 impl Addresses {
     /// That of a transport; that of UDP if it has none.
-    pub fn of(&self, transport: Transport) -> Option<&HostPort> {
+    pub fn of(&self, transport: Transport) -> Option<&HostPortBuf> {
         let own = match transport {
             Transport::Udp => &self.udp,
             Transport::Tcp => &self.tcp,
@@ -111,7 +112,7 @@ pub struct Plan {
     /// That of the gateway, which is the Call-ID as well.
     pub gateway: String,
     /// The gateway.
-    pub address: HostPort,
+    pub address: HostPortBuf,
     /// The Request-URI.
     pub request_uri: String,
     /// The URI of the gateway or of the proxy.
@@ -162,9 +163,9 @@ pub fn plans(rows: &CarrierRows, site: &Site) -> Vec<(String, Result<Plan, PlanE
 }
 
 /// The URI of a gateway, as one to send to. A name gets its usual port by its records in DNS (RFC 3263).
-pub fn gateway_uri(gateway: &Gateway) -> Result<(HostPort, Transport, String), PlanError> {
+pub fn gateway_uri(gateway: &Gateway) -> Result<(HostPortBuf, Transport, String), PlanError> {
     let invalid = || PlanError::Host("gateway", gateway.host.clone());
-    let mut address = HostPort::parse(&gateway.host).ok_or_else(invalid)?;
+    let mut address = HostPortBuf::parse(&gateway.host).ok_or_else(invalid)?;
     let transport = Transport::of(&gateway.protocol)
         .ok_or_else(|| PlanError::Protocol(gateway.protocol.clone()))?;
     address.port = address.port.or(gateway.port);
@@ -175,7 +176,7 @@ pub fn gateway_uri(gateway: &Gateway) -> Result<(HostPort, Transport, String), P
         true => address.port,
         false => address.port.filter(|_| !is_usual),
     };
-    let shown = HostPort {
+    let shown = HostPortBuf {
         host: address.host.clone(),
         port,
     };
@@ -194,12 +195,12 @@ impl Plan {
     ) -> Result<Self, PlanError> {
         let (address, transport, to_gateway) = gateway_uri(gateway)?;
         let host = |name, text: &str| {
-            let parsed = HostPort::parse(text.trim());
+            let parsed = HostPortBuf::parse(text.trim());
             parsed.ok_or_else(|| PlanError::Host(name, text.to_owned()))
         };
         let registrar = match &carrier.realm {
             Some(realm) => host("sip_realm", realm)?,
-            None => HostPort {
+            None => HostPortBuf {
                 host: address.host.clone(),
                 port: None,
             },
@@ -337,7 +338,7 @@ mod tests {
         };
         assert!(contact(of_none.clone(), &site).contains("@system.example;"));
         let addresses = Addresses {
-            udp: HostPort::parse("192.0.2.9:5060"),
+            udp: HostPortBuf::parse("192.0.2.9:5060"),
             ..Addresses::default()
         };
         let site = Site { addresses, ..site };

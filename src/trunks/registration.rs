@@ -532,8 +532,8 @@ fn parameters(entry: &[u8]) -> Option<(&str, Option<u32>)> {
 mod tests {
     use zeroize::Zeroizing;
 
-    use super::super::address::HostPort;
     use super::*;
+    use crate::sip::HostPortBuf;
 
     const CHALLENGE: &[u8] = b"Digest realm=\"r\", nonce=\"n\", qop=\"auth\"";
 
@@ -541,7 +541,7 @@ mod tests {
         Plan {
             carrier: "c".to_owned(),
             gateway: "g".to_owned(),
-            address: HostPort::parse("192.0.2.1:5060").unwrap(),
+            address: HostPortBuf::parse("192.0.2.1:5060").unwrap(),
             request_uri: "sip:r.example".to_owned(),
             next_hop: "sip:192.0.2.1:5060;transport=udp".to_owned(),
             by_proxy: false,

@@ -5,13 +5,14 @@ use std::fmt::Display;
 use std::time::SystemTime;
 
 use super::super::codes::registration as code;
+use super::super::on_redis::on_redis;
 use super::super::outcome;
-use super::super::waiting::{Started, Wait, on_thread};
+use super::super::waiting::{Started, Wait};
 use crate::log;
 use crate::module::Module;
 use crate::opensips::pvar::{Message, Value, Variable};
-use crate::process::{self, Cache, no_redis};
-use crate::redis::{CacheError, Session};
+use crate::process;
+use crate::redis::CacheError;
 use crate::registrations::Registrations;
 use crate::sip::{AddressOfRecord, Party};
 
@@ -72,27 +73,17 @@ impl Call {
         let Call {
             module, message, ..
         } = self;
-        on_thread(
+        on_redis(
             module,
             message,
             wait,
-            |wake| {
-                process::with(module, |process| {
-                    let native = process.cache().and_then(Cache::native);
-                    let native = native.ok_or_else(|| Err(no_redis()))?;
-                    let threads = process.cache_threads();
-                    native.admit(threads).map_err(Err)?;
-                    let work = |session: &Session<'_>| work(&Registrations::new(session));
-                    native.submit(threads, wake, work).map_err(Err)
-                })
-            },
-            |cause| Err(CacheError::Busy(cause.to_owned())),
-            move |message, answer: Result<T, CacheError>| {
+            |session| work(&Registrations::new(session)),
+            move |message, answer| {
                 let call = Call { message, ..self };
-                Started::Done(match answer {
+                match answer {
                     Ok(value) => then(call, value),
                     Err(error) => call.unavailable(&error),
-                })
+                }
             },
         )
     }

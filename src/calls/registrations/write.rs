@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::super::codes::registration as code;
 use super::super::waiting::{Started, Wait};
 use super::call::{Call, now};
-use crate::config::registrations::Address;
 use crate::module::Module;
 use crate::opensips::pvar::{Message, Value, Variable};
 use crate::opensips::registration::{Arrival, bracketed};
@@ -16,7 +15,7 @@ use crate::pool::NoNotify;
 use crate::process::{self, Cache, no_redis};
 use crate::redis::Session;
 use crate::registrations::{Change, Entry, Grant, Left, Registrations, Removed, Saved, Undo};
-use crate::sip::AddressOfRecord;
+use crate::sip::{AddressOfRecord, HostPortBuf};
 
 /// How many registrations that have ended are removed at a time.
 const MOST_EXPIRED: usize = 1000;
@@ -58,10 +57,10 @@ fn integer(text: &[u8]) -> Option<i32> {
 }
 
 /// Where this server is reached.
-fn address(parameter: Option<&Address>, arrival: &Arrival) -> String {
+fn address(parameter: Option<&HostPortBuf>, arrival: &Arrival) -> String {
     match parameter {
         None => format!("{}:{}", arrival.address, arrival.port),
-        Some(Address { host, port }) => match port {
+        Some(HostPortBuf { host, port }) => match port {
             Some(port) => format!("{host}:{port}"),
             None => format!("{host}:{}", arrival.port),
         },

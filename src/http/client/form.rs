@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use ureq::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
-use ureq::http::{HeaderValue, Response};
+use ureq::http::Response;
+use ureq::http::header::{ACCEPT, CONTENT_TYPE};
 use ureq::{Agent, Body, Error};
 
 use super::{Client, cause};
 use crate::http::error::Cause;
 use crate::http::form::{Form, FormAnswer, FormError};
+use crate::http::prepared::prepared;
 use crate::http::retry::retry_after;
 use crate::http::transport::{Progress, distrust_connection};
 use crate::http::url::EndpointUrl;
@@ -109,23 +110,12 @@ impl Client {
             true => self.config().max_idle_age,
             false => Duration::ZERO,
         };
-        let mut request = agent
+        let request = agent
             .post(url.uri().clone())
             .header(ACCEPT, form.accept)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-        if let Some(basic) = &form.basic
-            && let Ok(mut value) = HeaderValue::from_str(&basic.header())
-        {
-            value.set_sensitive(true);
-            request = request.header(AUTHORIZATION, value);
-        }
-        let request = request
-            .config()
-            .timeout_global(Some(left))
-            .timeout_resolve(Some(connect))
-            .timeout_connect(Some(connect))
-            .max_idle_age(max_age)
-            .build();
+        let request = prepared(request, form.basic.as_ref(), left, connect);
+        let request = request.config().max_idle_age(max_age).build();
         Progress::begin(true);
         request.send(form.body())
     }
