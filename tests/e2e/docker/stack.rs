@@ -74,7 +74,7 @@ impl Stack {
         &self.label
     }
 
-    /// Runs SIPp in the container of that name against OpenSIPS.
+    /// Runs SIPp in its own container against OpenSIPS.
     pub fn ask(&self, run: &Run<'_>) -> Result<(), String> {
         let mut options = vec!["opensips:5060"];
         options.extend(run.options);
