@@ -33,6 +33,9 @@ INSERT INTO http_endpoints (realm, url) VALUES
 const MARY: [&str; 6] = ["-p", "5090", "-au", "mary", "-ap", "secret"];
 const KEY: &str = "user:mary@a.example";
 
+/// The seconds that a device over UDP is told, whatever it is granted: NAT_EXPIRES.
+const TOLD: &str = "30";
+
 /// How long an answer may take while Redis or MariaDB hangs, in milliseconds: their limits are 500 and
 /// 1000, and a machine may be busy.
 const IN_TIME: [&str; 2] = ["-recv_timeout", "6000"];
@@ -202,7 +205,7 @@ fn refused(stack: &Stack) -> Result<(), String> {
 }
 
 fn limited(stack: &Stack) -> Result<(), String> {
-    let one = ["one", "secret", "limited.example", "600", "600"];
+    let one = ["one", "secret", "limited.example", "600", TOLD];
     with(stack, "webhook_registers", one, &[])?;
     let two = ["two", "secret", "limited.example", "600", ""];
     with(stack, "registrar_is_full", two, &[])?;
@@ -274,7 +277,7 @@ fn banned(stack: &Stack) -> Result<(), String> {
         return Err(format!("of 600 seconds {left} are left"));
     }
     redis(stack, &["DEL", &keys])?;
-    back(|| hop("webhook_registers", ["john", "secret", "600"]))?;
+    back(|| hop("webhook_registers", ["john", "secret", TOLD]))?;
     expect_in_redis(stack, "user:john@a.example", true)
 }
 
