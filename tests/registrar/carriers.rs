@@ -105,35 +105,46 @@ struct Jambonz {
     database: String,
 }
 
+/// Makes jambonz's tables, with these rows, in a database of their own, whose name is the value.
+pub fn tables(site: &Site, carrier: &Carrier, rows: &str) -> Result<String, String> {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let database = format!("carriers_{}_{number}", std::process::id());
+    let rows = rows
+        .replace("PORT", &carrier.udp.to_string())
+        .replace("TCP", &carrier.tcp.to_string())
+        .replace("PASSWORD", PASSWORD);
+    site.database.sql(&format!(
+        "CREATE DATABASE {database} CHARACTER SET utf8mb4; USE {database};\n{TABLES}\n{rows}\n\
+         GRANT SELECT, UPDATE ON {database}.* TO 'opensipsro'@'127.0.0.1';"
+    ))?;
+    Ok(database)
+}
+
+/// What a registrar needs to register the carriers of that database.
+pub fn settings(database: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("CARRIERS_TABLE", format!("{database}.voip_carriers")),
+        ("CLUSTER_ID", "blue".to_string()),
+        ("TRUNK_INTERVAL", "1".to_string()),
+        ("TRUNK_RETRY", "1".to_string()),
+        ("TRUNK_TIMEOUT", "2".to_string()),
+        ("TRUNK_REMOVE_CODES", "403,404".to_string()),
+        ("REGISTRANT_MIN_EXPIRES", "1".to_string()),
+        ("PING_INTERVAL", "1".to_string()),
+        ("PING_TTL", "100".to_string()),
+        ("PING_REMOVE_CODES", "405".to_string()),
+        ("TRUNK_USER_AGENT", "Jambonz of the tests".to_string()),
+    ]
+}
+
 impl Jambonz {
     /// With these rows; `PORT` and `TCP` in them are those of the carrier.
     fn new(group: &Group, carrier: &Carrier, rows: &str) -> Result<Self, String> {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
         group.stop();
         let mut site = group.setting.site(&group.core, group.backend)?;
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let database = format!("carriers_{}_{number}", std::process::id());
-        let rows = rows
-            .replace("PORT", &carrier.udp.to_string())
-            .replace("TCP", &carrier.tcp.to_string())
-            .replace("PASSWORD", PASSWORD);
-        site.database.sql(&format!(
-            "CREATE DATABASE {database} CHARACTER SET utf8mb4; USE {database};\n{TABLES}\n{rows}\n\
-             GRANT SELECT, UPDATE ON {database}.* TO 'opensipsro'@'127.0.0.1';"
-        ))?;
-        site.settings = vec![
-            ("CARRIERS_TABLE", format!("{database}.voip_carriers")),
-            ("CLUSTER_ID", "blue".to_string()),
-            ("TRUNK_INTERVAL", "1".to_string()),
-            ("TRUNK_RETRY", "1".to_string()),
-            ("TRUNK_TIMEOUT", "2".to_string()),
-            ("TRUNK_REMOVE_CODES", "403,404".to_string()),
-            ("REGISTRANT_MIN_EXPIRES", "1".to_string()),
-            ("PING_INTERVAL", "1".to_string()),
-            ("PING_TTL", "100".to_string()),
-            ("PING_REMOVE_CODES", "405".to_string()),
-            ("TRUNK_USER_AGENT", "Jambonz of the tests".to_string()),
-        ];
+        let database = tables(&site, carrier, rows)?;
+        site.settings = settings(&database);
         Ok(Jambonz { site, database })
     }
 
@@ -182,7 +193,7 @@ impl Jambonz {
 
 /// How a gateway answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Manner {
+pub enum Manner {
     /// Challenges with this code and algorithm, and grants so many seconds.
     Grants(u16, &'static str, u32),
     /// Answers with this code.
@@ -192,7 +203,7 @@ enum Manner {
 }
 
 /// All gateways, over UDP and TCP: each is known by its key, the Call-ID.
-struct Carrier {
+pub struct Carrier {
     udp: u16,
     tcp: u16,
     shared: Arc<Shared>,
@@ -215,7 +226,7 @@ impl Drop for Carrier {
 }
 
 impl Carrier {
-    fn new(manners: &[(&str, Manner)]) -> Result<Carrier, String> {
+    pub fn new(manners: &[(&str, Manner)]) -> Result<Carrier, String> {
         let failed = |e: std::io::Error| format!("a carrier: {e}");
         let socket = UdpSocket::bind(("127.0.0.1", 0)).map_err(failed)?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(failed)?;
@@ -262,7 +273,7 @@ impl Carrier {
     }
 
     /// The requests to a gateway, retransmissions once.
-    fn requests(&self, key: &str) -> Vec<String> {
+    pub fn requests(&self, key: &str) -> Vec<String> {
         let mut found: Vec<String> = Vec::new();
         for (text, _) in locked(&self.shared.requests).iter() {
             if key_of(text) == key && !found.contains(text) {
@@ -273,7 +284,7 @@ impl Carrier {
     }
 
     /// As many requests as that, once they have come.
-    fn wait(&self, key: &str, count: usize) -> Result<Vec<String>, String> {
+    pub fn wait(&self, key: &str, count: usize) -> Result<Vec<String>, String> {
         wait_for(LIMIT, || {
             let found = self.requests(key);
             (found.len() >= count).then_some(found)
@@ -291,7 +302,7 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn header<'a>(text: &'a str, name: &str) -> &'a str {
+pub fn header<'a>(text: &'a str, name: &str) -> &'a str {
     text.lines()
         .filter_map(|line| line.split_once(':'))
         .find(|(known, _)| known.eq_ignore_ascii_case(name))
@@ -395,7 +406,7 @@ fn is_right(request: &str) -> bool {
     get("uri") == uri && get("response") == h(format!("{secret}:n0nce:{nc}:{cnonce}:auth:{about}"))
 }
 
-fn expect(text: &str, name: &str, begin: &str) -> Result<(), String> {
+pub fn expect(text: &str, name: &str, begin: &str) -> Result<(), String> {
     match header(text, name).starts_with(begin) {
         true => Ok(()),
         false => Err(format!("{name}: {begin} expected in\n{text}")),

@@ -1,6 +1,7 @@
 //! Two registrars that share Redis and database: to devices and the next hop they are one.
 
 pub mod calls;
+mod carriers;
 mod checkins;
 mod death;
 mod failover;
@@ -26,6 +27,7 @@ const SCENARIOS: &[&[Scenario]] = &[
         ("a ban counts everywhere", banned),
     ],
     calls::SCENARIOS,
+    carriers::SCENARIOS,
     checkins::SCENARIOS,
     death::SCENARIOS,
     failover::SCENARIOS,
