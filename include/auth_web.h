@@ -44,8 +44,10 @@ const char *aw_parameter_name(int number);
 
 /* From mod_init: asks for the process that runs aw_rs_loader. */
 void aw_want_loader(void);
-/* From mod_init: asks for the process that runs aw_rs_chores; is_sending if it sends requests of its own. */
-void aw_want_chores(int is_sending);
+/* From mod_init: asks for the process that runs aw_rs_chores. */
+void aw_want_chores(void);
+/* From mod_init: asks for the process that runs aw_rs_trunks. */
+void aw_want_trunks(void);
 
 /* ---- pseudo-variables (pv_parse_spec, pv_get_spec_value, pv_set_value) ---- */
 enum aw_kind { AW_NULL = 0, AW_INT = 1, AW_TEXT = 2 };
@@ -220,6 +222,8 @@ const char *aw_function_name(enum aw_function function);
 void aw_rs_loader(void);
 /* The process of what is done at intervals. Never returns. */
 void aw_rs_chores(void);
+/* The process that sends requests of its own. Never returns. */
+void aw_rs_trunks(void);
 
 /* The answer to a request of our own, in any process; reply is NULL if none has come in time. */
 void aw_rs_answered(uint64_t number, int code, aw_msg *reply);

@@ -429,7 +429,10 @@ esac
 # Registrations at carriers: default seconds, minimum (with SQLite both are as in
 # schema/sqlite/registrant.sql), and seconds between checks, at least 10.
 : "${REGISTRANT_DEFAULT_EXPIRES:=3600}"
-: "${REGISTRANT_MIN_EXPIRES:=30}"
+case "$REGISTRANT_DEFAULT_EXPIRES" in
+[1-9] | [12][0-9]) : "${REGISTRANT_MIN_EXPIRES:=$REGISTRANT_DEFAULT_EXPIRES}" ;;
+*) : "${REGISTRANT_MIN_EXPIRES:=30}" ;;
+esac
 : "${REGISTRANT_INTERVAL:=10}"
 
 # Alerts for jambonz's portal: the URL of its InfluxDB, http://host:8086, with user:password@ in front of the
@@ -467,7 +470,8 @@ esac
 number() {
 	eval "value=\$$1"
 	case "$value" in
-	'' | *[!0-9]*) ;;
+	# OpenSIPS takes what begins with a zero for octal.
+	'' | *[!0-9]* | 0?*) ;;
 	*)
 		if [ "${#value}" -le 9 ] && [ "$value" -ge "$2" ] && [ "$value" -le "$3" ]; then
 			return

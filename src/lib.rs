@@ -85,6 +85,7 @@ pub mod fuzzing {
         check_max_forwards, check_x_jwt, entries, head, identity, is_contact_uri, is_ip_address,
         is_same_uri, of_route_set, requested_expires, route_set, unsupported, usable,
     };
+    pub use crate::store::carriers::{Carrier, CarrierRows, Gateway};
     pub use crate::store::credentials::CredentialTable;
     pub use crate::store::endpoints::EndpointTables;
     pub use crate::store::issuers::{Defaults, IssuerTable, Issuers, SpeaksFor};
@@ -95,6 +96,9 @@ pub mod fuzzing {
     pub use crate::store::url::DbUrl;
     pub use crate::store::version;
     pub use crate::store::{Cell, Refusal, Select, Source, StoreError};
+    pub use crate::trunks::{
+        Deed, Now, Registrations as Trunks, Reply, Settings as TrunkSettings, Site, plans,
+    };
 }
 
 #[allow(unsafe_code)]
@@ -361,7 +365,20 @@ mod entry {
         loop {
             guard::entry(c"chores", (), || {
                 let module = module::get().expect("mod_init asked for this process");
-                chores::run(module, calls::have_told)
+                chores::run(chores::chores(&module.config), module, calls::have_told)
+            });
+            // As above.
+            std::thread::sleep(core::time::Duration::from_secs(1));
+        }
+    }
+
+    /// The process that sends requests of its own. Never returns.
+    #[unsafe(no_mangle)]
+    extern "C" fn aw_rs_trunks() {
+        loop {
+            guard::entry(c"trunks", (), || {
+                let module = module::get().expect("mod_init asked for this process");
+                chores::run(chores::trunks(&module.config), module, calls::have_told)
             });
             // As above.
             std::thread::sleep(core::time::Duration::from_secs(1));
@@ -437,6 +454,7 @@ mod entry {
         aw_rs_ready(),
         aw_rs_loader(),
         aw_rs_chores(),
+        aw_rs_trunks(),
         aw_rs_told(_),
         aw_rs_answered(_, _, _),
         aw_rs_command(_, _),

@@ -68,11 +68,16 @@ pub fn want_loader() {
     unsafe { ffi::aw_want_loader() }
 }
 
-/// Asks the core for the process of what is done at intervals, and for what it needs to send requests of its own. Only
-/// in `mod_init`.
-pub fn want_chores(is_sending: bool) {
+/// Asks the core for the process of what is done at intervals. Only in `mod_init`.
+pub fn want_chores() {
     // SAFETY: as above.
-    unsafe { ffi::aw_want_chores(is_sending.into()) }
+    unsafe { ffi::aw_want_chores() }
+}
+
+/// Asks the core for the process that sends requests of its own. Only in `mod_init`.
+pub fn want_trunks() {
+    // SAFETY: as above.
+    unsafe { ffi::aw_want_trunks() }
 }
 
 /// Lends bytes to the shim for the duration of a call.

@@ -52,6 +52,13 @@ pub enum CacheError {
     Busy(String),
 }
 
+impl CacheError {
+    /// Whether it is about the key that was asked for, which holds something else: whatever else is asked is answered.
+    pub fn is_of_key(&self) -> bool {
+        matches!(self, CacheError::Refused(cause) if cause.contains("WRONGTYPE"))
+    }
+}
+
 /// Redis as one process asks it.
 #[derive(Clone, Debug)]
 pub struct Redis {

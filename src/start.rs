@@ -163,8 +163,11 @@ pub fn init() -> Result<(), Vec<InitError>> {
             "{address} is not public: it is not noted in sbc_addresses_table"
         );
     }
-    if chores::are_wanted(&config) {
-        opensips::want_chores(chores::is_sending(&config));
+    if !chores::chores(&config).is_empty() {
+        opensips::want_chores();
+    }
+    if !chores::trunks(&config).is_empty() {
+        opensips::want_trunks();
     }
     let parameters = parameters(&raw);
     let module = build(start, config, checked, avps, cache_engine, handed_over);
@@ -338,7 +341,7 @@ pub fn judges() {
 
 /// What requests of our own need, if some are to be sent.
 fn answers(config: &Config) -> Result<Option<uac::Answers>, InitError> {
-    if !chores::is_sending(config) {
+    if chores::trunks(config).is_empty() {
         return Ok(None);
     }
     uac::load()?;

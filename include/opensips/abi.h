@@ -494,6 +494,7 @@ extern struct osips_script_routes *sroutes __attribute__((weak));
 
 enum { OSIPS_DLG_CONFIRMED = 2 };
 enum { OSIPS_TMCB_LOCAL_COMPLETED = 1 << 8 };
+enum { OSIPS_T_NO_DNS_FAILOVER_FLAG = 1 << 7 };
 /* In place of a reply, where none has come. */
 enum { OSIPS_FAKED_REPLY = -1 };
 

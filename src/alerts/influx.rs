@@ -6,6 +6,7 @@ use std::time::Instant;
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::digest::MASKED;
 use crate::http::{Cause, Documents, EndpointUrl};
 
 /// The database, whose name jambonz's portal knows.
@@ -120,7 +121,7 @@ impl Influx {
         if let Some(error) = known.results.iter().find_map(|it| it.error.as_deref()) {
             return Err(WriteError::Status {
                 status: 200,
-                text: shown(error),
+                text: self.shown(error),
             });
         }
         let mut rows = known.results.iter().flat_map(|results| &results.series);
@@ -136,6 +137,13 @@ impl Influx {
         Ok(())
     }
 
+    fn shown(&self, text: &str) -> String {
+        shown(
+            text,
+            self.query.basic().map(|basic| basic.password.as_str()),
+        )
+    }
+
     fn ask(&self, client: &Documents, form: &str, until: Instant) -> Result<Vec<u8>, WriteError> {
         const FORM: &str = "application/x-www-form-urlencoded";
         let (status, body) = client.post(&self.query, FORM, form.as_bytes(), MOST_ANSWER, until)?;
@@ -143,7 +151,7 @@ impl Influx {
             200 => Ok(body),
             status => Err(WriteError::Status {
                 status,
-                text: shown(&String::from_utf8_lossy(&body)),
+                text: self.shown(&String::from_utf8_lossy(&body)),
             }),
         }
     }
@@ -161,7 +169,7 @@ impl Influx {
         const TEXT: &str = "text/plain; charset=utf-8";
         let body = lines.join("\n");
         let (status, body) = client.post(&self.write, TEXT, body.as_bytes(), MOST_ANSWER, until)?;
-        let text = || shown(&String::from_utf8_lossy(&body));
+        let text = || self.shown(&String::from_utf8_lossy(&body));
         match status {
             200..=299 => Ok(()),
             400 | 413 | 422 => Err(WriteError::Refused {
@@ -177,10 +185,15 @@ impl Influx {
     }
 }
 
-/// The beginning of what it says, on one line.
-fn shown(text: &str) -> String {
+/// The beginning of what it says, on one line, without the password: some servers repeat what was asked.
+fn shown(text: &str, password: Option<&str>) -> String {
+    let text = match password.filter(|password| !password.is_empty()) {
+        Some(password) => text.replace(password, MASKED),
+        None => text.to_owned(),
+    };
     let text = text.trim().chars().take(MOST_SHOWN);
-    text.map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.map(|c| if c.is_ascii_graphic() { c } else { ' ' })
+        .collect()
 }
 
 #[cfg(test)]
@@ -214,7 +227,11 @@ mod tests {
 
     #[test]
     fn what_it_says_is_shown_on_one_line() {
-        assert_eq!(shown(" a\r\nb "), "a  b");
-        assert_eq!(shown(&"x".repeat(999)).len(), MOST_SHOWN);
+        assert_eq!(shown(" a\r\nb\u{e9} ", None), "a  b ");
+        assert_eq!(shown(&"x".repeat(999), Some("")).len(), MOST_SHOWN);
+        assert_eq!(
+            shown("me:hunter2 is wrong", Some("hunter2")),
+            "me:[masked] is wrong"
+        );
     }
 }

@@ -367,9 +367,13 @@ impl Native {
     }
 
     fn note(&self, error: Option<&CacheError>, deadline: Instant, asked: Instant) {
-        self.availability.note(error, deadline, Instant::now());
-        if !matches!(error, Some(CacheError::Busy(_))) {
-            note(asked, error.map(|error| error as _));
+        let is_outage = |error: &&CacheError| !error.is_of_key();
+        self.availability
+            .note(error.filter(is_outage), deadline, Instant::now());
+        match error {
+            Some(CacheError::Busy(_)) => {}
+            Some(error) if error.is_of_key() => stats::count(Statistic::CachedbFailures),
+            error => note(asked, error.map(|error| error as _)),
         }
     }
 }

@@ -2,13 +2,13 @@
 //!
 //! It is there only if there is something to do. One chore is done after the other, in the process's own thread,
 //! so that each may use what the process [holds](super::with), and may call into the core: none waits without a
-//! time limit (`cachedb_timeout`, `db_timeout`).
+//! time limit (`cachedb_timeout`, `db_timeout`). What sends requests of its own has another such process.
 
 mod addresses;
 mod adoption;
 mod alerts;
 mod aside;
-mod chore;
+pub mod chore;
 mod members;
 mod metrics;
 mod trunks;
@@ -31,8 +31,8 @@ const TICK: Duration = Duration::from_millis(50);
 /// How long a chore that failed by a fault of its own is left alone.
 const AFTER_PANIC: Duration = Duration::from_secs(10);
 
-/// Everything that there is to do by this configuration.
-fn chores(config: &Config) -> Vec<Box<dyn Chore>> {
+/// What there is to do by this configuration.
+pub fn chores(config: &Config) -> Vec<Box<dyn Chore>> {
     let mut chores: Vec<Box<dyn Chore>> = Vec::new();
     if config.series.alerts.is_some() {
         chores.push(Box::new(alerts::writing()));
@@ -50,20 +50,21 @@ fn chores(config: &Config) -> Vec<Box<dyn Chore>> {
     if let Some(interval) = config.registrations.adopt_interval {
         chores.push(Box::new(adoption::Adopt::new(interval)));
     }
-    if let Some(settings) = config.trunks.wanted() {
-        chores.push(Box::new(trunks::Keep::new(settings)));
-    }
     chores
+}
+
+/// What sends requests of its own. It has a process for itself: before tm sends something to a name, it looks that up,
+/// for as long as the core's resolver takes.
+pub fn trunks(config: &Config) -> Vec<Box<dyn Chore>> {
+    let settings = config.trunks.wanted().into_iter();
+    settings
+        .map(|settings| Box::new(trunks::Keep::new(settings)) as Box<dyn Chore>)
+        .collect()
 }
 
 /// Whether there is anything to do.
 pub fn are_wanted(config: &Config) -> bool {
-    !chores(config).is_empty()
-}
-
-/// Whether one of them sends requests of its own.
-pub fn is_sending(config: &Config) -> bool {
-    config.trunks.wanted().is_some()
+    !chores(config).is_empty() || !trunks(config).is_empty()
 }
 
 /// Removes what they leave for other processes, at the end.
@@ -71,9 +72,9 @@ pub fn end() {
     trunks::end();
 }
 
-/// Never returns. What is found out meanwhile that has to be told, `tell` does.
-pub fn run(module: &'static Module, tell: fn(&Module)) -> ! {
-    let mut due: Vec<_> = chores(&module.config)
+/// Does these, and never returns. What is found out meanwhile that has to be told, `tell` does.
+pub fn run(chores: Vec<Box<dyn Chore>>, module: &'static Module, tell: fn(&Module)) -> ! {
+    let mut due: Vec<_> = chores
         .into_iter()
         .map(|chore| (Instant::now(), chore))
         .collect();

@@ -43,18 +43,25 @@ static void run_loader(int no)
 
 static void run_chores(int no)
 {
+	(void)no;
+	aw_rs_chores();
+}
+
+static void run_trunks(int no)
+{
 	static struct osips_script_routes none;
 
 	(void)no;
 	/* The module tm looks whether there is a local_route. */
 	if (&sroutes && !sroutes)
 		sroutes = &none;
-	aw_rs_chores();
+	aw_rs_trunks();
 }
 
 static struct osips_proc_export processes[] = {
 	{ "auth_web loader", NULL, NULL, run_loader, 0, 0 },
 	{ "auth_web chores", NULL, NULL, run_chores, 0, 0 },
+	{ "auth_web trunks", NULL, NULL, run_trunks, 0, 0 },
 	{ NULL, NULL, NULL, NULL, 0, 0 },
 };
 
@@ -63,16 +70,19 @@ void aw_want_loader(void)
 	processes[0].no = 1;
 }
 
-void aw_want_chores(int is_sending)
+void aw_want_chores(void)
 {
 	processes[1].no = 1;
-	if (!is_sending)
-		return;
-	processes[1].flags = OSIPS_PROC_FLAG_INITCHILD;
+}
+
+void aw_want_trunks(void)
+{
+	processes[2].no = 1;
+	processes[2].flags = OSIPS_PROC_FLAG_INITCHILD;
 	/* The module tm runs local_route for a request. A process that has no IPC is left alone by a reload of routes; in
 	 * 3.4, one that has the script has IPC as well, and the reload would wait for it in vain. */
 	if (aw_layout_35())
-		processes[1].flags |= OSIPS_PROC_FLAG_NEEDS_SCRIPT;
+		processes[2].flags |= OSIPS_PROC_FLAG_NEEDS_SCRIPT;
 }
 
 int aw_core_release(void)

@@ -45,6 +45,9 @@ int aw_uac_send(const aw_outgoing *request, uint64_t number)
 	dialog.rem_target = osips_of(request->request_uri);
 	dialog.obp = osips_of(request->next_hop);
 	dialog.state = OSIPS_DLG_CONFIRMED;
+	/* Otherwise whoever receives an answer of 503, and a process for timers if there is none, looks up the name of
+	 * the next server, and waits for that. */
+	dialog.T_flags = OSIPS_T_NO_DNS_FAILOVER_FLAG;
 	return tm.t_request_within(&method, &headers, NULL, &dialog, answered,
 		(void *)(uintptr_t)number, NULL) == 1 ? 0 : -1;
 }

@@ -282,7 +282,19 @@ impl CarrierTables {
             .into_iter()
             .chain(["outbound", "send_options_ping"])
             .collect();
-        super::try_columns(source, &self.gateways, &columns)
+        super::try_columns(source, &self.gateways, &columns)?;
+        // Whether the user may change them: no row has that key.
+        let (carriers, gateways) = (quoted(&self.carriers), quoted(&self.gateways));
+        let carriers = format!(
+            "UPDATE {carriers} SET register_status=register_status, is_active=is_active, \
+             requires_register=requires_register WHERE voip_carrier_sid=?"
+        );
+        self.change(source, &self.carriers, &carriers, &[""])?;
+        let gateways = format!(
+            "UPDATE {gateways} SET send_options_ping=send_options_ping WHERE sip_gateway_sid=?"
+        );
+        self.change(source, &self.gateways, &gateways, &[""])?;
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Whether gateways are there: OPTIONS (RFC 3261 section 11), to those that want it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use super::deed::{Alert, Deed, Event, Outgoing};
@@ -44,14 +44,20 @@ impl Pings {
         }
     }
 
-    /// Asks these gateways, each unless it is being asked.
+    /// Asks these gateways, each unless it is being asked. Of more than can be asked until the next time, those that
+    /// have waited the longest come first.
     pub fn begin(&mut self, mut gateways: Vec<Gateway>) {
         let is_asked =
             |gateway: &Gateway| self.sent.values().any(|(sent, _)| sent.sid == gateway.sid);
         gateways.retain(|gateway| !is_asked(gateway));
+        let wait_already: HashSet<&str> = self.waiting.iter().map(|it| it.sid.as_str()).collect();
+        let (first, mut then): (Vec<_>, Vec<_>) = gateways
+            .into_iter()
+            .partition(|gateway| wait_already.contains(gateway.sid.as_str()));
         // The first is taken from the end.
-        gateways.reverse();
-        self.waiting = gateways;
+        then.reverse();
+        then.extend(first.into_iter().rev());
+        self.waiting = then;
     }
 
     /// What is due, at most `most` requests.

@@ -131,11 +131,25 @@ fn hooks(group: &Group) -> Result<(), String> {
         "P-Preferred-Identity: <sip:evil@a.example>",
         "Remote-Party-ID: <sip:evil@a.example>",
         "X-JWT: evil",
+        "X-Account-Sid: evil",
+        "X-Jambonz-Routing: evil",
+        "x-jambonz-fs-uuid : evil",
+        "X-Forwarded-For: evil",
+        "X-Authenticated-User: evil@a.example",
+        "X-Voip-Carrier-Sid:evil",
+        "X-Requested-Carrier-Sid: evil",
+        "X-Service-Provider-Sid: evil",
+        "X-Application-Sid: evil",
+        "X-Originating-Carrier: evil",
+        "X-MS-Teams-Tenant-FQDN: evil",
     ] {
         device.new_call();
-        device.send(&Request::invite().with(line))?;
+        device.send(&Request::invite().with(line).with("X-Of-The-Device: stays"))?;
         let invite = hop.answer("INVITE", "486 Busy Here")?;
         with_hooks(&invite, "mary@a.example").map_err(|e| format!("{line}: {e}"))?;
+        if invite.contains("evil") || !invite.contains("X-Of-The-Device: stays") {
+            return Err(format!("{line}: {invite}"));
+        }
         expect(device.receive()?, 486)?;
     }
     Ok(())

@@ -4,6 +4,7 @@
 
 mod asking;
 mod inbound;
+mod names;
 mod shown;
 
 pub use shown::{end, list};
@@ -26,6 +27,7 @@ use crate::trunks::{
 };
 use asking::{AGAIN, Complaints, FUNCTION, ask_database, ask_redis};
 use inbound::Inbound;
+use names::Names;
 use shown::Showing;
 
 /// Most requests of each kind that are sent in one go, of which there are up to twenty a second: carriers and the
@@ -56,8 +58,10 @@ pub struct Keep {
     number: u64,
     /// By which this server is known as the one that registers.
     token: String,
-    /// Whether it is.
-    is_leading: bool,
+    /// Until when nobody else can have taken that over, if it is.
+    leads_until: Option<Instant>,
+    /// Whether Redis can't be asked.
+    is_alone: bool,
     /// When the tables are read next, and gateways asked.
     look: Instant,
     ping: Instant,
@@ -68,6 +72,7 @@ pub struct Keep {
     quiet: BTreeMap<String, Alert>,
     write: Instant,
     inbound: Inbound,
+    names: Names,
     showing: Showing,
     complaints: Complaints,
 }
@@ -86,7 +91,8 @@ impl Keep {
                 .map(|settings| (Pings::new(settings), settings.clone())),
             number: 0,
             token: String::new(),
-            is_leading: false,
+            leads_until: None,
+            is_alone: false,
             look: now,
             ping: now,
             statuses: BTreeMap::new(),
@@ -94,6 +100,7 @@ impl Keep {
             quiet: BTreeMap::new(),
             write: now,
             inbound: Inbound::default(),
+            names: Names::default(),
             showing: Showing::default(),
             complaints: Complaints::default(),
         }
@@ -119,23 +126,24 @@ impl Chore for Keep {
         if self.look <= Instant::now() {
             self.look = Instant::now() + self.look(module, &mut deeds);
         }
-        if self.is_leading {
+        self.step_back_in_time();
+        if self.leads_until.is_some() {
             let number = &mut self.number;
             deeds.extend(self.registrations.due(now(), AT_ONCE, || next(number)));
         }
         self.ping(module, &mut deeds);
         self.carry_out(module, deeds);
-        if self.write <= Instant::now() && !self.write(module) {
+        // Another server may be the one that writes.
+        let is_alone = self.is_alone && self.is_over();
+        if self.write <= Instant::now() && !is_alone && !self.write(module) {
             self.write = Instant::now() + AGAIN;
         }
         self.inbound.write(module, &mut self.complaints);
         let states = || self.registrations.list();
-        self.showing.show(self.is_leading, states);
+        self.showing.show(self.leads_until.is_some(), states);
         Duration::ZERO
     }
 }
-
-impl Keep {}
 
 fn now() -> Now {
     Now {
@@ -155,33 +163,35 @@ impl Keep {
         let interval = self.config.interval;
         let key = format!("{}:regbot-token", self.config.cluster);
         let (token, ttl) = (self.token.clone(), interval.as_secs() + GRACE);
+        // The time of Redis begins later.
+        let until = Instant::now() + Duration::from_secs(ttl);
         let is_leading = ask_redis(module, move |session| {
             session.query::<i64>(cmd("EVAL").arg(LEAD).arg(1).arg(key).arg(token).arg(ttl))
         });
         match is_leading {
-            Ok(found) => self.lead(found == 1),
-            // Nobody else can have taken it over, as long as nobody can ask.
+            Ok(found) => {
+                self.is_alone = false;
+                self.lead((found == 1).then_some(until));
+            }
+            // What is registered is refreshed, and nothing else is done: another server may have taken it over.
             Err(error) => {
+                self.is_alone = true;
                 self.complaints
                     .complain("who registers at carriers is not known", &error.to_string());
-                if !self.is_leading {
-                    return AGAIN.min(interval);
-                }
+                return AGAIN.min(interval);
             }
         }
-        if !self.is_leading {
+        if self.leads_until.is_none() {
             return interval;
-        }
-        // What is switched off would be read as switched on.
-        if !self.off.is_empty() {
-            return AGAIN.min(interval);
         }
         let tables = self.config.tables.clone();
         match ask_database(module, move |source| tables.fetch(source)) {
             Ok(rows) => {
                 self.site.domain = self.config.site.domain.clone().or(rows.domain.clone());
                 let tag = || cnonce().unwrap_or_else(|_| "0".to_owned());
-                let wanted = plans(&rows, &self.site);
+                let mut wanted = plans(&rows, &self.site);
+                // The table does not know yet that these are switched off.
+                wanted.retain(|(carrier, _)| !self.off.contains_key(carrier));
                 deeds.extend(self.registrations.update(wanted, now(), tag));
                 interval
             }
@@ -195,12 +205,27 @@ impl Keep {
         }
     }
 
-    fn lead(&mut self, is_leading: bool) {
-        if is_leading == self.is_leading {
+    /// Whether the time of the role is over.
+    fn is_over(&self) -> bool {
+        self.leads_until
+            .is_some_and(|until| until <= Instant::now())
+    }
+
+    /// Ends to register until it is known again who does: it took too long to look.
+    fn step_back_in_time(&mut self) {
+        if self.is_over() && !self.is_alone {
+            self.lead(None);
+            self.look = Instant::now();
+        }
+    }
+
+    fn lead(&mut self, until: Option<Instant>) {
+        let was_leading = self.leads_until.is_some();
+        self.leads_until = until;
+        if until.is_some() == was_leading {
             return;
         }
-        self.is_leading = is_leading;
-        if is_leading {
+        if until.is_some() {
             log!(
                 Info,
                 FUNCTION,
@@ -210,12 +235,13 @@ impl Keep {
             log!(
                 Notice,
                 FUNCTION,
-                "another server registers at carriers from now on"
+                "this server registers at carriers no more, another one may"
             );
             // What it has written is that one's.
             self.registrations.stop();
             self.inbound.forget();
             self.statuses.clear();
+            self.off.clear();
         }
     }
 
@@ -247,8 +273,16 @@ impl Keep {
         while let Some(deed) = deeds.pop_front() {
             match deed {
                 Deed::Send(request) => {
-                    if let Err(error) = uac::send(&request) {
-                        let error = error.to_string();
+                    // Sending takes as long as a name is looked up: meanwhile the role may have gone.
+                    self.step_back_in_time();
+                    if request.method == "REGISTER" && self.leads_until.is_none() {
+                        continue;
+                    }
+                    let sent = match self.names.is_slow(module, &request.next_hop) {
+                        false => uac::send(&request).map_err(|error| error.to_string()),
+                        true => Err("its name is not found in DNS in time".to_owned()),
+                    };
+                    if let Err(error) = sent {
                         let failed = self.registrations.failed(request.number, &error, now());
                         deeds.extend(failed);
                         if let Some((pings, _)) = &mut self.pings {
@@ -264,7 +298,10 @@ impl Keep {
                     host,
                     source,
                     seconds,
-                } => self.inbound.admit(module, &carrier, &host, source, seconds),
+                } => {
+                    let named = self.names.look_up(module, &host);
+                    self.inbound.admit(&carrier, &host, named, source, seconds);
+                }
                 Deed::AdmitNothing { carrier } => self.inbound.remove(&carrier),
                 Deed::SwitchOff { carrier } => {
                     let alert = switched_off(&carrier);
@@ -306,38 +343,43 @@ impl Keep {
         }
     }
 
-    /// Writes what waits for the database. False if that failed.
+    /// Writes what waits for the database. False if some of it failed, which is tried again.
     fn write(&mut self, module: &'static Module) -> bool {
-        while let Some((gateway, alert)) = self.quiet.pop_first() {
+        let mut is_written = true;
+        for (gateway, alert) in std::mem::take(&mut self.quiet) {
             let (tables, sid) = (self.config.tables.clone(), gateway.clone());
             let done = ask_database(module, move |source| tables.stop_pings(source, &sid));
-            if let Err(error) = done {
-                self.complaints.complain(UNWRITTEN, &error.to_string());
-                self.quiet.insert(gateway, alert);
-                return false;
+            match done {
+                Ok(_) => self.raise(module, &alert),
+                Err(error) => {
+                    self.complaints.complain(UNWRITTEN, &error.to_string());
+                    self.quiet.insert(gateway, alert);
+                    is_written = false;
+                }
             }
-            self.raise(module, &alert);
         }
-        while let Some((carrier, status)) = self.statuses.pop_first() {
+        for (carrier, status) in std::mem::take(&mut self.statuses) {
             let (tables, sid, text) = (self.config.tables.clone(), carrier.clone(), status.clone());
             let done = ask_database(module, move |source| tables.set_status(source, &sid, &text));
             if let Err(error) = done {
                 self.complaints.complain(UNWRITTEN, &error.to_string());
                 self.statuses.insert(carrier, status);
-                return false;
+                is_written = false;
             }
         }
-        while let Some((carrier, alert)) = self.off.pop_first() {
+        for (carrier, alert) in std::mem::take(&mut self.off) {
             let (tables, sid) = (self.config.tables.clone(), carrier.clone());
             let done = ask_database(module, move |source| tables.switch_off(source, &sid));
-            if let Err(error) = done {
-                self.complaints.complain(UNWRITTEN, &error.to_string());
-                self.off.insert(carrier, alert);
-                return false;
+            match done {
+                Ok(_) => self.raise(module, &alert),
+                Err(error) => {
+                    self.complaints.complain(UNWRITTEN, &error.to_string());
+                    self.off.insert(carrier, alert);
+                    is_written = false;
+                }
             }
-            self.raise(module, &alert);
         }
-        true
+        is_written
     }
 
     /// Tells the owner of a carrier.

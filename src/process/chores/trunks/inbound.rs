@@ -2,8 +2,8 @@
 //! that jambonz's sbc-inbound reads.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, ToSocketAddrs};
-use std::time::{Duration, Instant};
+use std::net::IpAddr;
+use std::time::Instant;
 
 use ::redis::cmd;
 
@@ -11,11 +11,6 @@ use super::asking::{AGAIN, Complaints, FUNCTION, ask_redis};
 use crate::clock;
 use crate::log;
 use crate::module::Module;
-use crate::pool::NoNotify;
-use crate::process;
-
-/// For how long a name may take to be resolved.
-const RESOLVED_WITHIN: Duration = Duration::from_secs(3);
 
 /// A hash lasts at least that long, in seconds, as jambonz has it. What counts is the end in each of its members.
 const LASTS: u64 = 7200;
@@ -32,21 +27,30 @@ pub struct Inbound {
 }
 
 impl Inbound {
-    /// What comes from this host, and from the address that has answered, counts as from the carrier for as many
-    /// seconds; not any more if they are 0.
+    /// What comes from this host counts as from the carrier for as many seconds; not any more if they are 0. Its
+    /// addresses are those of its name, as `named` has them. A name without any is one for SRV alone: then it is the
+    /// address that has answered.
     pub fn admit(
         &mut self,
-        module: &'static Module,
         carrier: &str,
         host: &str,
+        named: Result<Vec<IpAddr>, String>,
         source: Option<String>,
         seconds: u32,
     ) {
-        let mut addresses: BTreeSet<String> = source
-            .and_then(|source| Some(source.parse::<IpAddr>().ok()?.to_string()))
-            .into_iter()
-            .collect();
-        addresses.extend(resolved(module, host));
+        let mut addresses = BTreeSet::new();
+        match named {
+            Ok(named) => addresses.extend(named.iter().map(IpAddr::to_string)),
+            Err(error) => log!(
+                Info,
+                FUNCTION,
+                "gateway {host}: its addresses are not known: {error}"
+            ),
+        }
+        if addresses.is_empty() {
+            let source = source.and_then(|source| source.parse::<IpAddr>().ok());
+            addresses.extend(source.map(|source| source.to_string()));
+        }
         let end = (seconds > 0).then(|| clock::now().as_secs() + u64::from(seconds));
         for address in addresses {
             self.waiting.insert((carrier.to_owned(), address), end);
@@ -82,7 +86,7 @@ impl Inbound {
         // What is over need not be written.
         self.waiting
             .retain(|_, end| end.is_none_or(|end| end > now));
-        while let Some(((carrier, address), end)) = self.waiting.pop_first() {
+        for ((carrier, address), end) in std::mem::take(&mut self.waiting) {
             let key = format!("eph-gw-ip:{address}");
             let sid = carrier.clone();
             let done = ask_redis(module, move |session| match end {
@@ -100,47 +104,9 @@ impl Inbound {
                 );
                 self.waiting.insert((carrier, address), end);
                 self.at = Some(Instant::now() + AGAIN);
-                return;
-            }
-            if end.is_some() {
+            } else if end.is_some() {
                 self.written.entry(carrier).or_default().insert(address);
             }
-        }
-    }
-}
-
-/// The addresses of a host; none if it has none, or they are not known in time.
-fn resolved(module: &'static Module, host: &str) -> Vec<String> {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    if let Ok(address) = bare.parse::<IpAddr>() {
-        return vec![address.to_string()];
-    }
-    let name = host.to_owned();
-    let job = move || {
-        let found = (name.as_str(), 0).to_socket_addrs();
-        let found = found.map_err(|error| error.to_string())?;
-        let addresses = found.map(|address| address.ip().to_string());
-        Ok(addresses.collect::<Vec<_>>())
-    };
-    let lost = |_| Err(format!("not within {} s", RESOLVED_WITHIN.as_secs()));
-    let deadline = Instant::now() + RESOLVED_WITHIN;
-    let started = process::with(module, |process| {
-        process
-            .cache_threads()
-            .submit(deadline, lost, job, NoNotify)
-    });
-    match started
-        .map_err(|full| full.to_string())
-        .and_then(|ticket| ticket.wait())
-    {
-        Ok(addresses) => addresses,
-        Err(error) => {
-            log!(
-                Warning,
-                FUNCTION,
-                "gateway {host}: its addresses are not known: {error}"
-            );
-            Vec::new()
         }
     }
 }
