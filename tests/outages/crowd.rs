@@ -99,12 +99,17 @@ pub fn begin(ask: &Ask<'_>) -> Option<String> {
 }
 
 fn message(ask: &Ask<'_>, method: &str, aor: &str, place: Option<u64>) -> Option<String> {
+    let server = format!("sip:127.0.0.1:{}", ask.server);
+    // A registration is for the realm (RFC 3261 section 10.2), in place of which no address may be.
+    let uri = match (method, aor.split_once('@')) {
+        ("REGISTER", Some((_, realm))) => format!("sip:{realm}"),
+        _ => server.clone(),
+    };
     let credentials = match ask.challenge {
         None => String::new(),
         Some(reply) => {
             let challenge = reply.challenge().ok()?;
             let user = aor.split('@').next().unwrap_or_default();
-            let uri = format!("sip:127.0.0.1:{}", ask.server);
             let response = Response::to(&challenge, user, "secret", &uri);
             let name = match method {
                 "INVITE" => "Proxy-Authorization",
@@ -118,6 +123,11 @@ fn message(ask: &Ask<'_>, method: &str, aor: &str, place: Option<u64>) -> Option
         _ => "",
     };
     let text = ask.request(method, aor, &format!("{credentials}{expires}"));
+    let text = text.replacen(
+        &format!("{method} {server} "),
+        &format!("{method} {uri} "),
+        1,
+    );
     // Another contact is asked about; the same one is confirmed.
     let place = place.map_or(String::new(), |place| format!(";at={place}"));
     let local = ask.local;
