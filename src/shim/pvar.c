@@ -23,20 +23,19 @@ void aw_use_sent_cseq(aw_msg *msg)
 
 aw_spec *aw_pv_parse(aw_str text)
 {
-	/* The core keeps the name of a header that it does not know as a part of the text. */
-	char *kept = malloc(text.len + 1);
-	osips_str in = osips_of((aw_str){ kept, text.len });
-	osips_pv_spec *spec = calloc(1, sizeof *spec);
-	char *end = NULL;
+	/* The core keeps the name of a header that it does not know as a part of the text, which lives as long: behind
+	 * what is made of it. */
+	osips_pv_spec *spec = calloc(1, sizeof *spec + text.len + 1);
+	osips_str in;
+	char *end;
 
-	if (kept && spec) {
-		memcpy(kept, text.s, text.len);
-		kept[text.len] = '\0';
-		end = pv_parse_spec(&in, spec);
-	}
+	if (!spec)
+		return NULL;
+	memcpy(spec + 1, text.s, text.len);
+	in = osips_of((aw_str){ (char *)(spec + 1), text.len });
+	end = pv_parse_spec(&in, spec);
 	if (!end || end != in.s + in.len) {
 		free(spec);
-		free(kept);
 		return NULL;
 	}
 	return spec;
