@@ -222,12 +222,14 @@ fn send(instance: &Instance, request: &Request, folder: &Path) -> Result<String,
 
 /// The reason for the answer: the module's message in the core's log, if it was called.
 fn reason(log: &str, request: &Request) -> String {
+    // refused (-3) 192.0.2.1: expired 43 s ago; call-id="a1" user="alice"
     let refused = log
         .lines()
-        .filter(|line| line.contains(":auth_web:") && line.contains("refused ("))
-        .find_map(|line| line.split_once(" from ")?.1.split_once(": "));
-    match (refused, request.expected) {
-        (Some((_, why)), _) => why.to_string(),
+        .filter(|line| line.contains(":auth_web:"))
+        .find_map(|line| line.split_once("refused (")?.1.split_once(": "));
+    let why = refused.and_then(|(_, why)| why.split("; call-id=").next());
+    match (why, request.expected) {
+        (Some(why), _) => why.to_string(),
         (None, "200") => "authorized".to_string(),
         (None, _) => "no Authorization header: challenged".to_string(),
     }
