@@ -113,7 +113,7 @@ impl Looked<'_> {
 /// is none.
 pub fn fault(database: &Database, error: StoreError, script: &str) -> InitError {
     let shown = database.shown.clone();
-    let StoreError::Refused { table, why, .. } = &error else {
+    let StoreError::Refused { table, why, cause } = &error else {
         return InitError::Database { shown, error };
     };
     let created = match script {
@@ -121,7 +121,15 @@ pub fn fault(database: &Database, error: StoreError, script: &str) -> InitError 
         script => version::remedy(&database.scheme, script),
     };
     let remedy = match why {
-        Refusal::Right => format!("run GRANT SELECT ON {table} TO that user"),
+        Refusal::Right => {
+            // MySQL names the right that is missing: "UPDATE command denied to user".
+            let rights = ["INSERT", "UPDATE", "DELETE"];
+            let right = rights.iter().find(|right| cause.starts_with(**right));
+            format!(
+                "run GRANT {} ON {table} TO that user",
+                right.unwrap_or(&"SELECT")
+            )
+        }
         Refusal::Table => format!("create it: {created}"),
         Refusal::Column => format!(
             "add the column, or name the one that is there by its parameter; what creates the table: {created}"

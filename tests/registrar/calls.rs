@@ -142,6 +142,10 @@ fn hooks(group: &Group) -> Result<(), String> {
         "X-Application-Sid: evil",
         "X-Originating-Carrier: evil",
         "X-MS-Teams-Tenant-FQDN: evil",
+        "X-Cisco-Recording-Participant: evil",
+        "X-Five9-StreamingPairId: evil",
+        "X-Reason: evil",
+        "X-Jambonz-1: evil",
     ] {
         device.new_call();
         device.send(&Request::invite().with(line).with("X-Of-The-Device: stays"))?;

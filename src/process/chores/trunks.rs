@@ -23,11 +23,12 @@ use crate::log;
 use crate::module::Module;
 use crate::opensips::uac;
 use crate::trunks::{
-    Alert, Deed, Event, Now, PingSettings, Pings, Registrations, Site, plans, switched_off,
+    Alert, Deed, Event, Now, Outgoing, PingSettings, Pings, Registrations, Site, plans,
+    switched_off,
 };
 use asking::{AGAIN, Complaints, FUNCTION, ask_database, ask_redis};
 use inbound::Inbound;
-use names::Names;
+use names::{Names, Way};
 use shown::Showing;
 
 /// Most requests of each kind that are sent in one go, of which there are up to twenty a second: carriers and the
@@ -73,6 +74,8 @@ pub struct Keep {
     write: Instant,
     inbound: Inbound,
     names: Names,
+    /// Requests to names that are being looked up.
+    kept: Vec<Outgoing>,
     showing: Showing,
     complaints: Complaints,
 }
@@ -101,6 +104,7 @@ impl Keep {
             write: now,
             inbound: Inbound::default(),
             names: Names::default(),
+            kept: Vec::new(),
             showing: Showing::default(),
             complaints: Complaints::default(),
         }
@@ -125,6 +129,9 @@ impl Chore for Keep {
         }
         if self.look <= Instant::now() {
             self.look = Instant::now() + self.look(module, &mut deeds);
+        }
+        for request in std::mem::take(&mut self.kept) {
+            deeds.push_back(Deed::Send(Box::new(request)));
         }
         self.step_back_in_time();
         if self.leads_until.is_some() {
@@ -269,27 +276,35 @@ impl Keep {
         deeds.extend(pings.due(Instant::now(), AT_ONCE, &self.site, || next(number)));
     }
 
+    /// Sends a request, or keeps it until it is known whether its name is in DNS.
+    fn send(&mut self, module: &'static Module, request: Box<Outgoing>) -> Vec<Deed> {
+        // Sending takes as long as tm looks for records of other kinds: meanwhile the role may have gone.
+        self.step_back_in_time();
+        if request.method == "REGISTER" && self.leads_until.is_none() {
+            return Vec::new();
+        }
+        let error = match self.names.way(module, &request.next_hop) {
+            Way::Wait => {
+                self.kept.push(*request);
+                return Vec::new();
+            }
+            Way::Closed => "DNS does not answer for its name".to_owned(),
+            Way::Open => match uac::send(&request) {
+                Ok(()) => return Vec::new(),
+                Err(error) => error.to_string(),
+            },
+        };
+        let mut failed = self.registrations.failed(request.number, &error, now());
+        if let Some((pings, _)) = &mut self.pings {
+            failed.extend(pings.failed(request.number, &error));
+        }
+        failed
+    }
+
     fn carry_out(&mut self, module: &'static Module, mut deeds: VecDeque<Deed>) {
         while let Some(deed) = deeds.pop_front() {
             match deed {
-                Deed::Send(request) => {
-                    // Sending takes as long as a name is looked up: meanwhile the role may have gone.
-                    self.step_back_in_time();
-                    if request.method == "REGISTER" && self.leads_until.is_none() {
-                        continue;
-                    }
-                    let sent = match self.names.is_slow(module, &request.next_hop) {
-                        false => uac::send(&request).map_err(|error| error.to_string()),
-                        true => Err("its name is not found in DNS in time".to_owned()),
-                    };
-                    if let Err(error) = sent {
-                        let failed = self.registrations.failed(request.number, &error, now());
-                        deeds.extend(failed);
-                        if let Some((pings, _)) = &mut self.pings {
-                            deeds.extend(pings.failed(request.number, &error));
-                        }
-                    }
-                }
+                Deed::Send(request) => deeds.extend(self.send(module, request)),
                 Deed::Tell { carrier, status } => {
                     self.statuses.insert(carrier, status);
                 }
@@ -299,8 +314,8 @@ impl Keep {
                     source,
                     seconds,
                 } => {
-                    let named = self.names.look_up(module, &host);
-                    self.inbound.admit(&carrier, &host, named, source, seconds);
+                    let named = self.names.known(&host);
+                    self.inbound.admit(&carrier, &named, source, seconds);
                 }
                 Deed::AdmitNothing { carrier } => self.inbound.remove(&carrier),
                 Deed::SwitchOff { carrier } => {

@@ -7,9 +7,8 @@ use std::time::Instant;
 
 use ::redis::cmd;
 
-use super::asking::{AGAIN, Complaints, FUNCTION, ask_redis};
+use super::asking::{AGAIN, Complaints, ask_redis};
 use crate::clock;
-use crate::log;
 use crate::module::Module;
 
 /// A hash lasts at least that long, in seconds, as jambonz has it. What counts is the end in each of its members.
@@ -30,23 +29,8 @@ impl Inbound {
     /// What comes from this host counts as from the carrier for as many seconds; not any more if they are 0. Its
     /// addresses are those of its name, as `named` has them. A name without any is one for SRV alone: then it is the
     /// address that has answered.
-    pub fn admit(
-        &mut self,
-        carrier: &str,
-        host: &str,
-        named: Result<Vec<IpAddr>, String>,
-        source: Option<String>,
-        seconds: u32,
-    ) {
-        let mut addresses = BTreeSet::new();
-        match named {
-            Ok(named) => addresses.extend(named.iter().map(IpAddr::to_string)),
-            Err(error) => log!(
-                Info,
-                FUNCTION,
-                "gateway {host}: its addresses are not known: {error}"
-            ),
-        }
+    pub fn admit(&mut self, carrier: &str, named: &[IpAddr], source: Option<String>, seconds: u32) {
+        let mut addresses: BTreeSet<String> = named.iter().map(IpAddr::to_string).collect();
         if addresses.is_empty() {
             let source = source.and_then(|source| source.parse::<IpAddr>().ok());
             addresses.extend(source.map(|source| source.to_string()));
