@@ -4,13 +4,12 @@
 use std::ffi::CStr;
 use std::time::Duration;
 
-use super::super::{Cache, Process, with};
+use super::super::{Process, with};
 use super::chore::Chore;
 use crate::clock;
 use crate::log;
 use crate::module::Module;
 use crate::opensips::stats::{self, State};
-use crate::pool::NoNotify;
 use crate::redis::{CacheError, Session};
 use crate::registrations::{Registrations, Round, Turn};
 
@@ -56,14 +55,8 @@ impl Adopt {
     }
 
     fn ask(&self, process: &Process) -> Result<Stepped, CacheError> {
-        let native = process.cache().and_then(Cache::native);
-        let native = native.ok_or_else(|| CacheError::Busy("cachedb_url is not set".into()))?;
-        native.admit(process.cache_threads())?;
         let (round, interval) = (self.round, self.interval);
-        let work = move |session: &Session<'_>| step(session, round, interval);
-        native
-            .submit(process.cache_threads(), NoNotify, work)?
-            .wait()
+        process.ask_redis(move |session| step(session, round, interval))
     }
 }
 

@@ -7,14 +7,13 @@ use std::ffi::CStr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::super::{Cache, metrics, notices, with};
+use super::super::{metrics, notices, with};
 use super::aside::Aside;
 use super::chore::Chore;
 use crate::clock;
 use crate::module::Module;
 use crate::opensips::log::Level;
 use crate::opensips::stats::{self, Statistic};
-use crate::pool::NoNotify;
 use crate::redis::{CacheError, Session};
 use crate::registrations::Registrations;
 use crate::statsd::{MOST_WAITING, Sender};
@@ -88,11 +87,5 @@ impl Chore for Users {
 fn count(module: &'static Module) -> Result<u64, CacheError> {
     let now = u64::try_from(clock::now().as_millis()).unwrap_or(u64::MAX);
     let work = move |session: &Session<'_>| Registrations::new(session).count_all(now);
-    with(module, |process| {
-        let native = process.cache().and_then(Cache::native);
-        let native = native.ok_or_else(|| CacheError::Busy("there is no Redis".into()))?;
-        native.admit(process.cache_threads())?;
-        native.submit(process.cache_threads(), NoNotify, work)
-    })?
-    .wait()
+    with(module, |process| process.ask_redis(work))
 }

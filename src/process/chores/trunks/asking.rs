@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::log;
 use crate::module::Module;
-use crate::pool::NoNotify;
-use crate::process::{self, Cache};
+use crate::process;
 use crate::redis::{CacheError, Session};
 use crate::store::{Answer, Source};
 
@@ -23,13 +22,7 @@ pub fn ask_redis<T: Send + 'static>(
     module: &'static Module,
     work: impl FnOnce(&Session<'_>) -> Result<T, CacheError> + Send + 'static,
 ) -> Result<T, CacheError> {
-    process::with(module, |process| {
-        let native = process.cache().and_then(Cache::native);
-        let native = native.ok_or_else(|| CacheError::Busy("cachedb_url is not set".into()))?;
-        let threads = process.cache_threads();
-        native.admit(threads)?;
-        native.submit(threads, NoNotify, work)?.wait()
-    })
+    process::with(module, |process| process.ask_redis(work))
 }
 
 /// Asks the database, and waits for `db_timeout` at most.
